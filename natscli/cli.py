@@ -1,0 +1,181 @@
+"""The root command: a static table of commands, each imported only when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from natscli import __version__
+from natscli.environment import Environment
+from natscli.errors import EXIT_STATUS_HELP, ExitStatus, Report, explain
+from natscli.params import App, GroupedOption, connection_options
+
+#: name -> (module, attribute, one line of help). The help is repeated here so that `pynats --help` imports
+#: none of them; a test holds the two together.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "reply": ("natscli.commands.reply", "reply", "Answer requests on a subject."),
+    "request": ("natscli.commands.request", "request", "Send a request and show the replies."),
+    "context": ("natscli.commands.context", "context", "Manage contexts: named connection settings."),
+    "server": ("natscli.commands.server", "server", "Run a local nats-server for development."),
+    "completion": ("natscli.commands.completion", "completion", "Print or install shell completion."),
+}
+ALIASES: dict[str, str] = {"req": "request", "ctx": "context"}
+
+EXAMPLES = """\b
+Examples:
+  pynats server run                                    a server to try things on
+  pynats reply help.please "OK, I CAN HELP!!!"         answer requests
+  pynats request help.please "I need help!"            send one
+  pynats context add local -s 127.0.0.1 --select       remember the server
+"""
+
+
+class HelpMixin:
+    """Lists options under the headings of their groups, and suggests near names for mistyped options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for param in self.get_params(ctx):  # type: ignore[attr-defined]
+            record = param.get_help_record(ctx)
+            if record is not None:
+                heading = param.group if isinstance(param, GroupedOption) else "Options"
+                groups.setdefault(heading, []).append(record)
+        for heading, records in groups.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+
+
+class Command(HelpMixin, click.Command):
+    """A command of pynats."""
+
+
+class Group(HelpMixin, click.Group):
+    """A group of commands with aliases, which suggests the near name for a mistyped one."""
+
+    command_class = Command
+    aliases: dict[str, str]
+
+    def __init__(self, *args: Any, aliases: dict[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.aliases = aliases or {}
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = self.aliases.get(args[0], args[0])
+        if not ctx.resilient_parsing and self.get_command(ctx, name) is None and not name.startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(name, [*self.list_commands(ctx), *self.aliases], n=1, cutoff=0.5)
+            hint = f", did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"no such command {name!r}{hint}", ctx)
+        return super().resolve_command(ctx, [name, *args[1:]])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        other_names: dict[str, list[str]] = {}
+        for alias, name in self.aliases.items():
+            other_names.setdefault(name, []).append(alias)
+        rows = []
+        for name in self.list_commands(ctx):
+            names = ", ".join([name, *other_names.get(name, [])])
+            rows.append((names, self.short_help_of(ctx, name)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def short_help_of(self, ctx: click.Context, name: str) -> str:
+        """The one line that lists the command."""
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(limit=60) if command is not None else ""
+
+
+class RootGroup(Group):
+    """The table of commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = getattr(importlib.import_module(entry[0]), entry[1])
+        assert isinstance(command, click.Command)
+        return command
+
+    def short_help_of(self, ctx: click.Context, name: str) -> str:  # noqa: ARG002
+        return COMMANDS[name][2]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(int(status)), text) for status, text in EXIT_STATUS_HELP.items()])
+        with formatter.section("Environment"):
+            formatter.write_dl(
+                [
+                    ("NATS_*", "the connection options, as in the brackets above"),
+                    ("XDG_CONFIG_HOME", "where contexts are kept, default ~/.config"),
+                    ("NO_COLOR, CLICOLOR_FORCE", "never, or always, colour"),
+                ]
+            )
+
+
+@click.command(
+    cls=RootGroup,
+    aliases=ALIASES,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@connection_options
+@click.version_option(__version__, message="pynats %(version)s")
+def cli() -> None:
+    """NATS request/reply for the terminal.
+
+    Answers requests, sends them, times them, and shares its contexts with the nats CLI. Connection
+    options may be given before or after the command; the later one wins.
+    """
+
+
+def run(arguments: list[str], environment: Environment) -> int:
+    """Run one command line and return its exit status; never raises, shows errors on `environment.stderr`."""
+    app = App(environment)
+    report: Report | None = None
+    try:
+        result = cli.main(arguments, prog_name="pynats", standalone_mode=False, obj=app)
+        status = result if isinstance(result, int) else ExitStatus.OK
+        environment.stdout.flush()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        environment.note(error.format_message())
+        return ExitStatus.USAGE
+    except BaseException as error:
+        if environment.trace:
+            import traceback
+
+            for line in "".join(traceback.format_exception(error)).splitlines():
+                environment.warn(f"trace: {line}")
+        report = explain(error)
+        status = report.status
+    if report is not None:
+        environment.error(report)
+    return status
+
+
+def main() -> None:
+    """The `pynats` command."""
+    environment = Environment.current()
+    status = run(sys.argv[1:], environment)
+    try:
+        environment.stdout.flush()
+    except OSError:
+        # The reader went away (`pynats ... | head -1`): say nothing at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = status or ExitStatus.FAILURE
+    sys.exit(status)

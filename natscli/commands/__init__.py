@@ -1,0 +1,1 @@
+"""One thin file a command: declare the options, wire the parts."""

@@ -1,0 +1,63 @@
+"""Durations as Go writes them: `300ms`, `1m30s`, `1d`; shown with a fitting unit: `412.3µs`, `1.25s`."""
+
+from __future__ import annotations
+
+import math
+
+_SECONDS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,  # U+00B5, micro sign
+    "μs": 1e-6,  # U+03BC, Greek mu
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "w": 604800.0,
+}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in a Go duration; a bare number is seconds.
+
+    Raises:
+        ValueError: not a duration, or a negative one.
+    """
+    total, rest = 0.0, text.strip()
+    if not rest:
+        raise ValueError("a duration is empty; write for example 300ms, 5s or 1m30s")
+    try:
+        seconds = float(rest)
+    except ValueError:
+        pass
+    else:
+        if not math.isfinite(seconds) or seconds < 0:
+            raise ValueError(f"{text!r} is not a duration of zero or more")
+        return seconds
+    while rest:
+        digits = len(rest) - len(rest.lstrip("0123456789."))
+        tail = rest[digits:]
+        letters = len(tail) - len(tail.lstrip("nuµμmshdw"))
+        try:
+            total += float(rest[:digits]) * _SECONDS[tail[:letters]]
+        except (KeyError, ValueError):
+            raise ValueError(f"{text!r} is not a duration; write for example 300ms, 5s or 1m30s") from None
+        rest = tail[letters:]
+    return total
+
+
+def format_duration(seconds: float) -> str:
+    """A duration for people, four significant digits at most: `412.3µs`, `1.25s`, `2m5s`."""
+    if seconds >= 60:
+        whole = round(seconds)
+        hours, minutes = divmod(whole // 60, 60)
+        return (f"{hours}h" if hours else "") + f"{minutes}m{whole % 60}s"
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{_digits(seconds / size)}{unit}"
+    return f"{_digits(seconds * 1e9)}ns"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.4g}" if value < 1000 else f"{value:.0f}"

@@ -1,0 +1,100 @@
+"""The world around the program as one object: streams, their terminals, variables, colours, secrets to hide.
+
+Made once, in `cli.py`; nothing else touches `sys.stdout`, `sys.stderr`, `sys.stdin` or `os.environ`, so a
+test can swap the whole of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from natscli.errors import Report
+from natscli.redaction import Redactor
+
+_RED, _DIM, _CYAN, _RESET = "\x1b[1;31m", "\x1b[2m", "\x1b[36m", "\x1b[0m"
+
+
+def clean(text: str) -> str:
+    """`text` with control characters shown as escapes, so that nothing in it can drive the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@dataclass
+class Environment:
+    """Where a run reads from and writes to, and what it must not show."""
+
+    stdin: BinaryIO
+    stdout: BinaryIO
+    stderr: BinaryIO
+    environ: Mapping[str, str]
+    redactor: Redactor = field(default_factory=Redactor)
+    color: str = "auto"
+    quiet: bool = False
+    trace: bool = False
+
+    @classmethod
+    def current(cls) -> Environment:
+        """The environment of this process."""
+        return cls(sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer, os.environ)
+
+    @property
+    def config_dir(self) -> str:
+        """The folder shared with the Go CLI: `$XDG_CONFIG_HOME/nats` or `~/.config/nats` (ADR-21)."""
+        base = self.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+        return os.path.join(base, "nats")
+
+    def interactive(self) -> bool:
+        """Whether a person can be asked: stdin and stderr are both terminals."""
+        return self.stdin.isatty() and self.stderr.isatty()
+
+    def colored(self, stream: BinaryIO) -> bool:
+        """Whether to colour what goes to `stream`: --color, NO_COLOR, CLICOLOR_FORCE, then is it a terminal."""
+        if self.color != "auto":
+            return self.color == "always"
+        if self.environ.get("NO_COLOR"):
+            return False
+        if self.environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+            return True
+        return stream.isatty() and self.environ.get("TERM") != "dumb"
+
+    def out(self, text: str) -> None:
+        """Write text that was asked for to stdout, at once."""
+        self.stdout.write(text.encode("utf-8", "surrogateescape"))
+        self.stdout.flush()
+
+    def say(self, line: str) -> None:
+        """One line of the story on stderr, with the time, unless --quiet."""
+        if not self.quiet:
+            self._tell(f"{time.strftime('%H:%M:%S')} ", line, _DIM)
+
+    def note(self, line: str) -> None:
+        """One plain line on stderr, unless --quiet."""
+        if not self.quiet:
+            self._tell("", line, "")
+
+    def warn(self, line: str) -> None:
+        """One line on stderr that --quiet does not silence."""
+        self._tell("pynats: ", line, _CYAN)
+
+    def error(self, report: Report) -> None:
+        """`pynats: error: ...` and, where there is one, the hint."""
+        self._tell("pynats: error: ", report.message, _RED)
+        if report.hint:
+            self._tell("  hint: ", report.hint, _DIM)
+
+    def _tell(self, label: str, line: str, style: str) -> None:
+        line = clean(self.redactor.redact(line))
+        if style and self.colored(self.stderr):
+            label = f"{style}{label}{_RESET}"
+        try:
+            self.stderr.write(f"{label}{line}\n".encode("utf-8", "surrogateescape"))
+            self.stderr.flush()
+        except OSError:
+            pass  # nobody is left to read the story; the exit status still tells

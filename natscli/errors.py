@@ -1,0 +1,140 @@
+"""Exit statuses, the error types, and the one place that turns any exception into a message and a status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What the process exits with. Scripts rely on these numbers; they never change meaning."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    NO_RESPONDERS = 3
+    TIMEOUT = 4
+    CONNECTION = 5
+    REFUSED = 6
+    SERVICE_ERROR = 7
+    INTERRUPTED = 130
+
+
+#: One line each, for `pynats --help` and the docs.
+EXIT_STATUS_HELP: dict[ExitStatus, str] = {
+    ExitStatus.OK: "done",
+    ExitStatus.FAILURE: "any other failure",
+    ExitStatus.USAGE: "bad usage or bad input, found before connecting",
+    ExitStatus.NO_RESPONDERS: "no responders: nobody listens on the subject",
+    ExitStatus.TIMEOUT: "timeout: no reply, or fewer than --replies asked for",
+    ExitStatus.CONNECTION: "cannot connect, or the connection was lost",
+    ExitStatus.REFUSED: "refused: authentication, authorization, permissions",
+    ExitStatus.SERVICE_ERROR: "the service answered with an error (Nats-Service-Error)",
+    ExitStatus.INTERRUPTED: "interrupted",
+}
+
+
+class PynatsError(Exception):
+    """Any failure pynats reports on purpose.
+
+    `what` happened, `where` it came from (shown in parentheses) and the `hint`: a command or a setting
+    that fixes it. None of the three may hold a secret that is not redacted when it is shown.
+    """
+
+    status = ExitStatus.FAILURE
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+
+class InputError(PynatsError):
+    """Bad usage or bad input, found before connecting."""
+
+    status = ExitStatus.USAGE
+
+
+class NoRespondersError(PynatsError):
+    """The server said that nobody listens on the subject (status 503, NATS no_responders)."""
+
+    status = ExitStatus.NO_RESPONDERS
+
+
+class NoReplyError(PynatsError):
+    """No reply, or fewer than asked for, within the time allowed."""
+
+    status = ExitStatus.TIMEOUT
+
+
+class ConnectionFailedError(PynatsError):
+    """No server could be reached, or the connection was lost."""
+
+    status = ExitStatus.CONNECTION
+
+
+class RefusedError(PynatsError):
+    """The server refused: authentication, authorization or permissions."""
+
+    status = ExitStatus.REFUSED
+
+
+class ServiceError(PynatsError):
+    """The service answered with Nats-Service-Error headers (ADR-32)."""
+
+    status = ExitStatus.SERVICE_ERROR
+
+
+class InterruptedByUserError(PynatsError):
+    """A signal stopped the program before it was done."""
+
+    status = ExitStatus.INTERRUPTED
+
+
+@dataclass(frozen=True)
+class Report:
+    """An error as people see it: one line, perhaps a hint line, and the exit status."""
+
+    message: str
+    status: ExitStatus
+    hint: str = ""
+
+
+def explain(error: BaseException) -> Report:
+    """Turn any exception into what is shown and the status to exit with. Never raises."""
+    if isinstance(error, PynatsError):
+        where = f" ({error.where})" if error.where else ""
+        return Report(f"{error.what}{where}", error.status, error.hint)
+    if isinstance(error, KeyboardInterrupt):
+        return Report("interrupted", ExitStatus.INTERRUPTED)
+    click_errors = sys.modules.get("click.exceptions")
+    if click_errors is not None:
+        if isinstance(error, click_errors.Abort):
+            return Report("interrupted", ExitStatus.INTERRUPTED)
+        if isinstance(error, click_errors.UsageError):
+            return _explain_usage(error)
+        if isinstance(error, click_errors.ClickException):
+            return Report(error.format_message(), ExitStatus.FAILURE)
+    if isinstance(error, BrokenPipeError):
+        return Report("the reader of the output went away", ExitStatus.FAILURE)
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, (str, bytes)) else ""
+        return Report(f"{reason[:1].lower()}{reason[1:]}{where}", ExitStatus.FAILURE)
+    text = " ".join(str(error).split())
+    kind = type(error).__name__
+    return Report(
+        f"{kind}: {text}" if text else kind, ExitStatus.FAILURE, "run it again with --trace to see where"
+    )
+
+
+def _explain_usage(error: object) -> Report:
+    message = " ".join(error.format_message().split())  # type: ignore[attr-defined]
+    message = message.rstrip(".")
+    message = message[:1].lower() + message[1:] if not message[:2].isupper() else message
+    ctx = getattr(error, "ctx", None)
+    hint = f"try '{ctx.command_path} --help'" if ctx is not None else ""
+    return Report(message, ExitStatus.USAGE, hint)

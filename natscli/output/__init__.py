@@ -1,0 +1,1 @@
+"""What people and programs see. Knows neither click nor nats-py."""

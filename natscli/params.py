@@ -1,0 +1,156 @@
+"""Click types and the option decorators that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from natscli.duration import format_duration, parse_duration
+from natscli.errors import InputError
+
+if TYPE_CHECKING:
+    from natscli.environment import Environment
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class App:
+    """What the commands of one run share: the environment and the connection flags given so far."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.flags: dict[str, Any] = {}
+
+
+pass_app = click.make_pass_decorator(App)
+
+
+class Duration(click.ParamType):
+    """A Go duration (`300ms`, `1m30s`, `1d`) or a bare number of seconds; becomes seconds as a float."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = Duration()
+
+
+class GroupedOption(click.Option):
+    """An option that is listed under a heading of its own in the help."""
+
+    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+def option(*declarations: str, **attributes: Any) -> Callable[[F], F]:
+    """`click.option` for an option with a `group`."""
+    return click.option(*declarations, cls=GroupedOption, **attributes)
+
+
+def _record(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep a connection flag for `settings.resolve`; the command's comes after the root's, so it wins."""
+    if value is None or value is False or ctx.resilient_parsing:
+        return
+    app = ctx.find_object(App)
+    if app is not None and param.name is not None:
+        app.flags[param.name] = value
+
+
+def _set_environment(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    app = ctx.find_object(App)
+    if value is not None and value is not False and app is not None and param.name is not None:
+        setattr(app.environment, param.name, value)
+
+
+def complete_contexts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Names of the known contexts, for shell completion."""
+    from natscli.contexts.store import ContextStore
+    from natscli.environment import Environment
+
+    try:
+        names = ContextStore(Environment.current().config_dir).names()
+    except OSError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+#: name, declarations, environment variable, metavar, help. The one list of connection settings on the command line.
+_CONNECTION: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
+    (("-s", "--server", "server"), "NATS_URL", "URL", "Server URLs, comma-separated."),
+    (("--user", "user"), "NATS_USER", "USER", "Username; without a password it is a token."),
+    (("--password", "password"), "NATS_PASSWORD", "PASSWORD", "Password; '-' asks for it without echo."),
+    (("--token", "token"), "NATS_TOKEN", "TOKEN", "Token; '-' asks for it without echo."),
+    (("--creds", "creds"), "NATS_CREDS", "LOCATION", "Credentials: a file or reference."),
+    (("--nkey", "nkey"), "NATS_NKEY", "LOCATION", "NKey seed: a file or reference."),
+    (("--jwt", "jwt"), "NATS_JWT", "JWT", "User JWT, or a reference to it; goes with --seed."),
+    (("--seed", "seed"), "NATS_SEED", "SEED", "User seed, or a reference to it."),
+    (("--tlscert", "tlscert"), "NATS_CERT", "FILE", "TLS client certificate."),
+    (("--tlskey", "tlskey"), "NATS_KEY", "FILE", "TLS private key."),
+    (("--tlsca", "tlsca"), "NATS_CA", "FILE", "TLS certificate authority chain."),
+    (("--inbox-prefix", "inbox_prefix"), "", "PREFIX", "Prefix of the inboxes replies are sent to."),
+    (("--socks-proxy", "socks_proxy"), "NATS_SOCKS_PROXY", "URL", "SOCKS5 proxy to connect through."),
+    (("--connection-name", "connection_name"), "", "NAME", "Name the server shows for this connection."),
+)
+
+
+def connection_options(command: F) -> F:
+    """Add every connection option; what is given lands in `App.flags`, never in the command's arguments."""
+    decorators: list[Callable[[F], F]] = []
+
+    def add(*declarations: str, **attributes: Any) -> None:
+        attributes.setdefault("callback", _record)
+        decorators.append(option(*declarations, expose_value=False, group="Connection", **attributes))
+
+    for declarations, variable, metavar, text in _CONNECTION:
+        add(*declarations, metavar=metavar, help=f"{text}  [{variable}]" if variable else text)
+    add("--tlsfirst", "--tls-first", "tlsfirst", is_flag=True, default=None,
+        help="TLS handshake before the server's greeting.")  # fmt: skip
+    add("--timeout", "timeout", type=DURATION, metavar="DURATION",
+        help="Time to connect, and to wait for a reply.  [NATS_TIMEOUT; default: 5s]")  # fmt: skip
+    add("--context", "context", metavar="NAME", shell_complete=complete_contexts,
+        help="Context to use instead of the selected one.  [NATS_CONTEXT]")  # fmt: skip
+    add("--no-context", "no_context", is_flag=True, default=None, help="Use no context.")
+    add("--color", "color", type=click.Choice(["auto", "always", "never"]), callback=_set_environment,
+        help="When to colour.  [NO_COLOR, CLICOLOR_FORCE; default: auto]")  # fmt: skip
+    add("--trace", "trace", is_flag=True, default=None, callback=_set_environment,
+        help="Tell more about what happens, on stderr.")  # fmt: skip
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
+
+
+def parse_headers(values: tuple[str, ...]) -> list[tuple[str, str]]:
+    """`K:V` options as pairs.
+
+    Raises:
+        InputError: a header without a colon or without a name.
+    """
+    pairs = []
+    for value in values:
+        name, colon, text = value.partition(":")
+        if not colon or not name.strip():
+            raise InputError(f"invalid header {value!r}: expected NAME:VALUE", where="--header")
+        pairs.append((name.strip(), text.strip()))
+    return pairs
+
+
+__all__ = [
+    "DURATION",
+    "App",
+    "GroupedOption",
+    "connection_options",
+    "format_duration",
+    "option",
+    "parse_headers",
+    "pass_app",
+]

@@ -1,0 +1,51 @@
+"""Keeping secrets out of everything that is shown.
+
+Two nets: the shapes that are always secret (userinfo in a URL, nkey seeds, JWTs, creds blocks, embedded
+credentials), and the exact values that this run was given (`Redactor.add`).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+MASK = "********"
+
+
+@cache
+def _always_secret() -> re.Pattern[str]:
+    """Compiled when something is first redacted: most runs never pay for it."""
+    return re.compile(
+        r"""
+        (?<=://) [^\s/?\#'"]+ (?=@)                                  # nats://user:pass@host, nats://token@host
+      | \bS[OAUNCXP][A-Z2-7]{40,}\b                                  # an nkey seed
+      | \beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?  # a JWT
+      | (?<=-----BEGIN\ ) [A-Z ]+ -----.*?-----+END\ [A-Z ]+-----+    # a creds block
+      | (?<=;base64,) [A-Za-z0-9+/=]+                               # embedded credentials
+        """,
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+def redact_shapes(text: str) -> str:
+    """`text` with everything that looks like a secret masked, whatever its value."""
+    return _always_secret().sub(MASK, text)
+
+
+class Redactor:
+    """Masks known secret values, and anything shaped like one, in whatever text goes out."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+
+    def add(self, *values: str | None) -> None:
+        """Remember secret values; empty ones and references such as `env://NAME` are not secrets."""
+        for value in values:
+            if value and "://" not in value:
+                self._values.add(value)
+
+    def redact(self, text: str) -> str:
+        """`text` without any remembered value and without anything shaped like a secret."""
+        for value in sorted(self._values, key=len, reverse=True):
+            text = text.replace(value, MASK)
+        return redact_shapes(text)

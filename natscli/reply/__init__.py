@@ -1,0 +1,1 @@
+"""Responders, and the loop that serves them."""

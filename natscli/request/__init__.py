@@ -1,0 +1,1 @@
+"""Sending requests, gathering replies, and the statistics of their timings."""
