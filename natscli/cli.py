@@ -153,7 +153,7 @@ def run(arguments: list[str], environment: Environment) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        environment.note(error.format_message())
+        environment.stderr.write(f"{error.format_message()}\n".encode())
         return ExitStatus.USAGE
     except BaseException as error:
         if environment.trace:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -38,6 +38,11 @@ class Environment:
     color: str = "auto"
     quiet: bool = False
     trace: bool = False
+    #: Where the story goes; a responder puts its own here, so that a slow terminal cannot hold it up.
+    sink: Callable[[bytes], None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sink = self._write_story
 
     @classmethod
     def current(cls) -> Environment:
@@ -55,7 +60,7 @@ class Environment:
         return self.stdin.isatty() and self.stderr.isatty()
 
     def colored(self, stream: BinaryIO) -> bool:
-        """Whether to colour what goes to `stream`: --color, NO_COLOR, CLICOLOR_FORCE, then is it a terminal."""
+        """Whether to colour `stream`: --color, NO_COLOR, CLICOLOR_FORCE, then is it a terminal."""
         if self.color != "auto":
             return self.color == "always"
         if self.environ.get("NO_COLOR"):
@@ -93,8 +98,11 @@ class Environment:
         line = clean(self.redactor.redact(line))
         if style and self.colored(self.stderr):
             label = f"{style}{label}{_RESET}"
+        self.sink(f"{label}{line}\n".encode("utf-8", "surrogateescape"))
+
+    def _write_story(self, data: bytes) -> None:
         try:
-            self.stderr.write(f"{label}{line}\n".encode("utf-8", "surrogateescape"))
+            self.stderr.write(data)
             self.stderr.flush()
         except OSError:
             pass  # nobody is left to read the story; the exit status still tells

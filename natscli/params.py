@@ -9,6 +9,7 @@ import click
 
 from natscli.duration import format_duration, parse_duration
 from natscli.errors import InputError
+from natscli.message import headers
 
 if TYPE_CHECKING:
     from natscli.environment import Environment
@@ -27,7 +28,7 @@ class App:
 pass_app = click.make_pass_decorator(App)
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A Go duration (`300ms`, `1m30s`, `1d`) or a bare number of seconds; becomes seconds as a float."""
 
     name = "duration"
@@ -84,7 +85,7 @@ def complete_contexts(ctx: click.Context, param: click.Parameter, incomplete: st
     return [name for name in names if name.startswith(incomplete)]
 
 
-#: name, declarations, environment variable, metavar, help. The one list of connection settings on the command line.
+#: declarations, environment variable, metavar, help: the connection settings of the command line, once.
 _CONNECTION: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
     (("-s", "--server", "server"), "NATS_URL", "URL", "Server URLs, comma-separated."),
     (("--user", "user"), "NATS_USER", "USER", "Username; without a password it is a token."),
@@ -133,13 +134,14 @@ def parse_headers(values: tuple[str, ...]) -> list[tuple[str, str]]:
     """`K:V` options as pairs.
 
     Raises:
-        InputError: a header without a colon or without a name.
+        InputError: a header without a colon or a name, or one that cannot be sent as it is.
     """
     pairs = []
     for value in values:
         name, colon, text = value.partition(":")
         if not colon or not name.strip():
             raise InputError(f"invalid header {value!r}: expected NAME:VALUE", where="--header")
+        headers.check(name.strip(), text.strip())
         pairs.append((name.strip(), text.strip()))
     return pairs
 

@@ -1,0 +1,135 @@
+"""`pynats context add` and `pynats context copy`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from natscli.cli import Command
+from natscli.commands.context_select import tell_selected
+from natscli.contexts.changes import apply
+from natscli.contexts.checks import problems
+from natscli.contexts.credentials import embed as embedded
+from natscli.contexts.credentials import scheme_of
+from natscli.contexts.format import Context, secrets
+from natscli.contexts.store import ContextStore
+from natscli.errors import InputError
+from natscli.params import App, complete_contexts, connection_options, option, pass_app
+from natscli.settings import CONTEXT_KEYS
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: The colour schemes of the Go CLI's tables.
+_SCHEMES = ("blue", "cyan", "double", "green", "magenta", "red", "rounded", "yellow")
+
+_NOT_KEPT = ("timeout", "connection_name")
+
+
+def _saving_options(command: F) -> F:
+    decorators = (
+        option("--description", metavar="TEXT", help="What the context is for."),
+        option("--select", "then_select", is_flag=True, help="Make it the selected context."),
+        option("--embed", is_flag=True, help="Put the contents of credential files into the context."),
+        option("--js-domain", "jetstream_domain", metavar="DOMAIN", help="JetStream domain."),
+        option(
+            "--js-api-prefix", "jetstream_api_prefix", metavar="PREFIX", help="Prefix of the JetStream API."
+        ),
+        option(
+            "--js-event-prefix",
+            "jetstream_event_prefix",
+            metavar="PREFIX",
+            help="Prefix of JetStream events.",
+        ),
+        option("--colors", "color_scheme", type=click.Choice(_SCHEMES), help="Table style of the nats CLI."),
+    )
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
+
+
+@click.command(cls=Command, short_help="Create a context, or change what is given of one.")
+@click.argument("name", shell_complete=complete_contexts)
+@_saving_options
+@connection_options
+@pass_app
+def add(app: App, /, name: str, then_select: bool, embed: bool, **texts: str | None) -> None:
+    """Create the context NAME, or change what is given of it; an empty value clears a setting.
+
+    The connection options say what to keep. Credentials can be references, which are read when they are
+    used: a path or file://PATH, env://NAME, op://VAULT/ITEM/FIELD (1Password), nsc://OPERATOR/ACCOUNT/USER.
+    With --context, a new context starts as a copy of that one.
+    """
+    store = ContextStore(app.environment.config_dir)
+    known = store.exists(name)
+    source = app.flags.get("context")
+    if source and known:
+        app.environment.warn(f"context {name!r} exists: --context is only for new ones")
+    start = store.load(source) if source and not known else None
+    given = _given(app, texts)
+
+    def change(existing: Context | None) -> Context:
+        return _changed(app, existing or start, given, embed)
+
+    _finish(app, store, name, store.update(name, change), then_select)
+
+
+@click.command(cls=Command, short_help="Copy a context under a new name.")
+@click.argument("source", shell_complete=complete_contexts)
+@click.argument("name")
+@_saving_options
+@connection_options
+@pass_app
+def copy(app: App, /, source: str, name: str, then_select: bool, embed: bool, **texts: str | None) -> None:
+    """Copy the context SOURCE as NAME, with the connection options that are given changed."""
+    store = ContextStore(app.environment.config_dir)
+    start = store.load(source)
+    given = _given(app, texts)
+
+    def change(existing: Context | None) -> Context:
+        if existing is not None:
+            raise InputError(f"context {name!r} exists already", hint=f"pynats context rm {name}")
+        return _changed(app, start, given, embed)
+
+    _finish(app, store, name, store.update(name, change), then_select)
+
+
+def _given(app: App, texts: Mapping[str, str | None]) -> dict[str, Any]:
+    """The keys of the context file that the options set; a password or token of `-` is asked for."""
+    for flag in _NOT_KEPT:
+        if app.flags.get(flag):
+            app.environment.warn(f"--{flag.replace('_', '-')} is not kept in contexts")
+    given = {CONTEXT_KEYS[flag]: value for flag, value in app.flags.items() if flag in CONTEXT_KEYS}
+    given.update((key, text) for key, text in texts.items() if text is not None)
+    for key in ("password", "token"):
+        if given.get(key) == "-":
+            from natscli.prompts import ask_secret
+
+            given[key] = ask_secret(app.environment, key.capitalize(), f"--{key}")
+    app.environment.redactor.add(*secrets(Context(**given)))
+    for key in ("creds", "nkey", "cert", "key", "ca"):
+        value = given.get(key)
+        # A path relative to where this command ran would mean nothing to the next one.
+        if value and not scheme_of(value) and os.path.exists(value):
+            given[key] = os.path.abspath(value)
+    return given
+
+
+def _changed(app: App, existing: Context | None, given: Mapping[str, Any], embed: bool) -> Context:
+    context, notes = apply(existing, given)
+    for note in notes:
+        app.environment.note(note)
+    return embedded(context, app.environment.environ) if embed else context
+
+
+def _finish(app: App, store: ContextStore, name: str, context: Context, then_select: bool) -> None:
+    environment = app.environment
+    environment.redactor.add(*secrets(context))
+    environment.note(f"saved context {name!r} in {store.path(name)}")
+    for problem in problems(context, environment.environ):
+        environment.warn(f"context {name!r}: {problem}")
+    if then_select:
+        store.select(name)
+        tell_selected(app, store)

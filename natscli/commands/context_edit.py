@@ -1,0 +1,132 @@
+"""`pynats context edit`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+
+import click
+
+from natscli.cli import Command
+from natscli.contexts.format import Context, credential_kinds, dump, parse, secrets
+from natscli.contexts.store import ContextStore
+from natscli.environment import Environment
+from natscli.errors import InputError, PynatsError, explain
+from natscli.params import App, complete_contexts, connection_options, pass_app
+
+
+@click.command(cls=Command, short_help="Edit a context, also a broken one, in your editor.")
+@click.argument("name", shell_complete=complete_contexts)
+@connection_options
+@pass_app
+def edit(app: App, name: str) -> None:
+    """Edit the context NAME as JSON with $VISUAL or $EDITOR.
+
+    What is saved is checked first. A file that is broken is opened as it is, to be repaired.
+    """
+    environment = app.environment
+    store = ContextStore(environment.config_dir)
+    before = store.read(name)
+    editor = _editor(environment.environ)
+    # A folder for the user only, so that the editor's own copies (swap, backup) are private too.
+    folder = tempfile.mkdtemp(prefix="pynats-edit-")
+    copy = os.path.join(folder, f"{name}.json")
+    keep = False
+    try:
+        _write_private(copy, _as_shown(before, copy))
+        try:
+            context = _edited(editor, copy, environment)
+        except InputError:
+            keep = True
+            raise
+        environment.redactor.add(*secrets(context))
+        if dump(context) == before:
+            environment.note(f"context {name!r} is unchanged")
+            return
+        try:
+            store.save(name, context, instead_of=before)
+        except (PynatsError, OSError) as error:
+            keep = True
+            report = explain(error)
+            raise InputError(report.message, hint=f"your edited copy is {copy}") from None
+        environment.note(f"saved context {name!r} in {store.path(name)}")
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_shown(data: bytes, path: str) -> bytes:
+    """What the editor gets: every key of a sound file, a broken file as it is."""
+    try:
+        return dump(parse(data, path)) + b"\n"
+    except InputError:
+        return data
+
+
+def _edited(editor: list[str], copy: str, environment: Environment) -> Context:
+    """Run the editor until the copy is a valid context, or the person gives up.
+
+    Raises:
+        InputError: it is not valid; the message names line and column, the hint the copy.
+        PynatsError: the editor failed.
+    """
+    from natscli.prompts import confirm
+
+    while True:
+        _run(editor, copy)
+        try:
+            with open(copy, "rb") as file:
+                return _checked(file.read(), copy)
+        except InputError as error:
+            error.hint = f"your edited copy is {copy}"
+            if not environment.interactive():
+                raise
+            environment.warn(explain(error).message)
+            if not confirm(environment, "Edit it again?", default=True):
+                raise
+
+
+def _checked(data: bytes, path: str) -> Context:
+    context = parse(data, path)
+    kinds = credential_kinds(context)
+    if len(kinds) > 1:
+        raise InputError(f"credentials of two kinds at once: {' and '.join(kinds)}", where=path)
+    return context
+
+
+def _editor(environ: Mapping[str, str]) -> list[str]:
+    """The editor and its arguments.
+
+    Raises:
+        InputError: none is set and none of the usual ones is there, or the setting is malformed.
+    """
+    for variable in ("VISUAL", "EDITOR"):
+        if environ.get(variable, "").strip():
+            try:
+                return shlex.split(environ[variable])
+            except ValueError as error:
+                raise InputError(f"cannot read the editor's name: {error}", where=f"${variable}") from None
+    for name in ("nano", "vi", "notepad"):
+        program = shutil.which(name, path=environ.get("PATH"))
+        if program:
+            return [program]
+    raise InputError("no editor found", hint="set EDITOR to the one to use")
+
+
+def _run(editor: list[str], path: str) -> None:
+    try:
+        status = subprocess.call([*editor, path])
+    except OSError as error:
+        raise InputError(f"cannot run the editor {editor[0]!r}: {(error.strerror or '').lower()}") from None
+    if status:
+        raise PynatsError(f"the editor {editor[0]!r} exited with status {status}: nothing is changed")
+
+
+def _write_private(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)

@@ -1,0 +1,118 @@
+"""`pynats context info`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from natscli.cli import Command
+from natscli.commands.context_ls import screen
+from natscli.contexts.checks import exposed_files, origin, problem_of, problems
+from natscli.contexts.format import Context, redacted, secrets
+from natscli.contexts.store import ContextStore
+from natscli.environment import Environment
+from natscli.errors import InputError
+from natscli.output.contexts import LABELS, Cell, as_json, show_table, to_json
+from natscli.params import App, complete_contexts, connection_options, option, pass_app
+from natscli.settings import CONTEXT_KEYS, DEFAULT_URL, VARIABLES
+
+#: Environment variables that set what a key of a context sets, and win over it.
+_OVERRIDES = {CONTEXT_KEYS[s]: variable for s, variable in VARIABLES.items() if s in CONTEXT_KEYS}
+
+
+@click.command(cls=Command, short_help="Show a context and where its values come from.")
+@click.argument("name", required=False, shell_complete=complete_contexts)
+@option("-j", "--json", "as_object", is_flag=True, help="Show it as JSON.")
+@option("--connect", "try_it", is_flag=True, help="Connect with it, and show what the server tells.")
+@option("--show-secrets", is_flag=True, help="Do not mask secrets; only with --json.")
+@connection_options
+@pass_app
+def info(app: App, name: str | None, as_object: bool, try_it: bool, show_secrets: bool) -> int:
+    """Show the context NAME, or the selected one, and where each of its values comes from."""
+    environment = app.environment
+    if show_secrets and not as_object:
+        raise InputError("--show-secrets goes with --json", hint="pynats context info --json --show-secrets")
+    store = ContextStore(environment.config_dir)
+    name = name if name is not None else _default_name(app, store)
+    context = store.load(name)
+    environment.redactor.add(*secrets(context))
+    for line in warnings(context, store.path(name), environment.environ):
+        environment.warn(line)
+    selected = name == store.selected()
+    results = None
+    if try_it:
+        from natscli.commands.context_validate import probe
+
+        results = probe(app, store, [name])[name]
+    if as_object:
+        shown = as_json(name, context, selected=selected, show_secrets=show_secrets)
+        environment.out(to_json(shown if results is None else {**shown, "connection": results.as_json()}))
+    else:
+        rows = _rows(context, environment)
+        rows.append(("Path", store.path(name), ""))
+        if results is not None:
+            rows.extend((label, cell, "server" if results.ok else "") for label, cell in results.rows())
+        title = f"Context {name!r}" + (" (selected)" if selected else "")
+        environment.out(show_table(title, (), rows, screen(environment)))
+    if results is not None and results.report is not None:
+        environment.error(results.report)
+        return int(results.report.status)
+    return 0
+
+
+def _default_name(app: App, store: ContextStore) -> str:
+    name = app.flags.get("context") or app.environment.environ.get("NATS_CONTEXT") or store.selected()
+    if not name:
+        raise InputError("no context is selected", hint="pynats context select NAME")
+    assert isinstance(name, str)
+    return name
+
+
+def _rows(context: Context, environment: Environment) -> list[tuple[Cell | str, Cell | str, Cell | str]]:
+    """Label, value and origin of everything that is set."""
+    shown = redacted(context)
+    rows: list[tuple[Cell | str, Cell | str, Cell | str]] = []
+    for key, label in LABELS.items():
+        value = getattr(shown, key)
+        if not value and key != "url":
+            continue
+        text = ", ".join(value) if isinstance(value, tuple) else "yes" if value is True else value
+        rows.append((label, text or DEFAULT_URL, _origin(key, getattr(context, key), environment.environ)))
+    rows.extend((key, _as_text(value), "context, unknown to pynats") for key, value in shown.extra.items())
+    return rows
+
+
+def _origin(key: str, value: Any, environ: Mapping[str, str]) -> Cell:
+    """Where the value of `key` comes from, whether it can be had, and what overrides it."""
+    parts = ["context" if value else "default"]
+    problem = ""
+    if isinstance(value, str) and value:
+        parts.append(origin(key, value, environ))
+        problem = problem_of(key, value, environ)
+    override = _OVERRIDES.get(key)
+    if override and environ.get(override):
+        parts.append(f"overridden by {override}")
+    is_reference = bool(parts[1:] and parts[1])
+    parts.append(problem or ("OK" if is_reference else ""))
+    return Cell(
+        ", ".join(part for part in parts if part), False if problem else True if is_reference else None
+    )
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else " ".join(to_json(value).split())
+
+
+def warnings(context: Context, path: str, environ: Mapping[str, str]) -> list[str]:
+    """What to tell about a context besides its values, a line each."""
+    lines = [p for p in problems(context, environ) if p.split(":")[0] not in LABELS]
+    lines += [
+        f"others than you can read or write {file}: chmod 600 {file}"
+        for file in exposed_files(context, path, environ)
+    ]
+    overriding = [v for v in (*VARIABLES.values(), "NATS_CONTEXT") if environ.get(v)]
+    if overriding:
+        lines.append(f"the environment overrides the context: {', '.join(overriding)}")
+    return lines

@@ -1,0 +1,59 @@
+"""`pynats context ls`."""
+
+from __future__ import annotations
+
+import click
+
+from natscli.cli import Command
+from natscli.contexts.format import Context, redact_urls
+from natscli.contexts.store import ContextStore
+from natscli.environment import Environment
+from natscli.errors import InputError, explain
+from natscli.output.contexts import Screen, as_json, show_table, to_json
+from natscli.params import App, connection_options, option, pass_app
+
+
+@click.command(cls=Command, short_help="List the known contexts.")
+@option("-j", "--json", "as_objects", is_flag=True, help="Show every setting, as JSON; secrets are masked.")
+@option("--names", is_flag=True, help="Show the names only, one a line.")
+@connection_options
+@pass_app
+def ls(app: App, as_objects: bool, names: bool) -> None:
+    """List the known contexts; the selected one is marked with '*'."""
+    environment = app.environment
+    store = ContextStore(environment.config_dir)
+    selected = store.selected()
+    contexts = _loaded(store, environment)
+    if selected is not None and not store.exists(selected):
+        environment.warn(f"the selected context {selected!r} is gone: pynats context unselect")
+    if as_objects:
+        environment.out(to_json([as_json(n, c, selected=n == selected) for n, c in contexts.items()]))
+    elif names:
+        environment.out("".join(f"{name}\n" for name in contexts))
+    elif not contexts:
+        environment.note("no known contexts: pynats context add NAME --server URL")
+    else:
+        rows = [
+            (f"{name}*" if name == selected else name, context.description, redact_urls(context.url))
+            for name, context in contexts.items()
+        ]
+        environment.out(show_table("Contexts", ("Name", "Description", "Server"), rows, screen(environment)))
+
+
+def _loaded(store: ContextStore, environment: Environment) -> dict[str, Context]:
+    """Every context that can be read, by name; a line on stderr for each that cannot."""
+    contexts = {}
+    for name in store.names():
+        try:
+            contexts[name] = store.load(name)
+        except (InputError, OSError) as error:
+            report = explain(error)
+            hint = f": {report.hint}" if report.hint else ""
+            environment.warn(f"cannot read context {name!r}: {report.message}{hint}")
+    return contexts
+
+
+def screen(environment: Environment) -> Screen:
+    """What stdout is."""
+    color = environment.colored(environment.stdout)
+    return Screen(terminal=color or environment.stdout.isatty(), color=color)

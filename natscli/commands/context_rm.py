@@ -1,0 +1,40 @@
+"""`pynats context rm`."""
+
+from __future__ import annotations
+
+import click
+
+from natscli.cli import Command
+from natscli.contexts.store import ContextStore
+from natscli.errors import InputError
+from natscli.params import App, complete_contexts, connection_options, option, pass_app
+
+
+@click.command(cls=Command, short_help="Remove a context.")
+@click.argument("name", shell_complete=complete_contexts)
+@option("-f", "--force", is_flag=True, help="Do not ask, and remove the selected context too.")
+@connection_options
+@pass_app
+def rm(app: App, name: str, force: bool) -> None:
+    """Remove the context NAME; asks first unless --force is given."""
+    environment = app.environment
+    store = ContextStore(environment.config_dir)
+    if not store.exists(name):
+        if not force:
+            store.load(name)  # says that it is unknown, and which name is near
+        environment.note(f"there is no context {name!r}")
+        return
+    if not force:
+        if name == store.selected():
+            raise InputError(
+                f"context {name!r} is selected",
+                hint=f"pynats context unselect, or pynats context rm -f {name}",
+            )
+        from natscli.prompts import confirm, require_terminal
+
+        require_terminal(environment, f"not removing context {name!r}", f"pynats context rm -f {name}")
+        if not confirm(environment, f"Remove context {name!r}?"):
+            environment.note("not removed")
+            return
+    store.remove(name)
+    environment.note(f"removed context {name!r}")

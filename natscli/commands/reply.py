@@ -1,0 +1,113 @@
+"""`pynats reply`: answer requests on a subject."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import click
+
+from natscli.cli import Command
+from natscli.errors import InputError
+from natscli.message import subjects
+from natscli.message.templates import compile_command, compile_template
+from natscli.params import DURATION, App, connection_options, option, parse_headers, pass_app
+
+EPILOG = """\b
+Examples:
+  pynats reply help.please "OK, I CAN HELP!!!"
+  pynats reply echo.me --echo
+  pynats reply 'weather.>' --command "curl -s wttr.in/{{1}}?format=3"
+  pynats reply time "It is {{Time}}, request {{Count}}: {{Request}}"
+
+\b
+Templates in BODY, header values and --command:
+  {{Count}}         number of the request, from 0      {{ID}}      a unique ID
+  {{Time}}          the time, 3:04PM                   {{Unix}}    seconds since 1970
+  {{TimeStamp}}     the time, RFC 3339                 {{UnixNano}} nanoseconds since 1970
+  {{Random 10 100}} that many letters and digits       {{Request}} the payload of the request
+  {{0}} {{1}} ...   tokens of the subject
+
+A command gets the request on stdin and in NATS_REQUEST_BODY, the subject in NATS_REQUEST_SUBJECT. When it fails,
+the reply has the headers Nats-Service-Error and Nats-Service-Error-Code (500) and what it wrote.
+
+Without a BODY and a command, requests are echoed. SIGINT (Ctrl-C) and SIGTERM stop it once everything accepted
+is answered; a second one stops it at once.
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.argument("subject")
+@click.argument("body", required=False)
+@option("--echo", is_flag=True, help="Reply with what was received, headers included.")
+@option("--command", metavar="COMMAND", help="Reply with the output of a command.")
+@option("-q", "--queue", default="NATS-RPLY-22", metavar="GROUP", show_default=True,
+        help="Queue group: its members share the requests.")  # fmt: skip
+@option(
+    "--sleep", type=DURATION, default=0.0, metavar="MAX", help="Delay each reply by a random time up to this."
+)
+@option(
+    "-H", "--header", "header", multiple=True, metavar="NAME:VALUE", help="Header of the replies; repeatable."
+)
+@option("--count", type=click.IntRange(min=0), default=0, metavar="N", help="Stop after this many requests.")
+@option("--concurrency", type=click.IntRange(min=1), metavar="K",
+        help="Commands run at once.  [default: number of cores]")  # fmt: skip
+@option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it as it is.")
+@option("--json", "as_json", is_flag=True, help="Show each request as a line of JSON.")
+@option("--quiet", is_flag=True, help="Tell no story on stderr, only show payloads.")
+@connection_options
+@pass_app
+def reply(
+    app: App, *, subject: str, body: str | None, echo: bool, command: str | None, queue: str, sleep: float,
+    header: tuple[str, ...], count: int, concurrency: int | None, templates: bool, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Answer requests on SUBJECT with BODY, an echo, or the output of a command.
+
+    SUBJECT may have the wildcards * and >.
+    """
+    from natscli.contexts.store import ContextStore
+    from natscli.settings import resolve
+
+    environment = app.environment
+    environment.quiet = quiet
+    subjects.check_subscribe_subject(subject)
+    subjects.check_queue(queue)
+    given = [name for name, value in (("BODY", body), ("--echo", echo), ("--command", command)) if value]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)} exclude each other")
+    if not given and body is None:
+        environment.say("No body or command supplied, enabling echo mode")
+        echo = True
+    header_templates = tuple(
+        (name, compile_template(value, "--header", reply=True, enabled=templates))
+        for name, value in parse_headers(header)
+    )
+    body_template = compile_template(body or "", "BODY", reply=True, enabled=templates)
+    words = compile_command(command, "--command", enabled=templates) if command else None
+    settings = resolve(app.flags, environment.environ, ContextStore(environment.config_dir))
+
+    from natscli.connection import connected
+    from natscli.output.requests import renderer
+    from natscli.reply import responders
+    from natscli.reply.service import Server, Service
+
+    slow = None
+    if words is not None:
+        from natscli.reply.command import Command as CommandResponder
+
+        slow = CommandResponder(words, environment.environ, header_templates)
+    service = Service(subject, queue, count, sleep, concurrency or os.cpu_count() or 1)
+
+    async def serve() -> None:
+        async with connected(settings, environment, listener=True) as connection:
+            respond = (
+                responders.echo(header_templates)
+                if echo
+                else responders.static(body_template, header_templates)
+            )
+            await Server(
+                service, connection, environment, renderer(environment, as_json=as_json),
+                None if slow else respond, slow,
+            ).run()  # fmt: skip
+
+    asyncio.run(serve())

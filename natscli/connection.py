@@ -1,0 +1,449 @@
+"""Settings become a connected client: credentials, TLS, the fail-fast first connection, reconnecting, notices."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from natscli import __version__
+from natscli.contexts import credentials
+from natscli.duration import format_duration
+from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError
+from natscli.nats_py import errors as nats_errors
+from natscli.wire import Client, NotNatsError, TLSNotOfferedError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from natscli.environment import Environment
+    from natscli.settings import Settings
+
+_FIRST_RETRY, _LAST_RETRY = 0.1, 5.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is needed to connect, with every reference resolved: nothing here waits or asks any more."""
+
+    servers: list[str]
+    options: dict[str, Any]
+    timeout: float
+    tls: bool
+    socks_proxy: str
+
+
+def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
+    """Resolve credentials and TLS files of `settings`.
+
+    Raises:
+        InputError: a reference that cannot be resolved, a file that cannot be used, a missing extra.
+    """
+    servers = settings.servers
+    options: dict[str, Any] = {"name": settings.connection_name.value or f"pynats {__version__}"}
+    if settings.inbox_prefix:
+        options["inbox_prefix"] = _checked_prefix(settings.inbox_prefix.value, settings.inbox_prefix.source)
+    if settings.nsc:
+        creds_file, urls = credentials.nsc_profile(settings.nsc.value, environ)
+        options.update(_creds(credentials.resolve_file(creds_file, environ), settings.nsc.source))
+        if settings.server.source == "default" and urls:
+            servers = [url.strip() for url in urls.split(",")]
+    if settings.user:
+        options["user"] = settings.user.value
+        options["password"] = credentials.resolve_literal(settings.password.value, environ)
+    if settings.token:
+        options["token"] = credentials.resolve_literal(settings.token.value, environ)
+    if settings.creds:
+        options.update(_creds(credentials.resolve_file(settings.creds.value, environ), settings.creds.source))
+    if settings.nkey:
+        seed = credentials.resolve_file(settings.nkey.value, environ)
+        options["nkeys_seed_str"] = _checked_seed(seed, settings.nkey.source)
+    if settings.jwt:
+        options.update(_jwt(settings, environ))
+    context = _tls_context(settings, environ)
+    if context is not None:
+        options["tls"] = context
+    if settings.tlsfirst:
+        options["tls_handshake_first"] = True
+    schemes = {urlsplit(url).scheme for url in servers}
+    if schemes & {"ws", "wss"}:
+        _check_websocket(settings, schemes)
+    if settings.socks_proxy:
+        _check_socks(settings.socks_proxy.value, settings.socks_proxy.source)
+    return Plan(
+        servers=servers,
+        options=options,
+        timeout=settings.timeout.value,
+        tls=context is not None or settings.tlsfirst.value,
+        socks_proxy=settings.socks_proxy.value,
+    )
+
+
+@asynccontextmanager
+async def connected(
+    settings: Settings, environment: Environment, *, listener: bool = False
+) -> AsyncIterator[Connection]:
+    """A connection for `settings`, closed at the end. A `listener` reconnects forever, and says so.
+
+    Raises:
+        PynatsError: InputError before connecting; ConnectionFailedError or RefusedError when no server took us.
+    """
+    _silence_loggers()
+    asyncio.get_running_loop().set_exception_handler(_unhandled(environment))
+    connection = await connect(plan(settings, environment.environ), environment, listener=listener)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+class Connection:
+    """A connected client, and what happened to it: `lost` is done when it is gone for good."""
+
+    def __init__(self, client: Client, environment: Environment) -> None:
+        self.client = client
+        self.lost: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
+        self.on_refusal: Callable[[PynatsError], None] = self._keep_refusal
+        self._environment = environment
+        self._refusal: PynatsError | None = None
+        client.on_failure = self._failed
+
+    @property
+    def url(self) -> str:
+        """The URL of the server, without credentials."""
+        uri = self.client.connected_url
+        return f"{uri.scheme}://{uri.hostname}:{uri.port}" if uri is not None else ""
+
+    async def confirm(self) -> None:
+        """Wait until the server has taken everything sent so far.
+
+        Raises:
+            RefusedError: it refused something meanwhile, such as a subscription.
+            ConnectionFailedError: the connection was lost, or there was no answer in time.
+        """
+        try:
+            await self.client.flush(timeout=5)
+        except (asyncio.TimeoutError, nats_errors.Error):
+            if self.lost.done():
+                raise self.lost.result() from None
+            raise ConnectionFailedError("the server does not answer", where=self.url) from None
+        if self._refusal is not None:
+            raise self._refusal
+
+    async def close(self) -> None:
+        """Close; what was sent is on its way, nothing is waited for."""
+        await self.client.published()
+        if not self.client.is_closed:
+            await self.client.close()
+
+    def gone(self, error: BaseException | None) -> None:
+        """The client closed by itself."""
+        if not self.lost.done():
+            if error is None:
+                self.lost.set_result(ConnectionFailedError("the connection was lost", where=self.url))
+            else:
+                found = classify(error, self.url)
+                self.lost.set_result(found)
+
+    def refused(self, error: PynatsError) -> None:
+        """The server refused a publish or a subscription."""
+        self.on_refusal(error)
+
+    def _keep_refusal(self, error: PynatsError) -> None:
+        self._refusal = error
+
+    def _failed(self, error: BaseException) -> None:
+        if not self.lost.done():
+            self.lost.set_result(
+                error if isinstance(error, PynatsError) else PynatsError(f"{type(error).__name__}: {error}")
+            )
+
+
+async def connect(plan: Plan, environment: Environment, *, listener: bool = False) -> Connection:
+    """Try every server once, all within the timeout; the first that takes us is it.
+
+    Raises:
+        ConnectionFailedError: none could be reached. RefusedError: one refused us.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + plan.timeout
+    problems: list[PynatsError] = []
+    for index, url in enumerate(plan.servers):
+        remaining = max(deadline - loop.time(), 0.05) / (len(plan.servers) - index)
+        client = Client(require_tls=plan.tls, socks_proxy=plan.socks_proxy)
+        connection = Connection(client, environment)
+        events = _Events(connection, environment)
+        options = {**plan.options, **events.options(), "connect_timeout": plan.timeout}
+        try:
+            await asyncio.wait_for(client.connect([url], **options), remaining)
+        except Exception as error:
+            client.abandon()
+            cause = events.first_error if isinstance(error, asyncio.TimeoutError) else error
+            problems.append(classify(cause or error, url, plan.timeout))
+            if environment.trace:
+                environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
+            continue
+        events.connecting = False
+        client.options["allow_reconnect"] = listener
+        if len(plan.servers) > 1:
+            client.set_server_pool([*plan.servers, *(uri.geturl() for uri in client.discovered_servers)])
+        if environment.trace:
+            info = client.server_info
+            tls = client.tls_version
+            environment.warn(
+                f"trace: connected to {connection.url}, nats-server {info.get('version')} {tls}".rstrip()
+            )
+        return connection
+    raise _worst(problems)
+
+
+def _worst(problems: list[PynatsError]) -> PynatsError:
+    """The problem to report: a refusal tells more than a server that is away."""
+    if not problems:
+        return InputError("no server URL", where="--server")
+    for problem in problems:
+        if isinstance(problem, RefusedError):
+            return problem
+    if len(problems) > 1:
+        problems[0].what += f" (nor could {len(problems) - 1} more be reached)"
+    return problems[0]
+
+
+class _Events:
+    """nats-py's callbacks for one client: failing fast while connecting, notices afterwards."""
+
+    def __init__(self, connection: Connection, environment: Environment) -> None:
+        self.connection = connection
+        self.environment = environment
+        self.connecting = True
+        self.first_error: Exception | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for nats-py's `connect`."""
+        return {
+            "allow_reconnect": False,
+            "max_reconnect_attempts": -1,
+            "error_cb": self.error,
+            "disconnected_cb": self.disconnected,
+            "reconnected_cb": self.reconnected,
+            "closed_cb": self.closed,
+            "reconnect_to_server_handler": _next_server,
+        }
+
+    async def error(self, error: Exception) -> None:
+        if self.connecting:
+            self.first_error = error
+            raise error  # fail fast: nats-py would try again and again
+        text = str(error).lower()
+        if "permissions violation" in text:
+            self.connection.refused(classify(error, self.connection.url))
+        elif isinstance(error, nats_errors.SlowConsumerError):
+            self.environment.warn("requests were dropped: they came faster than they could be handled")
+        elif self.environment.trace:
+            self.environment.warn(f"trace: {type(error).__name__}: {error}")
+
+    async def disconnected(self) -> None:
+        if not self.connecting and self.connection.client.is_reconnecting:
+            self.environment.say("Disconnected, reconnecting...")
+
+    async def reconnected(self) -> None:
+        self.environment.say(f"Reconnected to {self.connection.url}")
+        dropped, self.connection.client.dropped = self.connection.client.dropped, 0
+        if dropped:
+            self.environment.warn(f"{dropped} replies were lost while there was no connection")
+
+    async def closed(self) -> None:
+        if not self.connecting:
+            self.connection.gone(self.connection.client.last_error)
+
+
+def _next_server(pool: list[Any], info: dict[str, Any]) -> tuple[Any, float]:  # noqa: ARG001
+    """nats-py's reconnect handler: the server tried least, after a growing, jittered pause (seconds)."""
+    server = min(pool, key=lambda s: s.reconnects)
+    if server.reconnects == 0:
+        return server, 0.0
+    pause = min(_FIRST_RETRY * 2 ** min(server.reconnects - 1, 10), _LAST_RETRY)
+    return server, pause * random.uniform(0.75, 1.25)
+
+
+def classify(error: BaseException, url: str, timeout: float | None = None) -> PynatsError:
+    """What an exception of nats-py, TLS or the network means to the user. `timeout` in seconds, if one ran out."""
+    import ssl
+
+    if isinstance(error, PynatsError):
+        return error
+    parts = urlsplit(url)
+    where = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    text = str(error).removeprefix("nats: ").strip("' ")
+    lower = text.lower()
+    if isinstance(error, (TLSNotOfferedError, ssl.SSLError)) or "ssl" in type(error).__name__.lower():
+        return _classify_tls(error, text, where)
+    if (
+        isinstance(error, nats_errors.AuthorizationError)
+        or "authorization" in lower
+        or "authentication" in lower
+    ):
+        if "expired" in lower or "revoked" in lower:
+            return RefusedError(f"the server refused the credentials: {lower}", where=where)
+        return RefusedError("the server refused the credentials", where=where, hint="pynats context info")
+    if "permissions violation" in lower:
+        return RefusedError(f"the server does not permit this: {text}", where=where)
+    if isinstance(error, (asyncio.TimeoutError, nats_errors.TimeoutError)):
+        within = f" within {format_duration(timeout)}" if timeout is not None else ""
+        return ConnectionFailedError(f"no answer from the server{within}", where=where)
+    if isinstance(error, socket.gaierror):
+        return ConnectionFailedError(f"the name {parts.hostname!r} does not resolve", where=where)
+    if isinstance(error, ConnectionRefusedError) or "connect call failed" in lower:
+        local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+        return ConnectionFailedError(
+            "nothing listens there", where=where, hint="pynats server run" if local else ""
+        )
+    if isinstance(error, NotNatsError) or "expecting info" in lower or "json parse error" in lower:
+        return ConnectionFailedError("what listens there is not a NATS server", where=where)
+    if isinstance(error, (nats_errors.UnexpectedEOF, nats_errors.StaleConnectionError, ConnectionResetError)):
+        return ConnectionFailedError("the connection was lost", where=where)
+    if type(error).__module__.startswith("aiohttp"):
+        return ConnectionFailedError(f"no WebSocket connection: {text}", where=where)
+    if isinstance(error, OSError):
+        return ConnectionFailedError(f"cannot connect: {(error.strerror or text).lower()}", where=where)
+    return ConnectionFailedError(f"the server said: {text}" if text else "cannot connect", where=where)
+
+
+def _classify_tls(error: BaseException, text: str, where: str) -> PynatsError:
+    lower = text.lower()
+    if isinstance(error, TLSNotOfferedError):
+        return ConnectionFailedError("TLS was asked for and the server does not offer it", where=where)
+    reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or text
+    if "alert" in lower and "protocol version" not in lower:
+        return RefusedError(f"the server refused the TLS client certificate: {_tls_words(reason)}", where=where,
+                            hint="--tlscert FILE --tlskey FILE")  # fmt: skip
+    if "wrong_version_number" in lower or "record layer" in lower:
+        return ConnectionFailedError("what listens there does not speak TLS", where=where)
+    hint = "--tlsca FILE names the authority to trust" if "certificate" in lower else ""
+    return ConnectionFailedError(f"TLS problem: {_tls_words(reason)}", where=where, hint=hint)
+
+
+def _tls_words(reason: str) -> str:
+    return reason.lower().replace("_", " ") if reason.isupper() else reason
+
+
+def _creds(data: bytes, source: str) -> dict[str, Any]:
+    """nats-py options for the text of a creds file: a decorated JWT and a decorated seed."""
+    from nats.aio.client import RawCredentials
+
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    if "BEGIN NATS USER JWT" not in text or "BEGIN USER NKEY SEED" not in text:
+        raise InputError("not a credentials file: it holds no user JWT and seed", where=source)
+    _checked_seed(text.split("BEGIN USER NKEY SEED", 1)[1].encode(), source)
+    return {"user_credentials": RawCredentials(text if text.endswith("\n") else f"{text}\n")}
+
+
+def _jwt(settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
+    jwt = credentials.resolve_literal(settings.jwt.value, environ).strip()
+    if not settings.seed:  # a bearer JWT: nothing to sign with
+        return {"user_jwt_cb": lambda: jwt.encode(), "signature_cb": lambda nonce: b""}
+    seed = credentials.resolve_literal(settings.seed.value, environ)
+    seed = _checked_seed(seed.encode(), settings.seed.source)
+    text = (
+        f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+    )
+    return _creds(text.encode(), settings.jwt.source)
+
+
+def _checked_seed(data: bytes, source: str) -> str:
+    """The seed in a plain or decorated seed file.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    import nkeys
+
+    words = [w for w in data.decode("utf-8", "replace").split() if w.startswith("S") and len(w) > 40]
+    try:
+        nkeys.from_seed(bytearray(words[0].encode())).wipe()
+    except Exception:
+        raise InputError("no valid nkey seed", where=source) from None
+    return words[0]
+
+
+def _tls_context(settings: Settings, environ: Mapping[str, str]) -> ssl.SSLContext | None:
+    if not (settings.tlsca or settings.tlscert or settings.tlskey):
+        return None
+    import ssl
+
+    if bool(settings.tlscert) != bool(settings.tlskey):
+        given = settings.tlscert or settings.tlskey
+        raise InputError("a TLS certificate and its key go together", where=given.source)
+    context = ssl.create_default_context()
+    for value in (settings.tlsca, settings.tlscert):
+        if not value:
+            continue
+        path = credentials.resolve_path(value.value, environ)
+        try:
+            if value is settings.tlsca:
+                context.load_verify_locations(path)
+            else:
+                context.load_cert_chain(
+                    path, credentials.resolve_path(settings.tlskey.value, environ), password=""
+                )
+        except FileNotFoundError:
+            raise InputError(f"no such file: {path}", where=value.source) from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot use {path}: {error.strerror or 'not PEM'}"
+                             if isinstance(error, OSError) else f"cannot use {path}",
+                             where=value.source) from None  # fmt: skip
+    return context
+
+
+def _checked_prefix(prefix: str, source: str) -> str:
+    from natscli.message.subjects import check_publish_subject
+
+    try:
+        check_publish_subject(prefix.rstrip("."))
+    except InputError as error:
+        raise InputError(f"bad inbox prefix: {error.what}", where=source) from None
+    return prefix.rstrip(".")
+
+
+def _check_websocket(settings: Settings, schemes: set[str]) -> None:
+    if schemes - {"ws", "wss"}:
+        raise InputError("ws:// and nats:// servers cannot be mixed", where=settings.server.source)
+    if settings.socks_proxy:
+        raise InputError("a SOCKS proxy is for nats:// and tls:// only", where=settings.socks_proxy.source)
+    _require("aiohttp", "ws:// and wss:// need the extra 'websocket'", "websocket", settings.server.source)
+
+
+def _check_socks(proxy: str, source: str) -> None:
+    if urlsplit(proxy).scheme not in ("socks5", "socks5h", "socks4", "http") or not urlsplit(proxy).hostname:
+        raise InputError("a SOCKS proxy is given as socks5://host:port", where=source)
+    _require("python_socks", "a SOCKS proxy needs the extra 'socks'", "socks", source)
+
+
+def _require(module: str, message: str, extra: str, source: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise InputError(message, where=source, hint=f"pip install 'pynats-cli[{extra}]'")
+
+
+def _silence_loggers() -> None:
+    """Nothing of nats-py's or asyncio's own logging reaches the user; notices are ours to give."""
+    for name in ("nats", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
+
+
+def _unhandled(environment: Environment) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    def handle(loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:  # noqa: ARG001
+        if environment.trace:
+            environment.warn(f"trace: {details.get('message')}: {details.get('exception')!r}")
+
+    return handle

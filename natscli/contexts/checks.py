@@ -1,0 +1,103 @@
+"""What is wrong, or unwise, with a context, found without connecting."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from natscli.contexts.credentials import (
+    file_of,
+    find_program,
+    resolve_file,
+    resolve_literal,
+    resolve_path,
+    scheme_of,
+)
+from natscli.contexts.format import Context, credential_kinds
+from natscli.errors import InputError
+
+_FILES = ("creds", "nkey")
+_LITERALS = ("password", "token", "user_jwt", "user_seed")
+_PATHS = ("cert", "key", "ca")
+
+
+def problems(context: Context, environ: Mapping[str, str]) -> list[str]:
+    """Why the context cannot be used, one line each; `op` and `nsc` are looked for but not run."""
+    found = []
+    kinds = credential_kinds(context)
+    if len(kinds) > 1:
+        found.append(f"credentials of two kinds at once: {' and '.join(kinds)}")
+    for part, owner in (("password", "user"), ("user_seed", "user_jwt"), ("cert", "key"), ("key", "cert")):
+        if getattr(context, part) and not getattr(context, owner):
+            found.append(f"{part} is set without {owner}")
+    if context.windows_cert_store:
+        found.append("windows_cert_store needs the Go CLI: pynats reads certificates from files")
+    for key in (*_FILES, *_LITERALS, *_PATHS, "nsc"):
+        problem = problem_of(key, getattr(context, key), environ)
+        if problem:
+            found.append(f"{key}: {problem}")
+    return found
+
+
+def problem_of(key: str, value: str, environ: Mapping[str, str]) -> str:
+    """Why the value of `key` cannot be used, empty if it can; `op` and `nsc` are looked for but not run."""
+    if not value:
+        return ""
+    scheme = scheme_of(value)
+    if key == "nsc" or scheme in ("op", "nsc"):
+        program = "op" if scheme == "op" else "nsc"
+        return "" if find_program(program, environ) else f"{program!r} is not on PATH"
+    try:
+        if key in _FILES:
+            resolve_file(value, environ)
+        elif key in _LITERALS:
+            resolve_literal(value, environ)
+        elif key in _PATHS:
+            resolve_path(value, environ)
+    except InputError as error:
+        return f"{error.what} ({error.where})" if error.where else error.what
+    return ""
+
+
+def origin(key: str, value: str, environ: Mapping[str, str]) -> str:
+    """Where the value of `key` really comes from when it is a reference or a path, else empty."""
+    if key not in (*_FILES, *_LITERALS, *_PATHS):
+        return ""
+    scheme = scheme_of(value)
+    if scheme in ("", "file"):
+        if not scheme and key in _LITERALS:
+            return ""
+        try:
+            path = file_of(value, environ)
+        except InputError:
+            return ""
+        return "file" if path == value else f"file {path}"
+    return {
+        "env": f"variable {value.partition('://')[2]}",
+        "op": "1Password",
+        "nsc": "nsc",
+        "data": "embedded",
+    }[scheme]
+
+
+def exposed_files(context: Context, path: str, environ: Mapping[str, str]) -> list[str]:
+    """The context file and the secret files it names that others than their owner may read or write."""
+    paths = [path]
+    for key in (*_FILES, *_LITERALS, "key"):
+        value = getattr(context, key)
+        if key in _LITERALS and scheme_of(value) != "file":
+            continue
+        try:
+            paths.append(file_of(value, environ))
+        except InputError:
+            continue  # `problems` tells about it
+    return [p for p in dict.fromkeys(paths) if p and _is_exposed(p)]
+
+
+def _is_exposed(path: str) -> bool:
+    if os.name != "posix":
+        return False
+    try:
+        return bool(os.stat(path).st_mode & 0o077)
+    except (OSError, ValueError):
+        return False

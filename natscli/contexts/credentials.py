@@ -1,0 +1,268 @@
+"""Credential references: where the bytes of a credential come from when it is used (ADR-21, natscli #1579).
+
+`creds` and `nkey` hold a path or a reference, the literal settings (password, token, JWT, seed) a value or a
+reference. References: `file://PATH`, `env://NAME`, `op://vault/item/field`, `nsc://operator/account/user` and
+`data:;base64,...`; schemes in any case. `~` and `$VAR` are expanded in paths. No error holds a secret.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from natscli.errors import InputError
+
+if TYPE_CHECKING:
+    from natscli.contexts.format import Context
+
+#: Seconds an external program (`op`, `nsc`) may take.
+TIME_LIMIT = 30.0
+
+_SCHEMES = ("file", "env", "op", "nsc")
+
+#: The keys that `--embed` rewrites, and whether a bare value of theirs is a path.
+_EMBEDDABLE = {"creds": True, "nkey": True, "user_jwt": False, "user_seed": False}
+
+
+def scheme_of(ref: str) -> str:
+    """The scheme of a reference in lower case, empty for a bare path or a literal value."""
+    scheme, colon, rest = ref.partition(":")
+    scheme = scheme.lower()
+    if colon and ((scheme in _SCHEMES and rest.startswith("//")) or scheme == "data"):
+        return scheme
+    return ""
+
+
+def resolve_file(ref: str, environ: Mapping[str, str]) -> bytes:
+    """The contents behind `ref`, for `creds` and `nkey`: a bare value is a path.
+
+    Raises:
+        InputError: the reference is malformed, or what it names is not there.
+    """
+    scheme = scheme_of(ref)
+    if not scheme and "://" in ref:
+        raise InputError(
+            f"unknown kind of credential reference {ref.partition(':')[0] + '://'!r}",
+            hint="known are a path, file://, env://, op://, nsc:// and data:;base64,",
+        )
+    if scheme in ("", "file"):
+        return _read(expand(_rest(ref), environ))
+    return _fetch(scheme, ref, environ)
+
+
+def resolve_literal(ref: str, environ: Mapping[str, str]) -> str:
+    """The value behind `ref`, for password, token, JWT and seed: a bare value is the value itself.
+
+    Line ends at the end of what a reference gives are dropped, as in the Go CLI.
+
+    Raises:
+        InputError: the reference is malformed, what it names is not there or is not text.
+    """
+    scheme = scheme_of(ref)
+    if not scheme:
+        return ref
+    data = _read(expand(_rest(ref), environ)) if scheme == "file" else _fetch(scheme, ref, environ)
+    try:
+        return data.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise InputError("the credential is not text", where=describe(ref)) from None
+
+
+def resolve_path(ref: str, environ: Mapping[str, str]) -> str:
+    """The path in `ref`, for certificates and keys, which can only be files.
+
+    Raises:
+        InputError: another kind of reference, or a file that cannot be read.
+    """
+    scheme = scheme_of(ref)
+    if scheme not in ("", "file"):
+        raise InputError("certificates and their keys can only be files", where=describe(ref))
+    path = expand(_rest(ref), environ)
+    _read(path)
+    return path
+
+
+def nsc_profile(ref: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Path of the creds file and comma-separated server URLs that `nsc` knows for `ref` (legacy `nsc` key).
+
+    Either may be empty. A reference without `nsc://` is completed, as in the Go CLI.
+
+    Raises:
+        InputError: `nsc` is not there, failed, took too long or answered something else.
+    """
+    import json
+
+    ref = f"nsc://{_rest(ref) if scheme_of(ref) == 'nsc' else ref}"
+    output = _run(["nsc", "generate", "profile", ref], ref, environ)
+    try:
+        answer = json.loads(output)
+        creds = answer.get("user_creds") or ""
+        service = (answer.get("operator") or {}).get("service") or ()
+        # ADR-21 shows one text here, nsc itself answers a list.
+        urls = service if isinstance(service, str) else ",".join(service)
+        return os.fspath(creds), urls
+    except (ValueError, AttributeError, TypeError):
+        raise InputError("nsc did not answer with a profile", where=ref) from None
+
+
+def embed(context: Context, environ: Mapping[str, str]) -> Context:
+    """`context` with file-backed creds, nkey, user_jwt and user_seed as `data:` values, for `--embed`.
+
+    Other references stay. A bare user_jwt or user_seed is the value itself, unless a file has that name.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    from base64 import b64encode
+    from dataclasses import replace
+
+    changes: dict[str, Any] = {}
+    for key, bare_is_path in _EMBEDDABLE.items():
+        ref = getattr(context, key)
+        scheme = scheme_of(ref)
+        if not ref or scheme not in ("", "file"):
+            continue
+        if scheme or bare_is_path or _names_a_file(ref, environ):
+            data = _read(expand(_rest(ref), environ))
+            changes[key] = f"data:;base64,{b64encode(data).decode()}"
+    return replace(context, **changes)
+
+
+def file_of(ref: str, environ: Mapping[str, str]) -> str:
+    """The expanded path that `ref` (a path or `file://`) names, empty for every other reference.
+
+    Raises:
+        InputError: a variable in the path is not set.
+    """
+    return expand(_rest(ref), environ) if ref and scheme_of(ref) in ("", "file") else ""
+
+
+def expand(path: str, environ: Mapping[str, str]) -> str:
+    """`path` with `$VAR`, `${VAR}` and then a leading `~` replaced.
+
+    Raises:
+        InputError: a variable that is not set; the Go CLI would look for a file of another name.
+    """
+    if "$" in path:
+        import re
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1] or match[2]
+            if name not in environ:
+                raise InputError(f"variable ${name} is not set", where=path)
+            return environ[name]
+
+        path = re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, path, flags=re.ASCII)
+    if path == "~" or path.startswith("~/"):
+        home = environ.get("HOME") or os.path.expanduser("~")
+        return home + path[1:]
+    return os.path.expanduser(path)
+
+
+def describe(ref: str) -> str:
+    """`ref` as it may be shown: embedded data is not."""
+    return "embedded data" if scheme_of(ref) == "data" else ref
+
+
+def find_program(name: str, environ: Mapping[str, str]) -> str:
+    """The path of the program `name`, empty if it is not on `PATH`."""
+    from shutil import which
+
+    return which(name, path=environ.get("PATH", os.defpath)) or ""
+
+
+def _rest(ref: str) -> str:
+    return ref.partition("://")[2] if scheme_of(ref) not in ("", "data") else ref
+
+
+def _fetch(scheme: str, ref: str, environ: Mapping[str, str]) -> bytes:
+    if scheme == "env":
+        name = _rest(ref)
+        if not environ.get(name):
+            state = "is empty" if name in environ else "is not set"
+            raise InputError(f"variable {name} {state}" if name else "env:// without a name", where=ref)
+        return environ[name].encode("utf-8", "surrogateescape")
+    if scheme == "op":
+        return _run(["op", "read", f"op://{_rest(ref)}"], ref, environ)
+    if scheme == "nsc":
+        creds, _ = nsc_profile(ref, environ)
+        if not creds:
+            raise InputError("nsc knows no credentials file for it", where=ref)
+        return _read(creds)
+    return _decode(ref)
+
+
+def _decode(ref: str) -> bytes:
+    from base64 import b64decode
+
+    header, comma, payload = ref[len("data:") :].partition(",")
+    if not comma or "base64" not in [part.strip() for part in header.split(";")]:
+        raise InputError("embedded credentials must look like data:;base64,...")
+    try:
+        return b64decode(payload, validate=True)
+    except ValueError:
+        raise InputError("embedded credentials are not valid base64") from None
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or "not a path").lower()
+        raise InputError(f"cannot read the file: {reason}", where=path) from None
+
+
+def _names_a_file(ref: str, environ: Mapping[str, str]) -> bool:
+    try:
+        return os.path.isfile(expand(ref, environ))
+    except InputError:
+        return False  # a literal value may well hold a $
+
+
+def _run(command: list[str], ref: str, environ: Mapping[str, str]) -> bytes:
+    """The output of an external program, run without a shell and for no longer than `TIME_LIMIT`."""
+    import subprocess
+
+    name = command[0]
+    program = find_program(name, environ)
+    if not program:
+        owner = {"op": "the 1Password CLI", "nsc": "the NATS account tool"}[name]
+        raise InputError(
+            f"{name!r} ({owner}) is not on PATH", where=ref, hint=f"install {name}, then try again"
+        )
+    process = subprocess.Popen(
+        [program, *command[1:]],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environ),
+    )
+    try:
+        output, errors = process.communicate(timeout=TIME_LIMIT)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{name!r} did not answer within {TIME_LIMIT:g}s", where=ref) from None
+    finally:
+        # Also when interrupted. Not waiting for the pipes to close: a grandchild may hold them open.
+        process.kill()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        process.wait()
+    if process.returncode:
+        raise InputError(
+            f"{name!r} failed with status {process.returncode}{_reason(errors, output)}", where=ref
+        )
+    return output
+
+
+def _reason(errors: bytes, output: bytes) -> str:
+    """The first line a failed program said, unless it holds something of its output, which may be secret."""
+    from natscli.redaction import redact_shapes
+
+    lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
+    words = [word for word in output.decode("utf-8", "replace").split() if len(word) > 3]
+    if not lines or any(word in lines[0] for word in words):
+        return ""
+    return f": {redact_shapes(lines[0])}"

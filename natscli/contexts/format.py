@@ -1,0 +1,273 @@
+"""The context file format (ADR-21): parse it as leniently as the Go CLI, write it byte for byte as it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from natscli.contexts.credentials import scheme_of
+from natscli.errors import InputError
+from natscli.redaction import MASK, redact_shapes
+
+
+@dataclass(frozen=True, repr=False)
+class Context:
+    """A named set of connection settings: the keys of the file in the order the Go CLI writes them."""
+
+    description: str = ""
+    url: str = ""
+    socks_proxy: str = ""
+    token: str = ""
+    user: str = ""
+    password: str = ""
+    creds: str = ""
+    nkey: str = ""
+    cert: str = ""
+    key: str = ""
+    ca: str = ""
+    nsc: str = ""
+    jetstream_domain: str = ""
+    jetstream_api_prefix: str = ""
+    jetstream_event_prefix: str = ""
+    inbox_prefix: str = ""
+    user_jwt: str = ""
+    user_seed: str = ""
+    color_scheme: str = ""
+    tls_first: bool = False
+    windows_cert_store: str = ""
+    windows_cert_match_by: str = ""
+    windows_cert_match: str = ""
+    windows_ca_certs_match: tuple[str, ...] | None = None
+    #: Keys of newer versions or other tools; kept when the file is rewritten.
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        # A traceback or a log may show this, so it never shows the values of credentials.
+        kinds = ", ".join(credential_kinds(self)) or "no credentials"
+        return f"<Context {redact_urls(self.url)!r} ({kinds})>"
+
+
+#: The known keys in file order.
+KEYS = tuple(f.name for f in fields(Context) if f.name != "extra")
+
+#: Keys whose value is a secret, unless it is a reference to one.
+SECRET_KEYS = frozenset({"password", "token", "user_jwt", "user_seed"})
+
+#: Keys that hold a path or a reference, but may hold the credentials themselves as `data:;base64,...`.
+_LOCATIONS = frozenset({"creds", "nkey"})
+
+#: What makes the name of an unknown key look like that of a secret.
+_SECRET_WORDS = ("password", "secret", "token", "seed", "jwt")
+
+_TYPES = {str: "text", bool: "true or false", tuple: "a list of texts"}
+
+
+def parse(data: bytes, path: str) -> Context:
+    """The context in the file contents `data`; `path` is only named in errors.
+
+    As in Go, keys match in any case, null means not set, and invalid UTF-8 becomes U+FFFD.
+
+    Raises:
+        InputError: not JSON, not an object, or a value of the wrong type; names file, line and column.
+    """
+    text = _mended(data.decode("utf-8-sig", "replace"))
+    if not text.strip():
+        raise InputError("the context file is empty", where=path)
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        reason = error.msg[:1].lower() + error.msg[1:]
+        raise InputError(
+            f"invalid JSON: {reason}", where=f"{path}, line {error.lineno}, column {error.colno}"
+        ) from None
+    except (ValueError, RecursionError):
+        raise InputError("invalid JSON: a number or the nesting is out of bounds", where=path) from None
+    if document is None:
+        return Context()
+    if not isinstance(document, dict):
+        raise InputError(
+            f"a context is a JSON object, not {_kind(document)}", where=f"{path}, line 1, column 1"
+        )
+    known: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for name, value in document.items():
+        key = name if name in KEYS else name.casefold()
+        if key not in KEYS:
+            extra[_mended(name)] = _mended_all(value)
+        elif value is not None:
+            try:
+                known[key] = _typed(key, value)
+            except TypeError as error:
+                line, column = _position(text, name)
+                raise InputError(str(error), where=f"{path}, line {line}, column {column}") from None
+    return Context(**known, extra=extra)
+
+
+def dump(context: Context) -> bytes:
+    """The file contents for `context`, as Go's `json.MarshalIndent` writes them; unknown keys come last."""
+    return encode(as_mapping(context))
+
+
+def as_mapping(context: Context) -> dict[str, Any]:
+    """Every key of the file with its value, in file order."""
+    values = {key: getattr(context, key) for key in KEYS}
+    values.update((k, v) for k, v in context.extra.items() if k.casefold() not in values)
+    return values
+
+
+def encode(value: Any) -> bytes:
+    """Any JSON value with Go's indent and escapes.
+
+    These characters can only be inside of strings, so they can be escaped in the whole text.
+    """
+    text = _mended(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text.encode()
+
+
+def credential_kinds(context: Context) -> tuple[str, ...]:
+    """The kinds of credentials in the context; more than one is an error when connecting (ADR-21).
+
+    Own `creds` win over those that the legacy `nsc` key finds, so the two together are one kind. A token may
+    go along with creds, an nkey or a JWT, as auth callout servers want it, but not with a user.
+    """
+    kinds = [key for key in ("user", "creds", "nkey", "nsc", "user_jwt") if getattr(context, key)]
+    if "nsc" in kinds and "creds" in kinds:
+        kinds.remove("nsc")
+    if context.token and kinds in ([], ["user"]):
+        kinds.append("token")
+    return tuple(kinds)
+
+
+def redacted(context: Context) -> Context:
+    """`context` with every secret masked; references such as `env://NAME` and paths stay."""
+    shown = {key: _redacted_value(key, getattr(context, key)) for key in KEYS}
+    return replace(context, **shown, extra={k: _redacted_extra(k, v) for k, v in context.extra.items()})
+
+
+def secrets(context: Context) -> Iterator[str]:
+    """The literal secrets in `context`, for `Redactor.add`."""
+    for key in sorted(SECRET_KEYS | _LOCATIONS):
+        value = getattr(context, key)
+        scheme = scheme_of(value)
+        if scheme == "data":
+            yield value.partition(",")[2]
+        elif key in SECRET_KEYS and not scheme:
+            yield value
+    for urls in (context.url, context.socks_proxy):
+        for _, userinfo, _ in _split_urls(urls):
+            if userinfo:
+                from urllib.parse import unquote
+
+                for part in (userinfo, userinfo.partition(":")[2]):
+                    yield part
+                    yield unquote(part)
+
+
+def redact_urls(urls: str) -> str:
+    """Comma-separated URLs without user, password or token; also those without a scheme."""
+    return ",".join(f"{s}{MASK}@{rest}" if info else s + rest for s, info, rest in _split_urls(urls))
+
+
+def _split_urls(urls: str) -> Iterator[tuple[str, str, str]]:
+    """Scheme, userinfo and the rest of each URL.
+
+    A comma is only taken for the end of a URL when a scheme follows or no `@` does: a password may hold one.
+    """
+    import re
+
+    for part in re.split(r",(?=[A-Za-z0-9+.-]+://)", urls):
+        scheme, separator, rest = part.partition("://") if "://" in part else ("", "", part)
+        userinfo, _, rest = rest.rpartition("@")
+        yield scheme + separator, userinfo, rest
+
+
+def _redacted_value(key: str, value: Any) -> Any:
+    if not isinstance(value, str) or not value:
+        return value
+    scheme = scheme_of(value)
+    if scheme == "data" and key in SECRET_KEYS | _LOCATIONS:
+        return f"data:;base64,{MASK}"
+    if key in SECRET_KEYS:
+        return value if scheme else MASK
+    if key in ("url", "socks_proxy"):
+        return redact_urls(value)
+    return redact_shapes(value)
+
+
+def _redacted_extra(key: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _redacted_extra(k, v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_redacted_extra(key, item) for item in value]
+    if isinstance(value, str) and value:
+        secret = any(word in key.casefold() for word in _SECRET_WORDS) and scheme_of(value) in ("", "data")
+        return MASK if secret else redact_shapes(value)
+    return value
+
+
+def _typed(key: str, value: Any) -> Any:
+    """`value` as the type of the field `key`; TypeError with a message for people if it is not that."""
+    if key == "windows_ca_certs_match":
+        if isinstance(value, list) and all(item is None or isinstance(item, str) for item in value):
+            return tuple(_mended(item or "") for item in value)
+        expected: type = tuple
+    elif key == "tls_first":
+        if isinstance(value, bool):
+            return value
+        expected = bool
+    else:
+        if isinstance(value, str):
+            return _mended(value)
+        expected = str
+    raise TypeError(f"{key!r} must be {_TYPES[expected]}, not {_kind(value)}")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    names = {str: "text", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return names.get(type(value), "null")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _position(text: str, wanted: str) -> tuple[int, int]:
+    """Line and column of the value of the top-level key `wanted` in `text`, which is valid JSON."""
+    decode = json.JSONDecoder().raw_decode
+
+    def skip(at: int, also: str) -> int:
+        while text[at] in also or text[at].isspace():
+            at += 1
+        return at
+
+    at = skip(0, "{")
+    while True:
+        name, at = decode(text, at)
+        at = skip(at, ":")
+        if name == wanted:
+            return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+        _, at = decode(text, at)
+        at = skip(at, ",")
+
+
+def _mended(text: str) -> str:
+    """`text` with lone surrogates (from `\\ud800` or from odd arguments) as U+FFFD, as Go has them."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _mended_all(value: Any) -> Any:
+    if isinstance(value, str):
+        return _mended(value)
+    if isinstance(value, list):
+        return [_mended_all(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(k): _mended_all(v) for k, v in value.items()}
+    return value

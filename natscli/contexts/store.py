@@ -1,0 +1,297 @@
+"""Contexts on disk, in the files that the Go CLI uses (ADR-21).
+
+`context/NAME.json` is a context, `context.txt` holds the name of the selected one, `previous-context.txt` the one
+before. Readers never lock: every file is replaced whole. Writers hold a lock, so that a change made of a
+read and a write is never lost to another pynats process; the Go CLI knows no lock but replaces files too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from natscli.contexts.format import Context, dump, parse
+from natscli.errors import InputError, PynatsError
+
+_LOCK_PATIENCE = 10.0
+
+
+def validate_name(name: str) -> None:
+    """Raises InputError unless `name` can name a context: not empty, no `/`, `\\`, `..` (as in the Go CLI)."""
+    if not name:
+        raise InputError("a context needs a name")
+    for part in ("/", "\\", "..", "\0"):
+        if part in name:
+            raise InputError(f"invalid context name {name!r}: it cannot hold {part!r}")
+
+
+class ContextStore:
+    """The contexts in one configuration folder, `Environment.config_dir`."""
+
+    def __init__(self, config_dir: str) -> None:
+        self.config_dir = config_dir
+        self._folder = os.path.join(config_dir, "context")
+        self._selected = os.path.join(config_dir, "context.txt")
+        self._previous = os.path.join(config_dir, "previous-context.txt")
+
+    def names(self) -> list[str]:
+        """The known names, sorted; empty files and names the Go CLI would refuse are left out, as there."""
+        found = []
+        try:
+            entries = os.scandir(self._folder)
+        except FileNotFoundError:
+            return []
+        with entries:
+            for entry in entries:
+                if not entry.name.endswith(".json") or entry.is_dir(follow_symlinks=False):
+                    continue
+                name = entry.name[: -len(".json")]
+                try:
+                    validate_name(name)
+                    if entry.stat(follow_symlinks=False).st_size:
+                        found.append(name)
+                except (InputError, FileNotFoundError):
+                    continue  # not a context, or removed this moment
+        return sorted(found)
+
+    def path(self, name: str) -> str:
+        """Where the context is, or would be, kept. Raises InputError for an invalid name."""
+        validate_name(name)
+        return os.path.join(self._folder, f"{name}.json")
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file for `name`, whatever is in it. Raises InputError for an invalid name."""
+        return os.path.lexists(self.path(name))
+
+    def read(self, name: str) -> bytes:
+        """The raw file contents, for `edit`.
+
+        Raises:
+            InputError: the name is invalid or unknown.
+        """
+        try:
+            with open(self.path(name), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            raise self._unknown(name) from None
+
+    def load(self, name: str) -> Context:
+        """The context called `name`.
+
+        Raises:
+            InputError: the name is invalid or unknown, or the file is corrupt.
+        """
+        data = self.read(name)
+        try:
+            return parse(data, self.path(name))
+        except InputError as error:
+            error.hint = f"pynats context edit {name}"
+            raise
+
+    def save(self, name: str, context: Context, *, instead_of: bytes | None = None) -> None:
+        """Write the context.
+
+        Raises:
+            InputError: an invalid name; or the file no longer holds the bytes `instead_of`.
+        """
+        path = self.path(name)
+        with self._lock():
+            if instead_of is not None and self.read(name) != instead_of:
+                raise InputError("the context was changed by another program meanwhile", where=path)
+            _write(path, dump(context))
+
+    def update(self, name: str, change: Callable[[Context | None], Context]) -> Context:
+        """Replace the context by what `change` makes of it (of None if it is new or empty), as one step.
+
+        Raises:
+            InputError: an invalid name, or the existing file is corrupt; and whatever `change` raises.
+        """
+        path = self.path(name)
+        with self._lock():
+            known = os.path.exists(path) and os.path.getsize(path) > 0
+            changed = change(self.load(name) if known else None)
+            _write(path, dump(changed))
+        return changed
+
+    def remove(self, name: str) -> None:
+        """Remove the context, and unselect it if it is the selected one.
+
+        Raises:
+            InputError: the name is invalid or unknown.
+        """
+        path = self.path(name)
+        with self._lock():
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                raise self._unknown(name) from None
+            if self.selected() == name:
+                _remove(self._selected)
+
+    def selected(self) -> str | None:
+        """The name of the selected context, whether it still exists or not."""
+        return _read_name(self._selected)
+
+    def previous(self) -> str | None:
+        """The name of the context that was selected before."""
+        return _read_name(self._previous)
+
+    def select(self, name: str) -> None:
+        """Make `name` the selected context and remember the one before.
+
+        Raises:
+            InputError: the name is invalid or unknown, or cannot be kept in the selection file.
+        """
+        if name != name.strip():
+            raise InputError(f"context {name!r} cannot be selected: its name starts or ends with white space")
+        with self._lock():
+            self._select(name)
+
+    def select_previous(self) -> str:
+        """Swap the selected and the previous context; returns the name that is selected now.
+
+        Raises:
+            InputError: there is no previous context, or it is gone.
+        """
+        with self._lock():
+            name = self.previous()
+            if name is None:
+                raise InputError("there is no previous context", hint="pynats context select")
+            self._select(name)
+        return name
+
+    def unselect(self) -> str | None:
+        """Select no context; returns the name of the one that was selected."""
+        if self.selected() is None:
+            return None
+        with self._lock():
+            name = self.selected()
+            if name is not None:
+                _write(self._previous, os.fsencode(name))
+                _remove(self._selected)
+        return name
+
+    def _select(self, name: str) -> None:
+        if not self.exists(name):
+            raise self._unknown(name)
+        before = self.selected()
+        if before is not None and before != name:
+            _write(self._previous, os.fsencode(before))
+        _write(self._selected, os.fsencode(name))
+
+    def _unknown(self, name: str) -> InputError:
+        from difflib import get_close_matches
+
+        if name == self.selected():
+            return InputError(
+                f"the selected context {name!r} is gone",
+                where=self.path(name),
+                hint="pynats context select another one, or pynats context unselect",
+            )
+        names = self.names()
+        near = get_close_matches(name, names, n=1)
+        if near:
+            hint = f"did you mean {near[0]!r}? 'pynats context ls' lists all"
+        else:
+            hint = "pynats context ls" if names else f"pynats context add {name}"
+        return InputError(f"unknown context {name!r}", hint=hint)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Hold the lock of the folder, where the system has `flock`.
+
+        Raises:
+            PynatsError: another process keeps it for too long.
+        """
+        _make_folders(self._folder)
+        try:
+            import fcntl
+        except ImportError:  # Windows: files are still replaced whole
+            yield
+            return
+        import time
+
+        path = os.path.join(self.config_dir, ".pynats.lock")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            until = time.monotonic() + _LOCK_PATIENCE
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > until:
+                        raise PynatsError(
+                            "another process is changing contexts for too long", where=path
+                        ) from None
+                    time.sleep(0.005)
+                except OSError:
+                    break  # a file system without locks
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _read_name(path: str) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            return os.fsdecode(file.read().strip()) or None
+    except FileNotFoundError:
+        return None
+
+
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _make_folders(path: str) -> None:
+    """Create `path` and its missing parents, each for the user only whatever the umask says."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent != path:
+        _make_folders(parent)
+    try:
+        os.mkdir(path, 0o700)
+        os.chmod(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
+def _write(path: str, data: bytes) -> None:
+    """Replace the file at `path`, or what the link at `path` leads to, so that nobody ever sees half of it."""
+    target = os.path.realpath(path) if os.path.islink(path) else path
+    folder = os.path.dirname(target)
+    temporary = os.path.join(folder, f".pynats-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(temporary, flags, 0o600)
+    try:
+        try:
+            os.chmod(temporary, 0o600)  # the umask may have taken bits away
+            while data:
+                data = data[os.write(descriptor, data) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, target)
+    except BaseException:
+        _remove(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the rename durable; where a folder cannot be opened or synced, the system has other ways."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)

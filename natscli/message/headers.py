@@ -1,0 +1,70 @@
+"""NATS message headers (ADR-4) as bytes: `NATS/1.0`, a line each, an empty line.
+
+Names keep their case and may repeat, so headers are pairs, not a dict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from natscli.errors import InputError
+
+LINE = b"NATS/1.0"
+SERVICE_ERROR = "Nats-Service-Error"
+SERVICE_ERROR_CODE = "Nats-Service-Error-Code"
+REPLY_COUNTER = "NATS-Reply-Counter"
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def encode(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """The header block for `pairs`, which `check` has passed; nothing for no pairs."""
+    lines = b"".join(b"%b: %b\r\n" % (k.encode(), v.encode("utf-8", "surrogateescape")) for k, v in pairs)
+    return b"%b\r\n%b\r\n" % (LINE, lines) if lines else b""
+
+
+def decode(block: bytes | None) -> Pairs:
+    """The pairs of a header block; what is not `NAME: VALUE` is left out. Bytes that are not UTF-8 survive."""
+    if not block:
+        return ()
+    pairs = []
+    for line in block.split(b"\r\n")[1:]:
+        name, colon, value = line.partition(b":")
+        if colon and name:
+            pairs.append(
+                (name.decode("utf-8", "surrogateescape"), value.strip().decode("utf-8", "surrogateescape"))
+            )
+    return tuple(pairs)
+
+
+def status(block: bytes | None) -> str:
+    """The status of a header block that a server sent (`503` for no responders), else an empty string."""
+    if not block or block[len(LINE) : len(LINE) + 1] != b" ":
+        return ""
+    return block[len(LINE) + 1 : len(LINE) + 4].decode("ascii", "replace")
+
+
+def append(block: bytes | None, pairs: Iterable[tuple[str, str]]) -> bytes:
+    """`block` with `pairs` after what it holds."""
+    added = encode(pairs)
+    if not block or status(block):
+        return added
+    return block[:-2] + added[len(LINE) + 2 :] if added else block
+
+
+def check(name: str, value: str) -> None:
+    """Refuse a header that cannot be sent as it is.
+
+    Raises:
+        InputError: a name with a space, a colon or something unprintable, or a value with a line break.
+    """
+    if not name or not name.isascii() or any(c in ": " or not c.isprintable() for c in name):
+        raise InputError(f"invalid header name {name!r}", where="--header")
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise InputError(f"the value of header {name!r} has a line break in it", where="--header")
+
+
+def service_error(message: str, code: int) -> bytes:
+    """The header block of a failed request (ADR-32)."""
+    text = " ".join(message.split())
+    return encode([(SERVICE_ERROR, text), (SERVICE_ERROR_CODE, str(code))])

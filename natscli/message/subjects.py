@@ -1,0 +1,49 @@
+"""Subjects: which may be sent to, which may be listened on, and their tokens."""
+
+from __future__ import annotations
+
+from natscli.errors import InputError
+
+
+def check_publish_subject(subject: str) -> None:
+    """Refuse a subject that no request can be sent to.
+
+    Raises:
+        InputError: empty, with spaces or control characters, with an empty token, or with a wildcard.
+    """
+    _check_tokens(subject)
+    for token in subject.split("."):
+        if token in ("*", ">"):
+            raise InputError(
+                f"a request needs one subject, and {subject!r} has the wildcard {token!r}", where="SUBJECT"
+            )
+
+
+def check_subscribe_subject(subject: str) -> None:
+    """Refuse a subject that cannot be listened on; `*` and a last `>` are wildcards.
+
+    Raises:
+        InputError: as for `check_publish_subject`, or a `>` that is not the last token.
+    """
+    _check_tokens(subject)
+    if ">" in subject.split(".")[:-1]:
+        raise InputError(f"the wildcard '>' must be the last token in {subject!r}", where="SUBJECT")
+
+
+def check_queue(queue: str) -> None:
+    """Refuse a queue group name that the protocol cannot carry.
+
+    Raises:
+        InputError: spaces or control characters in it.
+    """
+    if any(c.isspace() or not c.isprintable() for c in queue):
+        raise InputError(f"a queue group has no spaces: {queue!r}", where="--queue")
+
+
+def _check_tokens(subject: str) -> None:
+    if not subject:
+        raise InputError("a subject cannot be empty", where="SUBJECT")
+    if any(c.isspace() or not c.isprintable() for c in subject):
+        raise InputError(f"a subject has no spaces or control characters: {subject!r}", where="SUBJECT")
+    if "" in subject.split("."):
+        raise InputError(f"a subject has no empty token: {subject!r}", where="SUBJECT")

@@ -1,0 +1,110 @@
+"""How contexts are shown: aligned text in a pipe, tables with rich on a terminal, JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from natscli.contexts.format import Context, as_mapping, encode, redacted
+from natscli.environment import clean
+
+#: What people read instead of the keys of the file, in the order in which `info` shows them.
+LABELS = {
+    "description": "Description",
+    "url": "Server URLs",
+    "socks_proxy": "SOCKS5 proxy",
+    "user": "Username",
+    "password": "Password",
+    "token": "Token",
+    "creds": "Credentials",
+    "nkey": "NKey",
+    "nsc": "nsc profile",
+    "user_jwt": "User JWT",
+    "user_seed": "User seed",
+    "cert": "Certificate",
+    "key": "Key",
+    "ca": "CA",
+    "tls_first": "TLS first",
+    "inbox_prefix": "Inbox prefix",
+    "jetstream_domain": "JetStream domain",
+    "jetstream_api_prefix": "JetStream API prefix",
+    "jetstream_event_prefix": "JetStream event prefix",
+    "color_scheme": "Color scheme",
+    "windows_cert_store": "Windows certificate store",
+    "windows_cert_match_by": "Windows certificate match by",
+    "windows_cert_match": "Windows certificate match",
+    "windows_ca_certs_match": "Windows CA match",
+}
+
+_GOOD, _BAD = "green", "red"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text in a table, and whether it is good or bad news (None: neither)."""
+
+    text: str
+    good: bool | None = None
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What the output goes to: a terminal is drawn on, anything else gets plain text."""
+
+    terminal: bool
+    color: bool
+
+
+def as_json(name: str, context: Context, *, selected: bool, show_secrets: bool = False) -> dict[str, Any]:
+    """The object that stands for a context in JSON: its name, then the keys of the file."""
+    values = as_mapping(context if show_secrets else redacted(context))
+    return {"name": name, "selected": selected} | {
+        k: v for k, v in values.items() if k not in ("name", "selected")
+    }
+
+
+def to_json(value: Any) -> str:
+    """`value` as indented JSON with a line end, in the style of the Go CLI."""
+    return encode(value).decode() + "\n"
+
+
+def show_table(
+    title: str, headers: Sequence[str], rows: Sequence[Sequence[Cell | str]], screen: Screen
+) -> str:
+    """A table; control characters are shown as escapes. Without `headers` it is a list of properties."""
+    cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
+    cells = [[Cell(clean(cell.text), cell.good) for cell in row] for row in cells]
+    title = clean(title)
+    return _drawn(title, headers, cells, screen.color) if screen.terminal else _aligned(title, headers, cells)
+
+
+def _aligned(title: str, headers: Sequence[str], rows: list[list[Cell]]) -> str:
+    texts = [[cell.text for cell in row] for row in rows]
+    if headers:
+        texts.insert(0, [header.upper() for header in headers])
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    lines = ["  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in texts]
+    return "".join(f"{line}\n" for line in ([] if headers else [title, ""]) + lines)
+
+
+def _drawn(title: str, headers: Sequence[str], rows: list[list[Cell]], color: bool) -> str:
+    import io
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.ROUNDED, show_header=bool(headers)
+    )
+    for number, header in enumerate(headers or rows[0]):
+        name = header if isinstance(header, str) else ""
+        table.add_column(name, style="bold cyan" if number == 0 else "", overflow="fold", no_wrap=number == 0)
+    for row in rows:
+        table.add_row(*(Text(c.text, "" if c.good is None else _GOOD if c.good else _BAD) for c in row))
+    file = io.StringIO()
+    system = "standard" if color else None
+    Console(file=file, force_terminal=True, color_system=system, highlight=False).print(table)  # type: ignore[arg-type]
+    return file.getvalue()

@@ -1,0 +1,135 @@
+"""Where requests come from: a body and a count, or lines that arrive one after another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from natscli.message import headers
+from natscli.message.payload import read_lines
+from natscli.message.subjects import check_publish_subject
+from natscli.message.templates import Facts, Template
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request to send, ready for the wire."""
+
+    number: int
+    subject: str
+    header: bytes | None
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make requests: subject and headers as templates, and the body, unless it comes from elsewhere."""
+
+    subject: Template
+    header: tuple[tuple[str, Template], ...]
+    body: Template
+
+    def make(self, number: int, payload: bytes | None = None) -> Question:
+        """Request `number`, which counts from 1.
+
+        Raises:
+            InputError: the filled-in subject is not one to send to.
+        """
+        facts = Facts(number)
+        subject = self.subject.fill(facts).decode("utf-8", "surrogateescape")
+        if not self.subject.is_static:
+            check_publish_subject(subject)
+        pairs = [
+            (name, template.fill(facts).decode("utf-8", "surrogateescape")) for name, template in self.header
+        ]
+        return Question(
+            number,
+            subject,
+            headers.encode(pairs) or None,
+            self.body.fill(facts) if payload is None else payload,
+        )
+
+
+class Source(Protocol):
+    """Gives requests as they are asked for."""
+
+    def take(self) -> Question | None:
+        """The next request, or None when there is none now."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether there will be no more."""
+
+
+class Counted:
+    """`count` requests after one recipe."""
+
+    def __init__(self, recipe: Recipe, count: int) -> None:
+        self._recipe = recipe
+        self._count = count
+        self._given = 0
+
+    def take(self) -> Question | None:
+        """See `Source`."""
+        if self._given >= self._count:
+            return None
+        self._given += 1
+        return self._recipe.make(self._given)
+
+    @property
+    def exhausted(self) -> bool:
+        """See `Source`."""
+        return self._given >= self._count
+
+
+class Lines:
+    """A request for each line of a stream, as it comes, each sent `count` times."""
+
+    def __init__(self, recipe: Recipe, stream: BinaryIO, count: int) -> None:
+        self._recipe = recipe
+        self._stream = stream
+        self._count = count
+        self._lines: deque[bytes] = deque()
+        self._ended = False
+        self._given = 0
+        self._repeated = 0
+        self._taken: Callable[[], object] = lambda: None
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Begin to read; `wake` is called in the event loop whenever there is more."""
+        loop = asyncio.get_running_loop()
+
+        def arrived(line: bytes | None) -> None:
+            if line is None:
+                self._ended = True
+            else:
+                self._lines.append(line)
+            wake()
+
+        def hand_over(line: bytes | None) -> None:
+            # The loop may be closed by the time a last line arrives.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(arrived, line)
+
+        self._taken = read_lines(self._stream, hand_over)
+
+    def take(self) -> Question | None:
+        """See `Source`."""
+        if not self._lines:
+            return None
+        self._given += 1
+        self._repeated += 1
+        line = self._lines[0]
+        if self._repeated >= self._count:
+            self._lines.popleft()
+            self._repeated = 0
+            self._taken()
+        return self._recipe.make(self._given, line)
+
+    @property
+    def exhausted(self) -> bool:
+        """See `Source`."""
+        return self._ended and not self._lines

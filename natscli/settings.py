@@ -1,0 +1,231 @@
+"""Connection settings: flags > environment > context > default, as one pure function that says where from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from natscli.duration import parse_duration
+from natscli.errors import InputError
+
+if TYPE_CHECKING:
+    from natscli.contexts.format import Context
+    from natscli.contexts.store import ContextStore
+
+T = TypeVar("T")
+
+DEFAULT_URL = "nats://127.0.0.1:4222"
+DEFAULT_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True)
+class Value(Generic[T]):
+    """A setting and where it came from: a flag, a variable, a context or `default`."""
+
+    value: T
+    source: str = "default"
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+def _nothing() -> Value[str]:
+    return Value("")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that is needed to connect. Credentials may still be references, see contexts/credentials."""
+
+    server: Value[str] = field(default_factory=lambda: Value(DEFAULT_URL))
+    user: Value[str] = field(default_factory=_nothing)
+    password: Value[str] = field(default_factory=_nothing)
+    token: Value[str] = field(default_factory=_nothing)
+    creds: Value[str] = field(default_factory=_nothing)
+    nkey: Value[str] = field(default_factory=_nothing)
+    nsc: Value[str] = field(default_factory=_nothing)
+    jwt: Value[str] = field(default_factory=_nothing)
+    seed: Value[str] = field(default_factory=_nothing)
+    tlscert: Value[str] = field(default_factory=_nothing)
+    tlskey: Value[str] = field(default_factory=_nothing)
+    tlsca: Value[str] = field(default_factory=_nothing)
+    tlsfirst: Value[bool] = field(default_factory=lambda: Value(False))
+    inbox_prefix: Value[str] = field(default_factory=_nothing)
+    socks_proxy: Value[str] = field(default_factory=_nothing)
+    connection_name: Value[str] = field(default_factory=_nothing)
+    timeout: Value[float] = field(default_factory=lambda: Value(DEFAULT_TIMEOUT))
+    context: Value[str] = field(default_factory=_nothing)
+
+    @property
+    def servers(self) -> list[str]:
+        """The server URLs, completed; see `complete_url`."""
+        return [complete_url(url, self.server.source) for url in self.server.value.split(",") if url.strip()]
+
+
+#: Environment variables, the same as the Go CLI's.
+VARIABLES = {
+    "server": "NATS_URL",
+    "user": "NATS_USER",
+    "password": "NATS_PASSWORD",
+    "token": "NATS_TOKEN",
+    "creds": "NATS_CREDS",
+    "nkey": "NATS_NKEY",
+    "jwt": "NATS_JWT",
+    "seed": "NATS_SEED",
+    "tlscert": "NATS_CERT",
+    "tlskey": "NATS_KEY",
+    "tlsca": "NATS_CA",
+    "timeout": "NATS_TIMEOUT",
+    "socks_proxy": "NATS_SOCKS_PROXY",
+}
+
+#: Settings and the keys of a context file (ADR-21) that hold them.
+CONTEXT_KEYS = {
+    "server": "url",
+    "user": "user",
+    "password": "password",
+    "token": "token",
+    "creds": "creds",
+    "nkey": "nkey",
+    "nsc": "nsc",
+    "jwt": "user_jwt",
+    "seed": "user_seed",
+    "tlscert": "cert",
+    "tlskey": "key",
+    "tlsca": "ca",
+    "tlsfirst": "tls_first",
+    "inbox_prefix": "inbox_prefix",
+    "socks_proxy": "socks_proxy",
+}
+
+#: The kinds of credentials that exclude one another (ADR-21) and the settings each is made of. A token may
+#: go along with creds, an nkey or a JWT (auth callout), not with a user.
+_KINDS = {
+    "user": ("user", "password"),
+    "creds": ("creds",),
+    "nkey": ("nkey",),
+    "nsc": ("nsc",),
+    "jwt": ("jwt", "seed"),
+}
+
+
+def resolve(
+    flags: Mapping[str, Any], environ: Mapping[str, str], store: ContextStore, *, context: str | None = None
+) -> Settings:
+    """Settings from what was given: `flags` by name, variables, and the context they or the store select.
+
+    `context` names one to use whatever was given or selected.
+
+    Raises:
+        InputError: an unknown or broken context, two kinds of credentials at once, a bad value.
+    """
+    name = Value(context, "argument") if context else _context_name(flags, environ, store)
+    loaded = store.load(name.value) if name else None
+    if name.source == "selected" and loaded is None:
+        raise InputError(f"the selected context {name.value!r} is gone", hint="pynats context unselect")
+    return merge(flags, environ, loaded, name)
+
+
+def _context_name(flags: Mapping[str, Any], environ: Mapping[str, str], store: ContextStore) -> Value[str]:
+    if flags.get("context"):
+        return Value(flags["context"], "--context")
+    if flags.get("no_context"):
+        return Value("")
+    if environ.get("NATS_CONTEXT"):
+        return Value(environ["NATS_CONTEXT"], "NATS_CONTEXT")
+    selected = store.selected()
+    return Value(selected, "selected") if selected else Value("")
+
+
+def merge(
+    flags: Mapping[str, Any], environ: Mapping[str, str], context: Context | None, name: Value[str]
+) -> Settings:
+    """`resolve` without the store: what each layer says, the highest layer first."""
+    layers: list[dict[str, Value[Any]]] = [
+        {k: Value(v, f"--{k.replace('_', '-')}") for k, v in flags.items() if v not in (None, "")},
+        {k: Value(environ[v], v) for k, v in VARIABLES.items() if environ.get(v)},
+    ]
+    if context is not None:
+        keys = {k: getattr(context, key) for k, key in CONTEXT_KEYS.items()}
+        layers.append({k: Value(v, f"context {name.value!r}") for k, v in keys.items() if v})
+    chosen = _credentials(layers)
+    for setting in ("server", "tlscert", "tlskey", "tlsca", "tlsfirst", "inbox_prefix", "socks_proxy",
+                    "connection_name", "timeout"):  # fmt: skip
+        value = next((layer[setting] for layer in layers if setting in layer), None)
+        if value is not None:
+            chosen[setting] = value
+    if isinstance(chosen.get("timeout", Value(0.0)).value, str):
+        chosen["timeout"] = _duration(chosen["timeout"])
+    if chosen.get("timeout", Value(1.0)).value == 0:
+        raise InputError("a timeout must be longer than nothing", where=chosen["timeout"].source)
+    return Settings(**chosen, context=name)
+
+
+def _duration(value: Value[str]) -> Value[float]:
+    try:
+        return Value(parse_duration(value.value), value.source)
+    except ValueError as error:
+        raise InputError(str(error), where=value.source) from None
+
+
+def _credentials(layers: list[dict[str, Value[Any]]]) -> dict[str, Value[Any]]:
+    """The credentials to use: the highest layer that names a kind decides it, lower ones fill in its parts.
+
+    `--user X` without a password anywhere is a token, as in the Go CLI.
+    """
+    kind, token = "", Value("")
+    for layer in layers:
+        kinds = [k for k, parts in _KINDS.items() if parts[0] in layer]
+        if "token" in layer and kinds == ["user"]:
+            kinds.append("token")
+        if len(kinds) > 1:
+            sources = dict.fromkeys(layer[k].source for k in kinds)
+            raise InputError(
+                f"credentials of two kinds at once: {' and '.join(kinds)}", where=" and ".join(sources)
+            )
+        token = layer.get("token", token)
+        if kinds or token:
+            kind = kinds[0] if kinds else ""
+            break
+    chosen: dict[str, Value[Any]] = {"token": token} if token else {}
+    for part in _KINDS.get(kind, ()):
+        value = next((layer[part] for layer in layers if part in layer), None)
+        if value is not None:
+            chosen[part] = value
+    if kind == "user" and "password" not in chosen:
+        chosen["token"] = chosen.pop("user")
+    for part, owner in (("password", "user"), ("seed", "jwt")):
+        if not kind and not token and part in layers[0]:
+            raise InputError(f"--{part} without --{owner}", where=layers[0][part].source)
+    return chosen
+
+
+_SCHEMES = ("nats", "tls", "ws", "wss")
+
+
+def complete_url(url: str, source: str = "") -> str:
+    """A full server URL: a bare `host`, `host:port` or `:port` gets `nats://`, the local host, port 4222.
+
+    Raises:
+        InputError: an unknown scheme, no host, or a port that is not one.
+    """
+    from urllib.parse import urlsplit
+
+    text = url.strip()
+    if "://" not in text:
+        text = f"nats://{'127.0.0.1' if text.startswith(':') else ''}{text}"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise InputError("bad port in the server URL", where=source) from None
+    if parts.scheme not in _SCHEMES:
+        raise InputError(
+            f"unknown scheme {parts.scheme!r} in the server URL: use nats, tls, ws or wss", where=source
+        )
+    if not parts.hostname or any(c.isspace() for c in text):
+        raise InputError("no host in the server URL", where=source)
+    if port is None and parts.scheme in ("nats", "tls"):
+        parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:4222")
+    return parts.geturl()

@@ -1,0 +1,327 @@
+"""nats-py, made to work on whole network reads. The one module that touches its private names.
+
+`Client` is nats-py's client (connect, auth, TLS, ping, reconnect, subscriptions) with three changes: TLS that was
+asked for is never skipped, a SOCKS proxy can be used, and a subscription may have a batch handler, which gets all
+messages of one network read at once and can answer them with one write. The last needs `BatchParser` in place of
+nats-py's parser, and is used with the versions it was tested with; with any other, `Client` goes nats-py's own way,
+a message at a time, through public names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from natscli import nats_py
+from natscli.message import headers
+
+if TYPE_CHECKING:
+    from urllib.parse import ParseResult
+
+#: nats-py releases that `BatchParser` was compared with, message by message; see tests/test_wire.py.
+TESTED = ((2, 14), (2, 17))
+
+#: A message as it comes and goes: subject, reply subject, header block, payload. A tuple, because the hot path
+#: makes hundreds of thousands of them a second.
+Message = tuple[bytes, bytes, "bytes | None", bytes]
+
+#: Gets all messages of one network read for a subscription, and when they arrived (`perf_counter_ns`).
+BatchHandler = Callable[[list[Message], int], None]
+
+
+class TLSNotOfferedError(nats_py.errors.Error):  # type: ignore[misc]
+    """TLS was asked for and the server does not offer it."""
+
+
+class NotNatsError(nats_py.errors.Error):  # type: ignore[misc]
+    """What listens on the port does not speak the NATS protocol."""
+
+
+def batches_supported(version: str = nats_py.version) -> bool:
+    """Whether this nats-py is one whose private names `BatchParser` knows."""
+    try:
+        major_minor = tuple(int(part) for part in version.split(".")[:2])
+    except ValueError:
+        return False
+    return TESTED[0] <= major_minor < TESTED[1]
+
+
+def encode(messages: list[Message]) -> bytes:
+    """PUB and HPUB commands for `messages`, in order."""
+    return b"".join(
+        [
+            b"PUB %b %d\r\n%b\r\n" % (subject, len(payload), payload)
+            if not header and not reply
+            else _encode_one(subject, reply, header, payload)
+            for subject, reply, header, payload in messages
+        ]
+    )
+
+
+def _encode_one(subject: bytes, reply: bytes, header: bytes | None, payload: bytes) -> bytes:
+    reply = reply + b" " if reply else b""
+    if not header:
+        return b"PUB %b %b%d\r\n%b\r\n" % (subject, reply, len(payload), payload)
+    size = len(header)
+    return b"HPUB %b %b%d %d\r\n%b%b\r\n" % (subject, reply, size, size + len(payload), header, payload)
+
+
+class BatchParser(nats_py.Parser):  # type: ignore[misc]
+    """nats-py's parser, for whole reads: walks over the bytes that came and hands on runs of messages."""
+
+    def reset(self) -> None:
+        super().reset()
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._needed = 0
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Parse what arrived; an incomplete message is kept until the rest of it came.
+
+        Raises:
+            nats_py.errors.ProtocolError: it is not the NATS protocol.
+        """
+        arrived = perf_counter_ns()
+        if self._chunks:
+            # Large messages come in many reads: put them together once, when all is there.
+            self._chunks.append(data)
+            self._size += len(data)
+            if self._size < self._needed:
+                return
+            data = b"".join(self._chunks)
+            self._chunks = []
+        batch: list[Message] = []
+        batch_sid = b""
+        position, end, needed = 0, len(data), 0
+        find = data.find
+        while position < end:
+            line_end = find(b"\r\n", position)
+            if line_end < 0:
+                break
+            words = data[position:line_end].split()
+            kind = words[0] if words else b""
+            if kind == b"MSG" or kind == b"HMSG":
+                try:
+                    size = int(words[-1])
+                    if kind == b"MSG":
+                        header_size, reply = 0, words[3] if len(words) == 5 else b""
+                    else:
+                        header_size, reply = int(words[-2]), words[3] if len(words) == 6 else b""
+                    subject, sid = words[1], words[2]
+                except (ValueError, IndexError):
+                    raise nats_py.errors.ProtocolError from None
+                start = line_end + 2
+                stop = start + size
+                if stop + 2 > end:
+                    needed = stop + 2 - position
+                    break
+                if sid != batch_sid:
+                    if batch:
+                        await self.nc.dispatch(int(batch_sid), batch, arrived)
+                        batch = []
+                    batch_sid = sid
+                if header_size:
+                    body = start + header_size
+                    batch.append((subject, reply, data[start:body], data[body:stop]))
+                else:
+                    batch.append((subject, reply, None, data[start:stop]))
+                position = stop + 2
+                continue
+            if batch:
+                # Whatever came before a PONG is handled before it: draining relies on that order.
+                await self.nc.dispatch(int(batch_sid), batch, arrived)
+                batch = []
+            # nats-py's own parser knows what to do with a control line; it gets exactly one.
+            await super().parse(data[position : line_end + 2])
+            if self.buf:
+                raise nats_py.errors.ProtocolError
+            position = line_end + 2
+        if batch:
+            await self.nc.dispatch(int(batch_sid), batch, arrived)
+        if position < end:
+            self._chunks = [data[position:] if position else data]
+            self._size = end - position
+            self._needed = needed or self._size + 1
+        await self.nc.written()
+
+
+class SocksTransport(nats_py.TcpTransport):  # type: ignore[misc]
+    """A TCP transport that connects through a SOCKS proxy."""
+
+    def __init__(self, proxy: str) -> None:
+        super().__init__()
+        self._proxy_url = proxy
+
+    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: float) -> None:
+        from python_socks import ProxyError
+        from python_socks.async_.asyncio import Proxy
+
+        try:
+            sock = await Proxy.from_url(self._proxy_url).connect(
+                uri.hostname, uri.port, timeout=connect_timeout
+            )
+        except ProxyError as error:
+            raise OSError(f"the SOCKS proxy cannot connect: {error}") from error
+        reader, writer = await asyncio.open_connection(sock=sock, limit=buffer_size)
+        self._bare_io_reader = self._io_reader = reader
+        self._bare_io_writer = self._io_writer = writer
+
+
+class Client(nats_py.Client):  # type: ignore[misc]
+    """nats-py's client with batch subscriptions; see the module's docstring."""
+
+    def __init__(
+        self, *, require_tls: bool = False, socks_proxy: str = "", batches: bool | None = None
+    ) -> None:
+        super().__init__()
+        self.require_tls = require_tls
+        self.socks_proxy = socks_proxy
+        self.batches = batches_supported() if batches is None else batches
+        self.on_failure: Callable[[BaseException], None] = lambda error: None
+        self.dropped = 0
+        self._handlers: dict[int, BatchHandler] = {}
+        self._publishing: set[asyncio.Task[None]] = set()
+        if self.batches:
+            self._ps = BatchParser(self)
+
+    # -- what the rest of pynats uses ------------------------------------------------------------------------
+
+    async def subscribe_batches(self, subject: str, queue: str, handler: BatchHandler, limit: int = 0) -> Any:
+        """Subscribe; `handler` is called with the messages of each read, `limit` of them at most in all."""
+        if self.batches:
+            subscription = await self.subscribe(subject, queue=queue)
+            self._handlers[subscription._id] = handler
+        else:
+
+            async def one(message: Any) -> None:
+                handler([_from_nats_py(message)], perf_counter_ns())
+
+            subscription = await self.subscribe(subject, queue=queue, cb=one)
+        if limit:
+            await subscription.unsubscribe(limit=limit)
+        return subscription
+
+    def send(self, messages: list[Message]) -> None:
+        """Write `messages` at once. While reconnecting they are kept, as many as fit; the rest counts as dropped."""
+        if not self.batches:
+            self._publish_later(messages)
+            return
+        data = encode(messages)
+        self.stats["out_msgs"] += len(messages)
+        self.stats["out_bytes"] += len(data)
+        if not self._pending and self.is_connected and isinstance(self._transport, nats_py.TcpTransport):
+            self._transport.write(data)
+            return
+        if not self.is_connected and self._pending_data_size + len(data) > self._max_pending_size:
+            self.dropped += len(messages)
+            return
+        self._pending.append(data)
+        self._pending_data_size += len(data)
+        if self._flush_queue is not None and self._flush_queue.empty() and self.is_connected:
+            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+
+    def abandon(self) -> None:
+        """Let go of a connection that was never completed."""
+        transport: Any = self._transport
+        if transport:
+            transport.close()
+
+    @property
+    def server_info(self) -> dict[str, Any]:
+        """What the server said of itself in INFO."""
+        return dict(self._server_info)
+
+    @property
+    def tls_version(self) -> str:
+        """`TLSv1.3` and the like, or an empty string for a connection in the clear."""
+        writer = getattr(self._transport, "_io_writer", None)
+        ssl_object = writer.get_extra_info("ssl_object") if writer is not None else None
+        if ssl_object is not None:
+            return str(ssl_object.version() or "TLS")
+        return "TLS" if getattr(self._transport, "_using_tls", False) else ""
+
+    # -- called by the parser --------------------------------------------------------------------------------
+
+    async def dispatch(self, sid: int, batch: list[Message], arrived: int) -> None:
+        """Hand a run of messages of one subscription to its handler, or one by one to nats-py."""
+        handler = self._handlers.get(sid)
+        if handler is None:
+            for subject, reply, header, payload in batch:
+                await self._process_msg(sid, subject, reply, payload, header)
+            return
+        subscription = self._subs.get(sid)
+        if subscription is None:
+            return
+        self.stats["in_msgs"] += len(batch)
+        self.stats["in_bytes"] += sum([len(message[3]) for message in batch])
+        subscription._received += len(batch)
+        if 0 < subscription._max_msgs <= subscription._received:
+            self._subs.pop(sid, None)
+        try:
+            handler(batch, arrived)
+        except Exception as error:
+            self.on_failure(error)
+
+    async def written(self) -> None:
+        """Wait until the socket takes more, so that a slow network stops reading, not memory."""
+        if self.is_connected and self._transport:
+            await self._transport.drain()
+
+    # -- nats-py's own steps, corrected ----------------------------------------------------------------------
+
+    async def _connect_to_server(self, s: Any) -> None:
+        if self.socks_proxy and not self._transport:
+            self._transport = SocksTransport(self.socks_proxy)
+        await super()._connect_to_server(s)
+
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except (ValueError, AssertionError, AttributeError) as error:
+            raise NotNatsError("the server does not speak NATS") from error
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        # nats-py connects in the clear to a tls:// server that only offers TLS, or none; credentials would follow.
+        scheme = self._current_server.uri.scheme if self._current_server else ""
+        if (
+            initial_connection
+            and (self.require_tls or scheme == "tls")
+            and scheme not in ("ws", "wss")
+            and not info.get("tls_required")
+            and not self.options.get("tls_handshake_first")
+        ):
+            if not info.get("tls_available"):
+                raise TLSNotOfferedError("the server does not offer TLS")
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
+
+    def _publish_later(self, messages: list[Message]) -> None:
+        async def publish() -> None:
+            for subject, reply, header, payload in messages:
+                pairs = dict(headers.decode(header)) if header else None
+                try:
+                    await self.publish(subject.decode(), payload, reply.decode(), pairs)
+                except nats_py.errors.OutboundBufferLimitError:
+                    self.dropped += 1
+                except Exception as error:
+                    self.on_failure(error)
+
+        task = asyncio.get_running_loop().create_task(publish())
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
+
+    async def published(self) -> None:
+        """Wait until everything given to `send` is on its way."""
+        while self._publishing:
+            await asyncio.gather(*self._publishing)
+
+
+def _from_nats_py(message: Any) -> Message:
+    pairs = dict(message.headers or {})
+    status = pairs.pop("Status", "")
+    block = headers.encode(pairs.items())
+    if status:
+        block = b"%b %b\r\n%b" % (headers.LINE, status.encode(), block[len(headers.LINE) + 2 :] or b"\r\n")
+    return message.subject.encode(), message.reply.encode(), block or None, message.data
