@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from natscli import __version__
 from natscli.environment import Environment
 from natscli.errors import EXIT_STATUS_HELP, ExitStatus, Report, explain
 from natscli.params import App, GroupedOption, connection_options
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 #: name -> (module, attribute, one line of help). The help is repeated here so that `pynats --help` imports
 #: none of them; a test holds the two together.
@@ -89,6 +92,15 @@ class Group(HelpMixin, click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        # The lines of help are at hand, so no command is imported to be listed.
+        helps = {name: self.short_help_of(ctx, name) for name in self.list_commands(ctx)}
+        helps.update((alias, helps[name]) for alias, name in self.aliases.items())
+        items = [CompletionItem(n, help=text) for n, text in helps.items() if n.startswith(incomplete)]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
+
     def short_help_of(self, ctx: click.Context, name: str) -> str:
         """The one line that lists the command."""
         command = self.get_command(ctx, name)
@@ -152,6 +164,8 @@ def run(arguments: list[str], environment: Environment) -> int:
         environment.stdout.flush()
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except SystemExit as stop:  # click does this after a completion, and when the reader of stdout went away
+        return stop.code if isinstance(stop.code, int) else ExitStatus.FAILURE
     except click.exceptions.NoArgsIsHelpError as error:
         environment.stderr.write(f"{error.format_message()}\n".encode())
         return ExitStatus.USAGE
@@ -174,8 +188,8 @@ def main() -> None:
     status = run(sys.argv[1:], environment)
     try:
         environment.stdout.flush()
-    except OSError:
-        # The reader went away (`pynats ... | head -1`): say nothing at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        environment.stderr.flush()
+    except OSError:  # the reader went away (`pynats ... | head -1`)
         status = status or ExitStatus.FAILURE
-    sys.exit(status)
+    # All is written and closed: taking the interpreter apart would be a sixth of the time of a request.
+    os._exit(status)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from natscli import __version__
 from natscli.contexts import credentials
 from natscli.duration import format_duration
-from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError
+from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError, explain
 from natscli.nats_py import errors as nats_errors
 from natscli.wire import Client, NotNatsError, TLSNotOfferedError
 
@@ -36,6 +36,7 @@ class Plan:
     options: dict[str, Any]
     timeout: float
     tls: bool
+    client_certificate: bool
     socks_proxy: str
 
 
@@ -81,6 +82,7 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
         options=options,
         timeout=settings.timeout.value,
         tls=context is not None or settings.tlsfirst.value,
+        client_certificate=bool(settings.tlscert),
         socks_proxy=settings.socks_proxy.value,
     )
 
@@ -104,11 +106,15 @@ async def connected(
 
 
 class Connection:
-    """A connected client, and what happened to it: `lost` is done when it is gone for good."""
+    """A connected client, and what happened to it: `lost` is done when it is gone for good.
+
+    `client.on_failure` may be called from any thread.
+    """
 
     def __init__(self, client: Client, environment: Environment) -> None:
         self.client = client
-        self.lost: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[PynatsError] = self._loop.create_future()
         self.on_refusal: Callable[[PynatsError], None] = self._keep_refusal
         self._environment = environment
         self._refusal: PynatsError | None = None
@@ -145,11 +151,8 @@ class Connection:
     def gone(self, error: BaseException | None) -> None:
         """The client closed by itself."""
         if not self.lost.done():
-            if error is None:
-                self.lost.set_result(ConnectionFailedError("the connection was lost", where=self.url))
-            else:
-                found = classify(error, self.url)
-                self.lost.set_result(found)
+            reason = ConnectionFailedError("the connection was lost", where=self.url)
+            self.lost.set_result(reason if error is None else classify(error, self.url))
 
     def refused(self, error: PynatsError) -> None:
         """The server refused a publish or a subscription."""
@@ -159,10 +162,12 @@ class Connection:
         self._refusal = error
 
     def _failed(self, error: BaseException) -> None:
+        report = explain(error)
+        self._loop.call_soon_threadsafe(self._give_up, PynatsError(report.message, hint=report.hint))
+
+    def _give_up(self, error: PynatsError) -> None:
         if not self.lost.done():
-            self.lost.set_result(
-                error if isinstance(error, PynatsError) else PynatsError(f"{type(error).__name__}: {error}")
-            )
+            self.lost.set_result(error)
 
 
 async def connect(plan: Plan, environment: Environment, *, listener: bool = False) -> Connection:
@@ -185,7 +190,16 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
         except Exception as error:
             client.abandon()
             cause = events.first_error if isinstance(error, asyncio.TimeoutError) else error
-            problems.append(classify(cause or error, url, plan.timeout))
+            problem = classify(cause or error, url, plan.timeout)
+            if (
+                client.server_info.get("tls_verify")
+                and not plan.client_certificate
+                and isinstance(cause, OSError)
+            ):
+                # The server hangs up on who has none, and the alert that says so is often lost with it.
+                problem = RefusedError("the server wants a TLS client certificate", where=problem.where,
+                                       hint="--tlscert FILE --tlskey FILE")  # fmt: skip
+            problems.append(problem)
             if environment.trace:
                 environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
             continue

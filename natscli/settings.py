@@ -34,9 +34,12 @@ def _nothing() -> Value[str]:
     return Value("")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Settings:
-    """Everything that is needed to connect. Credentials may still be references, see contexts/credentials."""
+    """Everything that is needed to connect. Credentials may still be references, see contexts/credentials.
+
+    It has no repr, so that no secret ends up in a log by accident.
+    """
 
     server: Value[str] = field(default_factory=lambda: Value(DEFAULT_URL))
     user: Value[str] = field(default_factory=_nothing)

@@ -101,17 +101,20 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             if line_end < 0:
                 break
             words = data[position:line_end].split()
-            kind = words[0] if words else b""
-            if kind == b"MSG" or kind == b"HMSG":
-                try:
-                    size = int(words[-1])
-                    if kind == b"MSG":
-                        header_size, reply = 0, words[3] if len(words) == 5 else b""
-                    else:
-                        header_size, reply = int(words[-2]), words[3] if len(words) == 6 else b""
-                    subject, sid = words[1], words[2]
-                except (ValueError, IndexError):
-                    raise nats_py.errors.ProtocolError from None
+            count = len(words)
+            if (
+                count >= 4
+                and words[-1].isdigit()
+                and (
+                    (words[0] == b"MSG" and count <= 5)
+                    or (words[0] == b"HMSG" and 5 <= count <= 6 and words[-2].isdigit())
+                )
+            ):
+                subject, sid, size = words[1], words[2], int(words[-1])
+                if words[0] == b"MSG":
+                    reply, header_size = words[3] if count == 5 else b"", 0
+                else:
+                    reply, header_size = words[3] if count == 6 else b"", int(words[-2])
                 start = line_end + 2
                 stop = start + size
                 if stop + 2 > end:
@@ -121,6 +124,8 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
                     if batch:
                         await self.nc.dispatch(int(batch_sid), batch, arrived)
                         batch = []
+                    if not sid.isdigit():
+                        raise nats_py.errors.ProtocolError
                     batch_sid = sid
                 if header_size:
                     body = start + header_size
@@ -153,6 +158,9 @@ class SocksTransport(nats_py.TcpTransport):  # type: ignore[misc]
     def __init__(self, proxy: str) -> None:
         super().__init__()
         self._proxy_url = proxy
+
+    def __bool__(self) -> bool:
+        return True  # or nats-py makes one of its own
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: float) -> None:
         from python_socks import ProxyError
@@ -266,20 +274,23 @@ class Client(nats_py.Client):  # type: ignore[misc]
 
     async def written(self) -> None:
         """Wait until the socket takes more, so that a slow network stops reading, not memory."""
-        if self.is_connected and self._transport:
-            await self._transport.drain()
+        transport: Any = self._transport
+        if self.is_connected and transport:
+            await transport.drain()
 
     # -- nats-py's own steps, corrected ----------------------------------------------------------------------
 
     async def _connect_to_server(self, s: Any) -> None:
-        if self.socks_proxy and not self._transport:
-            self._transport = SocksTransport(self.socks_proxy)
+        if self.socks_proxy and not self._transport:  # type: ignore[has-type,unused-ignore]
+            self._transport = SocksTransport(self.socks_proxy)  # type: ignore[has-type,unused-ignore]
         await super()._connect_to_server(s)
 
     async def _process_connect_init(self) -> None:
         try:
             await super()._process_connect_init()
         except (ValueError, AssertionError, AttributeError) as error:
+            if isinstance(error, OSError):  # a certificate that is not trusted is both
+                raise
             raise NotNatsError("the server does not speak NATS") from error
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:

@@ -72,7 +72,7 @@ def parse(data: bytes, path: str) -> Context:
     Raises:
         InputError: not JSON, not an object, or a value of the wrong type; names file, line and column.
     """
-    text = _mended(data.decode("utf-8-sig", "replace"))
+    text = _mended(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"))
     if not text.strip():
         raise InputError("the context file is empty", where=path)
     try:

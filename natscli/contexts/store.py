@@ -215,6 +215,8 @@ class ContextStore:
         path = os.path.join(self.config_dir, ".pynats.lock")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            if os.fstat(descriptor).st_mode & 0o777 != 0o600:
+                os.fchmod(descriptor, 0o600)  # the umask took bits away
             until = time.monotonic() + _LOCK_PATIENCE
             while True:
                 try:

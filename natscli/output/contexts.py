@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from natscli.contexts.format import Context, as_mapping, encode, redacted
 from natscli.environment import clean
@@ -40,16 +39,14 @@ LABELS = {
 _GOOD, _BAD = "green", "red"
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A text in a table, and whether it is good or bad news (None: neither)."""
 
     text: str
     good: bool | None = None
 
 
-@dataclass(frozen=True)
-class Screen:
+class Screen(NamedTuple):
     """What the output goes to: a terminal is drawn on, anything else gets plain text."""
 
     terminal: bool

@@ -66,7 +66,7 @@ class Server:
         self._render = render
         self._respond = respond
         self._slow = slow
-        self._pump = Pump(environment, lossy=True, on_failure=self._output_failed)
+        self._pump = Pump(environment, lossy=True, on_failure=connection.client.on_failure)
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(service.concurrency, "command") if slow else None
         self._number = 0
@@ -213,6 +213,3 @@ class Server:
             self._environment.warn(
                 f"{refused} requests were refused (code 503): more than {_MOST_IN_HAND} were waiting for an answer"
             )
-
-    def _output_failed(self, error: OSError) -> None:
-        self._loop.call_soon_threadsafe(self._client.on_failure, error)

@@ -1,0 +1,111 @@
+"""`python -m benchmarks`: measure, print, save to .bench/."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.cases import Case, all_cases
+from benchmarks.server import ROOT, Bench, BenchError
+
+BEGIN, END = "<!-- table -->", "<!-- /table -->"
+
+
+def main() -> int:
+    """Run what was asked for; 1 if a reply was wrong or, with --check, a requirement is not met."""
+    options = _options()
+    cases = [case for case in all_cases(options.quick) if _wanted(case, options)]
+    if not cases:
+        print(f"no such case; there are: {', '.join(case.name for case in all_cases())}", file=sys.stderr)
+        return 2
+    results: list[report.Result] = []
+    about = report.about_this_run(options.runs)
+    with Bench() as bench:
+        for case in cases:
+            result = measure(bench, case, options.runs)
+            results.append(result)
+            print(report.as_text(result), flush=True)
+    save(results, about, options.write_docs)
+    broken = [result.case.name for result in results if result.problems]
+    unmet = [result.case.name for result in results if not result.ok]
+    if broken:
+        print(f"not measured in full: {', '.join(broken)}", file=sys.stderr)
+    if unmet:
+        print(f"not all that is required: {', '.join(unmet)}", file=sys.stderr)
+    return 1 if broken or (options.check and unmet) else 0
+
+
+def measure(bench: Bench, case: Case, runs: int) -> report.Result:
+    """Measure the parts of a case in turn, each run beginning with another one."""
+    result = report.Result(case)
+    labels = list(case.measures)
+    for run in range(min(runs, case.most_runs)):
+        turn = run % len(labels)
+        for label in labels[turn:] + labels[:turn]:
+            if label in result.problems:
+                continue
+            _progress(f"{case.name}: run {run + 1}, {label} ...")
+            try:
+                result.samples.setdefault(label, []).append(case.measures[label](bench))
+            except BenchError as error:
+                result.problems[label] = str(error)
+                result.samples.pop(label, None)
+            _progress("")
+    return result
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\x1b[2K{text}", end="\r", file=sys.stderr, flush=True)
+
+
+def save(results: list[report.Result], about: dict[str, object], write_docs: bool) -> None:
+    """Write .bench/results.json and .bench/results.md, and the table in the docs if asked to."""
+    folder = ROOT / ".bench"
+    folder.mkdir(exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(report.as_json(results, about), indent=1) + "\n")
+    table = report.as_markdown(results, about)
+    (folder / "results.md").write_text(table)
+    if write_docs:
+        write_table(ROOT / "docs" / "performance.md", table)
+
+
+def write_table(path: Path, table: str) -> None:
+    """Replace what is between the two markers of a document."""
+    before, begin, rest = path.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{path.name} has no {BEGIN} ... {END}")
+    path.write_text(f"{before}{BEGIN}\n{table}{END}{after}")
+
+
+def _wanted(case: Case, options: argparse.Namespace) -> bool:
+    if options.only:
+        return any(fnmatch(case.name, pattern) for pattern in options.only)
+    return options.full or not case.slow
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="runs of each measurement (5)")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME", help="only these cases; * matches anything"
+    )
+    parser.add_argument("--full", action="store_true", help="slow cases too (memory)")
+    parser.add_argument(
+        "--quick", action="store_true", help="a fifth of the requests, 2 runs: a look, not a result"
+    )
+    parser.add_argument("--check", action="store_true", help="exit 1 if a requirement is not met")
+    parser.add_argument("--write-docs", action="store_true", help="put the table into docs/performance.md")
+    options = parser.parse_args()
+    if options.quick:
+        options.runs = min(options.runs, 2)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""What is measured: each case is a few things measured side by side, and what is required of them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+
+from benchmarks.load import Load
+from benchmarks.measures import (
+    Command,
+    Measure,
+    floor,
+    go_nats,
+    latency,
+    memory,
+    pynats,
+    python,
+    rate,
+    sending,
+    stalled,
+    whole_process,
+)
+
+BARE, RAW, PYNATS, GO = "bare nats-py", "raw asyncio", "pynats", "Go nats"
+TEMPLATE = "Reply {{Count}} {{ID}} {{Request}}"
+FILLED_IN = r"Reply (\d+) (\S+) {payload}"
+#: nats-py imports aiohttp where it is installed, which takes longer than all the rest. The floor does without.
+NO_AIOHTTP = "import sys; sys.modules['aiohttp'] = None; "
+
+
+@dataclass(frozen=True)
+class Need:
+    """A requirement: the median of `of`, divided by that of `by` if given, against a bound."""
+
+    of: str
+    by: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    #: A detail of the samples instead of their value.
+    detail: str | None = None
+    unit: str = ""
+
+    @property
+    def title(self) -> str:
+        """`pynats / bare nats-py`."""
+        name = f"{self.of}, {self.detail.replace('_', ' ')}" if self.detail else self.of
+        return f"{name} / {self.by}" if self.by else name
+
+    @property
+    def bound(self) -> str:
+        """`≥ 2.2`."""
+        sign, value = ("≥", self.at_least) if self.at_least is not None else ("≤", self.at_most)
+        return f"{sign} {value:g}{' ' if self.unit else ''}{self.unit}"
+
+    def met(self, value: float) -> bool:
+        """Whether `value` satisfies it."""
+        return (self.at_least is None or value >= self.at_least) and (
+            self.at_most is None or value <= self.at_most
+        )
+
+
+@dataclass(frozen=True)
+class Case:
+    """Things that are measured in turn, run after run."""
+
+    name: str
+    title: str
+    unit: str
+    measures: dict[str, Measure]
+    needs: tuple[Need, ...] = ()
+    #: Measured unless named only when asked for (`--full`, `--only`).
+    slow: bool = False
+    most_runs: int = 100
+
+
+def all_cases(quick: bool = False) -> list[Case]:
+    """Every case, in the order of the report; `quick` ones are a fifth the size."""
+    part = 5 if quick else 1
+    return [
+        *_reply_cases(part),
+        *_payload_cases(part),
+        _request_case("request-count", 20_000 // part, 64, 1.0),
+        _request_case("request-serial", 5000 // part, 1, 0.9),
+        _start_up_case(2 if quick else 5),
+        _command_case(2000 // part),
+        _stalled_case(3.0 if quick else 10.0),
+        _memory_case(100_000 // part, 2_000_000 // part),
+    ]
+
+
+def _with_go(measures: dict[str, Measure], measure: Measure) -> dict[str, Measure]:
+    return measures | {GO: measure} if shutil.which("nats") else measures
+
+
+def _reply_cases(part: int) -> list[Case]:
+    load = Load(0, "bench", requests=200_000 // part)
+    half = replace(load, requests=load.requests // 2)
+    numbered = replace(half, payload="hello {i}")
+    templated, echoed = replace(numbered, expect=FILLED_IN), replace(numbered, expect="{payload}")
+    single = replace(load, requests=5000 // part, in_flight=1)
+    body, template, echo = (
+        ("reply", "bench", "OK"),
+        ("reply", "bench", TEMPLATE),
+        ("reply", "bench", "--echo"),
+    )
+    bare, raw = floor("bare-reply", "bench", "OK"), floor("raw-reply", "bench", "OK")
+    raw_quiet = floor("raw-reply", "bench", "OK", "quiet")
+    mirror = floor("mirror", "bench", "hello", "OK")
+
+    def case(
+        name: str, title: str, measures: dict[str, Measure], *needs: Need, unit: str = "requests/s"
+    ) -> Case:
+        return Case(name, title, unit, measures, needs)
+
+    return [
+        case("ceiling", "a search-and-replace answers: what generator and server can do",
+             {"mirror": rate(mirror, load), f"{RAW}, no log": rate(raw_quiet, load)}),
+        case("reply-static", "pynats reply x OK, log to a file, 256 in flight",
+             _with_go({PYNATS: rate(pynats(*body), load), BARE: rate(bare, half), RAW: rate(raw, load)},
+                      rate(go_nats(*body), half)),
+             Need(PYNATS, BARE, at_least=2.2), Need(PYNATS, RAW, at_least=0.75)),
+        case("reply-quiet", "pynats reply x OK --quiet, payloads to a file, 256 in flight",
+             {PYNATS: rate(pynats(*body, "--quiet"), load), f"{RAW}, no log": rate(raw_quiet, load)}),
+        case("reply-json", "pynats reply x OK --json, to a file, 256 in flight",
+             {PYNATS: rate(pynats(*body, "--json"), half), BARE: rate(bare, half)}),
+        case("reply-template", f'pynats reply x "{TEMPLATE}", log to a file, 256 in flight',
+             _with_go({PYNATS: rate(pynats(*template), templated), BARE: rate(bare, numbered)},
+                      rate(go_nats(*template), templated)),
+             Need(PYNATS, BARE, at_least=1.5)),
+        case("reply-echo", "pynats reply x --echo, log to a file, 256 in flight",
+             _with_go({PYNATS: rate(pynats(*echo), echoed), BARE: rate(floor("bare-echo", "bench"), echoed)},
+                      rate(go_nats(*echo), echoed))),
+        case("latency", "pynats reply x OK, log to a file, one in flight: half of the replies are faster than",
+             _with_go({PYNATS: latency(pynats(*body), single), BARE: latency(bare, single),
+                       RAW: latency(raw, single)}, latency(go_nats(*body), single)),
+             Need(PYNATS, BARE, at_most=1.1), unit="µs"),
+    ]  # fmt: skip
+
+
+def _payload_cases(part: int) -> list[Case]:
+    base = Load(0, "bench.numbered", payload="hello {i}", expect="{payload}", requests=100_000 // part)
+    headers = [["Trace", "4f2a"], ["Kind", "test"], ["Attempt", "1"]]
+    loads = {
+        "payload-1m": ("1 MB payloads, 8 in flight", replace(base, requests=300 // part, in_flight=8, size=1_000_000)),
+        "payload-64k": ("64 kB payloads, 32 in flight",
+                        replace(base, requests=6000 // part, in_flight=32, size=64_000)),
+        "payload-0": ("empty payloads, 256 in flight", replace(base, payload="")),
+        "headers": ("three headers, 256 in flight",
+                    replace(base, headers=headers, expect_headers=[": ".join(pair) for pair in headers])),
+        "subjects": ("10,000 subjects under a wildcard, 256 in flight", replace(base, subject="bench.{i}")),
+    }  # fmt: skip
+    echo = ("reply", "bench.>", "--echo")
+    return [
+        Case(
+            name, f"pynats reply 'x.>' --echo, log to a file: {title}", "requests/s",
+            _with_go({PYNATS: rate(pynats(*echo), load, 200), BARE: rate(floor("bare-echo", "bench.>"), load, 200)},
+                     rate(go_nats(*echo), load, 200)),
+            (Need(PYNATS, BARE, at_least=1.0),),
+        )
+        for name, (title, load) in loads.items()
+    ]  # fmt: skip
+
+
+def _request_case(name: str, count: int, tasks: int, bound: float) -> Case:
+    def ours(n: int) -> Command:
+        flags = ("--concurrency", str(tasks)) if tasks > 1 else ()
+        return pynats("request", "bench", "hi", "--raw", "--count", str(n), *flags)
+
+    measures = {
+        PYNATS: sending(ours, count, shows=b"OK"),
+        BARE: sending(lambda n: floor("bare-request", "bench", "hi", n, tasks), count),
+    }
+    if tasks == 1:
+        peer = sending(lambda n: go_nats("request", "--count", str(n), "--raw", "bench", "hi"), count)
+        measures = _with_go(measures, peer)
+    title = f"pynats request --count {count} --concurrency {tasks} --raw to a file, whole process"
+    return Case(name, title, "requests/s", measures, (Need(PYNATS, BARE, at_least=bound),))
+
+
+def _start_up_case(launches: int) -> Case:
+    def launch(command: Command) -> Measure:
+        return whole_process(command, launches)
+
+    request, listing = "pynats request", "pynats context ls"
+    measures = {
+        "python -c pass": launch(python("pass")),
+        "import asyncio": launch(python("import asyncio")),
+        "import click": launch(python("import click")),
+        "import asyncio, click, nats": launch(python(f"{NO_AIOHTTP}import asyncio, click, nats")),
+        request: whole_process(pynats("request", "bench", "hi"), launches, shows=b"OK", responder=True),
+        listing: launch(pynats("context", "ls")),
+    }
+    if shutil.which("nats"):
+        peer = go_nats("request", "bench", "hi")
+        measures[f"{GO} request"] = whole_process(peer, launches, shows=b"OK", responder=True)
+        measures[f"{GO} context ls"] = launch(go_nats("context", "ls"))
+    return Case(
+        "start-up", "whole processes, stdout a pipe", "ms", measures,
+        (Need(request, "import asyncio, click, nats", at_most=1.1), Need(listing, "import click", at_most=1.3)),
+    )  # fmt: skip
+
+
+def _command_case(requests: int) -> Case:
+    load = Load(0, "bench", requests=requests, in_flight=16, expect="hi\n?", patience=20)
+    run = ("reply", "bench", "--command", "/bin/echo hi")
+    measures = {PYNATS: rate(pynats(*run), load, 32)}
+    for flag in ("--concurrency 1", "--concurrency 16"):
+        measures[flag] = rate(pynats(*run, *flag.split()), load, 32)
+    return Case(
+        "command", "pynats reply --command '/bin/echo hi', 16 in flight", "requests/s",
+        _with_go(measures, rate(go_nats(*run), load, 32)), (Need(PYNATS, "--concurrency 1", at_least=1.5),),
+    )  # fmt: skip
+
+
+def _stalled_case(seconds: float) -> Case:
+    measures: dict[str, Measure] = {}
+    needs: list[Need] = []
+    for name, terminal, stopped in (("pipe", False, "nobody reads"), ("terminal", True, "stopped by Ctrl-S")):
+        for state, read in (("read", True), (stopped, False)):
+            measures[f"{name}, {state}"] = stalled(
+                pynats("reply", "bench", "OK"), terminal=terminal, read=read, seconds=seconds
+            )
+        label = f"{name}, {stopped}"
+        needs.append(Need(label, at_most=100.0, unit="ms"))
+        needs.append(Need(label, f"{name}, read", at_most=1.25, detail="p99_ms"))
+    title = f"the longest wait for a reply in {seconds:g} s of a stopped output, 16 in flight"
+    return Case("stalled", title, "ms", measures, tuple(needs), most_runs=3)
+
+
+def _memory_case(first: int, last: int) -> Case:
+    measures, needs = {}, []
+    for label, flags in ((PYNATS, ()), ("pynats --quiet", ("--quiet",))):
+        measures[label] = memory(pynats("reply", "bench", "OK", *flags), first, last)
+        needs.append(Need(label, at_most=50.0, unit="MB"))
+        needs.append(Need(label, at_most=1.1, detail="growth"))
+    title = f"resident memory of pynats reply after {last:,} requests; growth is since {first:,}"
+    return Case("memory", title, "MB", measures, tuple(needs), slow=True, most_runs=1)

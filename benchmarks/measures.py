@@ -1,0 +1,193 @@
+"""How things are measured: each function here makes a `Measure`, which gives one `Sample` a run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import statistics
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from benchmarks.load import Load
+from benchmarks.server import HOST, Bench, BenchError, Usage, floor_command, pynats_command
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run of one measurement."""
+
+    value: float
+    details: dict[str, float] = field(default_factory=dict)
+
+
+CTRL_S, CTRL_Q = b"\x13", b"\x11"
+
+Measure = Callable[[Bench], Sample]
+Command = Callable[[Bench], list[str]]
+
+
+def pynats(*arguments: str) -> Command:
+    """`pynats ...` against the server of the run."""
+    return lambda bench: [*pynats_command(), *arguments, "--server", bench.url]
+
+
+def go_nats(*arguments: str) -> Command:
+    """`nats ...`, the peer, if it is there."""
+    return lambda bench: ["nats", "--server", bench.url, *arguments]
+
+
+def floor(name: str, *arguments: object) -> Command:
+    """A floor of `benchmarks.floors`."""
+    return lambda bench: floor_command(name, HOST, bench.port, *arguments)
+
+
+def python(code: str) -> Command:
+    """`python -c CODE`."""
+    return lambda _: [sys.executable, "-c", code]
+
+
+def rate(command: Command, load: Load, warm_up: int = 2000) -> Measure:
+    """Requests a second that a responder answers."""
+
+    def measure(bench: Bench) -> Sample:
+        now = replace(load, port=bench.port)
+        warm = replace(now, requests=min(warm_up, max(16, load.requests // 10)))
+        with bench.responder(command(bench), now.subject.replace("{i}", "ready")) as process:
+            bench.load(warm)
+            before, log_before = Usage.of(process.pid), bench.log_size
+            report = bench.load(now)
+            after, log_after = Usage.of(process.pid), bench.log_size
+        details = {
+            "generator_busy": round(report.busy, 3),
+            "responder_cpu_us": round((after.cpu_seconds - before.cpu_seconds) / report.sent * 1e6, 2),
+            "log_bytes": round((log_after - log_before) / report.sent, 1),
+            "p50_us": report.latency["p50"],
+            "p99_us": report.latency["p99"],
+        }
+        return Sample(report.rate, details)
+
+    return measure
+
+
+def latency(command: Command, load: Load) -> Measure:
+    """Microseconds (p50) from the write of a request to its reply, one at a time."""
+
+    def measure(bench: Bench) -> Sample:
+        now = replace(load, port=bench.port, in_flight=1)
+        with bench.responder(command(bench), now.subject):
+            bench.load(replace(now, requests=1000))
+            report = bench.load(now)
+        return Sample(report.latency["p50"], {f"{name}_us": value for name, value in report.latency.items()})
+
+    return measure
+
+
+def sending(command: Callable[[int], Command], count: int, *, shows: bytes = b"") -> Measure:
+    """Requests a second of a requester over its whole process, stdout to a file; `net` leaves its start-up out."""
+
+    def measure(bench: Bench) -> Sample:
+        with bench.responder(floor("raw-reply", "bench", "OK", "quiet")(bench), "bench"):
+            alone = min(bench.time(command(1)(bench))[0] for _ in range(3))
+            spent, output = bench.time(command(count)(bench), to_file=True)
+        if shows and output.split() != [shows] * count:
+            raise BenchError(f"{count} requests showed {len(output.split())} replies: {output[:80]!r}")
+        return Sample(count / spent, {"one_ms": alone * 1e3, "net": (count - 1) / max(spent - alone, 1e-9)})
+
+    return measure
+
+
+def whole_process(command: Command, launches: int, *, shows: bytes = b"", responder: bool = False) -> Measure:
+    """Milliseconds from starting a process to its end, stdout a pipe; the median of a few launches."""
+
+    def measure(bench: Bench) -> Sample:
+        with contextlib.ExitStack() as stack:
+            if responder:
+                quiet = floor("raw-reply", "bench", "OK", "quiet")(bench)
+                stack.enter_context(bench.responder(quiet, "bench"))
+            times = []
+            for _ in range(launches):
+                spent, output = bench.time(command(bench))
+                if shows not in output:
+                    raise BenchError(f"expected {shows!r} on stdout, not {output[:80]!r}")
+                times.append(spent * 1e3)
+        return Sample(statistics.median(times), {"fastest_ms": min(times)})
+
+    return measure
+
+
+def memory(command: Command, first: int, last: int) -> Measure:
+    """Resident megabytes of a responder after `last` requests, and the growth since `first`."""
+
+    def measure(bench: Bench) -> Sample:
+        with bench.responder(command(bench), "bench") as process:
+            bench.load(Load(bench.port, "bench", requests=first))
+            start = Usage.of(process.pid).resident_mb
+            for _ in range(last // first - 1):
+                bench.load(Load(bench.port, "bench", requests=first))
+            end = Usage.of(process.pid).resident_mb
+        return Sample(end, {"first_mb": start, "growth": end / start if start else 0.0})
+
+    return measure
+
+
+def stalled(command: Command, *, terminal: bool, read: bool, seconds: float) -> Measure:
+    """The longest wait for a reply (ms) when stdout and stderr are a pipe or a terminal that is, or is not, read."""
+
+    def measure(bench: Bench) -> Sample:
+        reader, writer = pty.openpty() if terminal else os.pipe()
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, reader)
+            process = stack.enter_context(_writing_to(writer, bench, command))
+            if read:
+                stack.enter_context(_reading(reader))
+            elif terminal:
+                os.write(reader, CTRL_S)
+            before = Usage.of(process.pid).resident_mb
+            load = Load(bench.port, "bench", requests=1_500_000, in_flight=16, seconds=seconds, patience=20)
+            report = bench.load(load)
+            grown = Usage.of(process.pid).resident_mb - before
+            if not read:
+                # Let it go on, so that it can end as it likes.
+                if terminal:
+                    os.write(reader, CTRL_Q)
+                stack.enter_context(_reading(reader))
+        details = {
+            "p50_ms": report.latency["p50"] / 1e3, "p99_ms": report.latency["p99"] / 1e3,
+            "rate": report.rate, "grown_mb": grown,
+        }  # fmt: skip
+        return Sample(report.latency["max"] / 1e3, details)
+
+    return measure
+
+
+@contextlib.contextmanager
+def _writing_to(writer: int, bench: Bench, command: Command) -> Iterator[subprocess.Popen[bytes]]:
+    """A responder that writes to `writer`, which nobody else has open then."""
+    with bench.responder(command(bench), "bench", output=writer) as process:
+        os.close(writer)
+        yield process
+
+
+@contextlib.contextmanager
+def _reading(reader: int) -> Iterator[None]:
+    """Read and forget all that comes, in a thread."""
+    end = threading.Event()
+
+    def read() -> None:
+        os.set_blocking(reader, False)
+        while not end.wait(0.001):
+            with contextlib.suppress(OSError):
+                while os.read(reader, 1 << 20):
+                    pass
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()

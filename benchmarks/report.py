@@ -1,0 +1,170 @@
+"""Medians, ratios, and the table: for people, as Markdown, as JSON."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import time
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cases import Case, Need
+from benchmarks.measures import Sample
+from benchmarks.server import nats_server_binary
+
+
+@dataclass
+class Result:
+    """What one case gave: the samples of each measurement, in the order of the runs, or why there are none."""
+
+    case: Case
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def values(self, label: str, detail: str | None = None) -> list[float]:
+        """The values of a measurement, or one of its details, run by run."""
+        samples = self.samples.get(label, [])
+        return [s.value if detail is None else s.details[detail] for s in samples]
+
+    def measured(self, need: Need) -> float | None:
+        """What a requirement is about; None if it could not be measured."""
+        if any(label in self.problems for label in (need.of, need.by)):
+            return None
+        over = self.values(need.of, need.detail)
+        under = self.values(need.by, need.detail) if need.by else [1.0]
+        if not over or not under:
+            return None
+        return statistics.median(over) / statistics.median(under)
+
+    def is_met(self, need: Need) -> bool:
+        """Whether a requirement is met; not if it could not be measured."""
+        value = self.measured(need)
+        return value is not None and need.met(value)
+
+    @property
+    def ok(self) -> bool:
+        """Everything was measured and every requirement is met."""
+        return not self.problems and all(self.is_met(need) for need in self.case.needs)
+
+
+def number(value: float) -> str:
+    """Three or more digits that matter."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 20 else f"{value:.2f}"
+
+
+def verdict(result: Result, need: Need) -> str:
+    """`met`, `NOT MET` or `not measured`."""
+    if result.measured(need) is None:
+        return "not measured"
+    return "met" if result.is_met(need) else "NOT MET"
+
+
+def _measured(result: Result, need: Need) -> str:
+    value = result.measured(need)
+    return (
+        "-"
+        if value is None
+        else f"{value:.2f}"
+        if need.by or need.unit == ""
+        else f"{number(value)} {need.unit}"
+    )
+
+
+def _details(samples: list[Sample]) -> dict[str, float]:
+    return {key: statistics.median([s.details[key] for s in samples]) for key in samples[0].details}
+
+
+def as_text(result: Result) -> str:
+    """One case for a terminal."""
+    lines = [f"{result.case.name}: {result.case.title} ({result.case.unit})"]
+    for label in result.case.measures:
+        if label in result.problems:
+            lines.append(f"  {label:<28} {result.problems[label]}")
+            continue
+        values = result.values(label)
+        details = ", ".join(f"{k} {number(v)}" for k, v in _details(result.samples[label]).items())
+        spread = f"({number(min(values))} to {number(max(values))})"
+        lines.append(f"  {label:<28} {number(statistics.median(values)):>9} {spread:<22} {details}")
+    for need in result.case.needs:
+        measured = _measured(result, need)
+        lines.append(f"  {need.title:<38} {measured:>9}   {need.bound:<10} {verdict(result, need)}")
+    return "\n".join(lines) + "\n"
+
+
+def as_markdown(results: list[Result], about: dict[str, Any]) -> str:
+    """Two tables: what is required, and all medians."""
+    lines = [
+        f"{about['date']}, {about['processor']}, {about['cores']} cores, {about['system']}, "
+        f"Python {about['python']}, nats-py {about['nats-py']}, nats-server {about['nats-server']}; "
+        f"medians of up to {about['runs']} runs.",
+        "",
+        "| case | what | measured | required | |",
+        "|---|---|---:|---:|---|",
+    ]
+    for result in results:
+        lines += [
+            f"| {result.case.name} | {need.title} | {_measured(result, need)} | {need.bound} "
+            f"| {verdict(result, need)} |"
+            for need in result.case.needs
+        ]
+    lines += ["", "| case | what | median | lowest to highest | unit |", "|---|---|---:|---:|---|"]
+    for result in results:
+        for label in result.case.measures:
+            if label in result.problems:
+                lines.append(f"| {result.case.name} | {label} | - | not measured | |")
+                continue
+            values = result.values(label)
+            spread = f"{number(min(values))} to {number(max(values))}"
+            median = number(statistics.median(values))
+            lines.append(f"| {result.case.name} | {label} | {median} | {spread} | {result.case.unit} |")
+    return "\n".join(lines) + "\n"
+
+
+def as_json(results: list[Result], about: dict[str, Any]) -> dict[str, Any]:
+    """Everything, every sample."""
+    return {
+        "about": about,
+        "cases": [
+            {
+                "name": result.case.name,
+                "title": result.case.title,
+                "unit": result.case.unit,
+                "samples": {label: [asdict(s) for s in samples] for label, samples in result.samples.items()},
+                "medians": {label: statistics.median(result.values(label)) for label in result.samples},
+                "problems": result.problems,
+                "needs": [
+                    asdict(need)
+                    | {"title": need.title, "measured": result.measured(need), "met": result.is_met(need)}
+                    for need in result.case.needs
+                ],
+            }
+            for result in results
+        ],
+    }
+
+
+def about_this_run(runs: int) -> dict[str, Any]:
+    """Where and with what it was measured."""
+    server = subprocess.run([nats_server_binary(), "--version"], capture_output=True, text=True, check=True)
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "runs": runs,
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release().split('-')[0]}",
+        "python": platform.python_version(),
+        "nats-py": version("nats-py"),
+        "nats-server": server.stdout.strip().rpartition("v")[2],
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,63 @@
+"""The contexts for Python programs: `natscli.connect("ngs")` and `natscli.load_context("ngs")`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from natscli.connection import connect as connect_plan
+from natscli.connection import plan
+from natscli.contexts.store import ContextStore
+from natscli.environment import Environment
+from natscli.settings import Settings, resolve
+from natscli.wire import Client
+
+
+def load_context(name: str | None = None, **overrides: Any) -> Settings:
+    """The connection settings of a context, as `pynats` and the nats CLI use them.
+
+    Args:
+        name: the context; without one, NATS_CONTEXT, else the selected one, else none.
+        overrides: settings to use instead, by their field names in `Settings`: `server="localhost"`,
+            `timeout=2.0` (seconds), `creds="~/ngs.creds"`, ...
+
+    Returns:
+        Every setting as a `Value`: its `value` and its `source`. Environment variables (NATS_URL, ...) come before
+        the context, `overrides` before both.
+
+    Raises:
+        natscli.errors.InputError: no such context, a broken file, a bad value.
+    """
+    environment = Environment.current()
+    return resolve(overrides, os.environ, ContextStore(environment.config_dir), context=name)
+
+
+async def connect(name: str | None = None, *, reconnect: bool = True, **overrides: Any) -> Client:
+    """A connected nats-py client for a context.
+
+    Args:
+        name, overrides: see `load_context`.
+        reconnect: go on trying, forever, when a connection that was made is lost.
+
+    Returns:
+        The client, a `nats.aio.client.Client`: close it with `await client.drain()` or `async with`.
+
+    Raises:
+        natscli.errors.InputError: as `load_context`, or credentials that cannot be used.
+        natscli.errors.ConnectionFailedError: no server could be reached within the timeout.
+        natscli.errors.RefusedError: the server refused the credentials.
+
+    Example:
+        >>> import asyncio, natscli
+        >>> async def main():
+        ...     async with await natscli.connect("local") as nc:
+        ...         reply = await nc.request("help.please", b"I need help!", timeout=2)
+        ...         print(reply.data.decode())
+        >>> asyncio.run(main())  # doctest: +SKIP
+        OK, I CAN HELP!!!
+    """
+    environment = Environment.current()
+    environment.quiet = True
+    settings = load_context(name, **overrides)
+    connection = await connect_plan(plan(settings, environment.environ), environment, listener=reconnect)
+    return connection.client

@@ -1,0 +1,91 @@
+"""`pynats completion`: the script that makes a shell complete pynats command lines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import click
+
+from natscli.cli import Command
+from natscli.params import App, option, pass_app
+
+SHELLS = ("bash", "zsh", "fish")
+
+EXAMPLES = """\b
+Examples:
+  pynats completion bash --install        for all new shells
+  eval "$(pynats completion bash)"        for this bash or zsh
+  pynats completion fish | source         for this fish
+"""
+
+
+def script_path(shell: str, environ: Mapping[str, str]) -> str:
+    """Where the shell, or the completion package it uses, looks for a user's own completions."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    data = environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
+    if shell == "fish":
+        return os.path.join(config, "fish", "completions", "pynats.fish")
+    if shell == "zsh":
+        return os.path.join(data, "zsh", "site-functions", "_pynats")
+    folder = environ.get("BASH_COMPLETION_USER_DIR") or os.path.join(data, "bash-completion")
+    return os.path.join(folder, "completions", "pynats")
+
+
+def how_to_load(shell: str, path: str) -> str:
+    """What a user may have to do for the script at `path` to be loaded."""
+    if shell == "fish":
+        return "New fish shells load it by themselves."
+    if shell == "zsh":
+        folder = os.path.dirname(path)
+        return f"Once, in ~/.zshrc: fpath=({folder} $fpath); autoload -Uz compinit; compinit"
+    return f"New shells with bash-completion load it by themselves; others need, in ~/.bashrc: source {path}"
+
+
+def make_script(shell: str, root: click.Command) -> str:
+    """The script for `shell`; it calls pynats for the completions themselves."""
+    from click.shell_completion import ShellComplete, get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    # Not `kind.source`: for bash it runs the bash on PATH and complains when there is none.
+    return ShellComplete.source(kind(root, {}, "pynats", "_PYNATS_COMPLETE"))
+
+
+def write_if_changed(path: str, text: str) -> bool:
+    """Make the file hold `text`, with its folders; whether it did not before.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            if file.read() == text:
+                return False
+    except (FileNotFoundError, UnicodeDecodeError):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return True
+
+
+@click.command(cls=Command, epilog=EXAMPLES)
+@click.argument("shell", type=click.Choice(SHELLS), metavar="bash|zsh|fish")
+@option("--install", is_flag=True, help="Put the script where the shell finds it.")
+@pass_app
+@click.pass_context
+def completion(ctx: click.Context, app: App, shell: str, install: bool) -> None:
+    """Print or install shell completion.
+
+    Completes commands, options, their values and the names of contexts.
+    """
+    environment = app.environment
+    script = make_script(shell, ctx.find_root().command)
+    if not install:
+        environment.out(script)
+        return
+    path = script_path(shell, environment.environ)
+    changed = write_if_changed(path, script)
+    environment.note(f"Wrote {path}" if changed else f"{path} is up to date")
+    environment.note(how_to_load(shell, path))

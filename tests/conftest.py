@@ -1,0 +1,94 @@
+"""Fixtures: real servers, and `pynats` as a process in an environment of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.certificates import Certificates, make_certificates
+from tests.programs import OUTPUTS_VARIABLE, Program, Runner, clean_environment, find_planted_secrets
+from tests.servers import Server, start_server
+
+LEAKS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[Server]:
+    """A plain server, shared by the tests of one worker: use subjects of your own."""
+    with start_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server_factory() -> Iterator[Callable[..., Server]]:
+    """`server_factory(config, *args, monitor=False)` starts a server that is stopped after the test."""
+    with ExitStack() as stack:
+        yield lambda *args, **kwargs: stack.enter_context(start_server(*args, **kwargs))
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A private authority's files: see tests/certificates.py."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def config_home(tmp_path: Path) -> Path:
+    """The XDG_CONFIG_HOME of this test's `pynats` runs; contexts are in `nats/context` below it."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def runner(tmp_path: Path, config_home: Path) -> Iterator[Runner]:
+    """What `pynats` and `spawn` share: one home, one config folder, one working directory."""
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    runner = Runner(clean_environment(home, config_home), work)
+    yield runner
+    runner.close()
+
+
+@pytest.fixture
+def pynats(runner: Runner) -> Runner:
+    """`pynats(*args, server=None, env=None, stdin=None, cwd=None, timeout=30, shows_secrets=False)` -> Run."""
+    return runner
+
+
+@pytest.fixture
+def spawn(runner: Runner) -> Callable[..., Program]:
+    """`spawn("reply", ..., server=...)` starts a program, waits until it is ready, ends it after the test."""
+    return runner.spawn
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller makes the folder that all workers put the outputs they captured into."""
+    if not hasattr(config, "workerinput"):
+        os.environ[OUTPUTS_VARIABLE] = tempfile.mkdtemp(prefix="pynats-test-outputs-")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the session when a planted secret was shown by any run of any test."""
+    if hasattr(session.config, "workerinput"):
+        return
+    folder = Path(os.environ.pop(OUTPUTS_VARIABLE))
+    leaks = find_planted_secrets(folder)
+    session.config.stash[LEAKS] = leaks
+    if leaks:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say where planted secrets were shown."""
+    for leak in config.stash.get(LEAKS, []):
+        terminalreporter.write_line(f"FAILED: a planted secret was shown: {leak}", red=True)

@@ -1,0 +1,253 @@
+"""Running `pynats` as a process of its own, in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from tests.servers import Server
+
+PLANTED_SECRET = b"s3cr3t-"
+#: The folder where every captured output of the session is kept for the search for planted secrets.
+OUTPUTS_VARIABLE = "PYNATS_TEST_OUTPUTS"
+
+_REMOVED = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "PYTHONPATH")
+
+
+def clean_environment(home: Path, config_home: Path) -> dict[str, str]:
+    """This process's environment without anything that pynats reads, and with a home of its own."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("NATS_", "_PYNATS", "XDG_"))}
+    for name in _REMOVED:
+        kept.pop(name, None)
+    scripts = str(Path(sys.executable).parent)
+    return kept | {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(config_home),
+        "PATH": f"{scripts}{os.pathsep}{kept.get('PATH', '')}",
+        "LC_ALL": "C.UTF-8",
+        "TERM": "xterm-256color",
+    }
+
+
+def record(output: bytes, arguments: Sequence[str]) -> None:
+    """Keep captured output for the end of the session, where no planted secret may be found in it."""
+    folder = os.environ.get(OUTPUTS_VARIABLE)
+    if folder and output:
+        test = os.environ.get("PYTEST_CURRENT_TEST", "?")
+        with (Path(folder) / f"{os.getpid()}.log").open("ab") as log:
+            log.write(f"\n=== {test}: pynats {arguments[:2]}\n".encode() + output)
+
+
+def find_planted_secrets(folder: Path) -> list[str]:
+    """The headings (test and command) of recorded outputs that hold a planted secret."""
+    found = []
+    for path in sorted(folder.glob("*.log")):
+        for block in path.read_bytes().split(b"\n=== "):
+            if PLANTED_SECRET in block.partition(b"\n")[2]:
+                found.append(block.partition(b"\n")[0].decode(errors="replace"))
+    return found
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is over."""
+
+    status: int
+    stdout: bytes
+    stderr: str
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """stdout as text."""
+        return self.stdout.decode("utf-8")
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of stdout."""
+        return self.text.splitlines()
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines of stderr."""
+        return self.stderr.splitlines()
+
+    @property
+    def objects(self) -> list[Any]:
+        """stdout as one JSON value a line."""
+        return [json.loads(line) for line in self.lines]
+
+
+class Program:
+    """A `pynats` that runs; its output goes to files, so it never waits for the test to read."""
+
+    def __init__(self, arguments: Sequence[str], environ: Mapping[str, str], **popen: Any) -> None:
+        self._arguments = arguments
+        self._folder = Path(tempfile.mkdtemp(prefix="pynats-test-run-"))
+        with (self._folder / "stdout").open("wb") as out, (self._folder / "stderr").open("wb") as err:
+            command = [sys.executable, "-m", "natscli", *arguments]
+            popen.setdefault("stdin", subprocess.DEVNULL)
+            self._process = subprocess.Popen(command, stdout=out, stderr=err, env=dict(environ), **popen)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """What to write its input to; only with `stdin=subprocess.PIPE`."""
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, None while it runs."""
+        return self._process.poll()
+
+    def stdout_bytes(self) -> bytes:
+        """All it wrote to stdout so far."""
+        return (self._folder / "stdout").read_bytes()
+
+    def stderr_text(self) -> str:
+        """All it wrote to stderr so far."""
+        return (self._folder / "stderr").read_text("utf-8", errors="surrogateescape")
+
+    def wait_for(self, text: str, timeout: float = 30) -> None:
+        """Return when `text` is on its stdout or stderr.
+
+        Raises:
+            AssertionError: it exited first, or the time is over; with its output.
+        """
+        self.wait_until(
+            lambda: text in self.stderr_text() or text.encode() in self.stdout_bytes(), text, timeout
+        )
+
+    def wait_until(self, condition: Callable[[], bool], what: str, timeout: float = 30) -> None:
+        """Return when `condition()` holds.
+
+        Raises:
+            AssertionError: it exited first, or the time is over; with its output.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            over = self.status is not None or time.monotonic() > deadline
+            if condition():
+                return
+            if over:
+                shown = f"status {self.status}\nstdout: {self.stdout_bytes()!r}\nstderr: {self.stderr_text()}"
+                raise AssertionError(f"waited for {what!r}: {shown}")
+            time.sleep(0.005)
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = 30) -> int:
+        """Wait for its end and return its exit status."""
+        return self._process.wait(timeout)
+
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 30) -> int:
+        """Signal it and return its exit status."""
+        self.send_signal(number)
+        return self.wait(timeout)
+
+    def close(self, shows_secrets: bool = False) -> None:
+        """Kill it if it still runs, keep its output for the search for secrets, remove its files."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+        if not shows_secrets:
+            record(self.stdout_bytes() + b"\n" + self.stderr_text().encode(errors="replace"), self._arguments)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Runner:
+    """Runs `pynats` with the environment of one test; the `pynats` and `spawn` fixtures are its methods."""
+
+    def __init__(self, environ: dict[str, str], directory: Path) -> None:
+        self.environ = environ
+        self.directory = directory
+        self._programs: list[tuple[Program, bool]] = []
+
+    def _environ(self, server: Server | str | None, env: Mapping[str, str | None] | None) -> dict[str, str]:
+        environ: dict[str, str | None] = dict(self.environ)
+        if server is not None:
+            environ["NATS_URL"] = server if isinstance(server, str) else server.url
+        environ.update(env or {})
+        return {name: value for name, value in environ.items() if value is not None}
+
+    def __call__(
+        self,
+        *arguments: str,
+        server: Server | str | None = None,
+        env: Mapping[str, str | None] | None = None,
+        stdin: bytes | None = None,
+        cwd: Path | None = None,
+        timeout: float = 30,
+        shows_secrets: bool = False,
+    ) -> Run:
+        """Run to the end. `server` goes in as NATS_URL; None in `env` removes a variable; no stdin is a null one.
+
+        Raises:
+            subprocess.TimeoutExpired: it ran longer than `timeout` seconds and was killed.
+        """
+        command = [sys.executable, "-m", "natscli", *arguments]
+        how: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+        start = time.perf_counter()
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            env=self._environ(server, env),
+            cwd=cwd or self.directory,
+            timeout=timeout,
+            check=False,
+            **how,
+        )
+        seconds = time.perf_counter() - start
+        if not shows_secrets:
+            record(done.stdout + b"\n" + done.stderr, arguments)
+        return Run(done.returncode, done.stdout, done.stderr.decode("utf-8", "surrogateescape"), seconds)
+
+    def spawn(
+        self,
+        *arguments: str,
+        server: Server | str | None = None,
+        ready: str | None = None,
+        env: Mapping[str, str | None] | None = None,
+        cwd: Path | None = None,
+        shows_secrets: bool = False,
+        **popen: Any,
+    ) -> Program:
+        """Start a program and return when `ready` is on its stdout or stderr; for `reply`: `Listening on`."""
+        if ready is None and "reply" in arguments[:1]:
+            ready = "Listening on"
+        environ = self._environ(server, env)
+        program = Program(arguments, environ, cwd=cwd or self.directory, **popen)
+        self._programs.append((program, shows_secrets))
+        if ready:
+            program.wait_for(ready)
+        return program
+
+    def close(self) -> None:
+        """End every program that still runs."""
+        for program, shows_secrets in self._programs:
+            program.close(shows_secrets)

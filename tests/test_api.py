@@ -1,0 +1,90 @@
+"""The Python API: the same contexts in scripts and notebooks."""
+
+from __future__ import annotations
+
+import asyncio
+import doctest
+from pathlib import Path
+
+import pytest
+
+import natscli
+from natscli import api
+from natscli.contexts.format import Context
+from natscli.contexts.store import ContextStore
+from natscli.errors import ConnectionFailedError, InputError
+from tests.servers import Server, free_port
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ContextStore:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for name in ("NATS_URL", "NATS_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    return ContextStore(str(tmp_path / "nats"))
+
+
+def test_connect_gives_a_connected_client_for_a_context(store: ContextStore, nats_server: Server) -> None:
+    store.save("local", Context(url=nats_server.url))
+
+    async def go(name: str | None) -> bytes:
+        async with await natscli.connect(name) as nc:
+
+            async def answer(message: object) -> None:
+                await message.respond(b"OK")  # type: ignore[attr-defined]
+
+            await nc.subscribe("api.help", cb=answer)
+            reply = await nc.request("api.help", b"help", timeout=5)
+            return bytes(reply.data)
+
+    assert asyncio.run(go("local")) == b"OK"
+    store.select("local")
+    assert asyncio.run(go(None)) == b"OK"
+
+
+def test_load_context_gives_settings_with_their_sources(store: ContextStore) -> None:
+    store.save("ngs", Context(url="tls://ngs.example", creds="~/ngs.creds"))
+    settings = natscli.load_context("ngs", timeout=2.0)
+    assert settings.servers == ["tls://ngs.example:4222"]
+    assert (settings.creds.value, settings.creds.source) == ("~/ngs.creds", "context 'ngs'")
+    assert settings.timeout.value == 2.0
+
+
+def test_an_unknown_context_and_a_missing_server_raise_errors_of_their_own(store: ContextStore) -> None:
+    with pytest.raises(InputError):
+        natscli.load_context("nobody")
+    with pytest.raises(ConnectionFailedError):
+        asyncio.run(natscli.connect(server=f"127.0.0.1:{free_port()}"))
+
+
+def test_the_example_in_the_docstring_runs(
+    store: ContextStore, nats_server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.save("local", Context(url=nats_server.url))
+
+    async def serve_and(main: object) -> None:
+        async with await natscli.connect("local") as nc:
+
+            async def answer(message: object) -> None:
+                await message.respond(b"OK, I CAN HELP!!!")  # type: ignore[attr-defined]
+
+            await nc.subscribe("help.please", cb=answer)
+            await nc.flush()
+            await main()  # type: ignore[operator]
+
+    (example,) = (test for test in doctest.DocTestFinder().find(api.connect) if test.examples)
+    *setup, call = example.examples
+    names: dict[str, object] = {}
+    for part in setup:
+        exec(part.source, names)
+    asyncio.run(serve_and(names["main"]))
+    assert capsys.readouterr().out == call.want
+
+
+def test_importing_the_package_imports_no_client() -> None:
+    import subprocess
+    import sys
+
+    code = "import natscli, sys; assert natscli.__version__; print('nats' in sys.modules, 'asyncio' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"

@@ -1,0 +1,229 @@
+"""The benchmarks measure the right thing: the generator sees every wrong reply, and the floors do the same job."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import write_table
+from benchmarks.cases import Case, Need, all_cases
+from benchmarks.floors import QUEUE, log_lines
+from benchmarks.load import Load, Report, Verifier, run
+from benchmarks.measures import Sample
+from benchmarks.report import Result
+from benchmarks.server import HOST, ROOT
+from benchmarks.wire import Wire, WireError, somebody_answers
+from tests.programs import clean_environment
+from tests.servers import Server
+
+#: Makes the bytes to send back from the number of a request (as it comes), its reply subject and its payload.
+Answer = Callable[[int, bytes, bytes], bytes]
+
+
+def publish(subject: bytes, payload: bytes) -> bytes:
+    return b"PUB %b %d\r\n%b\r\n" % (subject, len(payload), payload)
+
+
+def honest(number: int, reply: bytes, payload: bytes) -> bytes:
+    return publish(reply, b"Re: " + payload)
+
+
+@contextmanager
+def responder(server: Server, subject: str, answer: Answer) -> Iterator[None]:
+    """A responder in a thread that does what `answer` says."""
+    wire = Wire(HOST, server.port, timeout=10)
+    rest = wire.subscribe(subject)
+
+    def serve() -> None:
+        data, number = rest, 0
+        while True:
+            while match := re.match(rb"MSG \S+ 1 (\S+) (\d+)\r\n", data):
+                stop = match.end() + int(match[2])
+                if len(data) < stop + 2:
+                    break
+                wire.send(answer(number, match[1], data[match.end() : stop]))
+                data, number = data[stop + 2 :], number + 1
+            try:
+                chunk = wire.receive()
+            except (OSError, WireError):
+                return
+            if not chunk:
+                return
+            data += chunk
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        wire.socket.shutdown(2)
+        thread.join(5)
+        wire.close()
+
+
+def load(server: Server, subject: str, **changes: object) -> Load:
+    base = Load(server.port, subject, requests=300, in_flight=16, payload="{i}", expect="Re: {payload}")
+    return replace(base, patience=0.3, **changes)  # type: ignore[arg-type]
+
+
+def test_an_honest_responder_is_right(nats_server: Server) -> None:
+    with responder(nats_server, "bench.honest", honest):
+        report = run(load(nats_server, "bench.honest"))
+    assert report.ok
+    assert (report.sent, report.answered) == (300, 300)
+    assert 0 < report.latency["p50"] <= report.latency["p99"] <= report.latency["max"]
+    assert report.rate == pytest.approx(300 / report.seconds)
+
+
+def test_large_payloads_headers_and_many_subjects_are_right(nats_server: Server) -> None:
+    with responder(nats_server, "bench.many.>", honest):
+        assert run(load(nats_server, "bench.many.large", requests=20, size=200_000)).ok
+        assert run(load(nats_server, "bench.many.{i}")).ok
+
+
+LIES: dict[str, tuple[Answer, str]] = {
+    "wrong": (lambda n, reply, data: publish(reply, b"Re: 7" if n == 150 else b"Re: " + data), "wrong"),
+    "one of another request": (
+        lambda n, reply, data: publish(reply, b"Re: 0000001" if n == 150 else b"Re: " + data),
+        "wrong",
+    ),
+    "missing": (lambda n, reply, data: b"" if n == 150 else honest(n, reply, data), "missing"),
+    "duplicate": (lambda n, reply, data: honest(n, reply, data) * (2 if n == 150 else 1), "duplicates"),
+    "duplicate at the end": (
+        lambda n, reply, data: honest(n, reply, data) * (2 if n == 299 else 1),
+        "duplicates",
+    ),
+    "unasked": (
+        lambda n, reply, data: honest(n, reply[:-7] + b"0000300", data) * (n == 150) + honest(n, reply, data),
+        "unasked",
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_reply_that_is_not_right_is_seen(nats_server: Server, lie: str) -> None:
+    answer, kind = LIES[lie]
+    with responder(nats_server, "bench.lie", answer):
+        report = run(load(nats_server, "bench.lie"))
+    assert not report.ok
+    assert report.problems
+    counted = {name: getattr(report, name) for name in ("wrong", "missing", "duplicates", "unasked")}
+    assert {name: count for name, count in counted.items() if count} == {kind: 1}
+
+
+def test_nobody_answering_is_seen(nats_server: Server) -> None:
+    report = run(load(nats_server, "bench.nobody"))
+    assert not report.ok
+    assert report.wrong == 300
+    assert "503" in report.problems[0]
+
+
+def test_the_same_counter_twice_is_wrong(nats_server: Server) -> None:
+    with responder(nats_server, "bench.count", lambda n, reply, data: publish(reply, b"%d" % (n // 2))):
+        report = run(load(nats_server, "bench.count", expect=r"(\d+)"))
+    assert report.wrong == 150
+
+
+def test_the_verdict_does_not_depend_on_where_reads_are_cut() -> None:
+    stream = b"".join(b"MSG inbox.%07d 1 7\r\n%07d\r\n" % (n, n) for n in range(50))
+    stream = stream.replace(b"MSG inbox.0000020", b"PING\r\nMSG inbox.0000020") + b"PONG\r\n"
+    for size in (1, 2, 7, 31, 5000):
+        verifier = Verifier(Load(1, "x", payload="{i}", expect="{payload}"), b"inbox.")
+        verifier.report.sent = 50
+        for start in range(0, len(stream), size):
+            verifier.feed(1.0 + start, stream[start : start + size])
+        assert verifier.finish([(0.0, 50)]).ok
+
+
+def test_the_generator_refuses_what_is_not_loopback_or_bounded() -> None:
+    for changes in ({"host": "demo.nats.io"}, {"requests": 10**8}, {"seconds": 10_000.0}):
+        with pytest.raises(ValueError, match=r"loopback|bounds"):
+            replace(Load(4222, "x"), **changes)
+
+
+@contextmanager
+def running(command: list[str], server: Server, log: Path, subject: str) -> Iterator[None]:
+    """A responder as a process, its output in `log`."""
+    environ = clean_environment(log.parent, log.parent) | {"PYTHONPATH": str(ROOT)}
+    with log.open("wb") as file, subprocess.Popen(command, env=environ, stdout=file, stderr=file) as process:
+        try:
+            end = time.monotonic() + 20
+            while not somebody_answers(HOST, server.port, subject):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < end, log.read_text()
+                time.sleep(0.02)
+            yield
+        finally:
+            process.terminate()
+
+
+PAYLOADS = {
+    "plain": "hello {i}",
+    "lines": "two\r\nlines {i}",
+    "protocol": "MSG x 1 y 2\r\nPING\r\n",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize(("name", "body"), [("raw-reply", "OK"), ("bare-reply", "OK"), ("bare-echo", "")])
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_the_floors_answer_everything(
+    nats_server: Server, tmp_path: Path, name: str, body: str, payload: str
+) -> None:
+    subject = f"bench.{name}.{payload}"
+    command = [sys.executable, "-m", "benchmarks.floors", name, HOST, str(nats_server.port), subject]
+    sent = load(nats_server, subject, payload=PAYLOADS[payload], expect=body or "{payload}", in_flight=100)
+    with running([*command, body] if body else command, nats_server, tmp_path / "log", subject):
+        assert run(sent).problems == []
+
+
+def test_the_raw_floor_logs_what_pynats_logs(nats_server: Server, tmp_path: Path) -> None:
+    """To the byte, but for the clock: otherwise the two do not do the same job."""
+    command = [sys.executable, "-m", "natscli", "reply", "bench.log", "OK", "-s", nats_server.url]
+    with running(command, nats_server, tmp_path / "log", "bench.log"):
+        assert run(load(nats_server, "bench.log", requests=40, in_flight=8, expect="OK")).ok
+    clock = re.compile(rb"^\d\d:\d\d:\d\d ", re.MULTILINE)
+    logged = clock.sub(b"", (tmp_path / "log").read_bytes())
+    payloads = (b"hello", *(b"%07d" % n for n in range(40)))
+    assert clock.sub(b"", log_lines(0, (b"bench.log",) * 41, payloads)) in logged
+    assert QUEUE.encode() in logged
+
+
+def test_each_requirement_is_about_something_measured() -> None:
+    cases = all_cases()
+    assert len({case.name for case in cases}) == len(cases)
+    for case in cases:
+        for need in case.needs:
+            assert need.of in case.measures
+            assert need.by is None or need.by in case.measures
+
+
+def test_a_requirement_compares_medians() -> None:
+    need = Need("a", "b", at_least=2.0)
+    samples = {"a": [Sample(9.0), Sample(4.0), Sample(4.2)], "b": [Sample(2.0), Sample(1.0), Sample(7.0)]}
+    result = Result(Case("x", "x", "s", {}, (need,)), samples)
+    assert result.measured(need) == pytest.approx(2.1)
+    assert result.ok
+    result.problems["b"] = "it crashed"
+    assert result.measured(need) is None
+    assert not result.ok
+
+
+def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
+    path = tmp_path / "performance.md"
+    path.write_text("before\n<!-- table -->\nold\n<!-- /table -->\nafter\n")
+    write_table(path, "new\n")
+    assert path.read_text() == "before\n<!-- table -->\nnew\n<!-- /table -->\nafter\n"
+
+
+def test_a_report_without_requests_is_not_ok() -> None:
+    assert not Report().ok

@@ -1,0 +1,223 @@
+"""Connecting: what goes wrong is said in one line, with the right status, in time."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.certificates import Certificates
+from tests.programs import Program, Run, Runner
+from tests.servers import Server, free_port
+
+
+@contextmanager
+def listener(greeting: bytes, *, close: bool = False) -> Iterator[str]:
+    """Something that listens, says `greeting` and nothing more; not a NATS server, so no stand-in for one."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        held = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                client.sendall(greeting)
+                if close:
+                    client.close()
+                held.append(client)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        for client in held:
+            client.close()
+
+
+def one_line(run: Run) -> str:
+    errors = [line for line in run.errors if "error:" in line]
+    assert len(errors) == 1, run.stderr
+    assert "Traceback" not in run.stderr
+    assert run.stdout == b""
+    return errors[0]
+
+
+def test_nothing_listens_there(pynats: Runner) -> None:
+    run = pynats("request", "x", "y", server=f"127.0.0.1:{free_port()}")
+    assert run.status == 5
+    assert "nothing listens" in one_line(run)
+    assert "pynats server run" in run.stderr
+    assert run.seconds < 2
+
+
+def test_a_name_that_does_not_resolve(pynats: Runner) -> None:
+    run = pynats("request", "x", "y", "--timeout", "3s", server="no-such-host.invalid")
+    assert run.status == 5
+    assert "no-such-host.invalid" in one_line(run)
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [b"SSH-2.0-OpenSSH_9.6\r\n", b"\x15\x03\x01\x00\x02\x02P", b"INFO 5\r\n", b"INFO nonsense\r\n"],
+)
+def test_what_is_not_a_nats_server(pynats: Runner, greeting: bytes) -> None:
+    with listener(greeting, close=True) as url:
+        run = pynats("request", "x", "y", "--timeout", "2s", server=url)
+    assert run.status == 5
+    assert "NATS" in one_line(run)
+
+
+def test_a_server_that_says_nothing_is_a_timeout(pynats: Runner) -> None:
+    with listener(b"") as url:
+        run = pynats("request", "x", "y", "--timeout", "300ms", server=url)
+    assert run.status == 5
+    assert "300ms" in one_line(run)
+    assert run.seconds < 2
+
+
+def test_wrong_password_is_refused_and_not_shown(
+    pynats: Runner, server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory('authorization { user: bob, password: "s3cr3t-right" }')
+    run = pynats("request", "x", "y", "--user", "bob", "--password", "s3cr3t-wrong", server=server)
+    assert run.status == 6
+    assert "refused the credentials" in one_line(run)
+    url = server.url.replace("//", "//bob:s3cr3t-url@")
+    assert pynats("request", "x", "y", "--trace", server=url).status == 6
+
+
+def test_all_servers_are_tried_once(
+    pynats: Runner, nats_server: Server, spawn: Callable[..., Program]
+) -> None:
+    spawn("reply", "conn.several", "OK", server=nats_server)
+    servers = f"127.0.0.1:{free_port()},{nats_server.url}"
+    run = pynats("request", "conn.several", "y", server=servers)
+    assert (run.status, run.stdout) == (0, b"OK\n")
+    both = f"127.0.0.1:{free_port()},127.0.0.1:{free_port()}"
+    run = pynats("request", "x", "y", server=both)
+    assert run.status == 5
+    assert "1 more" in one_line(run)
+
+
+def test_tls_with_a_private_authority(
+    pynats: Runner, server_factory: Callable[..., Server], certificates: Certificates
+) -> None:
+    server = server_factory(certificates.server_config())
+    trusted = pynats("request", "nobody", "y", "--tlsca", str(certificates.ca), server=server)
+    assert trusted.status == 3
+    untrusted = pynats("request", "nobody", "y", server=server)
+    assert untrusted.status == 5
+    assert "TLS" in one_line(untrusted)
+    assert "--tlsca" in untrusted.stderr
+    other = pynats("request", "nobody", "y", "--tlsca", str(certificates.other_ca), server=server)
+    assert other.status == 5
+
+
+def test_tls_that_is_asked_for_is_never_skipped(
+    pynats: Runner, nats_server: Server, certificates: Certificates
+) -> None:
+    run = pynats("request", "x", "y", server=nats_server.url.replace("nats:", "tls:"))
+    assert run.status == 5
+    assert "does not offer" in one_line(run)
+    run = pynats("request", "x", "y", "--tlsca", str(certificates.ca), server=nats_server)
+    assert run.status == 5
+
+
+def test_tls_that_is_only_offered_is_used_when_asked_for(
+    pynats: Runner, server_factory: Callable[..., Server], certificates: Certificates
+) -> None:
+    server = server_factory(certificates.server_config() + "allow_non_tls: true\n")
+    url = server.url.replace("nats:", "tls:")
+    run = pynats("request", "nobody", "y", "--tlsca", str(certificates.ca), "--trace", server=url)
+    assert run.status == 3
+    assert "TLSv1" in run.stderr
+
+
+def test_a_file_that_is_not_there_is_found_before_connecting(pynats: Runner) -> None:
+    for flags in (
+        ["--tlsca", "gone.pem"],
+        ["--creds", "gone.creds"],
+        ["--nkey", "gone.nk"],
+        ["--tlscert", "a.pem"],
+    ):
+        run = pynats("request", "x", "y", *flags, server="127.0.0.1:1")
+        assert run.status == 2, run.stderr
+        one_line(run)
+
+
+def test_the_server_shows_the_connection_name(
+    pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    import urllib.request
+
+    server = server_factory(monitor=True)
+    spawn("reply", "conn.name", "OK", "--connection-name", "my-mock", server=server)
+    with urllib.request.urlopen(f"{server.monitor_url}/connz") as answer:
+        assert b'"name": "my-mock"' in answer.read()
+
+
+def test_options_after_the_command_win(pynats: Runner, nats_server: Server) -> None:
+    run = pynats("--server", "127.0.0.1:1", "request", "nobody", "x", "--server", nats_server.url)
+    assert run.status == 3
+
+
+def test_a_listener_reconnects_to_a_restarted_server(
+    pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory()
+    reply = spawn("reply", "conn.again", "OK", server=server)
+    server.stop()
+    reply.wait_for("Disconnected")
+    server.restart()
+    reply.wait_for("Reconnected to nats://127.0.0.1")
+    assert pynats("request", "conn.again", "x", server=server).stdout == b"OK\n"
+
+
+def test_a_permission_that_is_missing_is_refused_at_once(
+    pynats: Runner, server_factory: Callable[..., Server]
+) -> None:
+    permissions = '{publish: "ok", subscribe: "_INBOX.>"}'
+    server = server_factory(
+        f'authorization {{ users: [{{user: a, password: "s3cr3t-a", permissions: {permissions}}}] }}'
+    )
+    flags = ["--user", "a", "--password", "s3cr3t-a"]
+    run = pynats("request", "secret.subject", "x", *flags, server=server)
+    assert run.status == 6
+    assert "secret.subject" in one_line(run)
+    assert run.seconds < 3
+    assert pynats("request", "ok", "x", *flags, server=server).status == 3
+    run = pynats("reply", "secret.subject", "x", *flags, server=server)
+    assert run.status == 6
+    assert "Listening" not in run.stderr
+
+
+def test_an_inbox_prefix_is_used_where_only_it_is_permitted(
+    pynats: Runner, server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory(
+        'authorization { users: [{user: a, password: "s3cr3t-a", permissions: {subscribe: "_PRIV.a.>"}}] }'
+    )
+    flags = ["--user", "a", "--password", "s3cr3t-a"]
+    assert pynats("request", "x", "y", *flags, server=server).status == 6
+    assert pynats("request", "x", "y", *flags, "--inbox-prefix", "_PRIV.a", server=server).status == 3
+    assert pynats("request", "x", "y", "--inbox-prefix", "a b", server=server).status == 2
+
+
+def test_trace_tells_more_and_shows_no_secret(pynats: Runner, server_factory: Callable[..., Server]) -> None:
+    server = server_factory('authorization { token: "s3cr3t-token" }')
+    run = pynats("request", "nobody", "y", "--token", "s3cr3t-token", "--trace", server=server)
+    assert run.status == 3
+    assert "trace: connected to nats://127.0.0.1" in run.stderr
+
+
+def test_a_unix_home_without_a_config_folder_is_fine(
+    pynats: Runner, nats_server: Server, tmp_path: Path
+) -> None:
+    run = pynats(
+        "request", "nobody", "y", server=nats_server, env={"XDG_CONFIG_HOME": str(tmp_path / "none")}
+    )
+    assert run.status == 3

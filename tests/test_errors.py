@@ -1,0 +1,79 @@
+"""Any exception becomes one line and a status, and no secret gets through."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from natscli import errors
+from natscli.errors import ExitStatus, explain
+from natscli.redaction import MASK, Redactor, redact_shapes
+
+
+def test_the_exit_statuses_are_the_contract() -> None:
+    assert {status.name: int(status) for status in ExitStatus} == {
+        "OK": 0, "FAILURE": 1, "USAGE": 2, "NO_RESPONDERS": 3, "TIMEOUT": 4, "CONNECTION": 5, "REFUSED": 6,
+        "SERVICE_ERROR": 7, "INTERRUPTED": 130,
+    }  # fmt: skip
+    assert set(errors.EXIT_STATUS_HELP) == set(ExitStatus)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (errors.InputError("bad", where="--x"), 2, "bad (--x)"),
+        (errors.NoRespondersError("none", where="a"), 3, "none (a)"),
+        (errors.NoReplyError("late"), 4, "late"),
+        (errors.ConnectionFailedError("away"), 5, "away"),
+        (errors.RefusedError("no"), 6, "no"),
+        (errors.ServiceError("oops"), 7, "oops"),
+        (errors.PynatsError("other"), 1, "other"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (click.Abort(), 130, "interrupted"),
+        (click.UsageError("Missing argument 'SUBJECT'."), 2, "missing argument 'SUBJECT'"),
+        (BrokenPipeError(32, "Broken pipe"), 1, "the reader of the output went away"),
+        (FileNotFoundError(2, "No such file or directory", "x.txt"), 1, "no such file or directory (x.txt)"),
+        (ValueError("two\nlines"), 1, "ValueError: two lines"),
+        (ZeroDivisionError(), 1, "ZeroDivisionError"),
+    ],
+)
+def test_every_exception_has_a_message_and_a_status(error: BaseException, status: int, message: str) -> None:
+    report = explain(error)
+    assert (int(report.status), report.message) == (status, message)
+    assert "\n" not in report.message
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("nats://bob:hunter2@host:4222 x", f"nats://{MASK}@host:4222 x"),
+        ("nats://tok@a,nats://b:p@c", f"nats://{MASK}@a,nats://{MASK}@c"),
+        ("seed SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY.", f"seed {MASK}."),
+        ("jwt eyJ0eXAiOiJKV1QifQ.eyJqdGkiOiJYIn0.c2ln end", f"jwt {MASK} end"),
+        ("data:;base64,LS0tLS1CRUdJTg==", f"data:;base64,{MASK}"),
+        ("nats://host:4222/path", "nats://host:4222/path"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked(text: str, shown: str) -> None:
+    assert redact_shapes(text) == shown
+
+
+def test_a_creds_block_is_masked() -> None:
+    text = "-----BEGIN USER NKEY SEED-----\nSUAM\n------END USER NKEY SEED------\n"
+    assert "SUAM" not in redact_shapes(text)
+
+
+@given(st.text(min_size=4), st.text(), st.text())
+def test_a_known_secret_is_masked_wherever_it_stands(secret: str, before: str, after: str) -> None:
+    redactor = Redactor()
+    redactor.add(secret, None, "", "env://NAME")
+    shown = redactor.redact(f"{before}{secret}{after}")
+    assert secret not in shown.replace(MASK, "") or secret in before + after or "://" in secret
+
+
+def test_a_reference_is_no_secret() -> None:
+    redactor = Redactor()
+    redactor.add("env://NATS_PW")
+    assert redactor.redact("cannot read env://NATS_PW") == "cannot read env://NATS_PW"

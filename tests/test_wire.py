@@ -1,0 +1,239 @@
+"""The batch parser against nats-py's own, and the plain path for nats-py versions it was not tested with."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from natscli import nats_py
+from natscli.message import headers
+from natscli.wire import BatchParser, Client, Message, batches_supported, encode
+from tests.servers import Server
+
+token = st.text("abcXYZ_$-09", min_size=1, max_size=8)
+subject = st.lists(token, min_size=1, max_size=4).map(".".join).map(str.encode)
+payload = st.one_of(
+    st.binary(max_size=200),
+    st.sampled_from([b"", b"\r\n", b"MSG a 1 2\r\nhi\r\n", b"PING\r\n", b"\r\n\r\n", b"x" * 5000]),
+)
+spaces = st.sampled_from([b" ", b"  ", b"\t"])
+header = st.lists(st.tuples(token, token), max_size=3).map(headers.encode)
+
+
+@st.composite
+def message(draw: st.DrawFn) -> bytes:
+    body, block = draw(payload), draw(header)
+    reply = draw(st.one_of(st.just(b""), subject))
+    words = [draw(subject), b"%d" % draw(st.integers(1, 3))] + ([reply] if reply else [])
+    gap = draw(spaces)
+    if block:
+        words += [b"%d" % len(block), b"%d" % (len(block) + len(body))]
+        return b"HMSG" + gap + gap.join(words) + b"\r\n" + block + body + b"\r\n"
+    return b"MSG" + gap + gap.join([*words, b"%d" % len(body)]) + b"\r\n" + body + b"\r\n"
+
+
+control = st.sampled_from(
+    [
+        b"PING\r\n", b"PONG\r\n", b"+OK\r\n", b"PING  \r\n", b"-ERR 'Slow Consumer'\r\n",
+        b"-ERR 'Permissions Violation for Subscription to \"a\"'\r\n", b'INFO {"server_id":"x","max_payload":10}\r\n',
+    ]
+)  # fmt: skip
+garbage = st.sampled_from(
+    [b"HELLO\r\n", b"\r\n", b"MSG a\r\n", b"MSG a 1 x\r\n", b"HMSG a 1 2\r\n", b"MSG a x 1\r\nb\r\n"]
+)
+
+
+class Recorder:
+    """Stands where the parsers expect a client, and writes down what they tell it."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, payload: bytes, header: bytes | None
+    ) -> None:
+        self.seen.append((sid, subject, reply, payload, header))
+
+    async def dispatch(self, sid: int, batch: list[Message], arrived: int) -> None:
+        assert batch
+        for subject, reply, header, payload in batch:
+            self.seen.append((sid, subject, reply, payload, header))
+
+    async def written(self) -> None:
+        pass
+
+    async def _process_err(self, text: str) -> None:
+        self.seen.append(("err", text))
+
+    async def _process_ping(self) -> None:
+        self.seen.append("ping")
+
+    async def _process_pong(self) -> None:
+        self.seen.append("pong")
+
+    async def _process_info(self, info: dict[str, Any]) -> None:
+        self.seen.append(("info", info))
+
+
+def fed(parser: Any, pieces: list[bytes]) -> str:
+    """Feed the pieces; says whether, and as what, the parser gave up."""
+
+    async def feed() -> str:
+        try:
+            for piece in pieces:
+                await parser.parse(piece)
+        except nats_py.errors.ProtocolError:
+            return "protocol error"
+        return ""
+
+    return asyncio.run(feed())
+
+
+def split(stream: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({cut % (len(stream) + 1) for cut in cuts} | {0, len(stream)})
+    return [stream[a:b] for a, b in pairwise(places)]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.one_of(message(), message(), control), max_size=12),
+    st.one_of(st.just(b""), st.just(b""), garbage),
+    st.lists(st.integers(0, 10**6), max_size=12),
+    st.integers(0, 400),
+)
+def test_the_batch_parser_gives_what_nats_pys_parser_gives(
+    parts: list[bytes], end: bytes, cuts: list[int], missing: int
+) -> None:
+    stream = b"".join(parts) + end
+    kept = stream[: len(stream) - missing] if not end and missing < len(stream) else stream
+    theirs, ours = Recorder(), Recorder()
+    their_parser, our_parser = nats_py.Parser(theirs), BatchParser(ours)
+    pieces = split(kept, cuts)
+    assert fed(our_parser, pieces) == fed(their_parser, pieces)
+    assert ours.seen == theirs.seen
+    if end:
+        return
+    # What is left: nats-py has taken the control line of an incomplete message, we have not.
+    left = b"".join(our_parser._chunks)
+    assert left.endswith(bytes(their_parser.buf))
+    if their_parser.state == 1:
+        assert left == bytes(their_parser.buf)
+    rest = stream[len(kept) :]
+    if rest:
+        assert fed(our_parser, [rest]) == fed(their_parser, [rest]) == ""
+        assert ours.seen == theirs.seen
+    assert not our_parser._chunks
+
+
+def test_a_large_message_in_many_reads_is_put_together_once() -> None:
+    recorder = Recorder()
+    parser = BatchParser(recorder)
+    body = bytes(range(256)) * 4096
+    stream = b"MSG a 1 %d\r\n%b\r\nPING\r\n" % (len(body), body)
+    assert fed(parser, [stream[i : i + 1000] for i in range(0, len(stream), 1000)]) == ""
+    assert recorder.seen == [(1, b"a", b"", body, None), "ping"]
+
+
+def test_messages_before_a_pong_are_handed_on_before_it() -> None:
+    recorder = Recorder()
+    assert fed(BatchParser(recorder), [b"MSG a 1 1\r\nx\r\nPONG\r\nMSG a 1 1\r\ny\r\n"]) == ""
+    assert [s if isinstance(s, str) else s[3] for s in recorder.seen] == [b"x", "pong", b"y"]
+
+
+def test_commands_are_encoded_as_the_protocol_says() -> None:
+    block = headers.encode([("A", "b")])
+    assert encode([(b"a", b"", None, b"hi"), (b"a", b"r", None, b""), (b"a", b"r", block, b"hi")]) == (
+        b"PUB a 2\r\nhi\r\nPUB a r 0\r\n\r\nHPUB a r %d %d\r\n%bhi\r\n" % (len(block), len(block) + 2, block)
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "supported"),
+    [
+        ("2.14.0", True),
+        ("2.16.3", True),
+        ("2.13.1", False),
+        ("2.17.0", False),
+        ("3.0.0", False),
+        ("next", False),
+    ],
+)
+def test_only_tested_versions_of_nats_py_get_the_batch_parser(version: str, supported: bool) -> None:
+    assert batches_supported(version) is supported
+
+
+def test_the_installed_nats_py_is_one_of_the_tested() -> None:
+    assert batches_supported()
+
+
+@pytest.mark.parametrize("batches", [True, False], ids=["batches", "plain"])
+def test_both_paths_answer_with_headers_and_bytes(nats_server: Server, batches: bool) -> None:
+    name = f"wire.{batches}".encode()
+    block = headers.encode([("A", "b"), ("C", "d")])
+
+    async def go() -> tuple[list[Message], list[Message]]:
+        responder, requester = Client(batches=batches), Client(batches=batches)
+        for client in (responder, requester):
+            await client.connect(nats_server.url)
+        requests: list[Message] = []
+        replies: list[Message] = []
+        done = asyncio.Event()
+
+        def on_requests(batch: list[Message], arrived: int) -> None:
+            requests.extend(batch)
+            responder.send([(reply, b"", header, body[::-1]) for _, reply, header, body in batch])
+
+        def on_replies(batch: list[Message], arrived: int) -> None:
+            replies.extend(batch)
+            if len(replies) == 3:
+                done.set()
+
+        await responder.subscribe_batches(name.decode(), "q", on_requests)
+        await responder.flush()
+        await requester.subscribe_batches("wire.inbox.*", "", on_replies)
+        requester.send(
+            [(name, b"wire.inbox.%d" % i, block if i else None, b"\x00\xff%d" % i) for i in range(2)]
+        )
+        requester.send([(b"nobody.there", b"wire.inbox.9", None, b"")])
+        await asyncio.wait_for(done.wait(), 10)
+        await responder.published()
+        for client in (responder, requester):
+            await client.close()
+        return requests, replies
+
+    requests, replies = asyncio.run(go())
+    assert [(r[0], r[2], r[3]) for r in requests] == [(name, None, b"\x00\xff0"), (name, block, b"\x00\xff1")]
+    by_subject = {r[0]: r for r in replies}
+    assert by_subject[b"wire.inbox.0"][3] == b"0\xff\x00"
+    assert headers.decode(by_subject[b"wire.inbox.1"][2]) == (("A", "b"), ("C", "d"))
+    assert headers.status(by_subject[b"wire.inbox.9"][2]) == "503"
+
+
+def test_nats_pys_own_subscriptions_still_work(nats_server: Server) -> None:
+    async def go() -> bytes:
+        client = Client()
+        await client.connect(nats_server.url)
+
+        async def answer(message: Any) -> None:
+            await message.respond(b"own " + message.data)
+
+        await client.subscribe("wire.own", cb=answer)
+        reply = await client.request("wire.own", b"way", timeout=5, headers={"A": "b"})
+        await client.drain()
+        return bytes(reply.data)
+
+    assert asyncio.run(go()) == b"own way"
+
+
+def test_jetstream_is_imported_when_it_is_used(nats_server: Server) -> None:
+    async def go() -> str:
+        async with Client() as client:
+            await client.connect(nats_server.url)
+            return type(client.jetstream()).__name__
+
+    assert asyncio.run(go()) == "JetStreamContext"
