@@ -95,10 +95,12 @@ class Group(HelpMixin, click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        # The lines of help are at hand, so no command is imported to be listed.
-        helps = {name: self.short_help_of(ctx, name) for name in self.list_commands(ctx)}
-        helps.update((alias, helps[name]) for alias, name in self.aliases.items())
-        items = [CompletionItem(n, help=text) for n, text in helps.items() if n.startswith(incomplete)]
+        def item(name: str, of: str) -> CompletionItem:
+            return CompletionItem(name, help=self.short_help_of(ctx, of))
+
+        items = [item(name, name) for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        if not items and incomplete:  # aliases would only double the list
+            items = [item(alias, of) for alias, of in self.aliases.items() if alias.startswith(incomplete)]
         return items + click.Command.shell_complete(self, ctx, incomplete)
 
     def short_help_of(self, ctx: click.Context, name: str) -> str:

@@ -22,19 +22,22 @@ def parse_duration(text: str) -> float:
     """Seconds in a Go duration; a bare number is seconds.
 
     Raises:
-        ValueError: not a duration, or a negative one.
+        ValueError: not a duration, a negative one, or one without an end.
     """
-    total, rest = 0.0, text.strip()
+    rest = text.strip()
     if not rest:
         raise ValueError("a duration is empty; write for example 300ms, 5s or 1m30s")
     try:
         seconds = float(rest)
     except ValueError:
-        pass
-    else:
-        if not math.isfinite(seconds) or seconds < 0:
-            raise ValueError(f"{text!r} is not a duration of zero or more")
-        return seconds
+        seconds = _with_units(rest, text)
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"{text!r} is not a duration of zero or more")
+    return seconds
+
+
+def _with_units(rest: str, text: str) -> float:
+    total = 0.0
     while rest:
         digits = len(rest) - len(rest.lstrip("0123456789."))
         tail = rest[digits:]
@@ -49,15 +52,12 @@ def parse_duration(text: str) -> float:
 
 def format_duration(seconds: float) -> str:
     """A duration for people, four significant digits at most: `412.3µs`, `1.25s`, `2m5s`."""
-    if seconds >= 60:
-        whole = round(seconds)
-        hours, minutes = divmod(whole // 60, 60)
-        return (f"{hours}h" if hours else "") + f"{minutes}m{whole % 60}s"
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            return f"{_digits(seconds / size)}{unit}"
-    return f"{_digits(seconds * 1e9)}ns"
-
-
-def _digits(value: float) -> str:
-    return f"{value:.4g}" if value < 1000 else f"{value:.0f}"
+    if not seconds:
+        return "0s"
+    for unit, size, end in (("ns", 1e-9, 1000), ("µs", 1e-6, 1000), ("ms", 1e-3, 1000), ("s", 1.0, 60)):
+        value = float(f"{seconds / size:.4g}")  # rounded first: 999.96ms is 1s, not 1000ms
+        if value < end:
+            return f"{value:g}{unit}"
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return (f"{hours}h" if hours else "") + f"{minutes}m{whole % 60}s"

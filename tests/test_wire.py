@@ -101,7 +101,12 @@ def split(stream: bytes, cuts: list[int]) -> list[bytes]:
 
 @settings(max_examples=400, deadline=None)
 @given(
-    st.lists(st.one_of(message(), message(), control), max_size=12),
+    st.one_of(
+        st.lists(st.one_of(message(), message(), control), max_size=12),
+        st.lists(payload, max_size=12).map(
+            lambda bodies: [b"MSG a 1 r %d\r\n%b\r\n" % (len(b), b) for b in bodies]
+        ),
+    ),
     st.one_of(st.just(b""), st.just(b""), garbage),
     st.lists(st.integers(0, 10**6), max_size=12),
     st.integers(0, 400),
@@ -128,6 +133,12 @@ def test_the_batch_parser_gives_what_nats_pys_parser_gives(
         assert fed(our_parser, [rest]) == fed(their_parser, [rest]) == ""
         assert ours.seen == theirs.seen
     assert not our_parser._chunks
+
+
+def test_an_empty_payload_is_whole_only_with_its_line_break() -> None:
+    recorder = Recorder()
+    assert fed(BatchParser(recorder), [b"MSG a 1 r 0\r\n", b"\r\nMSG a 1 r 0\r\n\r\n"]) == ""
+    assert recorder.seen == [(1, b"a", b"r", b"", None)] * 2
 
 
 def test_a_large_message_in_many_reads_is_put_together_once() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from natscli.errors import InputError
 
-#: No nats-server accepts more than this (its own limit on `max_payload`), so reading more is pointless.
+#: nats-server takes at most this as its `max_payload` (bytes), so reading more is pointless.
 LARGEST = 64 * 1024 * 1024
+
+_STDIN = "standard input"
 
 
 def read_file(path: str) -> bytes:
@@ -20,47 +22,78 @@ def read_file(path: str) -> bytes:
     """
     try:
         with open(path, "rb") as file:
-            return read_all(file, path)
-    except OSError as error:
-        raise InputError(
-            f"cannot read {path!r}: {(error.strerror or str(error)).lower()}", where="--body-file"
-        ) from None
+            return read_all(file, "--body-file")
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path!r}: {_reason(error)}", where="--body-file") from None
 
 
-def read_all(stream: BinaryIO, where: str = "standard input") -> bytes:
+def read_all(stream: BinaryIO, where: str = _STDIN) -> bytes:
     """All bytes of a stream.
 
     Raises:
-        InputError: more than any server takes as one payload.
+        InputError: more than any server takes as one payload, or standard input that cannot be read.
     """
     chunks, size = [], 0
-    while chunk := stream.read(1 << 20):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > LARGEST:
-            raise InputError(f"more than {LARGEST} bytes, no server takes that as one payload", where=where)
+    try:
+        while chunk := stream.read(1 << 20):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > LARGEST:
+                raise _too_large(where)
+    except OSError as error:
+        raise InputError(f"cannot read: {_reason(error)}", where=where) from None
     return b"".join(chunks)
 
 
 def read_lines(
-    stream: BinaryIO, on_line: Callable[[bytes | None], object], ahead: int = 64
-) -> Callable[[], None]:
-    """Call `on_line` for each line, without its line break, and at last with None, from a thread of its own.
+    stream: BinaryIO, on_line: Callable[[bytes | InputError | None], object], ahead: int = 64
+) -> Callable[[], object]:
+    """Call `on_line` for each line, without its line break (LF or CRLF), from a thread of its own.
 
-    The thread stays at most `ahead` lines ahead of what was taken: call the function that comes back for each
-    line taken. It is a daemon, so a read that never returns cannot hold up the end of the program.
+    At last it is called with None, or with an error that ended the lines. The thread stays at most `ahead` lines
+    ahead of what was taken: call the function that comes back for each line taken. It is a daemon, so a read that
+    never returns cannot hold up the end of the program.
     """
     room = threading.Semaphore(ahead)
 
     def run() -> None:
+        last: InputError | None = None
         try:
-            for line in stream:
+            for line in _lines(stream):
                 room.acquire()
-                on_line(line.removesuffix(b"\n").removesuffix(b"\r"))
-        except (OSError, ValueError):
-            pass
-        finally:
-            on_line(None)
+                on_line(line)
+        except InputError as error:
+            last = error
+        except (OSError, ValueError) as error:
+            last = InputError(f"cannot read: {_reason(error)}", where=_STDIN)
+        on_line(last)
 
     threading.Thread(target=run, name="stdin", daemon=True).start()
     return room.release
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    # The file below the buffer: a thread that waits in a buffered read holds its lock, and Python dies of that at
+    # the end of the program.
+    source = getattr(stream, "raw", stream)
+    parts: list[bytes] = []
+    while chunk := source.read(1 << 16):
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
+            parts.append(end)
+            yield b"".join(parts).removesuffix(b"\r")
+            parts.clear()
+        if rest:
+            parts.append(rest)
+            if len(parts) << 16 > LARGEST and sum(map(len, parts)) > LARGEST:
+                raise _too_large(_STDIN)
+    if parts:
+        yield b"".join(parts).removesuffix(b"\r")
+
+
+def _too_large(where: str) -> InputError:
+    return InputError(f"more than {LARGEST} bytes, no server takes that as one payload", where=where)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return ((error.strerror if isinstance(error, OSError) else None) or str(error)).lower()

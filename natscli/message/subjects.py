@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from natscli.errors import InputError
+
+#: Spaces and control characters, and arguments that were not UTF-8 (they come as surrogates).
+_UNFIT = re.compile("[\\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def check_publish_subject(subject: str) -> None:
@@ -31,19 +36,19 @@ def check_subscribe_subject(subject: str) -> None:
 
 
 def check_queue(queue: str) -> None:
-    """Refuse a queue group name that the protocol cannot carry.
+    """Refuse a queue group name that the protocol cannot carry; an empty one is no group.
 
     Raises:
         InputError: spaces or control characters in it.
     """
-    if any(c.isspace() or not c.isprintable() for c in queue):
-        raise InputError(f"a queue group has no spaces: {queue!r}", where="--queue")
+    if _UNFIT.search(queue):
+        raise InputError(f"a queue group has no spaces or control characters: {queue!r}", where="--queue")
 
 
 def _check_tokens(subject: str) -> None:
     if not subject:
         raise InputError("a subject cannot be empty", where="SUBJECT")
-    if any(c.isspace() or not c.isprintable() for c in subject):
+    if _UNFIT.search(subject):
         raise InputError(f"a subject has no spaces or control characters: {subject!r}", where="SUBJECT")
     if "" in subject.split("."):
         raise InputError(f"a subject has no empty token: {subject!r}", where="SUBJECT")

@@ -5,17 +5,18 @@ A template is compiled once, into a `%`-format and the fields that fill it, so t
 
 from __future__ import annotations
 
+import os
+import random
 import re
-import secrets
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
 from natscli.errors import InputError
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
@@ -30,15 +31,10 @@ class Facts:
 
 Field = Callable[[Facts], bytes]
 
-
-def _ids() -> Iterator[bytes]:
-    """Unique IDs of 22 letters, like a NUID's: a random prefix for the process, then a sequence."""
-    prefix = "".join(secrets.choice(_LETTERS) for _ in range(12)).encode()
-    for tail in product(_LETTERS, repeat=10):
-        yield prefix + "".join(tail).encode()
-
-
-_next_id = _ids().__next__
+# Unique IDs of 22 letters, like a NUID's: a random start for the process, then a sequence. Made of iterators that
+# threads may share: commands are filled in by several at once.
+_id_start = bytes(_LETTERS[b % len(_LETTERS)] for b in os.urandom(12))
+_id_ends = map(bytes, product(_LETTERS, repeat=10))
 
 
 def _timestamp() -> bytes:
@@ -54,24 +50,22 @@ def _kitchen() -> bytes:
     return b"%d:%02d%b" % (now.tm_hour % 12 or 12, now.tm_min, b"AM" if now.tm_hour < 12 else b"PM")
 
 
-_FIELDS: dict[str, Field] = {
+_REQUEST: dict[str, Field] = {
     "Count": lambda facts: b"%d" % facts.count,
     "Cnt": lambda facts: b"%d" % facts.count,
-    "ID": lambda facts: _next_id(),
+    "ID": lambda facts: _id_start + next(_id_ends),
     "Time": lambda facts: _kitchen(),
     "TimeStamp": lambda facts: _timestamp(),
     "Unix": lambda facts: b"%d" % time.time(),
     "UnixNano": lambda facts: b"%d" % time.time_ns(),
 }
-_REPLY_FIELDS: dict[str, Field] = {"Request": lambda facts: facts.request}
+_REPLY: dict[str, Field] = {**_REQUEST, "Request": lambda facts: facts.request}
+_TRANSLATE: dict[str, Field] = {"Subject": lambda facts: facts.subject}
 
 
 def _random(shortest: int, longest: int) -> Field:
-    import random
-
     low, high = sorted((shortest, longest))
-    letters = _LETTERS.encode()
-    return lambda facts: bytes(random.choices(letters, k=random.randint(low, high)))
+    return lambda facts: bytes(random.choices(_LETTERS, k=random.randint(low, high)))
 
 
 def _token(index: int) -> Field:
@@ -105,64 +99,77 @@ def compile_template(text: str, where: str, *, reply: bool, enabled: bool = True
     Raises:
         InputError: an unknown name, with its position.
     """
-    parts, fields, end = [], [], 0
-    for match in _ACTION.finditer(text) if enabled else ():
-        parts.append(_escape(text[end : match.start()]))
-        parts.append(b"%b")
-        fields.append(_field(match.group(1), match.start() + 1, where, reply))
-        end = match.end()
-    if enabled and "{{" in text[end:]:
-        position = text.index("{{", end) + 1
-        raise InputError(f"unclosed '{{{{' in the template at character {position}", where=where)
-    parts.append(_escape(text[end:]))
-    return Template(b"".join(parts), tuple(fields)) if fields else Template(_encode(text))
+    return _template(_parse(text, where, _REPLY if reply else _REQUEST) if enabled else [text])
 
 
-def compile_command(line: str, where: str, *, enabled: bool = True) -> list[Template]:
+def compile_command(
+    line: str, where: str, *, enabled: bool = True, translate: bool = False
+) -> list[Template]:
     """Split a command line as a shell would, then compile each word: a request can never become a second word.
+
+    With `translate`, `{{Subject}}` is what can be filled in, else all that a reply can.
 
     Raises:
         InputError: quotes that do not close, nothing to run, or an unknown name in a template.
     """
-    actions: list[str] = []
-
-    def stash(match: re.Match[str]) -> str:
-        actions.append(match.group(0))
-        return f"\0{len(actions) - 1}\0"
-
+    parts = list(_parse(line, where, _TRANSLATE if translate else _REPLY)) if enabled else [line]
+    marked = "".join(part if isinstance(part, str) else f"\0{i}\0" for i, part in enumerate(parts))
     try:
-        words = shlex.split(_ACTION.sub(stash, line) if enabled else line)
+        words = shlex.split(marked)
     except ValueError as error:
         raise InputError(f"cannot split the command: {str(error).lower()}", where=where) from None
     if not words:
         raise InputError("the command is empty", where=where)
-    restored = [re.sub("\0(\\d+)\0", lambda m: actions[int(m.group(1))], word) for word in words]
-    return [compile_template(word, where, reply=True, enabled=enabled) for word in restored]
+    # Text and the numbers of fields take turns between the marks.
+    return [
+        _template(parts[int(part)] if i % 2 else part for i, part in enumerate(word.split("\0")))
+        for word in words
+    ]
 
 
-def _field(action: str, position: int, where: str, reply: bool) -> Field:
+def _parse(text: str, where: str, known: Mapping[str, Field]) -> Iterator[str | Field]:
+    """The texts and the fields that `text` is made of, in order."""
+    end = 0
+    for match in _ACTION.finditer(text):
+        yield text[end : match.start()]
+        yield _field(match.group(1), match.start() + 1, where, known)
+        end = match.end()
+    if "{{" in text[end:]:
+        position = text.index("{{", end) + 1
+        raise InputError(f"unclosed '{{{{' in the template at character {position}", where=where)
+    yield text[end:]
+
+
+def _template(parts: Iterable[str | Field]) -> Template:
+    texts: list[bytes] = []
+    fields: list[Field] = []
+    for part in parts:
+        if isinstance(part, str):
+            # Arguments that were not UTF-8 come as surrogates, and go out as the bytes they were.
+            texts.append(part.encode("utf-8", "surrogateescape"))
+        else:
+            fields.append(part)
+    if not fields:
+        return Template(b"".join(texts))
+    return Template(b"%b".join(text.replace(b"%", b"%%") for text in texts), tuple(fields))
+
+
+def _field(action: str, position: int, where: str, known: Mapping[str, Field]) -> Field:
     words = action.replace("(", " ").replace(")", " ").replace(",", " ").split()
     name = words[0].removeprefix(".") if words else ""
-    if name == "Random" and len(words) == 3 and words[1].isdecimal() and words[2].isdecimal():
-        return _random(int(words[1]), int(words[2]))
-    if len(words) == 1:
-        known = _FIELDS | _REPLY_FIELDS if reply else _FIELDS
-        if name in known:
-            return known[name]
-        if reply and name.isdecimal():
-            return _token(int(name))
-    known_names = "Count ID Time TimeStamp Unix UnixNano Random" + (" Request 0 1 ..." if reply else "")
+    if len(words) == 1 and name in known:
+        return known[name]
+    if known is not _TRANSLATE and name == "Random" and len(words) == 3:
+        if words[1].isdecimal() and words[2].isdecimal():
+            return _random(int(words[1]), int(words[2]))
+    if known is _REPLY and len(words) == 1 and words[0].isdecimal():
+        return _token(int(words[0]))
+    names = [n for n in known if n != "Cnt"]
+    names += ["Random MIN MAX"] if known is not _TRANSLATE else []
+    names += ["0", "1", "..."] if known is _REPLY else []
+    hint = f"known are: {', '.join(names)}"
     raise InputError(
         f"unknown template {{{{{action}}}}} at character {position}",
         where=where,
-        hint=f"known are: {known_names}; --no-templates sends the text as it is",
+        hint=hint if known is _TRANSLATE else f"{hint}; --no-templates sends the text as it is",
     )
-
-
-def _encode(text: str) -> bytes:
-    """Arguments that were not UTF-8 come as surrogates, and go out as the bytes they were."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _escape(text: str) -> bytes:
-    return _encode(text).replace(b"%", b"%%")

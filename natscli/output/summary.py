@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from natscli.duration import format_duration
-from natscli.request.timings import Timings
 
 
-def summary_lines(sent: int, answered: int, failed: Mapping[str, int], timings: Timings | None) -> list[str]:
-    """Two lines: how many were sent, answered and failed by kind; and how long the replies took."""
+def summary_lines(sent: int, answered: int, failed: Mapping[str, int], rtts: Mapping[str, int]) -> list[str]:
+    """How many were sent, answered and failed by kind; and, if any reply came, how long they took.
+
+    `rtts` are statistics by name, in nanoseconds.
+    """
     kinds = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in failed.items())
-    lines = [
-        f"Sent {sent}, answered {answered}, failed {sum(failed.values())}" + (f" ({kinds})" if kinds else "")
-    ]
-    if timings is not None:
-        shown = (f"{name} {format_duration(value / 1e9)}" for name, value in timings._asdict().items())
-        lines.append("RTT " + ", ".join(shown))
+    counts = f"Sent {sent}, answered {answered}, failed {sum(failed.values())}"
+    lines = [f"{counts} ({kinds})" if kinds else counts]
+    if rtts:
+        lines.append("RTT " + ", ".join(f"{name} {format_duration(ns / 1e9)}" for name, ns in rtts.items()))
     return lines

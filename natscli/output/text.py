@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 _HEX_BYTES = 256
-#: C0 and C1 controls but tab and newline, and the bidirectional controls that reorder what is read.
+#: C0 and C1 controls, and the bidirectional controls and line separators, which reorder or hide what is read.
 _UNSAFE = [
     *range(0x20),
     *range(0x7F, 0xA0),
-    *range(0x202A, 0x202F),
+    0x061C,
+    *range(0x200E, 0x2010),
+    *range(0x2028, 0x202F),
     *range(0x2066, 0x206A),
-    0x200E,
-    0x200F,
-    0x2028,
-    0x2029,
 ]
-_VISIBLE = {c: repr(chr(c))[1:-1] for c in _UNSAFE if c not in (0x09, 0x0A)} | {0x0D: "\\r"}
-_VISIBLE_LINE = _VISIBLE | {0x09: "\\t", 0x0A: "\\n"}
+_VISIBLE_LINE = {c: repr(chr(c))[1:-1] for c in _UNSAFE} | {
+    0xDC80 + i: f"\\x{0x80 + i:02x}"
+    for i in range(0x80)  # bytes that were not UTF-8
+}
+_VISIBLE = {c: shown for c, shown in _VISIBLE_LINE.items() if c not in (0x09, 0x0A)}
+#: The same for inside the strings of a JSON text, which stays JSON; its other controls are escaped already.
+_VISIBLE_JSON = {c: f"\\u{c:04x}" for c in (*_UNSAFE, *range(0xD800, 0xE000)) if c >= 0x7F}
 
 
 def visible(text: str) -> str:
-    """`text` with control characters as escapes (`\\x1b`), tabs and line breaks left alone."""
-    return text.translate(_VISIBLE).replace("\\r\n", "\n")
+    """`text` with control characters as escapes (`\\x1b`), tabs and line breaks (also CRLF) left alone."""
+    return text.replace("\r\n", "\n").translate(_VISIBLE)
 
 
 def visible_line(text: str) -> str:
     """`text` as one line: every control character as an escape."""
-    text = text.translate(_VISIBLE_LINE)
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+    return text.translate(_VISIBLE_LINE)
+
+
+def visible_json(text: str) -> str:
+    """A JSON text, written with its C0 controls escaped, with all the others escaped too."""
+    return text.translate(_VISIBLE_JSON)
 
 
 def payload_text(payload: bytes) -> str:

@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 
-class Timings(NamedTuple):
-    """Round-trip times in nanoseconds."""
+def timings(samples: Sequence[int]) -> dict[str, int]:
+    """min, mean, p50, p90, p99 and max of `samples` (nanoseconds); nothing for none.
 
-    min: int
-    mean: int
-    p50: int
-    p90: int
-    p99: int
-    max: int
-
-
-def timings(samples: Sequence[int]) -> Timings | None:
-    """The statistics of `samples` (nanoseconds), or None for none. A percentile is a value that was seen."""
+    A percentile is a value that was seen (nearest rank).
+    """
     if not samples:
-        return None
+        return {}
     ordered = sorted(samples)
-    last = len(ordered) - 1
-
-    def percentile(percent: int) -> int:
-        return ordered[max(-(-percent * len(ordered) // 100) - 1, 0)]
-
-    return Timings(
-        ordered[0],
-        sum(ordered) // len(ordered),
-        percentile(50),
-        percentile(90),
-        percentile(99),
-        ordered[last],
-    )
+    percentiles = {f"p{p}": ordered[-(-p * len(ordered) // 100) - 1] for p in (50, 90, 99)}
+    return {"min": ordered[0], "mean": sum(ordered) // len(ordered), **percentiles, "max": ordered[-1]}

@@ -9,19 +9,33 @@ import pty
 import select
 import signal
 import stat
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from natscli.cli import run as run_here
 from natscli.contexts.format import Context, dump, parse
+from natscli.environment import Environment
 from tests.programs import Run, Runner, record
 from tests.servers import Server, free_port
 
 SECRET = "s3cr3t-ctx"
+
+_ON_ITS_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "natscli", "context", *sys.argv[1:]])
+"""
 
 
 class Contexts:
@@ -81,11 +95,13 @@ def on_terminal(runner: Runner) -> Callable[..., tuple[int, str]]:
     """`on_terminal("rm", "x", keys="y\\n")` runs `pynats context` on a terminal; gives status and what it showed."""
 
     def run(*arguments: str, keys: str = "", env: dict[str, str] | None = None) -> tuple[int, str]:
-        command = [sys.executable, "-m", "natscli", "context", *arguments]
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.chdir(runner.directory)
-            os.execve(sys.executable, command, runner.environ | {"COLUMNS": "100"} | (env or {}))
+        terminal, its_side = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-c", _ON_ITS_TERMINAL, *arguments],
+            stdin=its_side, stdout=its_side, stderr=its_side, cwd=runner.directory,
+            env=runner.environ | {"COLUMNS": "100"} | (env or {}),
+        )  # fmt: skip
+        os.close(its_side)
         shown, answered = b"", 0
         waiting = keys.encode()
         deadline = time.monotonic() + 30
@@ -106,10 +122,10 @@ def on_terminal(runner: Runner) -> Callable[..., tuple[int, str]]:
                     answered = len(shown)
                     os.write(terminal, line + end)
             else:
-                os.kill(pid, signal.SIGKILL)
+                process.kill()
+            status = process.wait(30)
         finally:
             os.close(terminal)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         record(shown, arguments)
         return status, shown.decode("utf-8", "replace")
 
@@ -303,6 +319,36 @@ def test_a_secret_cannot_be_asked_for_without_a_terminal(ctx: Callable[..., Run]
     assert done.status == 2
     assert "cannot ask for the password: there is no terminal to ask on" in done.stderr
     assert not contexts.path("x").exists()
+
+
+def test_twenty_at_once_lose_nothing(runner: Runner, contexts: Contexts) -> None:
+    programs = [runner.spawn("context", "add", f"c{n}", "--token", f"t{n}", "--select") for n in range(20)]
+    assert [program.wait() for program in programs] == [0] * 20
+    assert {n: contexts.load(f"c{n}").token for n in range(20)} == {n: f"t{n}" for n in range(20)}
+    assert contexts.selected in {f"c{n}" for n in range(20)}
+
+
+_texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
+    lambda text: text != "-"
+)
+_KEYS = {"server": "url", "description": "description", "inbox-prefix": "inbox_prefix", "creds": "creds",
+         "js-domain": "jetstream_domain", "js-api-prefix": "jetstream_api_prefix", "tlsca": "ca",
+         "js-event-prefix": "jetstream_event_prefix"}  # fmt: skip
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.dictionaries(st.sampled_from(sorted(_KEYS)), _texts), min_size=1, max_size=3))
+def test_what_is_added_step_by_step_is_what_is_in_the_file(
+    tmp_path: Path, steps: list[dict[str, str]]
+) -> None:
+    expected = {"url": "nats://127.0.0.1:4222"}
+    with tempfile.TemporaryDirectory(dir=tmp_path) as home:
+        for step in steps:
+            environment = Environment(BytesIO(), BytesIO(), BytesIO(), {"XDG_CONFIG_HOME": home})
+            command = ["context", "add", "x", *(f"--{option}={value}" for option, value in step.items())]
+            assert run_here(command, environment) == 0
+            expected |= {_KEYS[option]: value for option, value in step.items()}
+        assert Contexts(Path(home)).load("x") == Context(**expected)  # type: ignore[arg-type]
 
 
 # -- copy -------------------------------------------------------------------------------------------------------

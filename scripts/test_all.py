@@ -1,0 +1,72 @@
+"""Run the suite on every Python from 3.10 to 3.13 of this machine, each in a virtual environment of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+VERSIONS = ("3.10", "3.11", "3.12", "3.13")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def candidates(version: str) -> list[str]:
+    """Commands that may be this Python: on PATH, in pyenv's folders, and the one that runs this."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = [sys.executable, shutil.which(f"python{version}") or ""]
+    found += sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python")), reverse=True)
+    return [command for command in found if command]
+
+
+def find_python(version: str) -> str | None:
+    """A command that really is this Python: a shim on PATH may lead nowhere."""
+    program = "import sys, ensurepip; print('%d.%d' % sys.version_info[:2])"
+    for command in candidates(version):
+        done = subprocess.run([command, "-c", program], capture_output=True, text=True, check=False)
+        if done.returncode == 0 and done.stdout.strip() == version:
+            return command
+    return None
+
+
+def set_up(python: str, folder: Path) -> Path:
+    """The Python of a virtual environment at `folder` with the project and its dev tools installed.
+
+    Raises:
+        subprocess.CalledProcessError: it could not be made.
+    """
+    own, stamp, project = folder / "bin" / "python", folder / ".installed", ROOT / "pyproject.toml"
+    if not stamp.exists() or stamp.stat().st_mtime < project.stat().st_mtime:
+        subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
+        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", ".[dev]"]
+        subprocess.run([str(own), *install], check=True, cwd=ROOT)
+        stamp.touch()
+    return own
+
+
+def test(version: str, python: str, arguments: list[str]) -> bool:
+    """Run the suite on one Python; whether it passed."""
+    print(f"\n=== Python {version} ({python})", flush=True)
+    try:
+        own = set_up(python, ROOT / ".venvs" / version)
+        subprocess.run([str(own), "-m", "pytest", "-n", "auto", "-q", *arguments], check=True, cwd=ROOT)
+    except (subprocess.CalledProcessError, OSError) as error:
+        print(f"Python {version}: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def main(arguments: list[str]) -> int:
+    """Test on all; 1 if the suite failed on any, or if there was none to test on."""
+    pythons = {version: find_python(version) for version in VERSIONS}
+    results = {version: test(version, python, arguments) for version, python in pythons.items() if python}
+    print()
+    for version in VERSIONS:
+        result = {True: "passed", False: "FAILED", None: "not on this machine"}[results.get(version)]
+        print(f"Python {version}: {result}")
+    return 0 if results and all(results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
