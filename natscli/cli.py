@@ -43,8 +43,8 @@ class HelpMixin:
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {"Options": []}
         for param in self.get_params(ctx):  # type: ignore[attr-defined]
-            record = param.get_help_record(ctx)
-            if record is not None:
+            record = param.get_help_record(ctx)  # from click 8.4 on also of arguments, which the usage shows
+            if record is not None and isinstance(param, click.Option):
                 heading = param.group if isinstance(param, GroupedOption) else "Options"
                 groups.setdefault(heading, []).append(record)
         for heading, records in groups.items():

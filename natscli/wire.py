@@ -207,6 +207,11 @@ class SocksTransport(nats_py.TcpTransport):  # type: ignore[misc]
 class Client(nats_py.Client):  # type: ignore[misc]
     """nats-py's client with batch subscriptions; see the module's docstring."""
 
+    # The private names of nats-py that are used here, and what they are.
+    _transport: Any
+    _pending: list[bytes]
+    _pending_data_size: int
+
     def __init__(
         self, *, require_tls: bool = False, socks_proxy: str = "", batches: bool | None = None
     ) -> None:
@@ -259,9 +264,8 @@ class Client(nats_py.Client):  # type: ignore[misc]
 
     def abandon(self) -> None:
         """Let go of a connection that was never completed."""
-        transport: Any = self._transport
-        if transport:
-            transport.close()
+        if self._transport:
+            self._transport.close()
 
     @property
     def server_info(self) -> dict[str, Any]:
@@ -301,15 +305,22 @@ class Client(nats_py.Client):  # type: ignore[misc]
 
     async def written(self) -> None:
         """Wait until the socket takes more, so that a slow network stops reading, not memory."""
-        transport: Any = self._transport
-        if self.is_connected and transport:
-            await transport.drain()
+        if self.is_connected and self._transport:
+            await self._transport.drain()
 
     # -- nats-py's own steps, corrected ----------------------------------------------------------------------
 
+    async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
+        # nats-py writes the PING at once and leaves what was sent before it, a SUB or an UNSUB, to a task that runs
+        # later: the PONG would not confirm it, and draining would lose messages.
+        if self._pending and self._transport and self.is_connected:
+            pending, self._pending, self._pending_data_size = self._pending, [], 0
+            self._transport.writelines(pending)
+        await super()._send_ping(future)
+
     async def _connect_to_server(self, s: Any) -> None:
-        if self.socks_proxy and not self._transport:  # type: ignore[has-type,unused-ignore]
-            self._transport = SocksTransport(self.socks_proxy)  # type: ignore[has-type,unused-ignore]
+        if self.socks_proxy and not self._transport:
+            self._transport = SocksTransport(self.socks_proxy)
         await super()._connect_to_server(s)
 
     async def _process_connect_init(self) -> None:

@@ -248,3 +248,23 @@ def test_jetstream_is_imported_when_it_is_used(nats_server: Server) -> None:
             return type(client.jetstream()).__name__
 
     assert asyncio.run(go()) == "JetStreamContext"
+
+
+def test_a_flush_confirms_the_subscription_before_it(nats_server: Server) -> None:
+    async def go() -> list[int]:
+        sent = []
+        async with Client() as responder, Client() as requester:
+            for client in (responder, requester):
+                await client.connect(nats_server.url)
+            for number in range(50):
+                got = asyncio.Event()
+                await responder.subscribe_batches(
+                    f"wire.flush.{number}", "", lambda batch, arrived, got=got: got.set()
+                )
+                await responder.flush()
+                requester.send([(b"wire.flush.%d" % number, b"", None, b"")])
+                await asyncio.wait_for(got.wait(), 5)
+                sent.append(number)
+        return sent
+
+    assert len(asyncio.run(go())) == 50

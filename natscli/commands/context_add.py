@@ -112,7 +112,7 @@ def _given(app: App, texts: Mapping[str, str | None]) -> dict[str, Any]:
     for key in ("creds", "nkey", "cert", "key", "ca"):
         value = given.get(key)
         # A path relative to where this command ran would mean nothing to the next one.
-        if value and not scheme_of(value) and os.path.exists(value):
+        if value and not scheme_of(value) and os.path.isfile(value):
             given[key] = os.path.abspath(value)
     return given
 

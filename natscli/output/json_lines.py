@@ -51,7 +51,7 @@ def reply_record(
 
 
 def error_record(subject: str, request: int, report: Report) -> dict[str, Any]:
-    """A failed request: what the error line says, and the exit status by name and number."""
+    """A failed request, 0 for the whole run: what the error line says, the exit status by name and by number."""
     return {
         "subject": subject,
         "request": request,

@@ -26,39 +26,48 @@ class Reply(NamedTuple):
 
 
 RenderReply = Callable[[Reply], Rendered]
+#: Which of the requests and replies a line is about: `[#2 reply 3] `, or an empty string.
+Label = Callable[[Reply], str]
 
 
-def renderer(environment: Environment, *, raw: bool, as_json: bool, single: bool) -> RenderReply:
-    """The renderer that fits the streams and the flags; `single` when exactly one reply is awaited."""
+def renderer(
+    environment: Environment, *, raw: bool, as_json: bool, many_requests: bool, many_replies: bool
+) -> RenderReply:
+    """The renderer that fits the streams and the flags, and whether many are to be told apart."""
     terminal = environment.stdout.isatty()
+    end = b"\n" if many_requests or many_replies else b""
     if as_json:
         return lambda reply: (b"", json_lines.line(json_lines.reply_record(*reply), ascii_only=terminal))
+    if raw and not terminal:
+        return lambda reply: (b"", reply.payload + end)
+
+    def label(reply: Reply) -> str:
+        request = f"#{reply.request}" if many_requests else ""
+        number = f"reply {reply.number}" if many_replies else ""
+        return f"[{request} {number}] ".replace("[ ", "[").replace(" ] ", "] ") if end else ""
+
+    story = not (raw or environment.quiet)
     if terminal or environment.color == "always":
-        return _drawn(environment, raw=raw, single=single)
-    if raw:
-        return (
-            (lambda reply: (b"", reply.payload)) if single else (lambda reply: (b"", reply.payload + b"\n"))
-        )
-    return _plain(environment, single=single)
+        return _drawn(environment, label if story else None, pretty=not raw, end=end.decode())
+    return _plain(label if story else None)
 
 
-def _plain(environment: Environment, *, single: bool) -> RenderReply:
+def _plain(label: Label | None) -> RenderReply:
+    """Payloads as they are, each with a line break at its end; without a `label`, no story."""
+
     def render(reply: Reply) -> Rendered:
         story = ""
-        if not environment.quiet:
-            number = "" if single else f"[#{reply.request}] "
-            story = f"{time.strftime('%H:%M:%S')} {number}Received with rtt {format_duration(reply.rtt_ns / 1e9)}\n"
+        if label is not None:
+            story = f"{time.strftime('%H:%M:%S')} {label(reply)}Received with rtt {_rtt(reply)}\n"
             for name, value in headers.decode(reply.header):
                 story += f"{visible_line(name)}: {visible_line(value)}\n"
-        payload = reply.payload
-        return story.encode("utf-8", "backslashreplace"), payload if payload.endswith(
-            b"\n"
-        ) else payload + b"\n"
+        data = reply.payload if reply.payload.endswith(b"\n") else reply.payload + b"\n"
+        return story.encode("utf-8", "backslashreplace"), data
 
     return render
 
 
-def _drawn(environment: Environment, *, raw: bool, single: bool) -> RenderReply:
+def _drawn(environment: Environment, label: Label | None, *, pretty: bool, end: str) -> RenderReply:
     from natscli.output.terminal import Painter
 
     out = Painter(colored=environment.colored(environment.stdout))
@@ -66,15 +75,19 @@ def _drawn(environment: Environment, *, raw: bool, single: bool) -> RenderReply:
 
     def render(reply: Reply) -> Rendered:
         story = ""
-        if not environment.quiet and not raw:
+        if label is not None:
             story = err.paint(
                 (time.strftime("%H:%M:%S "), "dim"),
-                ("" if single else f"[#{reply.request}] ", "bold"),
+                (label(reply), "bold"),
                 ("Received with rtt ", ""),
-                (format_duration(reply.rtt_ns / 1e9), "green"),
+                (_rtt(reply), "green"),
                 ("" if reply.payload else " (empty payload)", "dim"),
             ) + err.header_lines(reply.header)
-        data = out.payload(reply.payload, pretty=not raw) + ("\n" if story and not single else "")
+        data = out.payload(reply.payload, pretty=pretty) + (end if story else "")
         return story.encode("utf-8", "backslashreplace"), data.encode("utf-8", "backslashreplace")
 
     return render
+
+
+def _rtt(reply: Reply) -> str:
+    return format_duration(reply.rtt_ns / 1e9)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 
+from typing import Any
+
 from rich.console import Console
-from rich.json import JSON
+from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from natscli.message import headers
-from natscli.output.text import payload_text, visible_line
+from natscli.output.text import payload_text, visible_json, visible_line
 
 #: JSON larger than this (bytes) is shown as it came: parsing and colouring it takes longer than reading on.
 _LARGEST_JSON = 64 * 1024
@@ -37,15 +39,42 @@ class Painter:
 
     def payload(self, payload: bytes, *, pretty: bool = True) -> str:
         """A payload: JSON pretty-printed, text with its controls escaped, anything else as a hex dump."""
-        if pretty and payload[:1] in (b"{", b"[") and len(payload) <= _LARGEST_JSON:
-            try:
-                return self._render(JSON.from_data(json.loads(payload), indent=2, ensure_ascii=True))
-            except (ValueError, RecursionError):
-                pass
+        json_text = _pretty_json(payload) if pretty else ""
+        if json_text:
+            return self._render(JSONHighlighter()(json_text))
         text = payload_text(payload)
         return text if text.endswith("\n") or not text else f"{text}\n"
 
-    def _render(self, renderable: Text | JSON) -> str:
+    def _render(self, text: Text) -> str:
         with self._console.capture() as capture:
-            self._console.print(renderable, soft_wrap=True)
+            self._console.print(text, soft_wrap=True)
         return capture.get()
+
+
+def _pretty_json(payload: bytes) -> str:
+    """A JSON object or array, indented; an empty string for anything else, or when it would not say the same."""
+    if len(payload) > _LARGEST_JSON or payload.lstrip()[:1] not in (b"{", b"["):
+        return ""
+    try:
+        data = json.loads(
+            payload.decode(), object_pairs_hook=_object, parse_float=_float, parse_constant=_float
+        )
+        return visible_json(json.dumps(data, indent=2, ensure_ascii=False))
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises ValueError for a key that comes twice: one of the two would not be shown."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError
+    return members
+
+
+def _float(literal: str) -> float:
+    """Raises ValueError for a number that Python would write otherwise."""
+    number = float(literal)
+    if repr(number) != literal:
+        raise ValueError
+    return number

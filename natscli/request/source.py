@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.payload import read_lines
-from natscli.message.subjects import check_publish_subject
 from natscli.message.templates import Facts, Template
 
 
 @dataclass(frozen=True)
 class Question:
-    """One request to send, ready for the wire."""
+    """One request to send; its subject and its size are still to be checked."""
 
     number: int
     subject: str
@@ -33,21 +34,14 @@ class Recipe:
     body: Template
 
     def make(self, number: int, payload: bytes | None = None) -> Question:
-        """Request `number`, which counts from 1.
-
-        Raises:
-            InputError: the filled-in subject is not one to send to.
-        """
+        """Request `number`, which counts from 1."""
         facts = Facts(number)
-        subject = self.subject.fill(facts).decode("utf-8", "surrogateescape")
-        if not self.subject.is_static:
-            check_publish_subject(subject)
         pairs = [
             (name, template.fill(facts).decode("utf-8", "surrogateescape")) for name, template in self.header
         ]
         return Question(
             number,
-            subject,
+            self.subject.fill(facts).decode("utf-8", "surrogateescape"),
             headers.encode(pairs) or None,
             self.body.fill(facts) if payload is None else payload,
         )
@@ -57,7 +51,11 @@ class Source(Protocol):
     """Gives requests as they are asked for."""
 
     def take(self) -> Question | None:
-        """The next request, or None when there is none now."""
+        """The next request, or None when there is none now.
+
+        Raises:
+            InputError: there cannot be any more.
+        """
 
     @property
     def exhausted(self) -> bool:
@@ -74,7 +72,7 @@ class Counted:
 
     def take(self) -> Question | None:
         """See `Source`."""
-        if self._given >= self._count:
+        if self.exhausted:
             return None
         self._given += 1
         return self._recipe.make(self._given)
@@ -92,7 +90,7 @@ class Lines:
         self._recipe = recipe
         self._stream = stream
         self._count = count
-        self._lines: deque[bytes] = deque()
+        self._lines: deque[bytes | InputError] = deque()
         self._ended = False
         self._given = 0
         self._repeated = 0
@@ -102,16 +100,14 @@ class Lines:
         """Begin to read; `wake` is called in the event loop whenever there is more."""
         loop = asyncio.get_running_loop()
 
-        def arrived(line: bytes | None) -> None:
-            if line is None:
-                self._ended = True
-            else:
+        def arrived(line: bytes | InputError | None) -> None:
+            if line is not None:
                 self._lines.append(line)
+            self._ended = not isinstance(line, bytes)
             wake()
 
-        def hand_over(line: bytes | None) -> None:
-            # The loop may be closed by the time a last line arrives.
-            if not loop.is_closed():
+        def hand_over(line: bytes | InputError | None) -> None:
+            with suppress(RuntimeError):  # the loop may be closed by the time a last line comes
                 loop.call_soon_threadsafe(arrived, line)
 
         self._taken = read_lines(self._stream, hand_over)
@@ -120,9 +116,11 @@ class Lines:
         """See `Source`."""
         if not self._lines:
             return None
+        line = self._lines[0]
+        if isinstance(line, InputError):
+            raise line
         self._given += 1
         self._repeated += 1
-        line = self._lines[0]
         if self._repeated >= self._count:
             self._lines.popleft()
             self._repeated = 0

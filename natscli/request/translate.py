@@ -2,50 +2,52 @@
 
 from __future__ import annotations
 
-import re
-import shlex
+import asyncio
+import os
 import shutil
-import subprocess
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 
 from natscli.errors import InputError, PynatsError
+from natscli.message.templates import Facts, compile_command
 
-_SUBJECT = re.compile(r"\{\{\s*\.?Subject\s*\}\}")
+_WHERE = "--translate"
 
 
 class Translator:
-    """A command line that gets a payload on stdin; `{{Subject}}` in it is the request's subject, one word."""
+    """A command line that gets a payload on stdin; `{{Subject}}` in it is the request's subject, part of one word."""
 
     def __init__(self, line: str, environ: Mapping[str, str]) -> None:
         """Split the line.
 
         Raises:
-            InputError: quotes that do not close, or a program that is not there.
+            InputError: quotes that do not close, an unknown template, or a program that is not there.
         """
-        try:
-            self._words = shlex.split(_SUBJECT.sub("{{Subject}}", line))
-        except ValueError as error:
-            raise InputError(f"cannot split the command: {str(error).lower()}", where="--translate") from None
-        if not self._words or shutil.which(self._words[0], path=environ.get("PATH")) is None:
-            name = self._words[0] if self._words else line
-            raise InputError(f"cannot run {name!r}: not found, or not executable", where="--translate")
+        self._words = compile_command(line, _WHERE, translate=True)
+        name = os.fsdecode(self._words[0].format)
+        if self._words[0].is_static and shutil.which(name, path=environ.get("PATH")) is None:
+            raise InputError(f"cannot run {name!r}: not found, or not executable", where=_WHERE)
 
-    def run(self, payload: bytes, subject: str) -> bytes:
-        """What the command wrote on its stdout and stderr.
+    async def run(self, payload: bytes, subject: str) -> tuple[bytes, str]:
+        """What the command wrote, on stdout and on stderr. Killed when the task is cancelled.
 
         Raises:
-            PynatsError: it failed; the error says what it wrote.
+            PynatsError: it failed; the error says what it wrote on stderr.
         """
-        words = [word.replace("{{Subject}}", subject) for word in self._words]
+        facts = Facts(0, subject.encode())
+        words = [os.fsdecode(word.fill(facts)) for word in self._words]
         try:
-            done = subprocess.run(
-                words, input=payload, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-            )
+            process = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, stderr=PIPE)
         except OSError as error:
-            raise PynatsError(f"cannot run {words[0]!r}: {error.strerror}", where="--translate") from None
-        if done.returncode:
-            said = " ".join(done.stdout.decode("utf-8", "replace").split())[:200]
-            raise PynatsError(
-                f"the command failed with status {done.returncode}: {said}".rstrip(": "), where="--translate"
-            )
-        return done.stdout
+            raise PynatsError(f"cannot run {words[0]!r}: {error.strerror}", where=_WHERE) from None
+        try:
+            output, said = await process.communicate(payload)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        told = said.decode("utf-8", "replace").strip()
+        if process.returncode:
+            reason = f": {' '.join(told.split())[:200]}" if told else ""
+            raise PynatsError(f"the command failed with status {process.returncode}{reason}", where=_WHERE)
+        return output, told

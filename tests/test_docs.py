@@ -1,0 +1,24 @@
+"""The documentation says what the program does."""
+
+from __future__ import annotations
+
+from scripts.commands_md import PATH, WIDTH, render
+
+
+def test_docs_commands_md_is_what_make_docs_writes() -> None:
+    assert PATH.exists(), "run: make docs"
+    assert PATH.read_text(encoding="utf-8") == render(), "docs/commands.md is out of date; run: make docs"
+
+
+def test_the_written_options_fit_the_width() -> None:
+    blocks = render().split("```text\n")[1:]
+    lines = [line for block in blocks for line in block.partition("\n```")[0].splitlines()]
+    assert lines
+    assert [line for line in lines if line.startswith("  -") and len(line) > WIDTH] == []
+
+
+def test_every_command_and_option_has_a_description() -> None:
+    for block in render().split("```text\n")[1:]:
+        options = [line.split() for line in block.splitlines() if line.startswith("  -")]
+        assert all(options), block
+        assert "None" not in block
