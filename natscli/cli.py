@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 #: name -> (module, attribute, one line of help). The help is repeated here so that `pynats --help` imports
 #: none of them; a test holds the two together.
 COMMANDS: dict[str, tuple[str, str, str]] = {
-    "reply": ("natscli.commands.reply", "reply", "Answer requests on a subject."),
-    "request": ("natscli.commands.request", "request", "Send a request and show the replies."),
+    "reply": (
+        "natscli.commands.reply",
+        "reply",
+        "Answer requests on SUBJECT with BODY, an echo, or the output of a command.",
+    ),
+    "request": (
+        "natscli.commands.request",
+        "request",
+        "Send a request on SUBJECT with BODY and show the replies.",
+    ),
     "context": ("natscli.commands.context", "context", "Manage contexts: named connection settings."),
     "server": ("natscli.commands.server", "server", "Run a local nats-server for development."),
     "completion": ("natscli.commands.completion", "completion", "Print or install shell completion."),

@@ -98,7 +98,9 @@ async def connected(
     """
     _silence_loggers()
     asyncio.get_running_loop().set_exception_handler(_unhandled(environment))
-    connection = await connect(plan(settings, environment.environ), environment, listener=listener)
+    ready = plan(settings, environment.environ)
+    environment.redactor.add(*(ready.options.get(name) for name in ("password", "token", "nkeys_seed_str")))
+    connection = await connect(ready, environment, listener=listener)
     try:
         yield connection
     finally:

@@ -13,6 +13,7 @@ from natscli.message import headers
 
 if TYPE_CHECKING:
     from natscli.environment import Environment
+    from natscli.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -128,6 +129,28 @@ def connection_options(command: F) -> F:
     for decorate in reversed(decorators):
         command = decorate(command)
     return command
+
+
+def connection_settings(app: App) -> Settings:
+    """The settings that the flags, the environment and the context of this run give.
+
+    Asks for a password or token given as `-`, and keeps every secret out of what is shown.
+
+    Raises:
+        InputError: see `settings.resolve`; or there is no terminal to ask at.
+    """
+    from natscli.contexts.store import ContextStore
+    from natscli.settings import resolve
+
+    environment = app.environment
+    for name in ("password", "token"):
+        if app.flags.get(name) == "-":
+            from natscli.prompts import ask_secret
+
+            app.flags[name] = ask_secret(environment, name.capitalize(), f"--{name}")
+    settings = resolve(app.flags, environment.environ, ContextStore(environment.config_dir))
+    environment.redactor.add(*settings.secrets)
+    return settings
 
 
 def parse_headers(values: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from natscli.environment import Environment, clean
@@ -57,10 +58,15 @@ def ask_secret(environment: Environment, label: str, option: str) -> str:
         InputError: there is no terminal, or nothing was entered.
         InterruptedByUserError: the input ended.
     """
-    require_terminal(
-        environment, f"cannot ask for the {label.lower()}", f"{option} env://NAME or {option} VALUE"
-    )
     from getpass import getpass
+
+    try:
+        # A payload may come on stdin meanwhile: what counts is the terminal itself.
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        require_terminal(
+            environment, f"cannot ask for the {label.lower()}", f"{option} env://NAME or {option} VALUE"
+        )
 
     try:
         secret = getpass(f"{label}: ")

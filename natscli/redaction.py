@@ -10,6 +10,8 @@ import re
 from functools import cache
 
 MASK = "********"
+_REFERENCES = ("env", "op", "nsc", "file")
+_SHORT = 4
 
 
 @cache
@@ -41,11 +43,14 @@ class Redactor:
     def add(self, *values: str | None) -> None:
         """Remember secret values; empty ones and references such as `env://NAME` are not secrets."""
         for value in values:
-            if value and "://" not in value:
+            if value and value.partition("://")[0].lower() not in _REFERENCES:
                 self._values.add(value)
 
     def redact(self, text: str) -> str:
         """`text` without any remembered value and without anything shaped like a secret."""
         for value in sorted(self._values, key=len, reverse=True):
-            text = text.replace(value, MASK)
+            if len(value) >= _SHORT:
+                text = text.replace(value, MASK)
+            else:  # a password `x` is masked where it stands alone, not within every word
+                text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, text)
         return redact_shapes(text)

@@ -61,6 +61,13 @@ class Settings:
     context: Value[str] = field(default_factory=_nothing)
 
     @property
+    def secrets(self) -> list[str]:
+        """The secret values, or the references to them."""
+        values = [value.value for value in (self.password, self.token, self.jwt, self.seed) if value]
+        embedded = [value.value for value in (self.creds, self.nkey) if value.value.startswith("data:")]
+        return values + [value.partition(",")[2] for value in embedded]
+
+    @property
     def servers(self) -> list[str]:
         """The server URLs, completed; see `complete_url`."""
         return [complete_url(url, self.server.source) for url in self.server.value.split(",") if url.strip()]
@@ -180,6 +187,8 @@ def _credentials(layers: list[dict[str, Value[Any]]]) -> dict[str, Value[Any]]:
     kind, token = "", Value("")
     for layer in layers:
         kinds = [k for k, parts in _KINDS.items() if parts[0] in layer]
+        if "creds" in kinds and "nsc" in kinds:
+            kinds.remove("nsc")  # creds override what nsc would give (ADR-21)
         if "token" in layer and kinds == ["user"]:
             kinds.append("token")
         if len(kinds) > 1:

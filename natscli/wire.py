@@ -326,7 +326,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
     async def _process_connect_init(self) -> None:
         try:
             await super()._process_connect_init()
-        except (ValueError, AssertionError, AttributeError) as error:
+        except (ValueError, TypeError, AssertionError, AttributeError) as error:
             if isinstance(error, OSError):  # a certificate that is not trusted is both
                 raise
             raise NotNatsError("the server does not speak NATS") from error

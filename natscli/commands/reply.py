@@ -11,7 +11,15 @@ from natscli.cli import Command
 from natscli.errors import InputError
 from natscli.message import subjects
 from natscli.message.templates import compile_command, compile_template
-from natscli.params import DURATION, App, connection_options, option, parse_headers, pass_app
+from natscli.params import (
+    DURATION,
+    App,
+    connection_options,
+    connection_settings,
+    option,
+    parse_headers,
+    pass_app,
+)
 
 EPILOG = """\b
 Examples:
@@ -65,49 +73,44 @@ def reply(
 
     SUBJECT may have the wildcards * and >.
     """
-    from natscli.contexts.store import ContextStore
-    from natscli.settings import resolve
-
     environment = app.environment
     environment.quiet = quiet
     subjects.check_subscribe_subject(subject)
     subjects.check_queue(queue)
-    given = [name for name, value in (("BODY", body), ("--echo", echo), ("--command", command)) if value]
+    bodies = (("BODY", body is not None), ("--echo", echo), ("--command", command is not None))
+    given = [name for name, is_given in bodies if is_given]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} exclude each other")
-    if not given and body is None:
-        environment.say("No body or command supplied, enabling echo mode")
-        echo = True
     header_templates = tuple(
         (name, compile_template(value, "--header", reply=True, enabled=templates))
         for name, value in parse_headers(header)
     )
     body_template = compile_template(body or "", "BODY", reply=True, enabled=templates)
-    words = compile_command(command, "--command", enabled=templates) if command else None
-    settings = resolve(app.flags, environment.environ, ContextStore(environment.config_dir))
+    words = compile_command(command, "--command", enabled=templates) if command is not None else None
+    settings = connection_settings(app)
 
     from natscli.connection import connected
     from natscli.output.requests import renderer
     from natscli.reply import responders
-    from natscli.reply.service import Server, Service
+    from natscli.reply.service import Server, Service, SlowResponder
 
-    slow = None
+    responder: responders.Respond | SlowResponder
     if words is not None:
         from natscli.reply.command import Command as CommandResponder
 
-        slow = CommandResponder(words, environment.environ, header_templates)
+        responder = CommandResponder(words, environment.environ, header_templates)
+    elif body is not None:
+        responder = responders.static(body_template, header_templates)
+    else:
+        responder = responders.echo(header_templates)
+        if not echo:
+            environment.say("No body or command supplied, enabling echo mode")
     service = Service(subject, queue, count, sleep, concurrency or os.cpu_count() or 1)
 
     async def serve() -> None:
         async with connected(settings, environment, listener=True) as connection:
-            respond = (
-                responders.echo(header_templates)
-                if echo
-                else responders.static(body_template, header_templates)
-            )
             await Server(
-                service, connection, environment, renderer(environment, as_json=as_json),
-                None if slow else respond, slow,
-            ).run()  # fmt: skip
+                service, connection, environment, renderer(environment, as_json=as_json), responder
+            ).run()
 
     asyncio.run(serve())

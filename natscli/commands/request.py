@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
 from natscli.cli import Command
+from natscli.environment import Environment
 from natscli.errors import ExitStatus, InputError, PynatsError, explain
 from natscli.message import payload, subjects
-from natscli.message.templates import Template, compile_template
-from natscli.params import DURATION, App, connection_options, option, parse_headers, pass_app
-
-if TYPE_CHECKING:
-    from natscli.environment import Environment
-    from natscli.request.display import Translate
+from natscli.message.templates import Facts, Template, compile_template
+from natscli.params import (
+    DURATION,
+    App,
+    connection_options,
+    connection_settings,
+    option,
+    parse_headers,
+    pass_app,
+)  # fmt: skip
 
 EPILOG = """\b
 Examples:
@@ -33,7 +39,8 @@ Templates in BODY, SUBJECT and header values:
   {{TimeStamp}}     the time, RFC 3339                 {{UnixNano}} nanoseconds since 1970
   {{Random 10 100}} that many letters and digits
 
-Without a BODY, standard input is the payload, unless it is a terminal.
+Without a BODY, standard input is the payload, unless it is a terminal. Files and standard input are sent as they
+are: templates in them are not filled in.
 """
 
 
@@ -72,88 +79,88 @@ def request(
 
     RTT is the time from writing the request to the arrival of the reply.
     """
-    from natscli.contexts.store import ContextStore
-    from natscli.settings import resolve
-
     environment = app.environment
     environment.quiet = quiet
-    if raw and as_json:
-        raise InputError("--raw and --json exclude each other")
-    if body is not None and body_file is not None:
-        raise InputError("BODY and --body-file exclude each other")
-    subject_template = compile_template(subject, "SUBJECT", reply=False, enabled=templates)
-    if subject_template.is_static:
-        subjects.check_publish_subject(subject)
-    header_templates = []
-    for name, value in parse_headers(header):
-        header_templates.append((name, compile_template(value, "--header", reply=False, enabled=templates)))
-    use_stdin = force_stdin or (body is None and body_file is None and not environment.stdin.isatty())
-    by_line = use_stdin and send_on == "newline"
-    body_template = _body(environment, body, body_file, templates, read_stdin=use_stdin and not by_line)
-    settings = resolve(app.flags, environment.environ, ContextStore(environment.config_dir))
+    with _errors_as_json(environment, subject, enabled=as_json):
+        if raw and as_json:
+            raise InputError("--raw and --json exclude each other")
+        if reply_timeout == 0:
+            raise InputError("a timeout must be longer than nothing", where="--reply-timeout")
+        by_line = send_on == "newline"
+        given = {"BODY": body is not None, "--body-file": body_file is not None,
+                 "--force-stdin" if force_stdin else "--send-on newline": force_stdin or by_line}  # fmt: skip
+        if sum(given.values()) > 1:
+            names = [name for name, is_given in given.items() if is_given]
+            raise InputError(f"{' and '.join(names)} exclude each other")
 
-    from natscli.connection import connected
-    from natscli.output import json_lines
-    from natscli.output.pump import Pump
-    from natscli.output.replies import renderer
-    from natscli.request.display import RequestDisplay
-    from natscli.request.requester import Expectation, Requester
-    from natscli.request.source import Counted, Lines, Recipe
+        def compiled(text: str, where: str) -> Template:
+            return compile_template(text, where, reply=False, enabled=templates)
 
-    timeout = settings.timeout.value
-    one = replies == 1 and not wait_for_empty
-    expectation = Expectation(
-        replies=replies, timeout=timeout, until_empty=wait_for_empty,
-        first=reply_timeout if one and reply_timeout is not None else timeout,
-        gap=0.3 if reply_timeout is None else reply_timeout,
-    )  # fmt: skip
-    several = count is not None or by_line
-    recipe = Recipe(subject_template, tuple(header_templates), body_template)
-    recipe.make(1)  # a subject that no request can be sent to is found before connecting
-    translator: Translate | None = None
-    if translate is not None:
-        from natscli.request.translate import Translator
+        subject_template = compiled(subject, "SUBJECT")
+        subjects.check_publish_subject(subject_template.fill(Facts(1)).decode("utf-8", "surrogateescape"))
+        header_templates = tuple((name, compiled(value, "--header")) for name, value in parse_headers(header))
+        body_template = compiled(body or "", "BODY")
 
-        translator = Translator(translate, environment.environ).run
+        settings = connection_settings(app)
+        translator = None
+        if translate is not None:
+            from natscli.request.translate import Translator
 
-    async def send() -> int:
-        async with connected(settings, environment) as connection:
-            pump = None
-            if several:
-                pump = Pump(environment, lossy=False, on_failure=connection.client.on_failure)
-                environment.sink = pump.story
-            display = RequestDisplay(
-                environment, renderer(environment, raw=raw, as_json=as_json, single=one and not several), pump,
-                tell=not (raw or as_json), as_json=as_json, several=several,
-                translate=translator,
-            )  # fmt: skip
-            source = Lines(recipe, environment.stdin, count or 1) if by_line else Counted(recipe, count or 1)
-            requester = Requester(connection, source, expectation, display, concurrency)
-            if isinstance(source, Lines):
-                source.start(requester.fill)
-            try:
-                await requester.run()
-            finally:
-                display.summary(requester.tally)
-                if pump is not None:
-                    pump.close()
-            failure = requester.tally.first_failure or display.problem
-            return failure.status if failure is not None else ExitStatus.OK
+            translator = Translator(translate, environment.environ)
+        tell = not (raw or as_json)
+        if body_file is not None:
+            body_template = Template(payload.read_file(body_file))
+        elif force_stdin or (body is None and not by_line and not environment.stdin.isatty()):
+            if tell:
+                environment.say("Reading payload from standard input")
+            body_template = Template(payload.read_all(environment.stdin))
 
-    try:
+        from natscli.connection import connected
+        from natscli.output.replies import renderer
+        from natscli.request.display import RequestDisplay
+        from natscli.request.requester import Expectation, Requester
+        from natscli.request.source import Counted, Lines, Recipe
+
+        one = replies == 1 and not wait_for_empty
+        many = count is not None or by_line
+        timeout = settings.timeout.value
+        expectation = Expectation(
+            replies=replies, until_empty=wait_for_empty,
+            first=reply_timeout if one and reply_timeout is not None else timeout,
+            gap=0.3 if reply_timeout is None else reply_timeout,
+        )  # fmt: skip
+        recipe = Recipe(subject_template, header_templates, body_template)
+        source = Lines(recipe, count or 1, environment.stdin) if by_line else Counted(recipe, count or 1)
+        render = renderer(environment, raw=raw, as_json=as_json, many_requests=many, many_replies=not one)
+
+        async def send() -> int:
+            async with connected(settings, environment) as connection:
+                display = RequestDisplay(
+                    environment, render, tell=tell, as_json=as_json, many=many, translator=translator
+                )
+                requester = Requester(connection, source, expectation, display, concurrency)
+                try:
+                    await requester.run()
+                    await display.finish(requester.tally)
+                except asyncio.CancelledError:
+                    display.summary(requester.tally)
+                    raise
+                finally:
+                    display.close()
+                failure = requester.tally.first_failure or display.problem
+                return failure.status if failure is not None else ExitStatus.OK
+
         return asyncio.run(send())
-    except PynatsError as error:
-        if as_json:
-            environment.stdout.write(json_lines.line(json_lines.error_record(subject, 0, explain(error))))
+
+
+@contextmanager
+def _errors_as_json(environment: Environment, subject: str, *, enabled: bool) -> Iterator[None]:
+    """Write an error that ends the whole run as a line of JSON too; what tells it on stderr comes later."""
+    try:
+        yield
+    except (PynatsError, KeyboardInterrupt) as error:
+        if enabled:
+            from natscli.request.display import error_line
+
+            environment.stdout.write(error_line(environment, explain(error), subject, 0))
         raise
-
-
-def _body(
-    environment: Environment, body: str | None, body_file: str | None, templates: bool, *, read_stdin: bool
-) -> Template:
-    """What to send. Only an argument is a template: files and stdin are sent as they are, byte for byte."""
-    if body is not None:
-        return compile_template(body, "BODY", reply=False, enabled=templates)
-    if body_file is not None:
-        return Template(payload.read_file(body_file))
-    return Template(payload.read_all(environment.stdin) if read_stdin else b"")

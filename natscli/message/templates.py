@@ -157,19 +157,19 @@ def _template(parts: Iterable[str | Field]) -> Template:
 def _field(action: str, position: int, where: str, known: Mapping[str, Field]) -> Field:
     words = action.replace("(", " ").replace(")", " ").replace(",", " ").split()
     name = words[0].removeprefix(".") if words else ""
+    numbers = [int(word) for word in words[1:] if word.isdecimal()]
     if len(words) == 1 and name in known:
         return known[name]
-    if known is not _TRANSLATE and name == "Random" and len(words) == 3:
-        if words[1].isdecimal() and words[2].isdecimal():
-            return _random(int(words[1]), int(words[2]))
+    if known is not _TRANSLATE and name == "Random" and len(words) == 3 and len(numbers) == 2:
+        return _random(*numbers)
     if known is _REPLY and len(words) == 1 and words[0].isdecimal():
         return _token(int(words[0]))
-    names = [n for n in known if n != "Cnt"]
+    names = [name for name in known if name != "Cnt"]
     names += ["Random MIN MAX"] if known is not _TRANSLATE else []
     names += ["0", "1", "..."] if known is _REPLY else []
-    hint = f"known are: {', '.join(names)}"
+    advice = "" if known is _TRANSLATE else "; --no-templates sends the text as it is"
     raise InputError(
         f"unknown template {{{{{action}}}}} at character {position}",
         where=where,
-        hint=hint if known is _TRANSLATE else f"{hint}; --no-templates sends the text as it is",
+        hint=f"known are: {', '.join(names)}{advice}",
     )

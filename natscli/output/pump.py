@@ -8,6 +8,7 @@ one that is not tells its user to wait.
 from __future__ import annotations
 
 import os
+import select
 import stat
 import threading
 from collections import deque
@@ -22,6 +23,8 @@ Render = Callable[[], Rendered]
 
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_MESSAGES = 10_000
+#: Bytes of one write. Each that somebody took counts as progress.
+_CHUNK = 32 * 1024
 #: At the end, how long (seconds) to wait for a reader that takes nothing at all.
 _PATIENCE = 1.0
 
@@ -43,8 +46,10 @@ def never_blocks(stream: BinaryIO) -> bool:
         return True
 
 
-def write_all(stream: BinaryIO, data: bytes) -> None:
+def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], None] = lambda: None) -> None:
     """Write all of `data` to the file behind `stream`, past Python's buffer and its lock.
+
+    `progress` is called whenever some of it was taken.
 
     Raises:
         OSError: as the system says; BrokenPipeError when the reader went away.
@@ -56,36 +61,46 @@ def write_all(stream: BinaryIO, data: bytes) -> None:
         return
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        try:
+            view = view[os.write(fd, view[:_CHUNK]) :]
+            progress()
+        except BlockingIOError:  # somebody else made it non-blocking: terminals and pipes are shared
+            select.select([], [fd], [])
 
 
 class Pump:
-    """The way out for everything that is shown while messages come in."""
+    """The way out for everything that is shown while messages come in.
+
+    `failure` is why nothing is written any more; `on_failure` was called with it, perhaps in a thread. `direct` is
+    whether all is written at once, so that nobody has to know sizes.
+    """
 
     def __init__(
-        self, environment: Environment, *, lossy: bool, on_failure: Callable[[OSError], None]
+        self, environment: Environment, *, lossy: bool, on_failure: Callable[[Exception], None]
     ) -> None:
+        self.direct = never_blocks(environment.stdout) and never_blocks(environment.stderr)
+        self.failure: Exception | None = None
         self._environment = environment
         self._lossy = lossy
         self._on_failure = on_failure
         self._queue: deque[tuple[Render, int, int]] = deque()
-        self._bytes = self._messages = self._dropped = 0
-        self._busy = self._closing = self._broken = False
+        self._bytes = self._messages = self._dropped = self._steps = 0
+        self._dropping = self._closed = False
         self._condition = threading.Condition()
-        self._direct = never_blocks(environment.stdout) and never_blocks(environment.stderr)
         self._thread: threading.Thread | None = None
 
     def put(self, render: Render, messages: int, size: int) -> None:
         """Show what `render` gives: `messages` of them, about `size` bytes. Returns at once; drops if lossy."""
-        if self._direct:
+        if self.direct:
             self._write(render)
             return
         with self._condition:
-            if self._broken:
+            if self.failure is not None or self._closed:
                 return
-            if self._lossy and (self._bytes > _MOST_BYTES or self._messages > _MOST_MESSAGES):
+            if self._lossy and self._is_full():
                 self._dropped += messages
                 return
+            self._put_dropped()
             self._queue.append((render, messages, size))
             self._bytes += size
             self._messages += messages
@@ -96,28 +111,49 @@ class Pump:
 
     def story(self, data: bytes) -> None:
         """A line of the story, in its place among the messages; an `Environment.sink`."""
-        self.put(lambda: (data, b""), 0, len(data))
+        self.put(lambda: (data, b""), 1, len(data))
 
     @property
     def behind(self) -> bool:
         """Whether a careful user waits before it makes more."""
         return self._bytes > _MOST_BYTES or self._messages > _MOST_MESSAGES
 
-    def close(self) -> None:
-        """Write what is left, as long as somebody takes it."""
-        if self._thread is None:
-            return
+    def close(self, patience: float = _PATIENCE) -> None:
+        """Write what is left, until nobody has taken any of it for `patience` seconds.
+
+        Later lines are written at once; when nobody reads, they are dropped.
+        """
         with self._condition:
-            self._closing = True
+            self._closed = True
+            self._put_dropped()
             self._condition.notify()
-        left = -1
-        while self._thread.is_alive() and left != (left := self._messages + self._bytes):
-            self._thread.join(_PATIENCE)
+        thread, steps = self._thread, -1
+        while thread is not None and thread.is_alive() and steps != self._steps:
+            steps = self._steps
+            thread.join(patience)
+        self.direct = thread is None or not thread.is_alive()
+
+    def _is_full(self) -> bool:
+        """Once full, it is so until half of it was written: a few long gaps read better than many short ones."""
+        if self._dropping:
+            self._dropping = self._bytes * 2 > _MOST_BYTES or self._messages * 2 > _MOST_MESSAGES
+        else:
+            self._dropping = self.behind
+        return self._dropping
+
+    def _put_dropped(self) -> None:
+        """Say how many are missing, where they are missing."""
+        if self._dropped:
+            line = b"pynats: %d more were not shown: the output could not keep up\n" % self._dropped
+            self._dropped = 0
+            self._queue.append((lambda: (line, b""), 0, 0))
 
     def _run(self) -> None:
         while True:
             with self._condition:
-                while not self._queue and not self._closing:
+                if not self._queue:
+                    self._put_dropped()
+                while not self._queue and not self._closed:
                     self._condition.wait()
                 if not self._queue:
                     return
@@ -126,22 +162,19 @@ class Pump:
             with self._condition:
                 self._bytes -= size
                 self._messages -= messages
-                dropped = 0
-                if self._dropped and not self._queue:
-                    dropped, self._dropped = self._dropped, 0
-            if dropped:
-                notice = f"pynats: {dropped} more were not shown: the output could not keep up\n".encode()
-                self._write(lambda notice=notice: (notice, b""))  # type: ignore[misc]
 
     def _write(self, render: Render) -> None:
-        if self._broken:
+        if self.failure is not None:
             return
         try:
             story, data = render()
             if story:
-                write_all(self._environment.stderr, story)
+                write_all(self._environment.stderr, story, self._step)
             if data:
-                write_all(self._environment.stdout, data)
-        except OSError as error:
-            self._broken = True
+                write_all(self._environment.stdout, data, self._step)
+        except Exception as error:
+            self.failure = error
             self._on_failure(error)
+
+    def _step(self) -> None:
+        self._steps += 1

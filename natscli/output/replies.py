@@ -42,9 +42,9 @@ def renderer(
         return lambda reply: (b"", reply.payload + end)
 
     def label(reply: Reply) -> str:
-        request = f"#{reply.request}" if many_requests else ""
-        number = f"reply {reply.number}" if many_replies else ""
-        return f"[{request} {number}] ".replace("[ ", "[").replace(" ] ", "] ") if end else ""
+        parts = [f"#{reply.request}"] if many_requests else []
+        parts += [f"reply {reply.number}"] if many_replies else []
+        return f"[{' '.join(parts)}] " if parts else ""
 
     story = not (raw or environment.quiet)
     if terminal or environment.color == "always":
@@ -59,8 +59,9 @@ def _plain(label: Label | None) -> RenderReply:
         story = ""
         if label is not None:
             story = f"{time.strftime('%H:%M:%S')} {label(reply)}Received with rtt {_rtt(reply)}\n"
-            for name, value in headers.decode(reply.header):
-                story += f"{visible_line(name)}: {visible_line(value)}\n"
+            pairs = headers.decode(reply.header)
+            story += "".join(f"{visible_line(name)}: {visible_line(value)}\n" for name, value in pairs)
+            story += "\n" if pairs else ""
         data = reply.payload if reply.payload.endswith(b"\n") else reply.payload + b"\n"
         return story.encode("utf-8", "backslashreplace"), data
 
@@ -82,7 +83,9 @@ def _drawn(environment: Environment, label: Label | None, *, pretty: bool, end: 
                 ("Received with rtt ", ""),
                 (_rtt(reply), "green"),
                 ("" if reply.payload else " (empty payload)", "dim"),
-            ) + err.header_lines(reply.header)
+            )
+            header = err.header_lines(reply.header)
+            story += f"{header}\n" if header else ""
         data = out.payload(reply.payload, pretty=pretty) + (end if story else "")
         return story.encode("utf-8", "backslashreplace"), data.encode("utf-8", "backslashreplace")
 

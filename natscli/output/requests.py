@@ -3,107 +3,145 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from collections.abc import Callable
+from json.encoder import encode_basestring, encode_basestring_ascii
 
 from natscli.environment import Environment
 from natscli.message import headers
-from natscli.output import json_lines
 from natscli.output.pump import Rendered, same_target
-from natscli.output.text import visible
 
 Message = tuple[bytes, bytes, "bytes | None", bytes]
 #: Requests of one network read and the number of the first; gives the story and the data to write.
 RenderRequests = Callable[[list[Message], int], Rendered]
 
+_UNANSWERED = " (no reply subject, not answered)"
+
 
 def renderer(environment: Environment, *, as_json: bool) -> RenderRequests:
     """The renderer that fits the streams and the flags."""
-    terminal = environment.stdout.isatty()
+    out, err = environment.stdout, environment.stderr
     if as_json:
-        return _json(ascii_only=terminal)
-    if terminal or environment.color == "always":
-        return _drawn(environment)
-    return _plain(
-        story=not environment.quiet,
-        together=same_target(environment.stdout, environment.stderr),
-        escape=environment.stderr.isatty(),
-    )
+        return _json(encode_basestring_ascii if out.isatty() else encode_basestring)
+    together = same_target(out, err)
+    draw_out, draw_err = (stream.isatty() or environment.colored(stream) for stream in (out, err))
+    if draw_out or (draw_err and not environment.quiet):
+        return _drawn(environment, draw_out, draw_err, together)
+    if environment.quiet:
+        return lambda batch, first: (b"", _payloads(batch))
+    return _together if together else _apart
 
 
 def _clock() -> bytes:
     return time.strftime("%H:%M:%S ").encode()
 
 
-def _plain(*, story: bool, together: bool, escape: bool) -> RenderRequests:
-    """Byte-exact payloads on stdout, the story on stderr; one stream, in order, when both are the same file.
-
-    `escape` keeps what the network sent from driving the terminal that shows the story.
-    """
-
-    def payloads(batch: list[Message], first: int) -> Rendered:  # noqa: ARG001
-        return b"", b"".join([b"%b\n" % payload for _, _, _, payload in batch])
-
-    def both(batch: list[Message], first: int) -> Rendered:
-        now = _clock()
-        return b"", b"".join(
-            [
-                b"%b[#%d] Received on [%b]\n%b\n\n" % (now, number, subject, payload)
-                if reply and not header
-                else b"%b%b\n\n" % (_story_lines(now, number, subject, reply, header), payload)
-                for number, (subject, reply, header, payload) in enumerate(batch, first)
-            ]
-        )
-
-    def apart(batch: list[Message], first: int) -> Rendered:
-        now = _clock()
-        lines = b"".join(
-            [_story_lines(now, number, s, r, h) for number, (s, r, h, _) in enumerate(batch, first)]
-        )
-        if escape:
-            lines = visible(lines.decode("utf-8", "backslashreplace")).encode()
-        return lines, payloads(batch, first)[1]
-
-    return payloads if not story else both if together else apart
+def _payloads(batch: list[Message]) -> bytes:
+    return b"".join([b"%b\n" % payload for _, _, _, payload in batch])
 
 
-def _story_lines(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
-    mark = b"" if reply else b" (no reply subject, not answered)"
-    line = b"%b[#%d] Received on [%b]%b\n" % (now, number, subject, mark)
-    if not header:
-        return line
-    shown = "".join(f"{name}: {value}\n" for name, value in headers.decode(header))
-    return line + shown.encode("utf-8", "surrogateescape") + b"\n"
+def _together(batch: list[Message], first: int) -> Rendered:
+    """Story and byte-exact payloads for one file, in order."""
+    now = _clock()
+    return b"", b"".join(
+        [
+            b"%b[#%d] Received on [%b]\n%b\n\n" % (now, number, subject, payload)
+            if reply and not header
+            else b"%b%b\n\n" % (_story(now, number, subject, reply, header), payload)
+            for number, (subject, reply, header, payload) in enumerate(batch, first)
+        ]
+    )
 
 
-def _json(*, ascii_only: bool) -> RenderRequests:
+def _apart(batch: list[Message], first: int) -> Rendered:
+    """The story for stderr, byte-exact payloads for stdout."""
+    now = _clock()
+    story = b"".join(
+        [
+            b"%b[#%d] Received on [%b]\n" % (now, number, subject)
+            if reply and not header
+            else _story(now, number, subject, reply, header)
+            for number, (subject, reply, header, _) in enumerate(batch, first)
+        ]
+    )
+    return story, _payloads(batch)
+
+
+def _story(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
+    mark = b"" if reply else _UNANSWERED.encode()
+    # A header block is the lines to show, and the empty line after them, but for its first line.
+    lines = header[len(headers.LINE) + 2 :].replace(b"\r\n", b"\n") if header else b""
+    return b"%b[#%d] Received on [%b]%b\n%b" % (now, number, subject, mark, lines)
+
+
+def _json(quote: Callable[[str], str]) -> RenderRequests:
+    """One object a line, as `json_lines` makes them for replies; put together by hand, which is ten times as fast."""
+
     def render(batch: list[Message], first: int) -> Rendered:
-        records = (json_lines.request_record(number, *message) for number, message in enumerate(batch, first))
-        return b"", b"".join([json_lines.line(record, ascii_only=ascii_only) for record in records])
+        lines = []
+        for number, (subject, reply, header, payload) in enumerate(batch, first):
+            try:
+                data, encoding = quote(payload.decode()), "utf-8"
+            except UnicodeDecodeError:
+                data, encoding = f'"{b64encode(payload).decode()}"', "base64"
+            answered_on = quote(reply.decode("utf-8", "replace")) if reply else "null"
+            shown = _json_headers(header, quote) if header else "{}"
+            lines.append(
+                f'{{"number": {number}, "subject": {quote(subject.decode("utf-8", "replace"))}, '
+                f'"reply": {answered_on}, "headers": {shown}, '
+                f'"data": {data}, "encoding": "{encoding}", "size": {len(payload)}}}\n'
+            )
+        return b"", "".join(lines).encode()
 
     return render
 
 
-def _drawn(environment: Environment) -> RenderRequests:
+def _json_headers(header: bytes, quote: Callable[[str], str]) -> str:
+    pairs: dict[str, list[str]] = {}
+    for name, value in headers.decode(header):
+        pairs.setdefault(_text(name), []).append(_text(value))
+    members = [f"{quote(name)}: [{', '.join(map(quote, values))}]" for name, values in pairs.items()]
+    return f"{{{', '.join(members)}}}"
+
+
+def _text(text: str) -> str:
+    """Bytes that are not UTF-8, which `headers.decode` keeps as surrogates, as U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: bool) -> RenderRequests:
+    """For a terminal on either side: nothing from the network drives it. The other side gets what a file gets."""
     from natscli.output.terminal import Painter
+    from natscli.output.text import visible_line
 
     out = Painter(colored=environment.colored(environment.stdout))
     err = Painter(colored=environment.colored(environment.stderr))
-    together = same_target(environment.stdout, environment.stderr)
+    # Painted once and filled in for each request: painting takes longer than answering.
+    line = err.paint(("{now}", "dim"), ("[#{number}] ", "bold"), ("Received on ", ""),
+                     ("[{subject}]", "green"), ("{mark}", "yellow"))  # fmt: skip
+
+    def story(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
+        if not draw_err:
+            return _story(now, number, subject, reply, header)
+        text = line.format(
+            now=now.decode(), number=number, subject=visible_line(subject.decode("utf-8", "backslashreplace")),
+            mark="" if reply else _UNANSWERED,
+        )  # fmt: skip
+        if header:
+            text += err.header_lines(header) + "\n"
+        return text.encode("utf-8", "backslashreplace")
+
+    def data(payload: bytes) -> bytes:
+        return out.payload(payload).encode("utf-8", "backslashreplace") if draw_out else payload + b"\n"
 
     def render(batch: list[Message], first: int) -> Rendered:
-        now, story, data = _clock().decode(), [], []
-        for number, (subject, reply, header, payload) in enumerate(batch, first):
-            if not environment.quiet:
-                mark = "" if reply else " (no reply subject, not answered)"
-                story.append(
-                    err.paint((now, "dim"), (f"[#{number}] ", "bold"), ("Received on ", ""),
-                              (f"[{subject.decode('utf-8', 'replace')}]", "green"), (mark, "yellow"))
-                    + err.header_lines(header)
-                )  # fmt: skip
-            data.append(out.payload(payload) + ("\n" if together and not environment.quiet else ""))
+        shown = [data(payload) for _, _, _, payload in batch]
+        if environment.quiet:
+            return b"", b"".join(shown)
+        now = _clock()
+        told = [story(now, number, s, r, h) for number, (s, r, h, _) in enumerate(batch, first)]
         if together:
-            pairs = zip(story, data, strict=True) if story else ((d,) for d in data)
-            return b"", "".join(text for pair in pairs for text in pair).encode("utf-8", "backslashreplace")
-        return tuple("".join(part).encode("utf-8", "backslashreplace") for part in (story, data))  # type: ignore[return-value]
+            return b"", b"".join([part for pair in zip(told, shown, strict=True) for part in (*pair, b"\n")])
+        return b"".join(told), b"".join(shown)
 
     return render

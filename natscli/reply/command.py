@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import shutil
-import subprocess
-import sys
+import signal
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.templates import Facts, Template
-from natscli.reply.responders import HeaderTemplates, filled
+from natscli.reply.responders import HeaderTemplates, header_block, header_lines
 from natscli.wire import Message
 
 #: Linux takes at most 128 KiB in one variable (MAX_ARG_STRLEN), its name included.
 _LARGEST_VARIABLE = 128 * 1024 - 64
+#: Python ignores these; a program expects them to end it.
+_DEFAULT_SIGNALS = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
 
 
 class Command:
@@ -30,88 +33,138 @@ class Command:
         Raises:
             InputError: the program is not found.
         """
+        if not hasattr(os, "posix_spawn"):
+            raise InputError("this system has no posix_spawn, which commands need", where="--command")
         self._words = words
-        self._header = header
+        self._header = header_lines(header)
         self._environ = {os.fsencode(k): os.fsencode(v) for k, v in environ.items()}
-        self._search = environ.get("PATH")
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._path = environ.get("PATH")
+        self._running: set[int] = set()
         self._lock = threading.Lock()
         self._stopped = False
-        self._program: str | None = None
+        self._program = ""
         if words[0].is_static:
             name = os.fsdecode(words[0].format)
-            self._program = shutil.which(name, path=self._search)
-            if self._program is None:
+            self._program = shutil.which(name, path=self._path) or ""
+            if not self._program:
                 raise InputError(f"cannot run {name!r}: not found, or not executable", where="--command")
 
-    def answer(self, message: Message, number: int) -> tuple[Message, str]:
-        """Run it for one request; blocks. Gives the reply, and what went wrong or an empty string."""
+    def answer(self, message: Message, number: int, limit: int) -> tuple[Message, str]:
+        """Run it for one request; blocks. Gives the reply, and what went wrong or an empty string.
+
+        Of more output than `limit` bytes nothing is kept.
+        """
         subject, reply, _, payload = message
         facts = Facts(number, subject, payload)
-        argv = [os.fsdecode(word.fill(facts)) for word in self._words]
         try:
-            status, output = self._run(argv, subject, payload)
-            problem = _status_words(status)
-        except (OSError, ValueError) as error:
+            argv = [word.fill(facts) for word in self._words]
+            status, output, size = self._run(argv, subject, payload, limit)
+        except Exception as error:  # whatever it is, the requester gets an answer
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            output, problem = b"", f"cannot run: {reason.lower()}"
-        if problem:
+            output, problems = b"", [f"cannot run the command: {reason.lower()}"]
+        else:
+            problems = [_status_words(status)] if status else []
+            if size > limit:
+                problems.append(f"the output has {size} bytes, the server takes {limit}")
+        if problems:
+            problem = "; ".join(problems)
             return (reply, b"", headers.service_error(problem, 500), output), problem
-        return (reply, b"", headers.encode(filled(self._header, facts)) or None, output), ""
+        return (reply, b"", header_block(self._header.fill(facts)), output), ""
 
     def kill(self) -> None:
-        """Kill what runs, and run nothing more."""
+        """Kill what runs, with all it started itself, and run nothing more."""
         with self._lock:
             self._stopped = True
-            for process in self._running:
-                process.kill()
+            for pid in self._running:
+                with suppress(OSError):
+                    os.killpg(pid, signal.SIGKILL)
 
-    def _run(self, argv: list[str], subject: bytes, payload: bytes) -> tuple[int, bytes]:
+    def _run(self, argv: list[bytes], subject: bytes, payload: bytes, limit: int) -> tuple[int, bytes, int]:
         environ = {**self._environ, b"NATS_REQUEST_SUBJECT": subject}
         if len(payload) <= _LARGEST_VARIABLE and b"\0" not in payload:
             environ[b"NATS_REQUEST_BODY"] = payload
+        with _standard_input(payload) as stdin:
+            try:
+                pid, stdout = self._spawn(argv, environ, stdin)
+            except OSError as error:
+                # All variables and arguments together have a limit too; the payload is on stdin anyway.
+                if error.errno != errno.E2BIG or environ.pop(b"NATS_REQUEST_BODY", None) is None:
+                    raise
+                pid, stdout = self._spawn(argv, environ, stdin)
         try:
-            return self._spawn(argv, environ, payload)
-        except OSError as error:
-            # All variables and arguments together have a limit too; the payload is on stdin anyway.
-            if error.errno != errno.E2BIG or b"NATS_REQUEST_BODY" not in environ:
-                raise
-            del environ[b"NATS_REQUEST_BODY"]
-            return self._spawn(argv, environ, payload)
+            output, size = _read(stdout, limit)
+        finally:
+            os.close(stdout)
+            # Not reaped while somebody may kill it, so that its number is not another's yet.
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            with self._lock:
+                self._running.discard(pid)
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return status, output, size
 
-    def _spawn(self, argv: list[str], environ: dict[bytes, bytes], payload: bytes) -> tuple[int, bytes]:
-        # A file as standard input instead of a pipe: nobody has to feed it while the output is read. With the full
-        # path and close_fds=False (Python's own descriptors are not inheritable) subprocess uses posix_spawn.
-        program = self._program or shutil.which(argv[0], path=self._search)
-        if program is None:
+    def _spawn(self, argv: list[bytes], environ: dict[bytes, bytes], stdin: int) -> tuple[int, int]:
+        """Start it; gives its number and what it writes to. In a process group of its own: a Ctrl-C is not for it.
+
+        posix_spawn takes half the time of `subprocess.Popen`, and does this in Python 3.10 too.
+        """
+        program = self._program or shutil.which(os.fsdecode(argv[0]), path=self._path)
+        if not program:
             raise FileNotFoundError(errno.ENOENT, "not found, or not executable", argv[0])
-        with tempfile.TemporaryFile() if payload else open(os.devnull, "rb") as stdin:
-            if payload:
-                stdin.write(payload)
-                stdin.seek(0)
+        stdout, written = os.pipe()
+        try:
             with self._lock:
                 if self._stopped:
                     raise InterruptedError(errno.EINTR, "stopped")
-                process = subprocess.Popen(
-                    argv, executable=program, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                    close_fds=sys.platform == "win32", env=environ,
+                pid = os.posix_spawn(
+                    program, argv, environ, setpgroup=0, setsigdef=_DEFAULT_SIGNALS,
+                    file_actions=[
+                        (os.POSIX_SPAWN_DUP2, stdin, 0),
+                        (os.POSIX_SPAWN_DUP2, written, 1),
+                        (os.POSIX_SPAWN_DUP2, written, 2),
+                    ],
                 )  # fmt: skip
-                self._running.add(process)
-        try:
-            assert process.stdout is not None
-            with process.stdout as stdout:
-                output = stdout.read()
-            return process.wait(), output
+                self._running.add(pid)
+        except BaseException:
+            os.close(stdout)
+            raise
         finally:
-            with self._lock:
-                self._running.discard(process)
+            os.close(written)
+        return pid, stdout
+
+
+@contextmanager
+def _standard_input(payload: bytes) -> Iterator[int]:
+    """A descriptor that gives the payload, while nobody has to feed it: a pipe that holds it all, or else a file."""
+    if len(payload) <= select.PIPE_BUF:
+        stdin, feed = os.pipe()
+        try:
+            os.write(feed, payload)
+            os.close(feed)
+            yield stdin
+        finally:
+            os.close(stdin)
+    else:
+        with tempfile.TemporaryFile(buffering=0) as file:
+            view = memoryview(payload)
+            while view:
+                view = view[file.write(view) :]
+            file.seek(0)
+            yield file.fileno()
+
+
+def _read(descriptor: int, limit: int) -> tuple[bytes, int]:
+    """All that comes, if it is `limit` bytes at most, and how much it was."""
+    chunks, size = [], 0
+    while chunk := os.read(descriptor, 1 << 16):
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+    return b"".join(chunks), size
 
 
 def _status_words(status: int) -> str:
-    if status == 0:
-        return ""
-    return (
-        f"command failed: exit status {status}"
-        if status > 0
-        else f"command failed: killed by signal {-status}"
-    )
+    if status > 0:
+        return f"command failed: exit status {status}"
+    return f"command failed: killed by signal {-status}"

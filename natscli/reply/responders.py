@@ -13,56 +13,73 @@ Respond = Callable[[list[Message], int], list[Message]]
 
 HeaderTemplates = tuple[tuple[str, Template], ...]
 
+_START = headers.LINE + b"\r\n"
+_ONE_LINE = bytes.maketrans(b"\r\n\0", b"   ")
+
 
 def static(body: Template, header: HeaderTemplates) -> Respond:
     """The same body for all, or a templated one; headers likewise."""
-    if all(template.is_static for template in (body, *(t for _, t in header))):
-        payload = body.fill(Facts(0))
-        block = headers.encode(filled(header, Facts(0))) or None
-        return lambda batch, first: [(reply, b"", block, payload) for _, reply, _, _ in batch if reply]
-    return _templated(body, header)
+    lines = header_lines(header)
+    if not (body.is_static and lines.is_static):
+        return _templated(body, lines)
+    block, payload = header_block(lines.format), body.format
+    return lambda batch, first: [(reply, b"", block, payload) for _, reply, _, _ in batch if reply]
 
 
-def _templated(body: Template, header: HeaderTemplates) -> Respond:
-    fill = body.fill
+def _templated(body: Template, lines: Template) -> Respond:
+    fill, fill_lines = body.fill, lines.fill
 
     def respond(batch: list[Message], first: int) -> list[Message]:
         answers: list[Message] = []
         for number, (subject, reply, _, payload) in enumerate(batch, first):
             if reply:
                 facts = Facts(number, subject, payload)
-                block = headers.encode(filled(header, facts)) if header else None
-                answers.append((reply, b"", block, fill(facts)))
+                answers.append((reply, b"", header_block(fill_lines(facts)), fill(facts)))
         return answers
 
     return respond
 
 
 def echo(header: HeaderTemplates) -> Respond:
-    """What came: payload and headers, with `header` before them and NATS-Reply-Counter after, as the Go CLI does."""
+    """What came, payload and header lines: `header` before them, NATS-Reply-Counter after, as the Go CLI does."""
+    own = header_lines(header)
+    format = b"%b%%b%%b%b: %%d\r\n\r\n" % (_START, headers.REPLY_COUNTER.encode())
 
     def respond(batch: list[Message], first: int) -> list[Message]:
         answers: list[Message] = []
         for number, (subject, reply, block, payload) in enumerate(batch, first):
             if reply:
-                if header:
-                    own = headers.encode(filled(header, Facts(number, subject, payload)))
-                    block = own[:-2] + block[len(headers.LINE) + 2 :] if block else own
-                answers.append(
-                    (reply, b"", headers.append(block, ((headers.REPLY_COUNTER, str(number)),)), payload)
-                )
+                before = own.fill(Facts(number, subject, payload)) if header else b""
+                came = _lines_of(block) if block else b""
+                answers.append((reply, b"", format % (before, came, number), payload))
         return answers
 
     return respond
 
 
-def filled(header: HeaderTemplates, facts: Facts) -> list[tuple[str, str]]:
-    """Headers for one reply. A request put into a header cannot end its line."""
-    pairs = []
+def header_lines(header: HeaderTemplates) -> Template:
+    """All headers as one template of whole lines. A request put into a header cannot end its line."""
+    if all(template.is_static for _, template in header):
+        return Template(b"".join([b"%b: %b\r\n" % (name.encode(), t.format) for name, t in header]))
+    lines, fields = [], []
     for name, template in header:
-        value = template.fill(facts).translate(_ONE_LINE)
-        pairs.append((name, value.decode("utf-8", "surrogateescape")))
-    return pairs
+        format = template.format.replace(b"%", b"%%") if template.is_static else template.format
+        lines.append(b"%b: %b\r\n" % (name.encode().replace(b"%", b"%%"), format))
+        fields += [_on_one_line(field) for field in template.fields]
+    return Template(b"".join(lines), tuple(fields))
 
 
-_ONE_LINE = bytes.maketrans(b"\r\n\0", b"   ")
+def header_block(lines: bytes) -> bytes | None:
+    """The header block of these lines, or none without lines."""
+    return b"%b%b\r\n" % (_START, lines) if lines else None
+
+
+def _on_one_line(field: Callable[[Facts], bytes]) -> Callable[[Facts], bytes]:
+    return lambda facts: field(facts).translate(_ONE_LINE)
+
+
+def _lines_of(block: bytes) -> bytes:
+    """The lines of a header block; of one that is broken, or a status that only a server may send, none."""
+    if block.startswith(_START) and block.endswith(b"\r\n\r\n"):
+        return block[len(_START) : -2]
+    return b""

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import random
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from natscli.connection import Connection
+from natscli.connection import Connection, classify
 from natscli.environment import Environment
-from natscli.errors import InterruptedByUserError
+from natscli.errors import PynatsError
 from natscli.message import headers
+from natscli.nats_py import errors as nats_errors
 from natscli.output.pump import Pump
 from natscli.output.requests import RenderRequests
+from natscli.reply.backlog import Backlog
 from natscli.reply.responders import Respond
-from natscli.signals import on_signals
+from natscli.reply.workers import Workers
+from natscli.signals import on_stop
 from natscli.wire import Message
-
-#: Requests in hand (waiting for a command or a delay), and their bytes; more are refused, so memory stays bounded.
-_MOST_IN_HAND = 16_384
-_MOST_BYTES_IN_HAND = 64 * 1024 * 1024
-_REFUSAL = headers.service_error("too many requests are waiting", 503)
 
 
 class SlowResponder(Protocol):
     """A responder that takes its time: called in a thread, for one request at a time."""
 
-    def answer(self, message: Message, number: int) -> tuple[Message, str]:
-        """The reply, and what went wrong or an empty string."""
+    def answer(self, message: Message, number: int, limit: int) -> tuple[Message, str]:
+        """The reply, of `limit` bytes at most, and what went wrong or an empty string; never raises."""
 
     def kill(self) -> None:
         """Give up on what it does now."""
@@ -46,6 +45,18 @@ class Service:
     concurrency: int = 1
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Requests in hand at once, and their bytes; more are refused. Seconds to wait for the server at the end."""
+
+    requests: int = 16_384
+    size: int = 64 * 1024 * 1024
+    patience: float = 5.0
+
+
+LIMITS = Limits()
+
+
 class Server:
     """Serves one `Service` on one connection until it is stopped or has answered enough."""
 
@@ -55,89 +66,98 @@ class Server:
         connection: Connection,
         environment: Environment,
         render: RenderRequests,
-        respond: Respond | None,
-        slow: SlowResponder | None = None,
+        responder: Respond | SlowResponder,
+        limits: Limits = LIMITS,
     ) -> None:
-        """Answer with `respond`, in the event loop, or with `slow`, in threads."""
+        """Answer with `responder`: in the event loop, whole batches at once, or if it is a slow one in threads."""
         self._service = service
         self._connection = connection
         self._client = connection.client
         self._environment = environment
         self._render = render
-        self._respond = respond
-        self._slow = slow
-        self._pump = Pump(environment, lossy=True, on_failure=connection.client.on_failure)
+        self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._threads = ThreadPoolExecutor(service.concurrency, "command") if slow else None
-        self._number = 0
-        self._in_hand = 0
-        self._bytes_in_hand = 0
-        self._refused = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._respond: Respond | None = responder if callable(responder) else None
+        self._slow: SlowResponder | None = None if callable(responder) else responder
+        self._workers: Workers[tuple[Message, str]] = Workers(service.concurrency)
+        self._backlog = Backlog(limits.requests, limits.size)
+        self._pump = Pump(environment, lossy=True, on_failure=self._output_failed)
         self._stop = asyncio.Event()
-        self._hard_stop: asyncio.Future[None] = self._loop.create_future()
+        self._number = 0
+        self._refused = 0
 
     async def run(self) -> None:
         """Subscribe, serve, and drain at the end: whatever was accepted is answered.
 
         Raises:
-            PynatsError: refused, connection lost, output failed, or stopped a second time (status 130).
+            PynatsError: refused, or the connection was lost.
+            OSError: the output cannot be written.
+            asyncio.CancelledError: stopped a second time.
         """
-        service, environment = self._service, self._environment
-        subscription = await self._client.subscribe_batches(
-            service.subject, service.queue, self._on_batch, service.count
-        )
-        await self._connection.confirm()
-        group = f' in group "{service.queue}"' if service.queue else ""
-        environment.say(f"Listening on [{service.subject}]{group}")
+        service, environment, connection = self._service, self._environment, self._connection
         environment.sink = self._pump.story
-        on_signals(self._on_signal, "SIGINT", "SIGTERM")
-        stop = asyncio.ensure_future(self._stop.wait())
+        on_stop(self._stop.set)
         try:
-            await self._first_of(stop, self._connection.lost, self._hard_stop)
-            if not self._connection.lost.done():
-                await self._first_of(asyncio.ensure_future(self._drain(subscription)), self._connection.lost,
-                                     self._hard_stop)  # fmt: skip
-            if self._hard_stop.done():
-                raise InterruptedByUserError(f"stopped with {self._in_hand} requests unanswered")
-            if self._connection.lost.done() and not (service.count and self._number >= service.count):
-                raise self._connection.lost.result()
+            subscription = await self._client.subscribe_batches(
+                service.subject, service.queue, self._on_batch, service.count
+            )
+            await connection.confirm()
+            connection.on_refusal = self._on_refusal
+            group = f' in group "{service.queue}"' if service.queue else ""
+            environment.say(f"Listening on [{service.subject}]{group}")
+            await self._unless_lost(self._stop.wait())
+            await self._unless_lost(self._drain(subscription))
+        except nats_errors.Error as error:
+            raise classify(error, connection.url) from None
         finally:
-            stop.cancel()
-            if self._slow is not None and self._in_hand:
+            in_hand = self._backlog.requests
+            if self._slow is not None:
                 self._slow.kill()
-            if self._threads is not None:
-                self._threads.shutdown(wait=False, cancel_futures=True)
             self._tell_refused()
-            self._pump.close()
+            if in_hand:
+                environment.warn(f"stopped with {in_hand} requests unanswered")
+            self._pump.close(0.1 if in_hand else 1.0)
+        if self._pump.failure is not None:
+            raise self._pump.failure
 
-    async def _drain(self, subscription: object) -> None:
+    async def _drain(self, subscription: Any) -> None:
         """Take no more requests, answer those in hand, and see the replies off."""
-        if self._in_hand:
-            self._environment.say(f"Draining: {self._in_hand} requests in hand...")
-        if not (self._service.count and self._number >= self._service.count):
-            await subscription.drain()  # type: ignore[attr-defined]
-        await self._idle.wait()
+        if self._backlog.requests:
+            self._environment.say(f"Draining: {self._backlog.requests} requests in hand")
+        with suppress(
+            asyncio.TimeoutError, nats_errors.Error
+        ):  # without a connection, no more requests come anyway
+            await asyncio.wait_for(
+                subscription.drain() if self._client.is_connected else subscription.unsubscribe(),
+                self._limits.patience,
+            )
+        await self._backlog.empty()
         await self._client.published()
-        await self._connection.confirm()
+        if self._client.is_connected or self._client.pending_data_size:
+            await self._connection.confirm()
 
-    async def _first_of(self, *events: asyncio.Future[Any]) -> None:
-        done, _ = await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
-        for future in done:
-            future.result()
+    async def _unless_lost(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Wait for `work`, unless the connection is lost for good.
 
-    def _on_signal(self) -> None:
-        if not self._stop.is_set():
-            self._stop.set()
-        elif not self._hard_stop.done():
-            self._hard_stop.set_result(None)
+        Raises:
+            PynatsError: it was.
+        """
+        lost = self._connection.lost
+        task = asyncio.ensure_future(work)
+        await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            raise lost.result()
+        task.result()
+
+    # -- from requests to replies ----------------------------------------------------------------------------
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:  # noqa: ARG002
-        first = self._number
-        limit = self._service.count
-        if limit and first + len(batch) > limit:
+        first, limit = self._number, self._service.count
+        if limit:
             batch = batch[: limit - first]
+            if first + len(batch) == limit:
+                self._stop.set()
         self._number = first + len(batch)
         if self._respond is not None and not self._service.sleep:
             self._send(self._respond(batch, first))
@@ -145,26 +165,14 @@ class Server:
             for number, message in enumerate(batch, first):
                 if message[1]:
                     self._accept(message, number)
-        self._pump.put(
-            partial(self._render, batch, first),
-            len(batch),
-            sum([len(m[3]) + len(m[2] or b"") + 200 for m in batch]),
-        )
-        if limit and self._number >= limit:
-            self._stop.set()
+        size = 0 if self._pump.direct else sum([len(m[3]) + len(m[2] or b"") + 200 for m in batch])
+        self._pump.put(partial(self._render, batch, first), len(batch), size)
 
     def _accept(self, message: Message, number: int) -> None:
-        size = len(message[3])
-        if self._in_hand >= _MOST_IN_HAND or self._bytes_in_hand + size > _MOST_BYTES_IN_HAND:
-            if not self._refused:
-                self._loop.call_later(1.0, self._tell_refused)
-            self._refused += 1
-            self._client.send([(message[1], b"", _REFUSAL, b"")])
-            return
-        self._in_hand += 1
-        self._bytes_in_hand += size
-        self._idle.clear()
-        if self._service.sleep:
+        """Take a request in hand, to be answered later."""
+        if not self._backlog.accept(len(message[3])):
+            self._refuse(message)
+        elif self._service.sleep:
             self._loop.call_later(random.uniform(0, self._service.sleep), self._begin, message, number)
         else:
             self._begin(message, number)
@@ -172,44 +180,52 @@ class Server:
     def _begin(self, message: Message, number: int) -> None:
         if self._slow is None:
             assert self._respond is not None
-            self._finish(message, self._respond([message], number), "")
-        elif self._threads is not None:
-            future = self._threads.submit(self._slow.answer, message, number)
-            future.add_done_callback(
-                lambda done: (
-                    None
-                    if done.cancelled()
-                    else self._loop.call_soon_threadsafe(self._finished, message, number, done)
-                )
+            self._send(self._respond([message], number))
+            self._backlog.done(len(message[3]))
+        else:
+            self._workers.submit(
+                partial(self._slow.answer, message, number, self._client.max_payload),
+                partial(self._finish, message, number),
             )
 
-    def _finished(self, message: Message, number: int, done: object) -> None:
-        answer, problem = done.result()  # type: ignore[attr-defined]
-        self._finish(message, [answer], f"[#{number}] {problem}" if problem else "")
-
-    def _finish(self, message: Message, answers: list[Message], problem: str) -> None:
-        self._send(answers)
-        self._in_hand -= 1
-        self._bytes_in_hand -= len(message[3])
-        if not self._in_hand:
-            self._idle.set()
+    def _finish(self, message: Message, number: int, result: tuple[Message, str]) -> None:
+        answer, problem = result
+        self._send([answer])
+        self._backlog.done(len(message[3]))
         if problem:
-            self._environment.warn(problem)
+            self._environment.warn(f"[#{number}] {problem}")
 
     def _send(self, answers: list[Message]) -> None:
         most = self._client.max_payload
         for index, (subject, _, header, payload) in enumerate(answers):
             if len(payload) + (len(header) if header else 0) > most:
-                size = len(payload) + (len(header) if header else 0)
-                problem = f"the reply has {size} bytes, the server takes {most}"
-                self._environment.warn(problem)
+                problem = f"the reply has {len(payload) + len(header or b'')} bytes, the server takes {most}"
                 answers[index] = (subject, b"", headers.service_error(problem, 500), b"")
+                self._environment.warn(problem)
         if answers:
             self._client.send(answers)
+
+    # -- what went wrong -------------------------------------------------------------------------------------
+
+    def _refuse(self, message: Message) -> None:
+        if not self._refused:
+            self._loop.call_later(1.0, self._tell_refused)
+        self._refused += 1
+        error = headers.service_error("too many requests are waiting", 503)
+        self._client.send([(message[1], b"", error, b"")])
 
     def _tell_refused(self) -> None:
         refused, self._refused = self._refused, 0
         if refused:
             self._environment.warn(
-                f"{refused} requests were refused (code 503): more than {_MOST_IN_HAND} were waiting for an answer"
+                f"{refused} requests were refused (code 503): too many were waiting for an answer"
             )
+
+    def _on_refusal(self, error: PynatsError) -> None:
+        """A reply that is not permitted must not end the service: the requester chose its subject."""
+        self._environment.warn(error.what)
+
+    def _output_failed(self, error: Exception) -> None:  # noqa: ARG002
+        """Called in any thread: a service that can show nothing more stops; `run` says why."""
+        with suppress(RuntimeError):  # the loop is closed, all is over
+            self._loop.call_soon_threadsafe(self._stop.set)

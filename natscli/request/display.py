@@ -2,89 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from natscli.environment import Environment
-from natscli.errors import PynatsError, explain
+from natscli.errors import PynatsError, Report, explain
 from natscli.output import json_lines
-from natscli.output.pump import Pump, write_all
+from natscli.output.pump import Pump
 from natscli.output.replies import RenderReply, Reply
 from natscli.output.summary import summary_lines
 from natscli.request.requester import Tally
 from natscli.request.source import Question
 from natscli.request.timings import timings
+from natscli.request.translate import Translator
 
-#: Turns a payload, of a reply to the subject, into what is shown of it; may raise PynatsError.
-Translate = Callable[[bytes, str], bytes]
+#: Replies that may wait for their translation before no more requests are sent.
+_MOST_UNTRANSLATED = 256
 
 
 class RequestDisplay:
-    """Shows replies and failures as they come. With `several` requests they are numbered, and summed up.
+    """Shows replies and failures as they come, in that order, and never holds up who receives them.
 
-    `problem` is the first failure of the translation; the reply was shown as it came then.
+    With `many` requests they are numbered, and summed up. `problem` is the first failure of the translation; the
+    reply was shown as it came then. `broken` is done when nothing can be shown any more.
     """
 
     def __init__(
         self,
         environment: Environment,
         render: RenderReply,
-        pump: Pump | None,
         *,
         tell: bool,
         as_json: bool,
-        several: bool,
-        translate: Translate | None = None,
+        many: bool,
+        translator: Translator | None = None,
     ) -> None:
         self._environment = environment
         self._render = render
-        self._pump = pump
         self._tell = tell
         self._as_json = as_json
-        self._several = several
-        self._translate = translate
+        self._many = many
+        self._translator = translator
+        self._untranslated: deque[Reply] = deque()
+        self._translation: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._sink = environment.sink
+        self._pump = Pump(environment, lossy=False, on_failure=self._on_failure)
+        environment.sink = self._pump.story
+        self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
         self.problem: PynatsError | None = None
 
     @property
     def behind(self) -> bool:
         """See `requester.Display`."""
-        return self._pump is not None and self._pump.behind
+        return self._pump.behind or len(self._untranslated) >= _MOST_UNTRANSLATED
 
     def sending(self, question: Question) -> None:
         """See `requester.Display`."""
         if self._tell:
-            number = f"[#{question.number}] " if self._several else ""
+            number = f"[#{question.number}] " if self._many else ""
             self._environment.say(f"{number}Sending request on [{question.subject}]")
 
     def reply(self, reply: Reply) -> None:
         """See `requester.Display`."""
-        if self._translate is not None:
-            try:
-                reply = reply._replace(payload=self._translate(reply.payload, reply.subject))
-            except PynatsError as error:
-                self._environment.error(explain(error))
-                self.problem = self.problem or error
-        self._put(partial(self._render, reply), len(reply.payload))
+        if self._translator is None:
+            self._show(reply)
+            return
+        self._untranslated.append(reply)
+        if self._translation is None or self._translation.done():
+            self._translation = self._loop.create_task(self._translate(self._translator))
 
-    def failed(self, question: Question, error: PynatsError) -> None:
+    def failed(self, questions: Sequence[Question], error: PynatsError) -> None:
         """See `requester.Display`."""
         report = explain(error)
         if self._as_json:
-            record = json_lines.error_record(question.subject, question.number, report)
-            self._put(lambda: (b"", json_lines.line(record)), 100)
+            about = [(q.subject, q.number) for q in questions] or [("", 0)]
+            lines = b"".join([error_line(self._environment, report, *which) for which in about])
+            self._pump.put(lambda: (b"", lines), len(about), len(lines))
+        if self._many and questions:
+            which = f"#{questions[0].number}" if len(questions) == 1 else f"{len(questions)} requests"
+            report = replace(report, message=f"[{which}] {report.message}")
         self._environment.error(report)
 
     def summary(self, tally: Tally) -> None:
-        """The end of a run of several."""
-        if self._several:
+        """Say what became of many requests."""
+        if self._many:
             for line in summary_lines(tally.sent, tally.answered, tally.failed, timings(tally.rtts)):
                 self._environment.note(line)
 
-    def _put(self, render: Callable[[], tuple[bytes, bytes]], size: int) -> None:
-        if self._pump is not None:
-            self._pump.put(render, 1, size)
-            return
-        story, data = render()
-        if story:
-            self._environment.sink(story)
-        write_all(self._environment.stdout, data)
+    async def finish(self, tally: Tally) -> None:
+        """Wait until all is shown, the summary too; as long as it takes, readers may be slow.
+
+        Raises:
+            PynatsError: it could not be shown.
+        """
+        if self._translation is not None:
+            await asyncio.wait((self._translation, self.broken), return_when=asyncio.FIRST_COMPLETED)
+        self.summary(tally)
+        written = asyncio.Event()
+
+        def after_the_rest() -> tuple[bytes, bytes]:
+            self._loop.call_soon_threadsafe(written.set)
+            return b"", b""
+
+        self._pump.put(after_the_rest, 0, 0)
+        waiting = self._loop.create_task(written.wait())
+        await asyncio.wait((waiting, self.broken), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self.broken.done() and tally.first_failure is not self.broken.result():
+            raise self.broken.result()
+
+    def close(self) -> None:
+        """Show no more; what is said from now on goes straight to stderr."""
+        self._pump.close()
+        self._environment.sink = self._sink
+
+    def _show(self, reply: Reply) -> None:
+        self._pump.put(partial(self._render, reply), 1, len(reply.payload) + len(reply.header or b"") + 200)
+
+    async def _translate(self, translator: Translator) -> None:
+        while self._untranslated:
+            reply = self._untranslated.popleft()
+            try:
+                payload, told = await translator.run(reply.payload, reply.subject)
+            except PynatsError as error:
+                self.problem = self.problem or error
+                self._show(reply)
+                self.failed([Question(reply.request, reply.subject, None, b"")], error)
+            else:
+                for line in told.splitlines():
+                    self._environment.warn(line)
+                self._show(reply._replace(payload=payload))
+
+    def _on_failure(self, error: BaseException) -> None:
+        self._loop.call_soon_threadsafe(self._break, PynatsError(explain(error).message))
+
+    def _break(self, error: PynatsError) -> None:
+        if not self.broken.done():
+            self.broken.set_result(error)
+
+
+def error_line(environment: Environment, report: Report, subject: str, request: int) -> bytes:
+    """A failure as a line of JSON, without secrets; `request` is its number, 0 when the whole run failed."""
+    clean = replace(report, message=environment.redactor.redact(report.message))
+    record = json_lines.error_record(subject, request, clean)
+    return json_lines.line(record, ascii_only=environment.stdout.isatty())

@@ -50,6 +50,9 @@ class Recipe:
 class Source(Protocol):
     """Gives requests as they are asked for."""
 
+    def start(self, wake: Callable[[], None]) -> None:
+        """Get ready; `wake` is called in the event loop whenever there may be more."""
+
     def take(self) -> Question | None:
         """The next request, or None when there is none now.
 
@@ -70,6 +73,9 @@ class Counted:
         self._count = count
         self._given = 0
 
+    def start(self, wake: Callable[[], None]) -> None:
+        """See `Source`."""
+
     def take(self) -> Question | None:
         """See `Source`."""
         if self.exhausted:
@@ -86,10 +92,10 @@ class Counted:
 class Lines:
     """A request for each line of a stream, as it comes, each sent `count` times."""
 
-    def __init__(self, recipe: Recipe, stream: BinaryIO, count: int) -> None:
+    def __init__(self, recipe: Recipe, count: int, stream: BinaryIO) -> None:
         self._recipe = recipe
-        self._stream = stream
         self._count = count
+        self._stream = stream
         self._lines: deque[bytes | InputError] = deque()
         self._ended = False
         self._given = 0
@@ -97,7 +103,7 @@ class Lines:
         self._taken: Callable[[], object] = lambda: None
 
     def start(self, wake: Callable[[], None]) -> None:
-        """Begin to read; `wake` is called in the event loop whenever there is more."""
+        """See `Source`: begin to read."""
         loop = asyncio.get_running_loop()
 
         def arrived(line: bytes | InputError | None) -> None:

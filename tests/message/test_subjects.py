@@ -1,0 +1,44 @@
+"""Which subjects can be sent to and listened on."""
+
+from __future__ import annotations
+
+import pytest
+
+from natscli.errors import InputError
+from natscli.message.subjects import check_publish_subject, check_queue, check_subscribe_subject
+
+NEITHER = ["", "a..b", ".a", "a.", ".", "a b", "a\tb", "a\r\nPUB b 0", "a\0b", "a\x1b[2Jb", "a\x9bb", "a\udcffb"]
+
+
+@pytest.mark.parametrize("subject", NEITHER)
+def test_a_broken_subject_is_refused(subject: str) -> None:
+    for check in (check_publish_subject, check_subscribe_subject):
+        with pytest.raises(InputError, match="subject") as caught:
+            check(subject)
+        assert caught.value.where == "SUBJECT"
+
+
+@pytest.mark.parametrize("subject", ["a.*", "*", ">", "a.>", "a.*.b"])
+def test_wildcards_are_for_listening_only(subject: str) -> None:
+    check_subscribe_subject(subject)
+    with pytest.raises(InputError, match="wildcard"):
+        check_publish_subject(subject)
+
+
+def test_the_last_wildcard_comes_last() -> None:
+    with pytest.raises(InputError, match="last token"):
+        check_subscribe_subject("a.>.b")
+
+
+@pytest.mark.parametrize("subject", ["a", "help.please", "a*b", "a>b.c", "größe.日本", "$SYS.x", "👩‍🚀"])
+def test_any_other_text_is_a_subject(subject: str) -> None:
+    check_publish_subject(subject)
+    check_subscribe_subject(subject)
+
+
+def test_a_queue_group_has_no_spaces() -> None:
+    check_queue("")
+    check_queue("NATS-RPLY-22")
+    for queue in ("a b", "a\n", "a\x1b"):
+        with pytest.raises(InputError, match="queue group"):
+            check_queue(queue)

@@ -1,0 +1,46 @@
+"""Fixtures for the tests of `pynats request`; see responders.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.programs import Run, Runner
+from tests.request.responders import Responders
+from tests.servers import Server
+
+
+@pytest.fixture(scope="session")
+def session_responders(nats_server: Server) -> Iterator[Responders]:
+    """One client for all tests of a worker."""
+    responders = Responders(nats_server.url)
+    yield responders
+    responders.close()
+
+
+@pytest.fixture
+def responders(session_responders: Responders) -> Responders:
+    """`responders(answers)` answers on the shared server and gives the subject; `requests` are those that came."""
+    session_responders.requests.clear()
+    return session_responders
+
+
+@pytest.fixture
+def responders_on() -> Iterator[Callable[[Server], Responders]]:
+    """`responders_on(server)` is the same on another server."""
+    with ExitStack() as stack:
+
+        def start(server: Server) -> Responders:
+            responders = Responders(server.url)
+            stack.callback(responders.close)
+            return responders
+
+        yield start
+
+
+@pytest.fixture
+def ask(pynats: Runner, nats_server: Server) -> Callable[..., Run]:
+    """`ask(subject, *args)` runs `pynats request` on the shared server."""
+    return lambda *args, **how: pynats("request", *args, **{"server": nats_server, **how})

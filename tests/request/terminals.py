@@ -1,0 +1,53 @@
+"""Running `pynats` on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+import tty
+
+from tests.programs import Runner, record
+from tests.servers import Server
+
+
+def run_on_terminal(
+    runner: Runner,
+    *arguments: str,
+    server: Server,
+    env: dict[str, str] | None = None,
+    stderr: int | None = None,
+    typed: bytes | None = None,
+) -> tuple[int, bytes]:
+    """Run `pynats` with stdout on a terminal, stderr too unless given, stdin when something is `typed`.
+
+    Returns its exit status and what the terminal got, byte for byte.
+    """
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "natscli", *arguments],
+        env={**runner.environ, "NATS_URL": server.url, **(env or {})},
+        stdin=subprocess.DEVNULL if typed is None else slave,
+        stdout=slave,
+        stderr=slave if stderr is None else stderr,
+        cwd=runner.directory,
+        start_new_session=True,
+    )
+    os.close(slave)
+    if typed:
+        os.write(master, typed)
+    output = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:  # how Linux says that nobody has the other side open any more
+            break
+        if not chunk:
+            break
+        output += chunk
+    os.close(master)
+    status = process.wait(30)
+    record(output, arguments)
+    return status, output

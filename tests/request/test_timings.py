@@ -1,0 +1,29 @@
+"""Statistics of round-trip times."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from natscli.request.timings import timings
+
+
+def test_nothing_has_no_timings() -> None:
+    assert timings([]) == {}
+
+
+def test_one_sample_is_all_of_them() -> None:
+    assert timings([5]) == {"min": 5, "mean": 5, "p50": 5, "p90": 5, "p99": 5, "max": 5}
+
+
+def test_percentiles_are_nearest_ranks() -> None:
+    assert timings(range(100, 0, -1)) == {"min": 1, "mean": 50, "p50": 50, "p90": 90, "p99": 99, "max": 100}
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1))
+def test_percentiles_were_seen_and_are_in_order(samples: list[int]) -> None:
+    found = timings(samples)
+    shown = [found[name] for name in ("min", "p50", "p90", "p99", "max")]
+    assert shown == sorted(shown)
+    assert set(shown) <= set(samples)
+    assert found["min"] <= found["mean"] <= found["max"]

@@ -1,0 +1,251 @@
+"""The root command: what it lists, what it accepts where, and how it answers mistakes."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from natscli.cli import ALIASES, COMMANDS, Command, Group, cli, run
+from natscli.environment import Environment
+from natscli.errors import EXIT_STATUS_HELP
+from natscli.params import App, connection_options
+from tests.programs import Runner
+from tests.servers import Server, free_port
+
+
+def walk(ctx: click.Context) -> Iterator[click.Context]:
+    """The contexts of a command and of all commands below it."""
+    yield ctx
+    if isinstance(ctx.command, click.Group):
+        for name in ctx.command.list_commands(ctx):
+            command = ctx.command.get_command(ctx, name)
+            assert command is not None
+            yield from walk(click.Context(command, parent=ctx, info_name=name))
+
+
+def all_commands() -> Iterator[click.Context]:
+    """The contexts of `pynats` and of all its commands."""
+    # With the settings: click keeps the help option that the first context asks for.
+    return walk(click.Context(cli, info_name="pynats", **cli.context_settings))
+
+
+EVERY = [ctx.command_path.split()[1:] for ctx in all_commands()]
+
+
+def in_process(*arguments: str) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of a run in this process."""
+    out, err = io.BytesIO(), io.BytesIO()
+    environment = Environment(io.BytesIO(), out, err, {})
+    return run(list(arguments), environment), out.getvalue().decode(), err.getvalue().decode()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_table_says_of_a_command_what_it_says_itself(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert isinstance(command, Command | Group)
+    assert command.name == name
+    assert command.get_short_help_str(100).rstrip(".") == COMMANDS[name][2].rstrip(".")
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_every_help_works_and_fits_100_columns(path: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for flag in ("-h", "--help"):
+        assert in_process(*path, flag)[0] == 0
+        text = capsys.readouterr().out
+        assert text.startswith(f"Usage: {' '.join(['pynats', *path])}")
+        assert [line for line in text.splitlines() if len(line) > 100] == []
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_every_option_says_what_it_is_for(path: list[str]) -> None:
+    ctx = next(c for c in all_commands() if c.command_path.split()[1:] == path)
+    for param in ctx.command.get_params(ctx):
+        if isinstance(param, click.Option):
+            assert param.help, param.opts
+            assert param.help.endswith((".", "]")), param.opts
+
+
+def test_the_help_of_a_real_run_is_at_most_100_columns_wide(pynats: Runner) -> None:
+    help_text = pynats("--help", env={"COLUMNS": "200"})
+    assert help_text.status == 0
+    assert 80 < max(map(len, help_text.lines)) <= 100
+
+
+def test_the_help_lists_commands_aliases_exit_statuses_and_variables(pynats: Runner) -> None:
+    text = pynats("--help").text
+    for name, (_, _, line) in COMMANDS.items():
+        assert name in text
+        assert line in text
+    for alias, name in ALIASES.items():
+        assert f"{name}, {alias} " in text
+    for status, line in EXIT_STATUS_HELP.items():
+        assert f"  {int(status)} " in text
+        assert line in text
+    for variable in ("NATS_URL", "NATS_CONTEXT", "XDG_CONFIG_HOME", "NO_COLOR"):
+        assert variable in text
+
+
+def test_arguments_are_not_listed_among_the_options(pynats: Runner) -> None:
+    assert "  SUBJECT" not in pynats("request", "--help").lines
+
+
+def test_no_arguments_is_bad_usage_and_shows_the_help(pynats: Runner) -> None:
+    nothing = pynats()
+    assert (nothing.status, nothing.stdout) == (2, b"")
+    assert "Usage: pynats" in nothing.stderr
+    assert "\\n" not in nothing.stderr
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_an_alias_is_its_command(pynats: Runner, alias: str) -> None:
+    by_alias, by_name = pynats(alias, "--help"), pynats(ALIASES[alias], "--help")
+    assert (by_alias.status, by_alias.stderr) == (0, "")
+    assert by_alias.text.partition("\n")[2] == by_name.text.partition("\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [("rply", "reply"), ("requst", "request"), ("contxt", "context"), ("sever", "server")],
+)
+def test_a_mistyped_command_suggests_the_near_one(typed: str, near: str) -> None:
+    status, out, err = in_process(typed)
+    assert (status, out) == (2, "")
+    assert err.splitlines()[0] == f"pynats: error: no such command {typed!r}, did you mean {near!r}?"
+
+
+def test_a_command_like_no_other_suggests_none() -> None:
+    status, _, err = in_process("xyzzy")
+    assert status == 2
+    assert err.splitlines() == ["pynats: error: no such command 'xyzzy'", "  hint: try 'pynats --help'"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [(("--servr", "x"), "--server"), (("request", "--hedaer", "a:b", "s"), "--header")],
+)
+def test_a_mistyped_option_suggests_the_near_one(arguments: tuple[str, ...], near: str) -> None:
+    status, out, err = in_process(*arguments)
+    assert (status, out) == (2, "")
+    assert near in err.splitlines()[0]
+    assert err.count("\n") == 2
+
+
+def test_a_missing_argument_is_bad_usage() -> None:
+    status, out, err = in_process("request")
+    assert (status, out) == (2, "")
+    assert err.splitlines() == [
+        "pynats: error: missing argument 'SUBJECT'",
+        "  hint: try 'pynats request --help'",
+    ]
+
+
+def flags_of(*arguments: str) -> dict[str, object]:
+    """The connection flags that a command named `probe` gets from a command line."""
+
+    @click.group(cls=Group)
+    @connection_options
+    def root() -> None: ...
+
+    @root.command()
+    @connection_options
+    def probe() -> None: ...
+
+    app = App(Environment(io.BytesIO(), io.BytesIO(), io.BytesIO(), {}))
+    root.main(list(arguments), standalone_mode=False, obj=app)
+    return app.flags
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("-s", "a", "probe"), {"server": "a"}),
+        (("probe", "-s", "a"), {"server": "a"}),
+        (("-s", "a", "probe", "-s", "b"), {"server": "b"}),
+        (("--timeout", "1s", "probe", "--timeout", "300ms"), {"timeout": 0.3}),
+        (("--user", "u", "probe", "--tlsfirst"), {"user": "u", "tlsfirst": True}),
+        (("--no-context", "probe"), {"no_context": True}),
+        (("probe",), {}),
+        (("--token", "", "probe"), {"token": ""}),
+    ],
+)
+def test_connection_options_are_taken_before_and_after_the_command_and_the_later_wins(
+    arguments: tuple[str, ...], expected: dict[str, object]
+) -> None:
+    assert flags_of(*arguments) == expected
+
+
+def test_a_real_request_goes_to_the_server_that_is_named_last(pynats: Runner, nats_server: Server) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    assert pynats("-s", nowhere, "request", "-s", nats_server.url, "nobody.listens", "x").status == 3
+    assert pynats("-s", nats_server.url, "request", "-s", nowhere, "nobody.listens", "x").status == 5
+    assert pynats("-s", nats_server.url, "request", "nobody.listens", "x").status == 3
+
+
+@pytest.mark.parametrize("timeout", ["x", "-1s", "5 parsecs"])
+def test_a_bad_value_names_the_option_and_the_value(timeout: str) -> None:
+    status, _, err = in_process("request", f"--timeout={timeout}", "s", "x")
+    assert status == 2
+    assert "'--timeout'" in err.splitlines()[0]
+    assert repr(timeout) in err.splitlines()[0]
+
+
+def test_an_error_in_a_command_is_one_line_and_trace_tells_more(pynats: Runner, tmp_path: Path) -> None:
+    missing = ("request", "s", "--body-file", str(tmp_path / "missing"))
+    run = pynats(*missing)
+    assert run.status == 2
+    assert len([line for line in run.errors if not line.startswith("  hint: ")]) == 1
+    assert "Traceback" in pynats("--trace", "context", "info", "missing").stderr
+
+
+def test_the_version_is_the_one_of_the_package(pynats: Runner) -> None:
+    from natscli import __version__
+
+    assert pynats("--version").lines == [f"pynats {__version__}"]
+
+
+def test_output_to_a_reader_that_went_away_is_no_traceback(pynats: Runner) -> None:
+    import os
+    import subprocess
+    import sys
+
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "natscli", "--help"]
+    done = subprocess.run(
+        command, stdout=write_end, stderr=subprocess.PIPE, env=pynats.environ, timeout=30, check=False
+    )
+    os.close(write_end)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("server", "--help"), ("context", "--help")]
+)
+def test_a_command_that_connects_to_nothing_loads_no_network_code(
+    pynats: Runner, arguments: tuple[str, ...]
+) -> None:
+    import subprocess
+    import sys
+
+    program = """
+import json, sys
+from natscli.cli import run
+from natscli.environment import Environment
+run(sys.argv[1:], Environment.current())
+heavy = {"asyncio", "nats", "rich", "ssl", "aiohttp", "natscli.connection"}
+print(json.dumps(sorted(heavy & set(sys.modules))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.PIPE,
+        env=pynats.environ,
+        timeout=30,
+        check=True,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == []
