@@ -12,6 +12,8 @@ from benchmarks import report
 from benchmarks.cases import Case, all_cases
 from benchmarks.server import ROOT, Bench, BenchError
 
+#: Load average above which the figures say more about the neighbours.
+BUSY = 0.7
 BEGIN, END = "<!-- table -->", "<!-- /table -->"
 
 
@@ -24,6 +26,8 @@ def main() -> int:
         return 2
     results: list[report.Result] = []
     about = report.about_this_run(options.runs)
+    if about["load"] > BUSY:
+        print(f"the machine is busy (load {about['load']}): wait for a result to keep", file=sys.stderr)
     with Bench() as bench:
         for case in cases:
             result = measure(bench, case, options.runs)

@@ -23,12 +23,12 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "reply": (
         "natscli.commands.reply",
         "reply",
-        "Answer requests on SUBJECT with BODY, an echo, or the output of a command.",
+        "Answer requests with a body, an echo, or a command.",
     ),
     "request": (
         "natscli.commands.request",
         "request",
-        "Send a request on SUBJECT with BODY and show the replies.",
+        "Send a request and show the replies.",
     ),
     "context": ("natscli.commands.context", "context", "Manage contexts: named connection settings."),
     "server": ("natscli.commands.server", "server", "Run a local nats-server for development."),

@@ -270,7 +270,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
     @property
     def server_info(self) -> dict[str, Any]:
         """What the server said of itself in INFO."""
-        return dict(self._server_info)
+        return dict(self._server_info) if isinstance(self._server_info, dict) else {}
 
     @property
     def tls_version(self) -> str:

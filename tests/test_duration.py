@@ -37,7 +37,23 @@ def test_a_duration_is_understood(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "s", "5x", "5S", "1m 30s", "-1", "-5s", "nan", "inf", "1e999", "9" * 400 + "s", "1..5s", "1h30", "µ"],
+    [
+        "",
+        " ",
+        "s",
+        "5x",
+        "5S",
+        "1m 30s",
+        "-1",
+        "-5s",
+        "nan",
+        "inf",
+        "1e999",
+        "9" * 400 + "s",
+        "1..5s",
+        "1h30",
+        "µ",
+    ],
 )
 def test_anything_else_is_not_a_duration(text: str) -> None:
     with pytest.raises(ValueError, match="duration"):

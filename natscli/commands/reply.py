@@ -69,7 +69,7 @@ def reply(
     app: App, *, subject: str, body: str | None, echo: bool, command: str | None, queue: str, sleep: float,
     header: tuple[str, ...], count: int, concurrency: int | None, templates: bool, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
-    """Answer requests on SUBJECT with BODY, an echo, or the output of a command.
+    """Answer requests with a body, an echo, or a command.
 
     SUBJECT may have the wildcards * and >.
     """

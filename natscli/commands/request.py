@@ -75,7 +75,7 @@ def request(
     count: int | None, concurrency: int, replies: int, reply_timeout: float | None, wait_for_empty: bool,
     translate: str | None, force_stdin: bool, send_on: str, templates: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
-    """Send a request on SUBJECT with BODY and show the replies.
+    """Send a request and show the replies.
 
     RTT is the time from writing the request to the arrival of the reply.
     """

@@ -47,7 +47,10 @@ def test_bytes_that_are_not_utf_8_survive() -> None:
 
 
 def test_lines_that_are_no_headers_are_left_out() -> None:
-    assert headers.decode(b"NATS/1.0\r\nnothing\r\n: x\r\nA:1\r\nB:  a: b \r\n\r\n") == (("A", "1"), ("B", "a: b"))
+    assert headers.decode(b"NATS/1.0\r\nnothing\r\n: x\r\nA:1\r\nB:  a: b \r\n\r\n") == (
+        ("A", "1"),
+        ("B", "a: b"),
+    )
 
 
 @pytest.mark.parametrize("value", ["a\r\nB: 2", "a\nb", "a\rb", "a\0b"])

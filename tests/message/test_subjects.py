@@ -7,7 +7,20 @@ import pytest
 from natscli.errors import InputError
 from natscli.message.subjects import check_publish_subject, check_queue, check_subscribe_subject
 
-NEITHER = ["", "a..b", ".a", "a.", ".", "a b", "a\tb", "a\r\nPUB b 0", "a\0b", "a\x1b[2Jb", "a\x9bb", "a\udcffb"]
+NEITHER = [
+    "",
+    "a..b",
+    ".a",
+    "a.",
+    ".",
+    "a b",
+    "a\tb",
+    "a\r\nPUB b 0",
+    "a\0b",
+    "a\x1b[2Jb",
+    "a\x9bb",
+    "a\udcffb",
+]
 
 
 @pytest.mark.parametrize("subject", NEITHER)

@@ -1,0 +1,199 @@
+"""Requests answered by real commands."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from natscli.errors import InputError
+from natscli.message import headers
+from natscli.message.templates import compile_command, compile_template
+from natscli.reply.command import Command
+from tests.servers import process_exists
+
+ENVIRON = {"PATH": os.environ["PATH"], "KEPT": "yes"}
+
+
+def command(line: str, environ: Mapping[str, str] = ENVIRON, header: dict[str, str] | None = None) -> Command:
+    lines = tuple((k, compile_template(v, "--header", reply=True)) for k, v in (header or {}).items())
+    return Command(compile_command(line, "--command"), environ, lines)
+
+
+def python(code: str) -> str:
+    """A command line that runs `code`."""
+    return shlex.join([sys.executable, "-S", "-c", code])
+
+
+def answer(
+    command: Command, payload: bytes = b"", subject: bytes = b"a.b", number: int = 0, limit: int = 1 << 20
+) -> tuple[bytes, dict[str, str], str]:
+    """The payload of the reply, its headers, and what went wrong."""
+    (to, reply, block, output), problem = command.answer((subject, b"inbox", None, payload), number, limit)
+    assert (to, reply) == (b"inbox", b"")
+    return output, dict(headers.decode(block)), problem
+
+
+def failed(problem: str) -> dict[str, str]:
+    return {"Nats-Service-Error": problem, "Nats-Service-Error-Code": "500"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 4097, 70_000, 1_000_000])
+def test_the_payload_is_on_stdin_and_the_output_is_the_reply(size: int) -> None:
+    payload = os.urandom(size)
+    assert answer(command("cat"), payload) == (payload, {}, "")
+
+
+def test_no_output_is_an_empty_reply() -> None:
+    assert answer(command("true")) == (b"", {}, "")
+
+
+def test_subject_and_payload_are_in_the_environment() -> None:
+    code = (
+        "import os; print(*(os.environ.get(n) for n in ('NATS_REQUEST_SUBJECT','NATS_REQUEST_BODY','KEPT')))"
+    )
+    assert answer(command(python(code)), b"hi there") == (b"a.b hi there yes\n", {}, "")
+
+
+@pytest.mark.parametrize(
+    "payload", [b"a\0b", b"x" * (128 * 1024), b"x" * 1_000_000], ids=["NUL", "128k", "1M"]
+)
+def test_a_payload_that_no_variable_can_hold_is_on_stdin_only(payload: bytes) -> None:
+    code = "import os,sys; print('NATS_REQUEST_BODY' in os.environ, len(sys.stdin.buffer.read()))"
+    assert answer(command(python(code)), payload) == (b"False %d\n" % len(payload), {}, "")
+
+
+def test_a_payload_that_is_too_much_together_with_the_rest_is_on_stdin_only() -> None:
+    big = {f"BIG{n}": "x" * 120_000 for n in range(17)}  # of the 2 MiB that there are
+    code = "import os,sys; print('NATS_REQUEST_BODY' in os.environ, len(sys.stdin.buffer.read()))"
+    assert answer(command(python(code), ENVIRON | big), b"y" * 120_000) == (b"False 120000\n", {}, "")
+
+
+def test_a_payload_that_is_not_utf_8_arrives_everywhere_unchanged() -> None:
+    code = (
+        "import os,sys; sys.stdout.buffer.write(os.environb[b'NATS_REQUEST_BODY']+os.fsencode(sys.argv[1]))"
+    )
+    assert answer(command(python(code) + " {{Request}}"), b"\xff\xfe") == (b"\xff\xfe\xff\xfe", {}, "")
+
+
+def test_a_request_is_one_argument_whatever_is_in_it() -> None:
+    line = python("import sys; print(sys.argv[1:])") + " {{Request}} 'x {{0}}-{{1}}' {{Count}}"
+    payload = b"a b \"c d\" 'e' $(touch x) ; {{ID}} %s"
+    output, _, _ = answer(command(line), payload, number=7)
+    assert output.decode() == f"{[payload.decode(), 'x a-b', '7']}\n"
+
+
+def test_an_empty_request_is_an_empty_argument() -> None:
+    assert answer(command(python("import sys; print(sys.argv[1:])") + " {{Request}}"))[0] == b"['']\n"
+
+
+def test_headers_are_filled_in() -> None:
+    assert answer(
+        command("true", header={"N": "{{Count}}", "R": "{{Request}}"}), b"hi\r\nX: y", number=4
+    ) == (
+        b"",
+        {"N": "4", "R": "hi  X: y"},
+        "",
+    )
+
+
+def test_a_failure_is_answered_with_the_output_and_says_so() -> None:
+    problem = "command failed: exit status 3"
+    assert answer(command("sh -c 'echo out; echo err >&2; exit 3'", header={"Own": "1"})) == (
+        b"out\nerr\n", failed(problem), problem,
+    )  # fmt: skip
+
+
+def test_a_command_that_was_killed_by_a_signal_says_which() -> None:
+    problem = "command failed: killed by signal 9"
+    assert answer(command("sh -c 'echo out; kill -9 $$'")) == (b"out\n", failed(problem), problem)
+
+
+@pytest.mark.parametrize("line", ["no-such-program", "./missing", "/etc/passwd", "/"])
+def test_a_program_that_cannot_run_is_found_at_once(line: str) -> None:
+    with pytest.raises(InputError, match=r"cannot run '.*': not found, or not executable"):
+        command(line)
+
+
+def test_a_program_named_by_the_request_may_be_missing() -> None:
+    by_token = command("{{1}} x")
+    assert answer(by_token, subject=b"run.echo") == (b"x\n", {}, "")
+    problem = "cannot run the command: not found, or not executable"
+    assert answer(by_token, subject=b"run.nope") == (b"", failed(problem), problem)
+
+
+def test_a_program_that_vanished_is_answered_with_an_error(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\necho hi\n")
+    script.chmod(0o700)
+    responder = command(str(script))
+    assert answer(responder)[0] == b"hi\n"
+    script.unlink()
+    problem = "cannot run the command: no such file or directory"
+    assert answer(responder) == (b"", failed(problem), problem)
+
+
+def test_a_request_that_no_argument_can_hold_is_answered_with_an_error() -> None:
+    responder = command("echo {{Request}}")
+    problem = "cannot run the command: embedded null byte"
+    assert answer(responder, b"a\0b") == (b"", failed(problem), problem)
+    problem = "cannot run the command: argument list too long"
+    assert answer(responder, b"x" * 200_000) == (b"", failed(problem), problem)
+
+
+def test_output_over_the_limit_is_not_kept() -> None:
+    output, lines, problem = answer(command(python("print('x' * 999_999)")), limit=500_000)
+    assert problem == "the output has 1000000 bytes, the server takes 500000"
+    assert (output, lines) == (b"", failed(problem))
+
+
+def test_a_command_need_not_read_its_input() -> None:
+    assert answer(command("true"), b"x" * 1_000_000) == (b"", {}, "")
+
+
+def test_a_command_dies_of_a_closed_pipe_as_in_a_shell() -> None:
+    assert answer(command("sh -c 'yes | head -1'")) == (b"y\n", {}, "")
+
+
+def test_a_command_has_nothing_open_but_its_three_streams() -> None:
+    code = "import os; print([n for n in map(int, os.listdir('/dev/fd')) if n > 2 and os.path.exists(f'/dev/fd/{n}')])"
+    assert answer(command(python(code)), b"x" * 10_000)[0] == b"[]\n"
+
+
+def test_a_command_is_in_a_process_group_of_its_own() -> None:
+    output, _, _ = answer(command(python("import os; print(os.getpid() == os.getpgrp())")))
+    assert output == b"True\n"
+
+
+def test_nothing_is_left_open() -> None:
+    responder = command("cat")
+    before = len(os.listdir("/dev/fd"))
+    for payload in (b"", b"x" * 10_000):
+        answer(responder, payload)
+    answer(command("echo {{Request}}"), b"\0")
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_kill_ends_what_runs_and_what_that_started_and_starts_nothing_more(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    responder = command(f"sh -c 'sleep 1000 & echo $$ $! >{pids}.new; mv {pids}.new {pids}; wait'")
+    results: list[tuple[bytes, dict[str, str], str]] = []
+    thread = threading.Thread(target=lambda: results.append(answer(responder)))
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not pids.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    responder.kill()
+    thread.join(30)
+    problem = f"command failed: killed by signal {int(signal.SIGKILL)}"
+    assert results == [(b"", failed(problem), problem)]
+    assert not [pid for pid in map(int, pids.read_text().split()) if process_exists(pid)]
+    assert answer(responder)[2] == "cannot run the command: stopped"
