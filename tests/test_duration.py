@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,7 +95,5 @@ def test_what_is_shown_is_understood_again(seconds: float) -> None:
 
 @given(st.text(alphabet="0123456789.nuµmshdwe -+_x", max_size=12))
 def test_no_text_breaks_the_parser(text: str) -> None:
-    try:
-        assert parse_duration(text) >= 0
-    except ValueError as error:
-        assert "duration" in str(error)
+    with suppress(ValueError):
+        assert 0 <= parse_duration(text) < math.inf

@@ -117,16 +117,14 @@ def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: b
     out = Painter(colored=environment.colored(environment.stdout))
     err = Painter(colored=environment.colored(environment.stderr))
     # Painted once and filled in for each request: painting takes longer than answering.
-    line = err.paint(("{now}", "dim"), ("[#{number}] ", "bold"), ("Received on ", ""),
-                     ("[{subject}]", "green"), ("{mark}", "yellow"))  # fmt: skip
+    parts = [("{now}", "dim"), ("[#{number}] ", "bold"), ("Received on ", ""), ("[{subject}]", "green")]
+    answered, unanswered = err.paint(*parts), err.paint(*parts, (_UNANSWERED, "yellow"))
 
     def story(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
         if not draw_err:
             return _story(now, number, subject, reply, header)
-        text = line.format(
-            now=now.decode(), number=number, subject=visible_line(subject.decode("utf-8", "backslashreplace")),
-            mark="" if reply else _UNANSWERED,
-        )  # fmt: skip
+        shown = visible_line(subject.decode("utf-8", "backslashreplace"))
+        text = (answered if reply else unanswered).format(now=now.decode(), number=number, subject=shown)
         if header:
             text += err.header_lines(header) + "\n"
         return text.encode("utf-8", "backslashreplace")

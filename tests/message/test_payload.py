@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-import threading
+import queue
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -15,23 +16,16 @@ from natscli.errors import InputError
 from natscli.message import payload
 
 
-def lines(stream: io.BufferedIOBase | io.RawIOBase) -> list[bytes | InputError | None]:
+def lines(stream: BinaryIO) -> list[bytes | InputError | None]:
     """What comes of a stream, the end included."""
-    found: list[bytes | InputError | None] = []
-    over = threading.Event()
-
-    def on_line(line: bytes | InputError | None) -> None:
-        found.append(line)
-        if not isinstance(line, bytes):
-            over.set()
-        else:
-            taken()
-
-    ready = threading.Event()
-    taken = payload.read_lines(stream, lambda line: (ready.wait(), on_line(line)))  # type: ignore[arg-type]
-    ready.set()
-    assert over.wait(10)
-    return found
+    found: queue.Queue[bytes | InputError | None] = queue.Queue()
+    taken = payload.read_lines(stream, found.put)
+    shown = []
+    while True:
+        shown.append(found.get(timeout=10))
+        taken()
+        if not isinstance(shown[-1], bytes):
+            return shown
 
 
 def test_a_file_is_read_byte_for_byte(tmp_path: Path) -> None:
@@ -58,16 +52,13 @@ def test_more_than_any_server_takes_is_refused(tmp_path: Path, monkeypatch: pyte
 
 
 def test_standard_input_that_cannot_be_read_is_said(tmp_path: Path) -> None:
-    fd = os.open(tmp_path, os.O_RDONLY)
-    try:
-        with io.FileIO(fd, closefd=False) as stream:
-            with pytest.raises(InputError, match="is a directory"):
-                payload.read_all(stream)  # type: ignore[arg-type]
-            last = lines(stream)[-1]
-    finally:
-        os.close(fd)
+    with (tmp_path / "f").open("wb") as write_only, open(write_only.fileno(), "rb", closefd=False) as stream:
+        with pytest.raises(InputError, match="cannot read: bad file descriptor") as caught:
+            payload.read_all(stream)
+        assert caught.value.where == "standard input"
+        last = lines(stream)[-1]
     assert isinstance(last, InputError)
-    assert last.what == "cannot read: is a directory"
+    assert last.what == "cannot read: bad file descriptor"
 
 
 @pytest.mark.parametrize(
@@ -93,22 +84,12 @@ def test_lines_of_any_length_come_whole(sizes: list[int]) -> None:
 
 
 def test_the_reader_stays_at_most_so_far_ahead() -> None:
-    found: list[bytes | InputError | None] = []
-    read, write = os.pipe()
-    with os.fdopen(read, "rb") as stream, os.fdopen(write, "wb") as sink:
-        sink.write(b"x\n" * 10)
-        sink.flush()
-        enough = threading.Event()
-        taken = payload.read_lines(
-            stream, lambda line: (found.append(line), len(found) == 4 and enough.set()), ahead=3
-        )
+    found: queue.Queue[bytes | InputError | None] = queue.Queue()
+    taken = payload.read_lines(io.BytesIO(b"x\n" * 10), found.put, ahead=3)
+    for _ in range(3):
+        assert found.get(timeout=10) == b"x"
+    with pytest.raises(queue.Empty):
+        found.get(timeout=0.05)
+    for _ in range(10):
         taken()
-        assert enough.wait(10)
-        assert len(found) == 4
-        for _ in range(7):
-            taken()
-        sink.close()
-        for thread in threading.enumerate():
-            if thread.name == "stdin":
-                thread.join(10)
-    assert found == [b"x"] * 10 + [None]
+    assert [found.get(timeout=10) for _ in range(8)] == [b"x"] * 7 + [None]

@@ -162,9 +162,17 @@ def test_a_command_dies_of_a_closed_pipe_as_in_a_shell() -> None:
     assert answer(command("sh -c 'yes | head -1'")) == (b"y\n", {}, "")
 
 
-def test_a_command_has_nothing_open_but_its_three_streams() -> None:
-    code = "import os; print([n for n in map(int, os.listdir('/dev/fd')) if n > 2 and os.path.exists(f'/dev/fd/{n}')])"
-    assert answer(command(python(code)), b"x" * 10_000)[0] == b"[]\n"
+def inheritable() -> set[int]:
+    """What any child of this process has open."""
+    descriptors = map(int, os.listdir("/dev/fd"))
+    return {n for n in descriptors if os.path.exists(f"/dev/fd/{n}") and os.get_inheritable(n)}
+
+
+def test_a_command_has_nothing_open_that_is_ours(tmp_path: Path) -> None:
+    code = "import os; print(*(n for n in os.listdir('/dev/fd') if os.path.exists(f'/dev/fd/{n}')))"
+    with (tmp_path / "ours").open("w"):
+        output, _, _ = answer(command(python(code)), b"x" * 10_000)
+    assert set(map(int, output.split())) == inheritable() | {0, 1, 2}
 
 
 def test_a_command_is_in_a_process_group_of_its_own() -> None:

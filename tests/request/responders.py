@@ -20,6 +20,7 @@ class Request:
     subject: str
     payload: bytes
     header: bytes | None
+    reply: str
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -70,10 +71,16 @@ class Responders:
 
     def close(self) -> None:
         """Disconnect, and end the thread."""
-        self._run(self._client.close())
+        self._run(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._client.close()
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
@@ -81,7 +88,7 @@ class Responders:
     async def _subscribe(self, answers: Answers, subject: str, queue: str) -> None:
         def on_batch(batch: list[Message], arrived: int) -> None:
             for name, reply, header, payload in batch:
-                request = Request(name.decode(), payload, header)
+                request = Request(name.decode(), payload, header, reply.decode())
                 self.requests.append(request)
                 task = self._loop.create_task(self._answer(reply, answers(request)))
                 self._tasks.add(task)

@@ -19,13 +19,15 @@ def run_on_terminal(
     env: dict[str, str] | None = None,
     stderr: int | None = None,
     typed: bytes | None = None,
+    canonical: bool = False,
 ) -> tuple[int, bytes]:
     """Run `pynats` with stdout on a terminal, stderr too unless given, stdin when something is `typed`.
 
-    Returns its exit status and what the terminal got, byte for byte.
+    Returns its exit status and what the terminal got, byte for byte unless `canonical` (line editing, Ctrl-D, echo).
     """
     master, slave = pty.openpty()
-    tty.setraw(slave)
+    if not canonical:
+        tty.setraw(slave)
     process = subprocess.Popen(
         [sys.executable, "-m", "natscli", *arguments],
         env={**runner.environ, "NATS_URL": server.url, **(env or {})},

@@ -1,0 +1,101 @@
+"""Write docs/screenshot.svg from a real run of the walkthrough: pseudo-terminals of 80 columns, drawn by rich."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Mapping
+from fcntl import ioctl
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+PATH = Path(__file__).resolve().parent.parent / "docs" / "screenshot.svg"
+WIDTH = 80
+
+
+class Terminal:
+    """A pynats process on a pseudo-terminal, and all it wrote to it."""
+
+    def __init__(self, *arguments: str, environ: Mapping[str, str]) -> None:
+        self.shown = ""
+        self._terminal, side = pty.openpty()
+        ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "natscli", *arguments],
+            stdin=side,
+            stdout=side,
+            stderr=side,
+            env=dict(environ),
+        )
+        os.close(side)
+
+    def read_until(self, text: str, seconds: float = 20) -> None:
+        """Collect output until `text` is in it, or the process ended.
+
+        Raises:
+            TimeoutError: neither happened in time.
+        """
+        deadline = time.monotonic() + seconds
+        while text not in self.shown:
+            ready, _, _ = select.select([self._terminal], [], [], max(deadline - time.monotonic(), 0))
+            if not ready:
+                raise TimeoutError(f"{text!r} did not come: {self.shown!r}")
+            try:
+                self.shown += os.read(self._terminal, 65536).decode()
+            except OSError:
+                return
+
+
+def main() -> None:
+    """Run a server, a reply and requests, and draw both sides."""
+    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
+    with tempfile.TemporaryDirectory() as home:
+        environ = {**os.environ, "XDG_CONFIG_HOME": home, "TERM": "xterm-256color"}
+        server = Terminal("server", "run", "--port", "-1", environ=environ)
+        server.read_until("nats://127.0.0.1:")
+        server.read_until("\n")
+        found = re.search(r"nats://127\.0\.0\.1:\d+", server.shown)
+        assert found is not None
+        environ["NATS_URL"] = found.group()
+        reply = Terminal("reply", "help.please", "OK, I CAN HELP!!!", environ=environ)
+        reply.read_until("Listening")
+        asked = [
+            'request help.please "I need help!"',
+            'request help.please \'{"trace": 7, "tags": ["a"]}\' -H App:demo',
+        ]
+        answers = []
+        for line, arguments in zip(
+            asked, (["I need help!"], ['{"trace": 7, "tags": ["a"]}', "-H", "App:demo"]), strict=True
+        ):
+            request = Terminal("request", "help.please", *arguments, environ=environ)
+            request.read_until("\0never")
+            answers.append((line, request.shown))
+        reply.read_until('"tags"')
+        reply.read_until("}")
+        for terminal in (reply, server):
+            terminal.process.terminate()
+            terminal.process.wait()
+    console.print(Text.from_ansi("$ pynats reply help.please 'OK, I CAN HELP!!!'\n" + reply.shown.rstrip()))
+    console.rule(style="dim")
+    for line, shown in answers:
+        console.print(Text.from_ansi(f"$ pynats {line}\n{shown.rstrip()}"))
+    svg = console.export_svg(title="pynats", unique_id="pynats")
+    # No fonts from elsewhere: every viewer has a monospace one.
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace(
+        "Fira Code, monospace", "monospace"
+    )
+    PATH.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""How requests are shown, to files, programs and people."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import re
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from natscli.environment import Environment
+from natscli.output import json_lines
+from natscli.output.requests import Message, renderer
+
+PLAIN: Message = (b"a.b", b"inbox", None, b"hello")
+RICH: Message = (b"a.b", b"inbox", b"NATS/1.0\r\nA: 1\r\nA: \xff\r\n\r\n", b"\x1b[31m\xff\0")
+LOST: Message = (b"a.b", b"", None, b"bye")
+#: A requester that wants to drive the terminal.
+HOSTILE: Message = (
+    b"a.\x1b[2J",
+    b"inbox",
+    b"NATS/1.0\r\nX\x1b[1m: \x1b]0;t\x07\nfake\r\n\r\n",
+    b"\x1b[31m\x07red\r",
+)
+CLOCK = rb"\d\d:\d\d:\d\d "
+
+
+def environment(
+    stdout: BinaryIO, stderr: BinaryIO, *, quiet: bool = False, color: str = "auto"
+) -> Environment:
+    return Environment(io.BytesIO(), stdout, stderr, {"TERM": "xterm"}, quiet=quiet, color=color)
+
+
+def show(
+    environment: Environment, *batch: Message, as_json: bool = False, first: int = 0
+) -> tuple[bytes, bytes]:
+    """Story and data, with the time replaced by T."""
+    story, data = renderer(environment, as_json=as_json)(list(batch), first)
+    return re.sub(rb"(?m)^(\x1b\[2m)?" + CLOCK, rb"\1T ", story), re.sub(
+        rb"(?m)^(\x1b\[2m)?" + CLOCK, rb"\1T ", data
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[BinaryIO]:
+    with (tmp_path / "file").open("wb") as file:
+        yield file
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[BinaryIO]:
+    with (tmp_path / "other").open("wb") as file:
+        yield file
+
+
+@pytest.fixture
+def terminal() -> Iterator[BinaryIO]:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    with os.fdopen(slave, "wb", buffering=0) as stream:
+        yield stream
+    os.close(master)
+
+
+def test_one_file_gets_the_story_and_the_payloads_in_order(file: BinaryIO) -> None:
+    assert show(environment(file, file), PLAIN, RICH, LOST, first=7) == (
+        b"",
+        b"T [#7] Received on [a.b]\nhello\n\n"
+        b"T [#8] Received on [a.b]\nA: 1\nA: \xff\n\n\x1b[31m\xff\0\n\n"
+        b"T [#9] Received on [a.b] (no reply subject, not answered)\nbye\n\n",
+    )
+
+
+def test_two_files_get_the_story_and_the_payloads(file: BinaryIO, other: BinaryIO) -> None:
+    assert show(environment(file, other), PLAIN, RICH, LOST) == (
+        b"T [#0] Received on [a.b]\n"
+        b"T [#1] Received on [a.b]\nA: 1\nA: \xff\n\n"
+        b"T [#2] Received on [a.b] (no reply subject, not answered)\n",
+        b"hello\n\x1b[31m\xff\0\nbye\n",
+    )
+
+
+def test_a_quiet_one_shows_payloads_only(file: BinaryIO, other: BinaryIO, terminal: BinaryIO) -> None:
+    expected = (b"", b"hello\n\x1b[31m\xff\0\n")
+    for stderr in (file, other, terminal):
+        assert show(environment(file, stderr, quiet=True), PLAIN, RICH) == expected
+    assert show(environment(terminal, terminal, quiet=True), PLAIN) == (b"", b"hello\n")
+
+
+def test_json_is_one_object_a_line_with_everything_in_it(file: BinaryIO) -> None:
+    story, data = show(environment(file, file), PLAIN, RICH, LOST, as_json=True, first=3)
+    assert story == b""
+    assert [json.loads(line) for line in data.splitlines()] == [
+        {"number": 3, "subject": "a.b", "reply": "inbox", "headers": {}, "data": "hello", "encoding": "utf-8",
+         "size": 5},
+        {"number": 4, "subject": "a.b", "reply": "inbox", "headers": {"A": ["1", "\ufffd"]},
+         "data": "G1szMW3/AA==", "encoding": "base64", "size": 7},
+        {"number": 5, "subject": "a.b", "reply": None, "headers": {}, "data": "bye", "encoding": "utf-8", "size": 3},
+    ]  # fmt: skip
+
+
+HEADERS = st.none() | st.binary(max_size=30).map(
+    lambda value: b'NATS/1.0\r\nA "\xe2\x82\xac: %b\r\nB: 1\r\n\r\n' % value
+)
+
+
+@given(
+    st.binary(max_size=20),
+    st.binary(max_size=20),
+    HEADERS,
+    st.binary() | st.text().map(str.encode),
+    st.booleans(),
+)
+def test_json_of_requests_is_like_that_of_replies(
+    subject: bytes, reply: bytes, header: bytes | None, payload: bytes, drawn: bool
+) -> None:
+    class Stream(io.BytesIO):
+        def isatty(self) -> bool:
+            return drawn
+
+    _, data = renderer(environment(Stream(), Stream()), as_json=True)([(subject, reply, header, payload)], 1)
+    assert data.count(b"\n") == 1
+    assert data.isascii() or not drawn
+    assert json.loads(data) == {
+        "number": 1,
+        "subject": subject.decode("utf-8", "replace"),
+        "reply": reply.decode("utf-8", "replace") or None,
+        **json_lines.body(header, payload),
+    }
+
+
+def test_a_terminal_shows_nothing_from_the_network_as_it_is(terminal: BinaryIO) -> None:
+    story, data = show(environment(terminal, terminal, color="never"), HOSTILE, LOST)
+    assert story == b""
+    assert data == (
+        b"T [#0] Received on [a.\\x1b[2J]\nX\\x1b[1m: \\x1b]0;t\\x07\\nfake\n\n\\x1b[31m\\x07red\\r\n\n"
+        b"T [#1] Received on [a.b] (no reply subject, not answered)\nbye\n\n"
+    )
+
+
+def test_a_terminal_for_the_story_alone_is_safe_and_the_payloads_stay_exact(
+    file: BinaryIO, terminal: BinaryIO
+) -> None:
+    assert show(environment(file, terminal, color="never"), HOSTILE) == (
+        b"T [#0] Received on [a.\\x1b[2J]\nX\\x1b[1m: \\x1b]0;t\\x07\\nfake\n\n",
+        HOSTILE[3] + b"\n",
+    )
+
+
+def test_a_terminal_for_the_payloads_alone_is_safe_and_the_story_is_plain(
+    file: BinaryIO, terminal: BinaryIO
+) -> None:
+    assert show(environment(terminal, file), HOSTILE, PLAIN) == (
+        b"T [#0] Received on [a.\x1b[2J]\nX\x1b[1m: \x1b]0;t\x07\nfake\n\nT [#1] Received on [a.b]\n",
+        b"\\x1b[31m\\x07red\\r\nhello\n",
+    )
+
+
+def test_a_terminal_gets_colours_and_indented_json(terminal: BinaryIO) -> None:
+    message: Message = (b"{a}", b"inbox", b"NATS/1.0\r\nA: {b}\r\n\r\n", b'{"a":[1,"x"]}')
+    _, data = show(environment(terminal, terminal), message, LOST)
+    assert b"\x1b[2mT \x1b[0m\x1b[1m[#0] \x1b[0mReceived on \x1b[32m[{a}]\x1b[0m\n" in data
+    assert b"\x1b[33m (no reply subject, not answered)\x1b[0m" in data
+    plain = re.sub(rb"\x1b\[[0-9;]*m", b"", data)
+    assert plain.startswith(b'T [#0] Received on [{a}]\nA: {b}\n\n{\n  "a": [\n    1,\n    "x"\n  ]\n}\n\n')
+
+
+def test_colour_that_was_asked_for_goes_to_a_file(file: BinaryIO, other: BinaryIO) -> None:
+    story, data = show(environment(file, other, color="always"), (b"a", b"r", None, b"[1]"))
+    assert b"\x1b[32m[a]" in story
+    assert b"\x1b[" in data
+
+
+def test_binary_payloads_are_a_hex_dump_on_a_terminal(terminal: BinaryIO) -> None:
+    _, data = show(environment(terminal, terminal, color="never"), (b"a", b"r", None, b"\xff\x00A"))
+    assert re.search(rb"\n00000000  ff 00 41 +\|..A\|\n\n$", data)
+
+
+def test_invalid_utf_8_in_a_subject_is_escaped_on_a_terminal(terminal: BinaryIO) -> None:
+    _, data = show(environment(terminal, terminal, color="never"), (b"a.\xff", b"r", None, b""))
+    assert data == b"T [#0] Received on [a.\\xff]\n\n"
