@@ -51,7 +51,7 @@ class Terminal:
             if not ready:
                 raise TimeoutError(f"{text!r} did not come: {self.shown!r}")
             try:
-                self.shown += os.read(self._terminal, 65536).decode()
+                self.shown += os.read(self._terminal, 65536).decode().replace("\r\n", "\n")
             except OSError:
                 return
 
