@@ -114,7 +114,13 @@ def connection_options(command: F) -> F:
         decorators.append(option(*declarations, expose_value=False, group="Connection", **attributes))
 
     for declarations, variable, metavar, text in _CONNECTION:
-        add(*declarations, metavar=metavar, help=f"{text}  [{variable}]" if variable else text)
+        files = metavar in ("FILE", "LOCATION")
+        add(
+            *declarations,
+            metavar=metavar,
+            type=click.Path() if files else None,  # for completion only: a location may be a reference
+            help=f"{text}  [{variable}]" if variable else text,
+        )
     add("--tlsfirst", "--tls-first", "tlsfirst", is_flag=True, default=None,
         help="TLS handshake before the server's greeting.")  # fmt: skip
     add("--timeout", "timeout", type=DURATION, metavar="DURATION",
@@ -131,6 +137,23 @@ def connection_options(command: F) -> F:
     return command
 
 
+def hide_secret_flags(app: App) -> None:
+    """Keep secrets that were given as arguments out of `ps`, where that can be done."""
+    flags = app.flags
+    values = [flags.get(name) for name in ("password", "token", "jwt", "seed") if flags.get(name) != "-"]
+    values += [flags.get(name) for name in ("creds", "nkey") if str(flags.get(name)).startswith("data:")]
+    if "user" in flags and "password" not in flags:
+        values.append(flags["user"])  # a token
+    values += [
+        part.rpartition("@")[0].partition("://")[2] for part in str(flags.get("server", "")).split(",")
+    ]
+    secrets = [value for value in values if value]
+    if secrets:
+        from natscli import process_title
+
+        process_title.hide(secrets)
+
+
 def connection_settings(app: App) -> Settings:
     """The settings that the flags, the environment and the context of this run give.
 
@@ -143,6 +166,7 @@ def connection_settings(app: App) -> Settings:
     from natscli.settings import resolve
 
     environment = app.environment
+    hide_secret_flags(app)
     for name in ("password", "token"):
         if app.flags.get(name) == "-":
             from natscli.prompts import ask_secret

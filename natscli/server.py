@@ -159,10 +159,11 @@ def _serve(
     last: list[str] = []
     while not child.log_closed:
         lines = child.read_log(None if announced else _POLL)
-        last = (last + lines)[-20:]
         ports = {} if announced else _read_ports(scratch, child.process.pid)
         if ports:
             _check_exposure(ports, child.process.pid, options)
+            lines += child.read_log(0)  # what was logged before the ports were opened is shown before the URL
+        last = (last + lines)[-20:]
         held += lines
         if announced or ports or time.monotonic() > show_at:
             for line in held:

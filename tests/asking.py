@@ -32,8 +32,9 @@ class Asker:
     """A connection with an inbox; requests are numbered from 0."""
 
     def __init__(self, server: Server | str, **connect: object) -> None:
-        url = urlsplit(server if isinstance(server, str) else server.url)
-        self._socket = socket.create_connection((url.hostname or "", url.port or 0), timeout=30)
+        self.url = server if isinstance(server, str) else server.url
+        address = urlsplit(self.url)
+        self._socket = socket.create_connection((address.hostname or "", address.port or 0), timeout=30)
         self._data = b""
         self._inbox = f"_INBOX.{secrets.token_hex(8)}".encode()
         self._sent: list[float] = []
@@ -97,6 +98,13 @@ class Asker:
         answers = sorted(self.receive(len(payloads), timeout), key=lambda answer: answer.number)
         assert [a.number for a in answers] == list(range(first, first + len(payloads))), answers
         return answers
+
+    def wait_for_responder(self, subject: str) -> None:
+        """Return when somebody answers on `subject`; how many requests that took is not known."""
+        deadline = time.monotonic() + 30
+        while self.ask(subject, b"")[0].header.startswith(b"NATS/1.0 503"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def _line(self) -> bytes:
         while b"\r\n" not in self._data:

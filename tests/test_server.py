@@ -45,7 +45,8 @@ def url_of(program: Program) -> str:
 
 
 def server_pid(program: Program) -> int:
-    found = re.match(r"\[(\d+)\] ", program.stderr_text())
+    program.wait_for("[INF]")
+    found = re.search(r"^\[(\d+)\] ", program.stderr_text(), re.MULTILINE)
     assert found
     return int(found[1])
 

@@ -17,7 +17,7 @@ from natscli.contexts.credentials import scheme_of
 from natscli.contexts.format import Context, secrets
 from natscli.contexts.store import ContextStore
 from natscli.errors import InputError
-from natscli.params import App, complete_contexts, connection_options, option, pass_app
+from natscli.params import App, complete_contexts, connection_options, hide_secret_flags, option, pass_app
 from natscli.settings import CONTEXT_KEYS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -98,6 +98,7 @@ def copy(app: App, /, source: str, name: str, then_select: bool, embed: bool, **
 
 def _given(app: App, texts: Mapping[str, str | None]) -> dict[str, Any]:
     """The keys of the context file that the options set; a password or token of `-` is asked for."""
+    hide_secret_flags(app)
     for flag in _NOT_KEPT:
         if app.flags.get(flag):
             app.environment.warn(f"--{flag.replace('_', '-')} is not kept in contexts")

@@ -33,9 +33,11 @@ def read_all(stream: BinaryIO, where: str = _STDIN) -> bytes:
     Raises:
         InputError: more than any server takes as one payload, or standard input that cannot be read.
     """
+    # Not read(): it would ask a terminal once more after the end, which is then to be typed twice.
+    read = getattr(stream, "read1", stream.read)
     chunks, size = [], 0
     try:
-        while chunk := stream.read(1 << 20):
+        while chunk := read(1 << 20):
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST:

@@ -13,6 +13,7 @@ import stat
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import BinaryIO
 
 from natscli.environment import Environment
@@ -85,7 +86,7 @@ class Pump:
         self._on_failure = on_failure
         self._queue: deque[tuple[Render, int, int]] = deque()
         self._bytes = self._messages = self._dropped = self._steps = 0
-        self._dropping = self._closed = False
+        self._dropping = self._closed = self._finished = False
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -111,7 +112,11 @@ class Pump:
 
     def story(self, data: bytes) -> None:
         """A line of the story, in its place among the messages; an `Environment.sink`."""
-        self.put(lambda: (data, b""), 1, len(data))
+        if self._finished:
+            with suppress(OSError):
+                write_all(self._environment.stderr, data)
+        else:
+            self.put(lambda: (data, b""), 1, len(data))
 
     @property
     def behind(self) -> bool:
@@ -121,7 +126,7 @@ class Pump:
     def close(self, patience: float = _PATIENCE) -> None:
         """Write what is left, until nobody has taken any of it for `patience` seconds.
 
-        Later lines are written at once; when nobody reads, they are dropped.
+        Lines of the story that come later are written at once, or dropped if nobody reads.
         """
         with self._condition:
             self._closed = True
@@ -131,7 +136,7 @@ class Pump:
         while thread is not None and thread.is_alive() and steps != self._steps:
             steps = self._steps
             thread.join(patience)
-        self.direct = thread is None or not thread.is_alive()
+        self._finished = thread is None or not thread.is_alive()
 
     def _is_full(self) -> bool:
         """Once full, it is so until half of it was written: a few long gaps read better than many short ones."""

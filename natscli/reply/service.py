@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from natscli.connection import Connection, classify
 from natscli.environment import Environment
-from natscli.errors import PynatsError
+from natscli.errors import ConnectionFailedError, PynatsError, explain
 from natscli.message import headers
 from natscli.nats_py import errors as nats_errors
 from natscli.output.pump import Pump
@@ -51,7 +51,7 @@ class Limits:
 
     requests: int = 16_384
     size: int = 64 * 1024 * 1024
-    patience: float = 5.0
+    patience: float = 3.0
 
 
 LIMITS = Limits()
@@ -90,8 +90,7 @@ class Server:
         """Subscribe, serve, and drain at the end: whatever was accepted is answered.
 
         Raises:
-            PynatsError: refused, or the connection was lost.
-            OSError: the output cannot be written.
+            PynatsError: refused, the connection was lost, or the output cannot be written.
             asyncio.CancelledError: stopped a second time.
         """
         service, environment, connection = self._service, self._environment, self._connection
@@ -111,19 +110,25 @@ class Server:
             raise classify(error, connection.url) from None
         finally:
             in_hand = self._backlog.requests
+            self._workers.stop()
             if self._slow is not None:
                 self._slow.kill()
             self._tell_refused()
             if in_hand:
-                environment.warn(f"stopped with {in_hand} requests unanswered")
+                environment.warn(f"stopped, requests left unanswered: {in_hand}")
             self._pump.close(0.1 if in_hand else 1.0)
         if self._pump.failure is not None:
-            raise self._pump.failure
+            report = explain(self._pump.failure)
+            raise PynatsError(report.message, hint=report.hint)
 
     async def _drain(self, subscription: Any) -> None:
-        """Take no more requests, answer those in hand, and see the replies off."""
+        """Take no more requests, answer those in hand, and see the replies off.
+
+        Raises:
+            ConnectionFailedError: they could not be sent.
+        """
         if self._backlog.requests:
-            self._environment.say(f"Draining: {self._backlog.requests} requests in hand")
+            self._environment.say(f"Draining, still to answer: {self._backlog.requests}")
         with suppress(
             asyncio.TimeoutError, nats_errors.Error
         ):  # without a connection, no more requests come anyway
@@ -133,7 +138,12 @@ class Server:
             )
         await self._backlog.empty()
         await self._client.published()
-        if self._client.is_connected or self._client.pending_data_size:
+        deadline = self._loop.time() + self._limits.patience
+        while self._client.pending_data_size and not self._client.is_connected:
+            if self._loop.time() > deadline:
+                raise ConnectionFailedError("the connection was lost, and the last replies with it")
+            await asyncio.sleep(0.02)
+        if self._client.is_connected:
             await self._connection.confirm()
 
     async def _unless_lost(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -218,7 +228,7 @@ class Server:
         refused, self._refused = self._refused, 0
         if refused:
             self._environment.warn(
-                f"{refused} requests were refused (code 503): too many were waiting for an answer"
+                f"requests refused with code 503, because too many were waiting: {refused}"
             )
 
     def _on_refusal(self, error: PynatsError) -> None:

@@ -21,6 +21,7 @@ class Workers(Generic[T]):
     def __init__(self, most: int) -> None:
         self._most = most
         self._started = 0
+        self._stopped = False
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[tuple[Callable[[], T], Callable[[T], object]]] = SimpleQueue()
 
@@ -31,8 +32,16 @@ class Workers(Generic[T]):
             self._started += 1
             threading.Thread(target=self._run, name=f"worker-{self._started}", daemon=True).start()
 
+    def stop(self) -> None:
+        """Begin no more jobs and hand on no more results."""
+        self._stopped = True
+
     def _run(self) -> None:
         with suppress(RuntimeError):  # the loop is closed: the program is about to end
-            while True:
+            while not self._stopped:
                 job, done = self._jobs.get()
-                self._loop.call_soon_threadsafe(done, job())
+                self._loop.call_soon_threadsafe(self._hand_on, done, job())
+
+    def _hand_on(self, done: Callable[[T], object], result: T) -> None:
+        if not self._stopped:
+            done(result)

@@ -73,13 +73,9 @@ def lines(first: int, last: int) -> bytes:
 
 
 def fill(pump: Pump) -> None:
-    """Give it one message that no pipe holds, and wait until it waits for a reader."""
+    """Give it one message that no pipe holds, and wait until it is at work on it."""
     pump.put(lambda: (b"", b"-" * 1_000_000), 1, 1_000_000)
     until(lambda: pump._steps > 0)
-    steps = -1
-    while steps != pump._steps:
-        steps = pump._steps
-        time.sleep(0.02)
 
 
 def test_streams_to_one_file_are_one_target(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 import sys
+import time
 import tty
 
 from tests.programs import Runner, record
@@ -41,7 +43,11 @@ def run_on_terminal(
     if typed:
         os.write(master, typed)
     output = b""
+    deadline = time.monotonic() + 20
     while True:
+        if not select.select([master], [], [], max(deadline - time.monotonic(), 0))[0]:
+            process.kill()
+            raise AssertionError(f"still runs: {output!r}")
         try:
             chunk = os.read(master, 65536)
         except OSError:  # how Linux says that nobody has the other side open any more

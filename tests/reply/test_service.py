@@ -1,0 +1,261 @@
+"""The loop that serves, with limits small enough to reach; in this process, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from natscli.connection import connected
+from natscli.contexts.store import ContextStore
+from natscli.environment import Environment
+from natscli.errors import ConnectionFailedError, PynatsError
+from natscli.message import headers
+from natscli.message.templates import compile_template
+from natscli.output.requests import renderer
+from natscli.reply import responders
+from natscli.reply.service import LIMITS, Limits, Server, Service
+from natscli.settings import resolve
+from natscli.wire import Message
+from tests.asking import Asker
+from tests.servers import Server as NatsServer
+
+OK = responders.static(compile_template("OK", "BODY", reply=True), ())
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """Serving takes SIGINT and SIGTERM over."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Gate:
+    """A slow responder: answers with the payload when it is opened."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.killed = False
+
+    def answer(self, message: Message, number: int, limit: int) -> tuple[Message, str]:
+        self.opened.wait(30)
+        return (message[1], b"", None, message[3]), ""
+
+    def kill(self) -> None:
+        self.killed = True
+        self.opened.set()
+
+
+class World:
+    """A service that runs, and what it showed."""
+
+    def __init__(self, environment: Environment, server: Server, serving: asyncio.Task[None]) -> None:
+        self.server = server
+        self.serving = serving
+        self._environment = environment
+
+    @property
+    def story(self) -> str:
+        assert isinstance(self._environment.stderr, io.BytesIO)
+        return self._environment.stderr.getvalue().decode()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        for _ in range(3000):
+            if condition():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(self.story)
+
+    async def stop(self) -> None:
+        """What a first signal does."""
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(self.serving, 30)
+
+
+@asynccontextmanager
+async def serving(
+    nats: NatsServer, responder: Any, tmp_path: Path, *, limits: Limits = LIMITS, **service: Any
+) -> AsyncIterator[World]:
+    environment = Environment(io.BytesIO(), io.BytesIO(), io.BytesIO(), {"NATS_URL": nats.url})
+    settings = resolve({}, environment.environ, ContextStore(str(tmp_path)))
+    async with connected(settings, environment, listener=True) as connection:
+        what = Service(**{"subject": tmp_path.name, "queue": "q", **service})
+        server = Server(
+            what, connection, environment, renderer(environment, as_json=False), responder, limits
+        )
+        task = asyncio.ensure_future(server.run())
+        world = World(environment, server, task)
+        await world.until(lambda: "Listening" in world.story or task.done())
+        yield world
+        task.cancel()
+        with suppress(asyncio.CancelledError, PynatsError):
+            await task
+
+
+def run(check: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(check, 60))
+
+
+def test_what_is_too_much_is_refused_and_counted(nats_server: NatsServer, tmp_path: Path) -> None:
+    gate = Gate()
+
+    async def check(asker: Asker) -> None:
+        async with serving(nats_server, gate, tmp_path, limits=Limits(requests=5)) as world:
+            asker.send(tmp_path.name, *[b"%d" % number for number in range(12)])
+            refused = await asyncio.to_thread(asker.receive, 7)
+            assert sorted(answer.number for answer in refused) == [5, 6, 7, 8, 9, 10, 11]
+            assert {answer.header for answer in refused} == {
+                headers.service_error("too many requests are waiting", 503)
+            }
+            gate.opened.set()
+            answered = await asyncio.to_thread(asker.receive, 5)
+            assert sorted(answer.payload for answer in answered) == [b"0", b"1", b"2", b"3", b"4"]
+            assert (await asyncio.to_thread(asker.ask, tmp_path.name, b"more"))[0].payload == b"more"
+            await world.until(
+                lambda: "refused with code 503, because too many were waiting: 7" in world.story
+            )
+            await world.stop()
+            assert world.story.count("refused") == 1
+            assert [f"[#{number}] Received" in world.story for number in range(13)] == [True] * 13
+
+    with Asker(nats_server) as asker:
+        run(check(asker))
+
+
+def test_the_bytes_in_hand_are_limited_too(nats_server: NatsServer, tmp_path: Path) -> None:
+    gate = Gate()
+
+    async def check(asker: Asker) -> None:
+        async with serving(nats_server, gate, tmp_path, limits=Limits(size=1000)) as world:
+            asker.send(tmp_path.name, b"x" * 600, b"y" * 600, b"z" * 100)
+            (refused,) = await asyncio.to_thread(asker.receive, 1)
+            assert (refused.number, b"503" in refused.header) == (1, True)
+            gate.opened.set()
+            assert sorted(a.number for a in await asyncio.to_thread(asker.receive, 2)) == [0, 2]
+            await world.stop()  # says at once what it would have said in a second
+            assert "refused with code 503, because too many were waiting: 1" in world.story
+
+    with Asker(nats_server) as asker:
+        run(check(asker))
+
+
+def test_delayed_requests_are_limited_too(nats_server: NatsServer, tmp_path: Path) -> None:
+    async def check(asker: Asker) -> None:
+        async with serving(nats_server, OK, tmp_path, limits=Limits(requests=3), sleep=0.3) as world:
+            asker.send(tmp_path.name, *[b"x"] * 5)
+            answers = await asyncio.to_thread(asker.receive, 5)
+            assert sorted(answer.payload for answer in answers) == [b"", b"", b"OK", b"OK", b"OK"]
+            await world.stop()
+
+    with Asker(nats_server) as asker:
+        run(check(asker))
+
+
+def test_a_slow_responder_is_told_to_give_up_when_it_is_stopped_for_good(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    gate = Gate()
+
+    async def check(asker: Asker) -> None:
+        async with serving(nats_server, gate, tmp_path) as world:
+            asker.send(tmp_path.name, b"x")
+            await world.until(lambda: world.server._backlog.requests == 1)
+            world.serving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await world.serving
+            assert gate.killed
+            assert "requests left unanswered: 1" in world.story
+
+    with Asker(nats_server) as asker:
+        run(check(asker))
+
+
+def test_replies_that_cannot_be_sent_any_more_are_an_error(
+    server_factory: Callable[..., NatsServer], tmp_path: Path
+) -> None:
+    nats, gate = server_factory(), Gate()
+
+    async def check(asker: Asker) -> None:
+        async with serving(nats, gate, tmp_path, limits=Limits(patience=0.2)) as world:
+            asker.send(tmp_path.name, b"x")
+            await world.until(lambda: world.server._backlog.requests == 1)
+            nats.stop()
+            await world.until(lambda: "Disconnected" in world.story)
+            stopping = asyncio.ensure_future(world.stop())
+            await world.until(lambda: "Draining" in world.story)
+            gate.opened.set()
+            with pytest.raises(ConnectionFailedError, match="the last replies"):
+                await stopping
+            world.server._client._pending.clear()  # closing would try to write them
+            world.server._client._pending_data_size = 0
+
+    with Asker(nats) as asker:
+        run(check(asker))
+
+
+def test_replies_given_without_a_connection_are_sent_with_the_next(
+    server_factory: Callable[..., NatsServer], tmp_path: Path
+) -> None:
+    nats, gate = server_factory(), Gate()
+
+    async def check() -> None:
+        async with serving(nats, gate, tmp_path, limits=Limits(patience=30)) as world:
+            with Asker(nats) as asker:
+                asker.send(tmp_path.name, b"late", reply=b"a.known.inbox")
+                await world.until(lambda: world.server._backlog.requests == 1)
+                nats.stop()
+            await world.until(lambda: "Disconnected" in world.story)
+            stopping = asyncio.ensure_future(world.stop())
+            await world.until(lambda: "Draining" in world.story)
+            gate.opened.set()
+            await asyncio.sleep(0.05)
+            nats.start()
+            await stopping
+            assert "Reconnected" in world.story
+
+    run(check())
+
+
+def test_a_silent_server_does_not_hold_up_the_end(
+    server_factory: Callable[..., NatsServer], tmp_path: Path
+) -> None:
+    nats = server_factory()
+
+    async def check() -> None:
+        async with serving(nats, OK, tmp_path, limits=Limits(patience=0.2)) as world:
+            os.kill(nats.pid, signal.SIGSTOP)
+            try:
+                with pytest.raises(ConnectionFailedError, match="does not answer"):
+                    await world.stop()
+            finally:
+                os.kill(nats.pid, signal.SIGCONT)
+
+    run(check())
+
+
+def test_every_batch_is_answered_with_the_parser_of_nats_py_too(
+    nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("natscli.wire.batches_supported", lambda: False)
+
+    async def check(asker: Asker) -> None:
+        async with serving(nats_server, responders.echo(()), tmp_path, count=50) as world:
+            header = b"NATS/1.0\r\nA: 1\r\n\r\n"
+            payloads = [b"%d" % number for number in range(50)]
+            answers = await asyncio.to_thread(lambda: asker.ask(tmp_path.name, *payloads, header=header))
+            assert [answer.payload for answer in answers] == payloads
+            assert answers[7].lines == [b"A: 1", b"NATS-Reply-Counter: 7"]
+            await asyncio.wait_for(world.serving, 30)
+
+    with Asker(nats_server) as asker:
+        run(check(asker))
