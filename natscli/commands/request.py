@@ -47,7 +47,7 @@ are: templates in them are not filled in.
 @click.command(cls=Command, epilog=EPILOG)
 @click.argument("subject")
 @click.argument("body", required=False)
-@option("--body-file", metavar="FILE", help="Send the bytes of a file.")
+@option("--body-file", type=click.Path(), metavar="FILE", help="Send the bytes of a file.")
 @option("-r", "--raw", is_flag=True, help="Show the payloads as they are and nothing else.")
 @option(
     "-H", "--header", "header", multiple=True, metavar="NAME:VALUE", help="Header of the request; repeatable."
