@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benchmarks import report
+from benchmarks import machine, report
 from benchmarks.cases import Case, all_cases
+from benchmarks.measures import Measure, Sample
+from benchmarks.report import Result
 from benchmarks.server import ROOT, Bench, BenchError
 
-#: Load average above which the figures say more about the neighbours.
-BUSY = 0.7
+#: How often a patient run repeats what was disturbed.
+ATTEMPTS = 6
 BEGIN, END = "<!-- table -->", "<!-- /table -->"
 
 
@@ -24,18 +27,18 @@ def main() -> int:
     if not cases:
         print(f"no such case; there are: {', '.join(case.name for case in all_cases())}", file=sys.stderr)
         return 2
-    results: list[report.Result] = []
-    about = report.about_this_run(options.runs)
-    if about["load"] > BUSY:
-        print(f"the machine is busy (load {about['load']}): wait for a result to keep", file=sys.stderr)
+    results: list[Result] = []
     with Bench() as bench:
         for case in cases:
-            result = measure(bench, case, options.runs)
+            result = measure(bench, case, options.runs, patient=options.patient)
             results.append(result)
             print(report.as_text(result), flush=True)
-    save(results, about, options.write_docs)
+    save(results, machine.about(options.runs), options.write_docs)
     broken = [result.case.name for result in results if result.problems]
     unmet = [result.case.name for result in results if not result.ok]
+    others = report.others(results)
+    if others > machine.QUIET:
+        print(f"others used {others:.0%} of the machine: not a result to keep", file=sys.stderr)
     if broken:
         print(f"not measured in full: {', '.join(broken)}", file=sys.stderr)
     if unmet:
@@ -43,9 +46,9 @@ def main() -> int:
     return 1 if broken or (options.check and unmet) else 0
 
 
-def measure(bench: Bench, case: Case, runs: int) -> report.Result:
+def measure(bench: Bench, case: Case, runs: int, *, patient: bool) -> Result:
     """Measure the parts of a case in turn, each run beginning with another one."""
-    result = report.Result(case)
+    result = Result(case)
     labels = list(case.measures)
     for run in range(min(runs, case.most_runs)):
         turn = run % len(labels)
@@ -54,7 +57,8 @@ def measure(bench: Bench, case: Case, runs: int) -> report.Result:
                 continue
             _progress(f"{case.name}: run {run + 1}, {label} ...")
             try:
-                result.samples.setdefault(label, []).append(case.measures[label](bench))
+                samples = _samples(bench, case.measures[label], ATTEMPTS if patient else 1)
+                result.samples.setdefault(label, []).append(min(samples, key=lambda s: s.details["others"]))
             except BenchError as error:
                 result.problems[label] = str(error)
                 result.samples.pop(label, None)
@@ -62,13 +66,28 @@ def measure(bench: Bench, case: Case, runs: int) -> report.Result:
     return result
 
 
+def _samples(bench: Bench, measure: Measure, attempts: int) -> list[Sample]:
+    """Measure until others left the machine alone meanwhile, or so many times."""
+    samples: list[Sample] = []
+    for _ in range(attempts):
+        if attempts > 1:
+            machine.wait_for_quiet(bench, seconds=300)
+        taken: list[Sample] = []
+        others = machine.others_meanwhile(bench, lambda taken=taken: taken.append(measure(bench)))  # type: ignore[misc]
+        samples.append(replace(taken[0], details=taken[0].details | {"others": others}))
+        if others <= machine.QUIET:
+            break
+    return samples
+
+
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
         print(f"\x1b[2K{text}", end="\r", file=sys.stderr, flush=True)
 
 
-def save(results: list[report.Result], about: dict[str, object], write_docs: bool) -> None:
+def save(results: list[Result], about: dict[str, object], write_docs: bool) -> None:
     """Write .bench/results.json and .bench/results.md, and the table in the docs if asked to."""
+    about |= {"others": report.others(results)}
     folder = ROOT / ".bench"
     folder.mkdir(exist_ok=True)
     (folder / "results.json").write_text(json.dumps(report.as_json(results, about), indent=1) + "\n")
@@ -102,6 +121,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="slow cases too (memory)")
     parser.add_argument(
         "--quick", action="store_true", help="a fifth of the requests, 2 runs: a look, not a result"
+    )
+    parser.add_argument(
+        "--patient", action="store_true", help="wait for quiet moments, repeat what was disturbed"
     )
     parser.add_argument("--check", action="store_true", help="exit 1 if a requirement is not met")
     parser.add_argument("--write-docs", action="store_true", help="put the table into docs/performance.md")

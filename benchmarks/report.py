@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
-import subprocess
-import time
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import Case, Need
 from benchmarks.measures import Sample
-from benchmarks.server import nats_server_binary
 
 
 @dataclass
@@ -52,6 +45,14 @@ class Result:
     def ok(self) -> bool:
         """Everything was measured and every requirement is met."""
         return not self.problems and all(self.is_met(need) for need in self.case.needs)
+
+
+def others(results: list[Result]) -> float:
+    """The median share of the machine that others used during the measurements."""
+    shares = [
+        s.details.get("others", 0.0) for r in results for samples in r.samples.values() for s in samples
+    ]
+    return statistics.median(shares) if shares else 0.0
 
 
 def number(value: float) -> str:
@@ -103,7 +104,7 @@ def as_markdown(results: list[Result], about: dict[str, Any]) -> str:
     lines = [
         f"{about['date']}, {about['processor']}, {about['cores']} cores, {about['system']}, "
         f"Python {about['python']}, nats-py {about['nats-py']}, nats-server {about['nats-server']}; "
-        f"load before it {about['load']}; medians of {about['runs']} runs (stalled: 3, memory: 1).",
+        f"medians of {about['runs']} runs (stalled 3, memory 1); others used {about['others']:.0%} of the machine.",
         "",
         "| case | what | measured | required | |",
         "|---|---|---:|---:|---|",
@@ -148,27 +149,3 @@ def as_json(results: list[Result], about: dict[str, Any]) -> dict[str, Any]:
             for result in results
         ],
     }
-
-
-def about_this_run(runs: int) -> dict[str, Any]:
-    """Where and with what it was measured."""
-    server = subprocess.run([nats_server_binary(), "--version"], capture_output=True, text=True, check=True)
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "runs": runs,
-        "load": round(os.getloadavg()[0], 2),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release().split('-')[0]}",
-        "python": platform.python_version(),
-        "nats-py": version("nats-py"),
-        "nats-server": server.stdout.strip().rpartition("v")[2],
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -137,7 +137,7 @@ class Connection:
         """
         try:
             await self.client.flush(timeout=5)
-        except (asyncio.TimeoutError, nats_errors.Error):
+        except (asyncio.TimeoutError, OSError, nats_errors.Error):
             if self.lost.done():
                 raise self.lost.result() from None
             raise ConnectionFailedError("the server does not answer", where=self.url) from None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import repeat
+from operator import itemgetter
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -243,12 +244,19 @@ class Client(nats_py.Client):  # type: ignore[misc]
             await subscription.unsubscribe(limit=limit)
         return subscription
 
-    def send(self, messages: list[Message]) -> None:
-        """Write `messages` at once. While reconnecting they are kept, as many as fit; the rest counts as dropped."""
+    def send(self, messages: list[Message], too_large: Callable[[Message], Message] | None = None) -> None:
+        """Write `messages` at once. While reconnecting they are kept, as many as fit; the rest counts as dropped.
+
+        With `too_large`, what it gives is sent instead of a message that has more than `max_payload` bytes.
+        """
+        data = encode(messages) if self.batches else b""
+        if too_large is not None and (len(data) > self.max_payload or not self.batches):
+            most = self.max_payload  # only looked for when all together have more
+            messages = [m if len(m[3]) + len(m[2] or b"") <= most else too_large(m) for m in messages]
+            data = encode(messages)
         if not self.batches:
             self._publish_later(messages)
             return
-        data = encode(messages)
         self.stats["out_msgs"] += len(messages)
         self.stats["out_bytes"] += len(data)
         if not self._pending and self.is_connected and isinstance(self._transport, nats_py.TcpTransport):
@@ -294,7 +302,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
         if subscription is None:
             return
         self.stats["in_msgs"] += len(batch)
-        self.stats["in_bytes"] += sum([len(message[3]) for message in batch])
+        self.stats["in_bytes"] += sum(map(len, map(itemgetter(3), batch)))
         subscription._received += len(batch)
         if 0 < subscription._max_msgs <= subscription._received:
             self._subs.pop(sid, None)

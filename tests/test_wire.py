@@ -44,7 +44,7 @@ control = st.sampled_from(
     ]
 )  # fmt: skip
 garbage = st.sampled_from(
-    [b"HELLO\r\n", b"\r\n", b"MSG a\r\n", b"MSG a 1 x\r\n", b"HMSG a 1 2\r\n", b"MSG a x 1\r\nb\r\n"]
+    [b"HELLO\r\n", b"MSG a\r\n", b"MSG a 1 x\r\n", b"HMSG a 1 2\r\n", b"MSG a x 1\r\nb\r\n"]
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -114,6 +113,8 @@ def request(
             if tell:
                 environment.say("Reading payload from standard input")
             body_template = Template(payload.read_all(environment.stdin))
+
+        import asyncio
 
         from natscli.connection import connected
         from natscli.output.replies import renderer

@@ -206,14 +206,16 @@ class Server:
             self._environment.warn(f"[#{number}] {problem}")
 
     def _send(self, answers: list[Message]) -> None:
-        most = self._client.max_payload
-        for index, (subject, _, header, payload) in enumerate(answers):
-            if len(payload) + (len(header) if header else 0) > most:
-                problem = f"the reply has {len(payload) + len(header or b'')} bytes, the server takes {most}"
-                answers[index] = (subject, b"", headers.service_error(problem, 500), b"")
-                self._environment.warn(problem)
         if answers:
-            self._client.send(answers)
+            self._client.send(answers, self._too_large)
+
+    def _too_large(self, answer: Message) -> Message:
+        """What is sent instead of a reply that the server would not take."""
+        subject, _, header, payload = answer
+        size = len(payload) + len(header or b"")
+        problem = f"the reply has {size} bytes, the server takes {self._client.max_payload}"
+        self._environment.warn(problem)
+        return subject, b"", headers.service_error(problem, 500), b""
 
     # -- what went wrong -------------------------------------------------------------------------------------
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError, Report, explain
@@ -17,7 +19,9 @@ from natscli.output.summary import summary_lines
 from natscli.request.requester import Tally
 from natscli.request.source import Question
 from natscli.request.timings import timings
-from natscli.request.translate import Translator
+
+if TYPE_CHECKING:
+    from natscli.request.translate import Translator
 
 #: Replies that may wait for their translation before no more requests are sent.
 _MOST_UNTRANSLATED = 256
@@ -101,6 +105,8 @@ class RequestDisplay:
         """
         if self._translation is not None:
             await asyncio.wait((self._translation, self.broken), return_when=asyncio.FIRST_COMPLETED)
+            if self._translation.done():
+                self._translation.result()
         self.summary(tally)
         written = asyncio.Event()
 
@@ -138,10 +144,12 @@ class RequestDisplay:
                 self._show(reply._replace(payload=payload))
 
     def _on_failure(self, error: BaseException) -> None:
-        self._loop.call_soon_threadsafe(self._break, PynatsError(explain(error).message))
+        with suppress(RuntimeError):  # the loop may be closed by now
+            self._loop.call_soon_threadsafe(self._break, PynatsError(explain(error).message))
 
     def _break(self, error: PynatsError) -> None:
         if not self.broken.done():
+            self._environment.sink = self._sink
             self.broken.set_result(error)
 
 

@@ -109,8 +109,8 @@ class Requester:
         """Send everything and wait for what was asked for; what failed was displayed, and is in `tally`."""
         inbox = self._client.new_inbox()
         self._prefix = f"{inbox}.".encode()
-        await self._client.subscribe_batches(f"{inbox}.*", "", self._on_batch)
         self._connection.on_refusal = self._on_refusal
+        await self._client.subscribe_batches(f"{inbox}.*", "", self._on_batch)
         for end in (self._connection.lost, self._display.broken):
             end.add_done_callback(lambda end: self._stop(end.result()))
         self._source.start(self._fill)
@@ -219,8 +219,7 @@ class Requester:
         self._fill()
 
     def _end(self, pending: _Pending, error: PynatsError | None) -> None:
-        del self._pending[pending.token]
-        pending.timer.cancel()
+        self._forget(pending)
         if error is None:
             self.tally.answered += 1
         else:
@@ -232,16 +231,19 @@ class Requester:
         self.tally.first_failure = self.tally.first_failure or error
         self._display.failed(questions, error)
 
-    def _fail_all(self, those: list[_Pending], error: PynatsError) -> None:
+    def _forget(self, pending: _Pending) -> None:
+        del self._pending[pending.token]
+        pending.timer.cancel()
+
+    def _fail_pending(self, those: list[_Pending], error: PynatsError) -> None:
         for pending in those:
-            del self._pending[pending.token]
-            pending.timer.cancel()
+            self._forget(pending)
         self._fail([pending.question for pending in those], error)
 
     def _stop(self, error: PynatsError) -> None:
         """End the whole run."""
         if not self._done.done():
-            self._fail_all(list(self._pending.values()), error)
+            self._fail_pending(list(self._pending.values()), error)
             self._done.set_result(None)
 
     def _on_refusal(self, error: PynatsError) -> None:
@@ -252,7 +254,7 @@ class Requester:
             return
         refused = [p for p in self._pending.values() if f'"{p.question.subject}"'.lower() in said]
         if refused:
-            self._fail_all(refused, error)
+            self._fail_pending(refused, error)
             self._fill()
 
     def _wait_for_display(self) -> None:

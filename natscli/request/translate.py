@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from asyncio.subprocess import PIPE
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
+from subprocess import PIPE, Popen
 
 from natscli.errors import InputError, PynatsError
 from natscli.message.templates import Facts, compile_command
 
 _WHERE = "--translate"
+#: The exit status of a command, its stdout and its stderr; or why there is none.
+_Outcome = tuple[int, bytes, bytes] | OSError
 
 
 class Translator:
-    """A command line that gets a payload on stdin; `{{Subject}}` in it is the request's subject, part of one word."""
+    """A command line that gets a payload on stdin; `{{Subject}}` in it is the request's subject, part of one word.
+
+    The command runs in a daemon thread, which nobody waits for at the end: asyncio's own subprocesses cannot be
+    relied on to end when they are cancelled.
+    """
 
     def __init__(self, line: str, environ: Mapping[str, str]) -> None:
         """Split the line.
@@ -24,30 +32,63 @@ class Translator:
             InputError: quotes that do not close, an unknown template, or a program that is not there.
         """
         self._words = compile_command(line, _WHERE, translate=True)
+        self._lock = threading.Lock()
+        self._process: Popen[bytes] | None = None
+        self._stopped = False
         name = os.fsdecode(self._words[0].format)
         if self._words[0].is_static and shutil.which(name, path=environ.get("PATH")) is None:
             raise InputError(f"cannot run {name!r}: not found, or not executable", where=_WHERE)
 
     async def run(self, payload: bytes, subject: str) -> tuple[bytes, str]:
-        """What the command wrote, on stdout and on stderr. Killed when the task is cancelled.
+        """What the command wrote, on stdout and on stderr. It is killed when the task is cancelled.
 
         Raises:
             PynatsError: it failed; the error says what it wrote on stderr.
         """
         facts = Facts(0, subject.encode())
         words = [os.fsdecode(word.fill(facts)) for word in self._words]
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[_Outcome] = loop.create_future()
+
+        def work() -> None:
+            outcome = self._communicate(words, payload)
+            with suppress(RuntimeError):  # the loop is closed when the run was interrupted
+                loop.call_soon_threadsafe(_settle, result, outcome)
+
+        threading.Thread(target=work, name="translate", daemon=True).start()
         try:
-            process = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, stderr=PIPE)
-        except OSError as error:
-            raise PynatsError(f"cannot run {words[0]!r}: {error.strerror}", where=_WHERE) from None
-        try:
-            output, said = await process.communicate(payload)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            outcome = await result
+        except asyncio.CancelledError:
+            self._kill()
+            raise
+        if isinstance(outcome, OSError):
+            raise PynatsError(f"cannot run {words[0]!r}: {outcome.strerror}", where=_WHERE)
+        status, output, said = outcome
         told = said.decode("utf-8", "replace").strip()
-        if process.returncode:
+        if status:
             reason = f": {' '.join(told.split())[:200]}" if told else ""
-            raise PynatsError(f"the command failed with status {process.returncode}{reason}", where=_WHERE)
+            how = f"failed with status {status}" if status > 0 else f"was killed by signal {-status}"
+            raise PynatsError(f"the command {how}{reason}", where=_WHERE)
         return output, told
+
+    def _communicate(self, words: list[str], payload: bytes) -> _Outcome:
+        try:
+            with self._lock:
+                if self._stopped:
+                    return InterruptedError()
+                process = self._process = Popen(words, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+            output, said = process.communicate(payload)
+        except OSError as error:
+            return error
+        return process.returncode, output, said
+
+    def _kill(self) -> None:
+        with self._lock:
+            self._stopped = True
+            if self._process is not None:
+                self._process.kill()
+
+
+def _settle(result: asyncio.Future[_Outcome], outcome: _Outcome) -> None:
+    if not result.done():
+        result.set_result(outcome)

@@ -422,7 +422,7 @@ def test_a_server_that_goes_away_while_draining_does_not_hang_it(
     program.wait_for("Draining")
     start = time.monotonic()
     go.touch()
-    assert program.wait() == 5
+    assert program.wait() == 5, program.stderr_text()
     assert time.monotonic() - start < 15
     assert "Traceback" not in program.stderr_text()
 

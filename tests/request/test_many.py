@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -64,22 +64,17 @@ def test_requests_are_in_flight_together(ask: Ask, responders: Responders) -> No
 
 
 def test_no_more_are_in_flight_than_asked_for(ask: Ask, responders: Responders) -> None:
-    in_flight, most = 0, 0
+    in_flight: list[int] = []
+    seen: list[int] = []
 
-    def answers(request: Request) -> list[Answer]:
-        nonlocal in_flight, most
-        in_flight += 1
-        most = max(most, in_flight)
+    def answers(request: Request) -> Iterator[Answer]:
+        in_flight.append(1)
+        seen.append(len(in_flight))
+        yield Answer(b"", after=0.05)
+        in_flight.pop()
 
-        def later() -> object:
-            nonlocal in_flight
-            yield Answer(b"", after=0.02)
-
-        in_flight -= 0
-        return list(later())  # type: ignore[call-overload,no-any-return]
-
-    assert ask(responders(answers), "x", "--count", "6", "--concurrency", "2").status == 0
-    assert most >= 1
+    assert ask(responders(answers), "x", "--count", "9", "--concurrency", "3").status == 0
+    assert (len(seen), max(seen)) == (9, 3)
 
 
 def test_the_rtt_is_that_of_the_reply(ask: Ask, responders: Responders) -> None:

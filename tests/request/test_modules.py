@@ -1,0 +1,93 @@
+"""What a `pynats request` imports and makes: start-up is most of its time, so the list is held here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.programs import Runner
+from tests.request.responders import Responders
+from tests.servers import Server
+
+PROBE = """
+import importlib.util, json, ssl, sys
+
+contexts = []
+class Counted(ssl.SSLContext):
+    def __new__(cls, *args, **kwargs):
+        contexts.append(cls)
+        return super().__new__(cls, *args, **kwargs)
+ssl.SSLContext = Counted
+
+from natscli.cli import run
+from natscli.environment import Environment
+
+status = run(sys.argv[1:], Environment.current())
+lazy = importlib.util._LazyModule
+executed = [name for name, module in sys.modules.items() if type(module) is not lazy]
+print(json.dumps({"status": status, "modules": sorted(executed), "contexts": len(contexts)}), file=sys.stderr)
+"""
+
+#: Not for a plain request: drawing, JetStream, WebSockets, TLS, credentials, other commands, and slow parts of Python.
+NEVER = (
+    "aiohttp", "cryptography", "email", "getpass", "http", "importlib.metadata", "multidict", "nacl", "natscli.api",
+    "natscli.commands.context", "natscli.commands.reply", "natscli.commands.server", "natscli.output.terminal",
+    "natscli.reply", "natscli.request.translate", "natscli.server", "nats.js", "nkeys", "pydoc", "python_socks",
+    "rich", "unittest", "urllib.request", "zipfile",
+)  # fmt: skip
+
+
+@pytest.fixture
+def probe(pynats: Runner, nats_server: Server) -> Callable[..., dict[str, object]]:
+    """Runs a command line in a process that tells its status, the modules it executed and the SSL contexts it made."""
+
+    def run(*arguments: str) -> dict[str, object]:
+        done = subprocess.run(
+            [sys.executable, "-c", PROBE, *arguments],
+            env={**pynats.environ, "NATS_URL": nats_server.url},
+            cwd=pynats.directory, stdin=subprocess.DEVNULL, capture_output=True, check=True,
+        )  # fmt: skip
+        found = json.loads(done.stderr.splitlines()[-1])
+        assert isinstance(found, dict)
+        return found
+
+    return run
+
+
+@pytest.mark.parametrize("how", [(), ("--raw",), ("--json",), ("--count", "3", "--header", "A:1")])
+def test_a_request_imports_only_what_it_uses(
+    probe: Callable[..., dict[str, object]], responders: Responders, how: tuple[str, ...]
+) -> None:
+    found = probe("request", responders(), "hi {{Count}}", *how)
+    modules = found["modules"]
+    assert isinstance(modules, list)
+    unwanted = [name for name in modules if name in NEVER or name.startswith(tuple(f"{n}." for n in NEVER))]
+    assert (found["status"], unwanted, found["contexts"]) == (0, [], 0)
+    assert [name for name in modules if name.startswith("natscli.")] == sorted(OURS)
+
+
+OURS = {
+    "natscli.cli", "natscli.commands", "natscli.commands.request", "natscli.connection", "natscli.contexts",
+    "natscli.contexts.credentials", "natscli.contexts.format", "natscli.contexts.store", "natscli.duration",
+    "natscli.environment",
+    "natscli.errors", "natscli.message", "natscli.message.headers", "natscli.message.payload",
+    "natscli.message.subjects", "natscli.message.templates", "natscli.nats_py", "natscli.output",
+    "natscli.output.json_lines", "natscli.output.pump", "natscli.output.replies", "natscli.output.summary",
+    "natscli.output.text", "natscli.params", "natscli.redaction", "natscli.request", "natscli.request.display",
+    "natscli.request.requester", "natscli.request.source", "natscli.request.timings", "natscli.settings",
+    "natscli.wire",
+}  # fmt: skip
+
+
+def test_bad_input_is_found_before_anything_of_nats_is_imported(
+    probe: Callable[..., dict[str, object]],
+) -> None:
+    found = probe("request", "a..b", "x")
+    modules = found["modules"]
+    assert isinstance(modules, list)
+    assert found["status"] == 2
+    assert not [name for name in modules if name.split(".")[0] in ("nats", "asyncio", "rich")]
