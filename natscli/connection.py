@@ -7,7 +7,7 @@ import logging
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -148,7 +148,8 @@ class Connection:
         """Close; what was sent is on its way, nothing is waited for."""
         await self.client.published()
         if not self.client.is_closed:
-            await self.client.close()
+            with suppress(OSError):  # it was lost already; who had to know has been told
+                await self.client.close()
 
     def gone(self, error: BaseException | None) -> None:
         """The client closed by itself."""
