@@ -163,6 +163,14 @@ def test_commands_are_encoded_as_the_protocol_says() -> None:
     )
 
 
+def test_the_same_to_many_is_encoded_like_anything_else() -> None:
+    assert encode([]) == b""
+    for body in (b"", b"OK", b"a\r\nb"):
+        same: list[Message] = [(b"a.%d" % number, b"", None, body) for number in range(3)]
+        assert encode(same) == b"".join(encode([message]) for message in same)
+        assert encode(same) == b"".join(b"PUB a.%d %d\r\n%b\r\n" % (n, len(body), body) for n in range(3))
+
+
 @pytest.mark.parametrize(
     ("version", "supported"),
     [

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import secrets
+import select
 import shlex
 import signal
 import socket
@@ -549,7 +550,9 @@ class Terminal:
         termios.tcflow(self.slave, termios.TCOON)
 
     def wait_for(self, text: bytes) -> None:
+        deadline = time.monotonic() + 30
         while text not in self.shown:
+            assert select.select([self.master], [], [], deadline - time.monotonic())[0], self.shown[-1000:]
             self.shown += os.read(self.master, 65536)
 
 

@@ -78,8 +78,8 @@ def test_no_more_are_in_flight_than_asked_for(ask: Ask, responders: Responders) 
 
 
 def test_the_rtt_is_that_of_the_reply(ask: Ask, responders: Responders) -> None:
-    run = ask(responders(after(0.1)), "x", "--json")
-    assert 100e6 <= run.objects[0]["rtt_ns"] < 300e6
+    run = ask(responders(after(0.1)), "x", "--json", "--count", "3")
+    assert 100e6 <= min(reply["rtt_ns"] for reply in run.objects) < 300e6
 
 
 def test_a_slow_reader_does_not_inflate_the_rtt(
