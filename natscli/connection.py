@@ -118,15 +118,18 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[PynatsError] = self._loop.create_future()
         self.on_refusal: Callable[[PynatsError], None] = self._keep_refusal
+        self._url = ""
         self._environment = environment
         self._refusal: PynatsError | None = None
         client.on_failure = self._failed
 
     @property
     def url(self) -> str:
-        """The URL of the server, without credentials."""
+        """The URL of the server, without credentials; of the last one, when there is no connection."""
         uri = self.client.connected_url
-        return f"{uri.scheme}://{uri.hostname}:{uri.port}" if uri is not None else ""
+        if uri is not None:
+            self._url = f"{uri.scheme}://{uri.hostname}" + (f":{uri.port}" if uri.port else "")
+        return self._url
 
     async def confirm(self) -> None:
         """Wait until the server has taken everything sent so far.
@@ -210,12 +213,11 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
         client.options["allow_reconnect"] = listener
         if len(plan.servers) > 1:
             client.set_server_pool([*plan.servers, *(uri.geturl() for uri in client.discovered_servers)])
+        url = connection.url
         if environment.trace:
             info = client.server_info
             tls = client.tls_version
-            environment.warn(
-                f"trace: connected to {connection.url}, nats-server {info.get('version')} {tls}".rstrip()
-            )
+            environment.warn(f"trace: connected to {url}, nats-server {info.get('version')} {tls}".rstrip())
         return connection
     raise _worst(problems)
 

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, TextIO, cast
 
 from natscli.errors import Report
 from natscli.redaction import Redactor
@@ -24,6 +24,11 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _stream(stream: TextIO | None, mode: str) -> BinaryIO:
+    """The bytes below a standard stream; of one that was closed (`>&-`), `/dev/null` in its place."""
+    return cast(BinaryIO, open(os.devnull, mode)) if stream is None else stream.buffer  # noqa: SIM115
 
 
 @dataclass
@@ -47,7 +52,8 @@ class Environment:
     @classmethod
     def current(cls) -> Environment:
         """The environment of this process."""
-        return cls(sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer, os.environ)
+        streams = _stream(sys.stdin, "rb"), _stream(sys.stdout, "wb"), _stream(sys.stderr, "wb")
+        return cls(*streams, os.environ)
 
     @property
     def config_dir(self) -> str:

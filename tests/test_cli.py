@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -250,3 +252,16 @@ print(json.dumps(sorted(heavy & set(sys.modules))))
         check=True,
     )
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_reason_to_fail(nats_server: Server, pynats: Runner, closed: str) -> None:
+    command = f'exec "$0" -m natscli request nobody x --server "$1" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, nats_server.url],
+        env=pynats.environ,
+        capture_output=True,
+        timeout=30,
+    )
+    assert done.returncode == 3
+    assert b"Traceback" not in done.stderr
