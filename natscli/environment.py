@@ -28,7 +28,7 @@ def clean(text: str) -> str:
 
 def _stream(stream: TextIO | None, mode: str) -> BinaryIO:
     """The bytes below a standard stream; of one that was closed (`>&-`), `/dev/null` in its place."""
-    return cast(BinaryIO, open(os.devnull, mode)) if stream is None else stream.buffer  # noqa: SIM115
+    return cast(BinaryIO, open(os.devnull, mode)) if stream is None else stream.buffer
 
 
 @dataclass
