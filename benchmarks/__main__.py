@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from dataclasses import replace
 from fnmatch import fnmatch
@@ -28,6 +29,7 @@ def main() -> int:
         print(f"no such case; there are: {', '.join(case.name for case in all_cases())}", file=sys.stderr)
         return 2
     results: list[Result] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stop what was started
     with Bench() as bench:
         for case in cases:
             result = measure(bench, case, options.runs, patient=options.patient)

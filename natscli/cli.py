@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from natscli import __version__
 from natscli.environment import Environment
-from natscli.errors import EXIT_STATUS_HELP, ExitStatus, Report, explain
+from natscli.errors import EXIT_STATUS_HELP, ExitStatus, PynatsError, Report, explain
 from natscli.params import App, GroupedOption, connection_options
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ ALIASES: dict[str, str] = {"req": "request", "ctx": "context"}
 
 EXAMPLES = """\b
 Examples:
-  pynats server run                                    a server to try things on
-  pynats reply help.please "OK, I CAN HELP!!!"         answer requests
-  pynats request help.please "I need help!"            send one
-  pynats context add local -s 127.0.0.1 --select       remember the server
+  pynats server run                                a server to try it on
+  pynats reply help.please 'OK, I CAN HELP!!!'     answer requests
+  pynats request help.please 'I need help!'        send one
+  pynats context add local -s 127.0.0.1 --select   remember the server
 """
 
 
@@ -180,26 +181,43 @@ def run(arguments: list[str], environment: Environment) -> int:
         environment.stderr.write(f"{error.format_message()}\n".encode())
         return ExitStatus.USAGE
     except BaseException as error:
-        if environment.trace:
+        if environment.trace and not isinstance(error, PynatsError):
             import traceback
 
             for line in "".join(traceback.format_exception(error)).splitlines():
                 environment.warn(f"trace: {line}")
         report = explain(error)
         status = report.status
+        cause = error.__cause__ if isinstance(error, click.Abort) else error
+        environment.interrupted = type(cause) is KeyboardInterrupt
     if report is not None:
         environment.error(report)
     return status
 
 
+class _Terminated(KeyboardInterrupt):
+    """A SIGTERM, on its way to where Ctrl-C is handled."""
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise _Terminated
+
+
 def main() -> None:
     """The `pynats` command."""
     environment = Environment.current()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A SIGTERM ends like Ctrl-C does, cleaning up; `reply` and `server run` have their own way.
+    signal.signal(signal.SIGTERM, _terminated)
     status = run(sys.argv[1:], environment)
     try:
         environment.stdout.flush()
         environment.stderr.flush()
     except OSError:  # the reader went away (`pynats ... | head -1`)
         status = status or ExitStatus.FAILURE
+    if environment.interrupted and (environment.stdin.isatty() or environment.stderr.isatty()):
+        # To a shell this is 130 too, and only so does it leave the loop that pynats was run in.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     # All is written and closed: taking the interpreter apart would be a sixth of the time of a request.
     os._exit(status)

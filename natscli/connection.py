@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from natscli import __version__
 from natscli.contexts import credentials
@@ -21,6 +21,7 @@ from natscli.wire import Client, NotNatsError, TLSNotOfferedError
 
 if TYPE_CHECKING:
     import ssl
+    from urllib.parse import ParseResult, SplitResult
 
     from natscli.environment import Environment
     from natscli.settings import Settings
@@ -99,12 +100,33 @@ async def connected(
     _silence_loggers()
     asyncio.get_running_loop().set_exception_handler(_unhandled(environment))
     ready = plan(settings, environment.environ)
+    _leave_lookups_behind(ready.servers)
     environment.redactor.add(*(ready.options.get(name) for name in ("password", "token", "nkeys_seed_str")))
-    connection = await connect(ready, environment, listener=listener)
+    try:
+        connection = await connect(ready, environment, listener=listener)
+    except RefusedError as error:
+        given = (
+            "pynats context info" if settings.context else "give --user and --password, --token or --creds"
+        )
+        error.hint = error.hint or given
+        raise
     try:
         yield connection
     finally:
         await connection.close()
+
+
+def _leave_lookups_behind(servers: list[str]) -> None:
+    """Names are looked up in threads, and `asyncio.run` waits for them: not for one whose time is over."""
+    if all(urlsplit(url).hostname in ("127.0.0.1", "::1") for url in servers):
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    class Lookups(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+            super().shutdown(wait=False, cancel_futures=True)
+
+    asyncio.get_running_loop().set_default_executor(Lookups(4, "lookup"))
 
 
 class Connection:
@@ -128,7 +150,7 @@ class Connection:
         """The URL of the server, without credentials; of the last one, when there is no connection."""
         uri = self.client.connected_url
         if uri is not None:
-            self._url = f"{uri.scheme}://{uri.hostname}" + (f":{uri.port}" if uri.port else "")
+            self._url = _shown(uri)
         return self._url
 
     async def confirm(self) -> None:
@@ -190,7 +212,12 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
         client = Client(require_tls=plan.tls, socks_proxy=plan.socks_proxy)
         connection = Connection(client, environment)
         events = _Events(connection, environment)
-        options = {**plan.options, **events.options(), "connect_timeout": plan.timeout}
+        options = {
+            **_url_credentials(url),
+            **plan.options,
+            **events.options(),
+            "connect_timeout": plan.timeout,
+        }
         try:
             await asyncio.wait_for(client.connect([url], **options), remaining)
         except Exception as error:
@@ -222,6 +249,16 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
     raise _worst(problems)
 
 
+def _url_credentials(url: str) -> dict[str, Any]:
+    """Credentials of a URL with percent escapes; nats-py takes those without, but does not decode any."""
+    parts = urlsplit(url)
+    if "%" not in parts.netloc or parts.username is None:
+        return {}
+    if parts.password is None:
+        return {"token": unquote(parts.username)}
+    return {"user": unquote(parts.username), "password": unquote(parts.password)}
+
+
 def _worst(problems: list[PynatsError]) -> PynatsError:
     """The problem to report: a refusal tells more than a server that is away."""
     if not problems:
@@ -241,6 +278,7 @@ class _Events:
         self.connection = connection
         self.environment = environment
         self.connecting = True
+        self.told_refused = False
         self.first_error: Exception | None = None
 
     def options(self) -> dict[str, Any]:
@@ -264,6 +302,9 @@ class _Events:
             self.connection.refused(classify(error, self.connection.url))
         elif isinstance(error, nats_errors.SlowConsumerError):
             self.environment.warn("requests were dropped: they came faster than they could be handled")
+        elif isinstance(error, nats_errors.Error) and "authorization" in text and not self.told_refused:
+            self.told_refused = True  # once: it is tried again and again
+            self.environment.warn("the server refused the credentials, still trying to reconnect")
         elif self.environment.trace:
             self.environment.warn(f"trace: {type(error).__name__}: {error}")
 
@@ -272,6 +313,7 @@ class _Events:
             self.environment.say("Disconnected, reconnecting...")
 
     async def reconnected(self) -> None:
+        self.told_refused = False
         self.environment.say(f"Reconnected to {self.connection.url}")
         dropped, self.connection.client.dropped = self.connection.client.dropped, 0
         if dropped:
@@ -291,6 +333,12 @@ def _next_server(pool: list[Any], info: dict[str, Any]) -> tuple[Any, float]:  #
     return server, pause * random.uniform(0.75, 1.25)
 
 
+def _shown(url: SplitResult | ParseResult) -> str:
+    """A server URL without credentials."""
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+    return f"{url.scheme}://{host}" + (f":{url.port}" if url.port else "")
+
+
 def classify(error: BaseException, url: str, timeout: float | None = None) -> PynatsError:
     """What an exception of nats-py, TLS or the network means to the user. `timeout` in seconds, if one ran out."""
     import ssl
@@ -298,11 +346,14 @@ def classify(error: BaseException, url: str, timeout: float | None = None) -> Py
     if isinstance(error, PynatsError):
         return error
     parts = urlsplit(url)
-    where = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    where = _shown(parts)
     text = str(error).removeprefix("nats: ").strip("' ")
     lower = text.lower()
     if isinstance(error, (TLSNotOfferedError, ssl.SSLError)) or "ssl" in type(error).__name__.lower():
         return _classify_tls(error, text, where)
+    if "permissions violation" in lower:
+        # First: the text goes on with the subject, which may hold any of the words below.
+        return RefusedError(f"the server does not permit this: {text}", where=where)
     if (
         isinstance(error, nats_errors.AuthorizationError)
         or "authorization" in lower
@@ -310,9 +361,7 @@ def classify(error: BaseException, url: str, timeout: float | None = None) -> Py
     ):
         if "expired" in lower or "revoked" in lower:
             return RefusedError(f"the server refused the credentials: {lower}", where=where)
-        return RefusedError("the server refused the credentials", where=where, hint="pynats context info")
-    if "permissions violation" in lower:
-        return RefusedError(f"the server does not permit this: {text}", where=where)
+        return RefusedError("the server refused the credentials", where=where)
     if isinstance(error, (asyncio.TimeoutError, nats_errors.TimeoutError)):
         within = f" within {format_duration(timeout)}" if timeout is not None else ""
         return ConnectionFailedError(f"no answer from the server{within}", where=where)

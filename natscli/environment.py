@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, TextIO, cast
 
 from natscli.errors import Report
-from natscli.redaction import Redactor
+from natscli.redaction import Redactor, redact_shapes
 
 _RED, _DIM, _CYAN, _RESET = "\x1b[1;31m", "\x1b[2m", "\x1b[36m", "\x1b[0m"
 
@@ -27,8 +27,8 @@ def clean(text: str) -> str:
 
 
 def _stream(stream: TextIO | None, mode: str) -> BinaryIO:
-    """The bytes below a standard stream; of one that was closed (`>&-`), `/dev/null` in its place."""
-    return cast(BinaryIO, open(os.devnull, mode)) if stream is None else stream.buffer
+    """The bytes below a standard stream; `/dev/null` for one that was closed (`>&-`) or has none (a notebook's)."""
+    return getattr(stream, "buffer", None) or cast(BinaryIO, open(os.devnull, mode))
 
 
 @dataclass
@@ -43,6 +43,8 @@ class Environment:
     color: str = "auto"
     quiet: bool = False
     trace: bool = False
+    #: Whether a Ctrl-C ended the run.
+    interrupted: bool = False
     #: Where the story goes; a responder puts its own here, so that a slow terminal cannot hold it up.
     sink: Callable[[bytes], None] = field(init=False)
 
@@ -83,7 +85,8 @@ class Environment:
     def say(self, line: str) -> None:
         """One line of the story on stderr, with the time, unless --quiet."""
         if not self.quiet:
-            self._tell(f"{time.strftime('%H:%M:%S')} ", line, _DIM)
+            # Made of subjects and numbers, so a password that is an ordinary word is none here.
+            self._tell(f"{time.strftime('%H:%M:%S')} ", line, _DIM, redact=redact_shapes)
 
     def note(self, line: str) -> None:
         """One plain line on stderr, unless --quiet."""
@@ -100,8 +103,8 @@ class Environment:
         if report.hint:
             self._tell("  hint: ", report.hint, _DIM)
 
-    def _tell(self, label: str, line: str, style: str) -> None:
-        line = clean(self.redactor.redact(line))
+    def _tell(self, label: str, line: str, style: str, redact: Callable[[str], str] | None = None) -> None:
+        line = clean((redact or self.redactor.redact)(line))
         if style and self.colored(self.stderr):
             label = f"{style}{label}{_RESET}"
         self.sink(f"{label}{line}\n".encode("utf-8", "surrogateescape"))

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from natscli.duration import format_duration, parse_duration
+from natscli.duration import parse_duration
 from natscli.errors import InputError
 from natscli.message import headers
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from natscli.environment import Environment
     from natscli.settings import Settings
 
@@ -46,6 +48,18 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 DURATION = Duration()
 
 
+class FileName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A file name, or a reference to what a file would hold: only completed, not checked."""
+
+    name = "file"
+
+    def shell_complete(self, *_: Any) -> list[CompletionItem]:
+        """Let the shell complete file names."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem("", type="file")]
+
+
 class GroupedOption(click.Option):
     """An option that is listed under a heading of its own in the help."""
 
@@ -66,6 +80,7 @@ def _record(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     app = ctx.find_object(App)
     if app is not None and param.name is not None:
         app.flags[param.name] = value
+        app.flags.pop({"context": "no_context", "no_context": "context"}.get(param.name, ""), None)
 
 
 def _set_environment(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -118,7 +133,7 @@ def connection_options(command: F) -> F:
         add(
             *declarations,
             metavar=metavar,
-            type=click.Path() if files else None,  # for completion only: a location may be a reference
+            type=FileName() if files else None,
             help=f"{text}  [{variable}]" if variable else text,
         )
     add("--tlsfirst", "--tls-first", "tlsfirst", is_flag=True, default=None,
@@ -128,30 +143,49 @@ def connection_options(command: F) -> F:
     add("--context", "context", metavar="NAME", shell_complete=complete_contexts,
         help="Context to use instead of the selected one.  [NATS_CONTEXT]")  # fmt: skip
     add("--no-context", "no_context", is_flag=True, default=None, help="Use no context.")
-    add("--color", "color", type=click.Choice(["auto", "always", "never"]), callback=_set_environment,
-        help="When to colour.  [NO_COLOR, CLICOLOR_FORCE; default: auto]")  # fmt: skip
-    add("--trace", "trace", is_flag=True, default=None, callback=_set_environment,
-        help="Tell more about what happens, on stderr.")  # fmt: skip
+    command = output_options(command)
     for decorate in reversed(decorators):
         command = decorate(command)
     return command
 
 
-def hide_secret_flags(app: App) -> None:
-    """Keep secrets that were given as arguments out of `ps`, where that can be done."""
+def output_options(command: F) -> F:
+    """Add `--color` and `--trace`, for commands that do not connect."""
+    trace = option("--trace", "trace", is_flag=True, default=None, callback=_set_environment, expose_value=False,
+                   group="Output", help="Tell more about what happens, on stderr.")  # fmt: skip
+    color = option("--color", "color", type=click.Choice(["auto", "always", "never"]), callback=_set_environment,
+                   expose_value=False, group="Output",
+                   help="When to colour.  [NO_COLOR, CLICOLOR_FORCE; default: auto]")  # fmt: skip
+    return color(trace(command))
+
+
+def ask_and_hide(app: App) -> None:
+    """Ask for a password or token given as `-`, and keep secret arguments out of `ps` and of what is shown.
+
+    Raises:
+        InputError: there is no terminal to ask at.
+    """
+    from natscli.settings import url_secrets
+
     flags = app.flags
-    values = [flags.get(name) for name in ("password", "token", "jwt", "seed") if flags.get(name) != "-"]
-    values += [flags.get(name) for name in ("creds", "nkey") if str(flags.get(name)).startswith("data:")]
+    secrets = [flags[name] for name in ("password", "token", "jwt", "seed") if flags.get(name, "-") != "-"]
+    secrets += [flags[name] for name in ("creds", "nkey") if str(flags.get(name)).startswith("data:")]
     if "user" in flags and "password" not in flags:
-        values.append(flags["user"])  # a token
-    values += [
-        part.rpartition("@")[0].partition("://")[2] for part in str(flags.get("server", "")).split(",")
+        secrets.append(flags["user"])  # perhaps a token
+    arguments = [
+        *secrets,
+        *(s for name in ("server", "socks_proxy") for s in url_secrets(flags.get(name) or "")),
     ]
-    secrets = [value for value in values if value]
-    if secrets:
+    if arguments:
         from natscli import process_title
 
-        process_title.hide(secrets)
+        process_title.hide(arguments)
+        app.environment.redactor.add(*arguments)
+    for name in ("password", "token"):
+        if flags.get(name) == "-":
+            from natscli.prompts import ask_secret
+
+            flags[name] = ask_secret(app.environment, name.capitalize(), f"--{name}")
 
 
 def connection_settings(app: App) -> Settings:
@@ -165,13 +199,8 @@ def connection_settings(app: App) -> Settings:
     from natscli.contexts.store import ContextStore
     from natscli.settings import resolve
 
+    ask_and_hide(app)
     environment = app.environment
-    hide_secret_flags(app)
-    for name in ("password", "token"):
-        if app.flags.get(name) == "-":
-            from natscli.prompts import ask_secret
-
-            app.flags[name] = ask_secret(environment, name.capitalize(), f"--{name}")
     settings = resolve(app.flags, environment.environ, ContextStore(environment.config_dir))
     environment.redactor.add(*settings.secrets)
     return settings
@@ -197,9 +226,11 @@ __all__ = [
     "DURATION",
     "App",
     "GroupedOption",
+    "ask_and_hide",
     "connection_options",
-    "format_duration",
+    "connection_settings",
     "option",
+    "output_options",
     "parse_headers",
     "pass_app",
 ]

@@ -64,9 +64,7 @@ def ask_secret(environment: Environment, label: str, option: str) -> str:
         # A payload may come on stdin meanwhile: what counts is the terminal itself.
         os.close(os.open("/dev/tty", os.O_RDWR))
     except OSError:
-        require_terminal(
-            environment, f"cannot ask for the {label.lower()}", f"{option} env://NAME or {option} VALUE"
-        )
+        require_terminal(environment, f"cannot ask for the {label.lower()}", f"{option} env://NAME")
 
     try:
         secret = getpass(f"{label}: ")

@@ -19,7 +19,7 @@ def _always_secret() -> re.Pattern[str]:
     """Compiled when something is first redacted: most runs never pay for it."""
     return re.compile(
         r"""
-        (?<=://) [^\s/?\#'"]+ (?=@)                                  # nats://user:pass@host, nats://token@host
+        (?<=://) [^\s/?\#]+ (?=@)                                      # nats://user:pass@host, nats://token@host
       | \bS[OAUNCXP][A-Z2-7]{40,}\b                                  # an nkey seed
       | \beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?  # a JWT
       | (?<=-----BEGIN\ ) [A-Z ]+ -----.*?-----+END\ [A-Z ]+-----+    # a creds block

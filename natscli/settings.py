@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -65,12 +66,13 @@ class Settings:
         """The secret values, or the references to them."""
         values = [value.value for value in (self.password, self.token, self.jwt, self.seed) if value]
         embedded = [value.value for value in (self.creds, self.nkey) if value.value.startswith("data:")]
-        return values + [value.partition(",")[2] for value in embedded]
+        urls = url_secrets(self.server.value) + url_secrets(self.socks_proxy.value)
+        return values + [value.partition(",")[2] for value in embedded] + urls
 
     @property
     def servers(self) -> list[str]:
         """The server URLs, completed; see `complete_url`."""
-        return [complete_url(url, self.server.source) for url in self.server.value.split(",") if url.strip()]
+        return [complete_url(url, self.server.source) for url in split_urls(self.server.value) if url.strip()]
 
 
 #: Environment variables, the same as the Go CLI's.
@@ -131,9 +133,9 @@ def resolve(
         InputError: an unknown or broken context, two kinds of credentials at once, a bad value.
     """
     name = Value(context, "argument") if context else _context_name(flags, environ, store)
-    loaded = store.load(name.value) if name else None
-    if name.source == "selected" and loaded is None:
+    if name.source == "selected" and name.value not in store.names():
         raise InputError(f"the selected context {name.value!r} is gone", hint="pynats context unselect")
+    loaded = store.load(name.value) if name else None
     return merge(flags, environ, loaded, name)
 
 
@@ -211,6 +213,27 @@ def _credentials(layers: list[dict[str, Value[Any]]]) -> dict[str, Value[Any]]:
         if not kind and not token and part in layers[0]:
             raise InputError(f"--{part} without --{owner}", where=layers[0][part].source)
     return chosen
+
+
+def split_urls(urls: str) -> list[str]:
+    """The URLs in a comma-separated list; a comma in a password, before an `@`, ends none."""
+    found: list[str] = []
+    for part in re.split(r",(?=[A-Za-z0-9+.-]+://)", urls):
+        userinfo, at, hosts = part.rpartition("@")
+        first, *others = hosts.split(",")
+        found += [f"{userinfo}{at}{first}", *others]
+    return found
+
+
+def url_secrets(urls: str) -> list[str]:
+    """What must not be shown of URLs: user and password or token, as written and decoded."""
+    from urllib.parse import unquote
+
+    found = []
+    for url in split_urls(urls):
+        userinfo = url.rpartition("@")[0].rpartition("://")[2]
+        found += [part for part in (userinfo, userinfo.partition(":")[2]) if part]
+    return found + [unquote(part) for part in found if "%" in part]
 
 
 _SCHEMES = ("nats", "tls", "ws", "wss")

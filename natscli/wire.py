@@ -114,7 +114,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             line_end = find(b"\r\n", position)
             if line_end < 0:
                 break
-            words = data[position:line_end].split()
+            words = data[position:line_end].split(b" ")  # other white space may be part of a subject
             count = len(words)
             if (
                 count >= 4
@@ -152,7 +152,9 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
                 # Whatever came before a PONG is handled before it: draining relies on that order.
                 await self.nc.dispatch(int(batch_sid), batch, arrived)
                 batch = []
-            # nats-py's own parser knows what to do with a control line; it gets exactly one.
+            if words[0] in (b"MSG", b"HMSG"):
+                raise nats_py.errors.ProtocolError
+            # nats-py's own parser knows what to do with any other control line; it gets exactly one.
             await super().parse(data[position : line_end + 2])
             if self.buf:
                 raise nats_py.errors.ProtocolError
@@ -179,7 +181,7 @@ def _plain_run(data: bytes) -> tuple[int, list[Message]] | None:
         return None
     bodies = parts[1::2]
     try:
-        kinds, subjects, sids, replies, sizes = zip(*[line.split() for line in parts[:-1:2]], strict=True)
+        kinds, subjects, sids, replies, sizes = zip(*[line.split(b" ") for line in parts[:-1:2]], strict=True)
         if list(map(int, sizes)) != list(map(len, bodies)) or set(kinds) != {b"MSG"} or len(set(sids)) != 1:
             return None
         return int(sids[0]), list(zip(subjects, replies, repeat(None), bodies, strict=False))

@@ -221,3 +221,90 @@ def test_a_unix_home_without_a_config_folder_is_fine(
         "request", "nobody", "y", server=nats_server, env={"XDG_CONFIG_HOME": str(tmp_path / "none")}
     )
     assert run.status == 3
+
+
+@pytest.mark.parametrize("subject", ["authentication.login", "my.subscription.authorization"])
+def test_a_refusal_is_one_whatever_the_subject_is_called(
+    pynats: Runner, server_factory: Callable[..., Server], subject: str
+) -> None:
+    permissions = f'{{publish: {{deny: ["{subject}"]}}}}'
+    server = server_factory(
+        f'authorization {{ users: [{{user: a, password: "s3cr3t-a", permissions: {permissions}}}] }}'
+    )
+    run = pynats(
+        "request", subject, "x", "--user", "a", "--password", "s3cr3t-a", "--count", "3", server=server
+    )
+    assert run.status == 6
+    assert run.stderr.count(f'"{subject}"') == 3
+    assert run.seconds < 3
+
+
+@pytest.mark.parametrize(
+    ("password", "written"), [("s3cr3t-p@ss:w", "s3cr3t-p%40ss%3Aw"), ("s3cr3t-p,w", "s3cr3t-p,w")]
+)
+def test_credentials_in_a_url_may_be_escaped_and_hold_commas(
+    pynats: Runner, server_factory: Callable[..., Server], password: str, written: str
+) -> None:
+    server = server_factory(f'authorization {{ user: a, password: "{password}" }}')
+    url = server.url.replace("//", f"//a:{written}@")
+    assert pynats("request", "nobody", "x", "--trace", server=f"{url},127.0.0.1:1").status == 3
+    quoted = url.replace(written, "s3cr3t-'x\"")
+    assert pynats("request", "nobody", "x", "--trace", server=quoted).status == 6
+
+
+def test_an_odd_subject_does_not_disturb_a_responder(
+    pynats: Runner, spawn: Callable[..., Program], nats_server: Server
+) -> None:
+    reply = spawn("reply", "conn.odd.>", "OK", server=nats_server)
+    with socket.create_connection(("127.0.0.1", nats_server.port)) as raw:
+        raw.sendall(b"CONNECT {}\r\nPUB conn.odd.a\x0bb conn.inbox 2\r\nhi\r\nPING\r\n")
+        received = b""
+        while b"PONG" not in received:
+            received += raw.recv(4096)
+    reply.wait_for("a\x0bb")
+    assert pynats("request", "conn.odd.x", "x", server=nats_server).stdout == b"OK\n"
+    assert "Disconnected" not in reply.stderr_text()
+
+
+def test_no_context_and_context_the_later_one_wins(pynats: Runner, nats_server: Server) -> None:
+    assert pynats("context", "add", "away", "--server", "127.0.0.1:1").status == 0
+    flags = ["request", "nobody", "x"]
+    assert pynats("--context", "away", *flags, "--no-context", server=None).status in (3, 5)
+    run = pynats("--no-context", *flags, "--context", "away")
+    assert "127.0.0.1:1" in run.stderr
+    run = pynats("--context", "away", *flags, "--no-context")
+    assert "127.0.0.1:1)" not in run.stderr
+
+
+def test_a_name_that_resolves_slowly_does_not_hold_up_the_end(pynats: Runner, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket, time\nsocket.getaddrinfo = lambda *a, **k: time.sleep(20)\n"
+    )
+    run = pynats(
+        "request", "x", "y", "--timeout", "500ms", server="host.example", env={"PYTHONPATH": str(tmp_path)}
+    )
+    assert run.status == 5
+    assert run.seconds < 5
+
+
+def test_a_selection_that_names_nothing_is_said_with_the_fix(
+    pynats: Runner, nats_server: Server, config_home: Path
+) -> None:
+    (config_home / "nats").mkdir()
+    (config_home / "nats" / "context.txt").write_text("../x")
+    run = pynats("request", "x", "y", server=nats_server)
+    assert run.status == 2
+    assert "pynats context unselect" in run.stderr
+    assert pynats("context", "ls").status == 0
+    assert pynats("context", "unselect").status == 0
+    assert pynats("request", "nobody", "y", server=nats_server).status == 3
+
+
+def test_the_api_works_without_real_streams(nats_server: Server) -> None:
+    import contextlib
+    import io
+
+    import natscli
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert natscli.load_context(server="a").servers == ["nats://a:4222"]

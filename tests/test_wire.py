@@ -21,7 +21,6 @@ payload = st.one_of(
     st.binary(max_size=200),
     st.sampled_from([b"", b"\r\n", b"MSG a 1 2\r\nhi\r\n", b"PING\r\n", b"\r\n\r\n", b"x" * 5000]),
 )
-spaces = st.sampled_from([b" ", b"  ", b"\t"])
 header = st.lists(st.tuples(token, token), max_size=3).map(headers.encode)
 
 
@@ -30,11 +29,10 @@ def message(draw: st.DrawFn) -> bytes:
     body, block = draw(payload), draw(header)
     reply = draw(st.one_of(st.just(b""), subject))
     words = [draw(subject), b"%d" % draw(st.integers(1, 3))] + ([reply] if reply else [])
-    gap = draw(spaces)
     if block:
         words += [b"%d" % len(block), b"%d" % (len(block) + len(body))]
-        return b"HMSG" + gap + gap.join(words) + b"\r\n" + block + body + b"\r\n"
-    return b"MSG" + gap + gap.join([*words, b"%d" % len(body)]) + b"\r\n" + body + b"\r\n"
+        return b"HMSG " + b" ".join(words) + b"\r\n" + block + body + b"\r\n"
+    return b"MSG " + b" ".join([*words, b"%d" % len(body)]) + b"\r\n" + body + b"\r\n"
 
 
 control = st.sampled_from(
@@ -139,6 +137,14 @@ def test_an_empty_payload_is_whole_only_with_its_line_break() -> None:
     recorder = Recorder()
     assert fed(BatchParser(recorder), [b"MSG a 1 r 0\r\n", b"\r\nMSG a 1 r 0\r\n\r\n"]) == ""
     assert recorder.seen == [(1, b"a", b"r", b"", None)] * 2
+
+
+def test_white_space_other_than_a_space_is_part_of_a_subject() -> None:
+    recorder = Recorder()
+    stream = b"MSG x.a\x0bb 1 inb.\x0c1 2\r\nhi\r\n"
+    assert fed(BatchParser(recorder), [stream, stream[:9], stream[9:], b"PING\r\n" + stream]) == ""
+    message = (1, b"x.a\x0bb", b"inb.\x0c1", b"hi", None)
+    assert recorder.seen == [message, message, "ping", message]
 
 
 def test_a_large_message_in_many_reads_is_put_together_once() -> None:

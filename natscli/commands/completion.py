@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 
 from natscli.cli import Command
-from natscli.params import App, option, pass_app
+from natscli.params import App, option, output_options, pass_app
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -75,6 +75,7 @@ def write_if_changed(path: str, text: str) -> bool:
 @option("--install", is_flag=True, help="Put the script where the shell finds it.")
 @pass_app
 @click.pass_context
+@output_options
 def completion(ctx: click.Context, app: App, shell: str, install: bool) -> None:
     """Print or install shell completion.
 

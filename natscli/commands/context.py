@@ -7,6 +7,7 @@ import importlib
 import click
 
 from natscli.cli import Group
+from natscli.params import connection_options
 
 #: name -> (module, one line of help), as in `natscli.cli.COMMANDS`; a test holds the help to the commands' own.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -67,6 +68,7 @@ class ContextGroup(Group):
 
 
 @click.command(cls=ContextGroup, aliases=ALIASES, epilog=EXAMPLES)
+@connection_options
 def context() -> None:
     """Manage contexts: named connection settings.
 

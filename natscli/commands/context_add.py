@@ -17,8 +17,8 @@ from natscli.contexts.credentials import scheme_of
 from natscli.contexts.format import Context, secrets
 from natscli.contexts.store import ContextStore
 from natscli.errors import InputError
-from natscli.params import App, complete_contexts, connection_options, hide_secret_flags, option, pass_app
-from natscli.settings import CONTEXT_KEYS
+from natscli.params import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
+from natscli.settings import CONTEXT_KEYS, complete_url, split_urls
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,17 +98,15 @@ def copy(app: App, /, source: str, name: str, then_select: bool, embed: bool, **
 
 def _given(app: App, texts: Mapping[str, str | None]) -> dict[str, Any]:
     """The keys of the context file that the options set; a password or token of `-` is asked for."""
-    hide_secret_flags(app)
+    ask_and_hide(app)
+    for url in split_urls(app.flags.get("server") or ""):
+        if url.strip():
+            complete_url(url, "--server")
     for flag in _NOT_KEPT:
         if app.flags.get(flag):
             app.environment.warn(f"--{flag.replace('_', '-')} is not kept in contexts")
     given = {CONTEXT_KEYS[flag]: value for flag, value in app.flags.items() if flag in CONTEXT_KEYS}
     given.update((key, text) for key, text in texts.items() if text is not None)
-    for key in ("password", "token"):
-        if given.get(key) == "-":
-            from natscli.prompts import ask_secret
-
-            given[key] = ask_secret(app.environment, key.capitalize(), f"--{key}")
     app.environment.redactor.add(*secrets(Context(**given)))
     for key in ("creds", "nkey", "cert", "key", "ca"):
         value = given.get(key)

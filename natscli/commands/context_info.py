@@ -48,7 +48,8 @@ def info(app: App, name: str | None, as_object: bool, try_it: bool, show_secrets
         results = probe(app, store, [name])[name]
     if as_object:
         shown = as_json(name, context, selected=selected, show_secrets=show_secrets)
-        environment.out(to_json(shown if results is None else {**shown, "connection": results.as_json()}))
+        record = shown if results is None else {**shown, "connection": results.as_json()}
+        environment.out(to_json(record, ascii_only=environment.stdout.isatty()))
     else:
         rows = _rows(context, environment)
         rows.append(("Path", store.path(name), ""))

@@ -7,7 +7,7 @@ import click
 from natscli.cli import Command
 from natscli.contexts.format import Context, redact_urls
 from natscli.contexts.store import ContextStore
-from natscli.environment import Environment
+from natscli.environment import Environment, clean
 from natscli.errors import InputError, explain
 from natscli.output.contexts import Screen, as_json, show_table, to_json
 from natscli.params import App, connection_options, option, pass_app
@@ -24,12 +24,14 @@ def ls(app: App, as_objects: bool, names: bool) -> None:
     store = ContextStore(environment.config_dir)
     selected = store.selected()
     contexts = _loaded(store, environment)
-    if selected is not None and not store.exists(selected):
+    if selected is not None and selected not in store.names():
         environment.warn(f"the selected context {selected!r} is gone: pynats context unselect")
     if as_objects:
-        environment.out(to_json([as_json(n, c, selected=n == selected) for n, c in contexts.items()]))
+        records = [as_json(n, c, selected=n == selected) for n, c in contexts.items()]
+        environment.out(to_json(records, ascii_only=environment.stdout.isatty()))
     elif names:
-        environment.out("".join(f"{name}\n" for name in contexts))
+        shown = clean if environment.stdout.isatty() else str
+        environment.out("".join(f"{shown(name)}\n" for name in contexts))
     elif not contexts:
         environment.note("no known contexts: pynats context add NAME --server URL")
     else:

@@ -19,7 +19,7 @@ from natscli.contexts.store import ContextStore
 from natscli.duration import format_duration
 from natscli.errors import ConnectionFailedError, ExitStatus, InputError, PynatsError, Report, explain
 from natscli.output.contexts import Cell, show_table
-from natscli.params import App, complete_contexts, connection_options, option, pass_app
+from natscli.params import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.settings import Settings, resolve
 
 #: The server's own service that tells who a connection is (nats-server 2.10 and later).
@@ -125,6 +125,7 @@ def check(app: App, store: ContextStore, name: str) -> Result:
 
 def probe(app: App, store: ContextStore, names: Sequence[str]) -> dict[str, Result]:
     """Connect with each context at the same time, each within its timeout, and disconnect."""
+    ask_and_hide(app)
 
     async def all_of_them() -> list[Result]:
         # nats-py's and asyncio's notices are about connections that this function reports on itself.

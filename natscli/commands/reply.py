@@ -23,18 +23,18 @@ from natscli.params import (
 
 EPILOG = """\b
 Examples:
-  pynats reply help.please "OK, I CAN HELP!!!"
+  pynats reply help.please 'OK, I CAN HELP!!!'
   pynats reply echo.me --echo
   pynats reply 'weather.>' --command "curl -s wttr.in/{{1}}?format=3"
   pynats reply time "It is {{Time}}, request {{Count}}: {{Request}}"
 
 \b
 Templates in BODY, header values and --command:
-  {{Count}}         number of the request, from 0      {{ID}}      a unique ID
-  {{Time}}          the time, 3:04PM                   {{Unix}}    seconds since 1970
-  {{TimeStamp}}     the time, RFC 3339                 {{UnixNano}} nanoseconds since 1970
-  {{Random 10 100}} that many letters and digits       {{Request}} the payload of the request
-  {{0}} {{1}} ...   tokens of the subject
+  {{Count}}          request, from 0      {{ID}}        a unique ID
+  {{Time}}           the time, 3:04PM     {{Unix}}      seconds since 1970
+  {{TimeStamp}}      the time, RFC 3339   {{UnixNano}}  nanoseconds
+  {{Random 10 100}}  that many letters    {{Request}}   payload of the request
+  {{0}} {{1}} ...    tokens of the subject
 
 A command gets the request on stdin and in NATS_REQUEST_BODY, the subject in NATS_REQUEST_SUBJECT. When it fails,
 the reply has the headers Nats-Service-Error and Nats-Service-Error-Code (500) and what it wrote.

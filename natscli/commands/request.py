@@ -15,6 +15,7 @@ from natscli.message.templates import Facts, Template, compile_template
 from natscli.params import (
     DURATION,
     App,
+    FileName,
     connection_options,
     connection_settings,
     option,
@@ -24,19 +25,19 @@ from natscli.params import (
 
 EPILOG = """\b
 Examples:
-  pynats request help.please "I need help!"
+  pynats request help.please 'I need help!'
   pynats request echo.me --raw < photo.jpg > copy.jpg
   pynats request orders.new --json < order.json | jq .rtt_ns
-  pynats request test --count 1000 --concurrency 16 "Message {{Count}} @ {{Time}}"
+  pynats request test --count 1000 --concurrency 16 "Message {{Count}}"
   pynats request discover --replies 0 --timeout 2s ""
   printf '1\\n2\\n3\\n' | pynats request square --send-on newline
 
 \b
 Templates in BODY, SUBJECT and header values:
-  {{Count}}         number of the request, from 1      {{ID}}      a unique ID
-  {{Time}}          the time, 3:04PM                   {{Unix}}    seconds since 1970
-  {{TimeStamp}}     the time, RFC 3339                 {{UnixNano}} nanoseconds since 1970
-  {{Random 10 100}} that many letters and digits
+  {{Count}}          request, from 1      {{ID}}        a unique ID
+  {{Time}}           the time, 3:04PM     {{Unix}}      seconds since 1970
+  {{TimeStamp}}      the time, RFC 3339   {{UnixNano}}  nanoseconds
+  {{Random 10 100}}  that many letters and digits
 
 Without a BODY, standard input is the payload, unless it is a terminal. Files and standard input are sent as they
 are: templates in them are not filled in.
@@ -46,7 +47,7 @@ are: templates in them are not filled in.
 @click.command(cls=Command, epilog=EPILOG)
 @click.argument("subject")
 @click.argument("body", required=False)
-@option("--body-file", type=click.Path(), metavar="FILE", help="Send the bytes of a file.")
+@option("--body-file", type=FileName(), metavar="FILE", help="Send the bytes of a file.")
 @option("-r", "--raw", is_flag=True, help="Show the payloads as they are and nothing else.")
 @option(
     "-H", "--header", "header", multiple=True, metavar="NAME:VALUE", help="Header of the request; repeatable."
@@ -109,7 +110,7 @@ def request(
         tell = not (raw or as_json)
         if body_file is not None:
             body_template = Template(payload.read_file(body_file))
-        elif force_stdin or (body is None and not by_line and not environment.stdin.isatty()):
+        elif not by_line and (force_stdin or (body is None and not environment.stdin.isatty())):
             if tell:
                 environment.say("Reading payload from standard input")
             body_template = Template(payload.read_all(environment.stdin))

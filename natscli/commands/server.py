@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from natscli.cli import Group
-from natscli.params import App, option, pass_app
+from natscli.params import App, option, output_options, pass_app
 
 
 class Port(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -29,10 +29,10 @@ PORT = Port()
 
 RUN_EXAMPLES = """\b
 Examples:
-  pynats server run                       on nats://127.0.0.1:4222, until Ctrl-C
-  pynats server run --port -1             on a free port; its URL is printed on stdout
-  pynats server run --jetstream           with JetStream, its data thrown away at the end
-  pynats server run --context dev         then: pynats request --context dev ...
+  pynats server run                  on nats://127.0.0.1:4222, until Ctrl-C
+  pynats server run --port -1        on a free port; stdout has the URL
+  pynats server run --jetstream      with JetStream; its data is not kept
+  pynats server run --context dev    then: pynats request --context dev ...
 """
 
 
@@ -53,6 +53,7 @@ def server() -> None:
 @option("-c", "--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
         help="Configuration file of nats-server; the options here win over it.")  # fmt: skip
 @option("--context", "context_name", metavar="NAME", help="Keep a context of this name while it runs.")
+@output_options
 @pass_app
 def run(
     app: App,

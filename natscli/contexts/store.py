@@ -239,7 +239,7 @@ def _read_name(path: str) -> str | None:
     try:
         with open(path, "rb") as file:
             return os.fsdecode(file.read().strip()) or None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
 
 

@@ -44,14 +44,6 @@ def status(block: bytes | None) -> str:
     return block[len(LINE) + 1 : len(LINE) + 4].decode("ascii", "replace")
 
 
-def append(block: bytes | None, pairs: Iterable[tuple[str, str]]) -> bytes:
-    """`block` with `pairs` after what it holds."""
-    added = encode(pairs)
-    if not block or status(block):
-        return added
-    return block[:-2] + added[len(LINE) + 2 :] if added else block
-
-
 def check(name: str, value: str) -> None:
     """Refuse a header that cannot be sent as it is.
 

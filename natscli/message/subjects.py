@@ -31,6 +31,11 @@ def check_subscribe_subject(subject: str) -> None:
         InputError: as for `check_publish_subject`, or a `>` that is not the last token.
     """
     _check_tokens(subject)
+    for token in subject.split("."):
+        if len(token) > 1 and ("*" in token or ">" in token):
+            raise InputError(
+                f"a wildcard is a token of its own, not a part of one: {subject!r}", where="SUBJECT"
+            )
     if ">" in subject.split(".")[:-1]:
         raise InputError(f"the wildcard '>' must be the last token in {subject!r}", where="SUBJECT")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -61,9 +62,12 @@ def as_json(name: str, context: Context, *, selected: bool, show_secrets: bool =
     }
 
 
-def to_json(value: Any) -> str:
-    """`value` as indented JSON with a line end, in the style of the Go CLI."""
-    return encode(value).decode() + "\n"
+def to_json(value: Any, *, ascii_only: bool = False) -> str:
+    """`value` as indented JSON with a line end, in the style of the Go CLI; `ascii_only` for terminals."""
+    text = encode(value).decode()
+    if ascii_only:
+        text = "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
+    return f"{text}\n"
 
 
 def show_table(

@@ -31,18 +31,6 @@ def body(header: bytes | None, payload: bytes) -> dict[str, Any]:
     return {"headers": pairs, "data": data, "encoding": encoding, "size": len(payload)}
 
 
-def request_record(
-    number: int, subject: bytes, reply: bytes, header: bytes | None, payload: bytes
-) -> dict[str, Any]:
-    """A request that `pynats reply` received. `reply` is null when there is nowhere to reply to."""
-    return {
-        "number": number,
-        "subject": subject.decode("utf-8", "replace"),
-        "reply": reply.decode("utf-8", "replace") or None,
-        **body(header, payload),
-    }
-
-
 def reply_record(
     subject: str, request: int, reply: int, rtt_ns: int, header: bytes | None, payload: bytes
 ) -> dict[str, Any]:

@@ -47,8 +47,11 @@ def renderer(
         return f"[{' '.join(parts)}] " if parts else ""
 
     story = not (raw or environment.quiet)
-    if terminal or environment.color == "always":
-        return _drawn(environment, label if story else None, pretty=not raw, end=end.decode())
+    # Payloads in a pipe are for programs: only --color always insists on colour in them.
+    out = terminal or environment.color == "always"
+    err = environment.stderr.isatty() or environment.colored(environment.stderr)
+    if out or (err and story):
+        return _drawn(environment, label if story else None, plain=not out, pretty=not raw, end=end.decode())
     return _plain(label if story else None)
 
 
@@ -62,13 +65,15 @@ def _plain(label: Label | None) -> RenderReply:
             pairs = headers.decode(reply.header)
             story += "".join(f"{visible_line(name)}: {visible_line(value)}\n" for name, value in pairs)
             story += "\n" if pairs else ""
-        data = reply.payload if reply.payload.endswith(b"\n") else reply.payload + b"\n"
-        return story.encode("utf-8", "backslashreplace"), data
+        return story.encode("utf-8", "backslashreplace"), _with_line_break(reply.payload)
 
     return render
 
 
-def _drawn(environment: Environment, label: Label | None, *, pretty: bool, end: str) -> RenderReply:
+def _drawn(
+    environment: Environment, label: Label | None, *, plain: bool, pretty: bool, end: str
+) -> RenderReply:
+    """As `_plain`, drawn; `plain` leaves the payloads as they are, when only the story goes to a terminal."""
     from natscli.output.terminal import Painter
 
     out = Painter(colored=environment.colored(environment.stdout))
@@ -86,10 +91,16 @@ def _drawn(environment: Environment, label: Label | None, *, pretty: bool, end: 
             )
             header = err.header_lines(reply.header)
             story += f"{header}\n" if header else ""
+        if plain:
+            return story.encode("utf-8", "backslashreplace"), _with_line_break(reply.payload)
         data = out.payload(reply.payload, pretty=pretty) + (end if story else "")
         return story.encode("utf-8", "backslashreplace"), data.encode("utf-8", "backslashreplace")
 
     return render
+
+
+def _with_line_break(payload: bytes) -> bytes:
+    return payload if payload.endswith(b"\n") else payload + b"\n"
 
 
 def _rtt(reply: Reply) -> str:

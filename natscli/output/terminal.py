@@ -15,6 +15,7 @@ from natscli.output.text import payload_text, visible_json, visible_line
 
 #: JSON larger than this (bytes) is shown as it came: parsing and colouring it takes longer than reading on.
 _LARGEST_JSON = 64 * 1024
+_LARGEST_SHOWN = 4 * _LARGEST_JSON
 
 
 class Painter:
@@ -58,7 +59,13 @@ def _pretty_json(payload: bytes) -> str:
         data = json.loads(
             payload.decode(), object_pairs_hook=_object, parse_float=_float, parse_constant=_float
         )
-        return visible_json(json.dumps(data, indent=2, ensure_ascii=False))
+        shown, size = [], 0
+        for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(data):
+            size += len(part)
+            if size > _LARGEST_SHOWN:  # deep nesting makes little JSON very long
+                return ""
+            shown.append(part)
+        return visible_json("".join(shown))
     except (ValueError, RecursionError):
         return ""
 

@@ -175,12 +175,12 @@ class Server:
             for number, message in enumerate(batch, first):
                 if message[1]:
                     self._accept(message, number)
-        size = 0 if self._pump.direct else sum([len(m[3]) + len(m[2] or b"") + 200 for m in batch])
+        size = 0 if self._pump.direct else sum(map(_size, batch))
         self._pump.put(partial(self._render, batch, first), len(batch), size)
 
     def _accept(self, message: Message, number: int) -> None:
         """Take a request in hand, to be answered later."""
-        if not self._backlog.accept(len(message[3])):
+        if not self._backlog.accept(_size(message)):
             self._refuse(message)
         elif self._service.sleep:
             self._loop.call_later(random.uniform(0, self._service.sleep), self._begin, message, number)
@@ -191,7 +191,7 @@ class Server:
         if self._slow is None:
             assert self._respond is not None
             self._send(self._respond([message], number))
-            self._backlog.done(len(message[3]))
+            self._backlog.done(_size(message))
         else:
             self._workers.submit(
                 partial(self._slow.answer, message, number, self._client.max_payload),
@@ -201,7 +201,7 @@ class Server:
     def _finish(self, message: Message, number: int, result: tuple[Message, str]) -> None:
         answer, problem = result
         self._send([answer])
-        self._backlog.done(len(message[3]))
+        self._backlog.done(_size(message))
         if problem:
             self._environment.warn(f"[#{number}] {problem}")
 
@@ -241,3 +241,8 @@ class Server:
         """Called in any thread: a service that can show nothing more stops; `run` says why."""
         with suppress(RuntimeError):  # the loop is closed, all is over
             self._loop.call_soon_threadsafe(self._stop.set)
+
+
+def _size(message: Message) -> int:
+    """About how many bytes of memory a message takes."""
+    return len(message[3]) + len(message[2] or b"") + 200

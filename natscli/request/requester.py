@@ -249,7 +249,7 @@ class Requester:
     def _on_refusal(self, error: PynatsError) -> None:
         # `Permissions Violation for Publish to "x"`, or `... for Subscription to "the inbox"`: no reply will come.
         said = error.what.lower()
-        if "subscription" in said:
+        if "violation for subscription" in said:
             self._stop(error)
             return
         refused = [p for p in self._pending.values() if f'"{p.question.subject}"'.lower() in said]

@@ -328,10 +328,24 @@ def test_twenty_at_once_lose_nothing(runner: Runner, contexts: Contexts) -> None
     assert contexts.selected in {f"c{n}" for n in range(20)}
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:4222x", "?", "http://a", "a,b:c"])
+def test_a_server_url_that_can_never_work_is_not_saved(runner: Runner, contexts: Contexts, url: str) -> None:
+    added = runner("context", "add", "x", "--server", url)
+    assert added.status == 2
+    assert "server URL" in added.stderr
+    assert not contexts.path("x").exists()
+
+
+def test_a_server_url_is_kept_as_it_was_written(runner: Runner, contexts: Contexts) -> None:
+    for url in ("a", "a,b:4333", "tls://a:1,tls://b"):
+        assert runner("context", "add", "x", "--server", url).status == 0
+        assert contexts.load("x").url == url
+
+
 _texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
     lambda text: text != "-"
 )
-_KEYS = {"server": "url", "description": "description", "inbox-prefix": "inbox_prefix", "creds": "creds",
+_KEYS = {"description": "description", "inbox-prefix": "inbox_prefix", "creds": "creds",
          "js-domain": "jetstream_domain", "js-api-prefix": "jetstream_api_prefix", "tlsca": "ca",
          "js-event-prefix": "jetstream_event_prefix"}  # fmt: skip
 

@@ -31,7 +31,6 @@ def test_nothing_from_the_network_breaks_it(block: bytes) -> None:
 def test_no_headers_are_no_block() -> None:
     assert headers.encode([]) == b""
     assert headers.decode(None) == ()
-    assert headers.append(None, []) == b""
 
 
 def test_names_keep_their_case_and_may_repeat() -> None:
@@ -77,13 +76,6 @@ def test_a_name_is_printable_ascii_without_spaces_and_colons(name: str) -> None:
 )
 def test_a_status_is_found(block: bytes | None, status: str) -> None:
     assert headers.status(block) == status
-
-
-def test_headers_are_appended() -> None:
-    block = headers.encode([("A", "1")])
-    assert headers.decode(headers.append(block, [("A", "2")])) == (("A", "1"), ("A", "2"))
-    assert headers.append(block, []) == block
-    assert headers.decode(headers.append(b"NATS/1.0 503\r\n\r\n", [("A", "2")])) == (("A", "2"),)
 
 
 def test_a_service_error_is_one_line() -> None:

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,13 @@ def answer(
     (to, reply, block, output), problem = command.answer((subject, b"inbox", None, payload), number, limit)
     assert (to, reply) == (b"inbox", b"")
     return output, dict(headers.decode(block)), problem
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def failed(problem: str) -> dict[str, str]:
@@ -195,13 +202,10 @@ def test_kill_ends_what_runs_and_what_that_started_and_starts_nothing_more(tmp_p
     results: list[tuple[bytes, dict[str, str], str]] = []
     thread = threading.Thread(target=lambda: results.append(answer(responder)))
     thread.start()
-    deadline = time.monotonic() + 30
-    while not pids.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    until(pids.exists)
     responder.kill()
     thread.join(30)
     problem = f"command failed: killed by signal {int(signal.SIGKILL)}"
     assert results == [(b"", failed(problem), problem)]
-    assert not [pid for pid in map(int, pids.read_text().split()) if process_exists(pid)]
+    until(lambda: not [pid for pid in map(int, pids.read_text().split()) if process_exists(pid)])
     assert answer(responder)[2] == "cannot run the command: stopped"

@@ -136,7 +136,7 @@ def test_the_bytes_in_hand_are_limited_too(nats_server: NatsServer, tmp_path: Pa
     gate = Gate()
 
     async def check(asker: Asker) -> None:
-        async with serving(nats_server, gate, tmp_path, limits=Limits(size=1000)) as world:
+        async with serving(nats_server, gate, tmp_path, limits=Limits(size=1200)) as world:
             asker.send(tmp_path.name, b"x" * 600, b"y" * 600, b"z" * 100)
             (refused,) = await asyncio.to_thread(asker.receive, 1)
             assert (refused.number, b"503" in refused.header) == (1, True)
