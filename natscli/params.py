@@ -53,11 +53,11 @@ class FileName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
     name = "file"
 
-    def shell_complete(self, *_: Any) -> list[CompletionItem]:
+    def shell_complete(self, *given: Any) -> list[CompletionItem]:
         """Let the shell complete file names."""
         from click.shell_completion import CompletionItem
 
-        return [CompletionItem("", type="file")]
+        return [CompletionItem(given[-1], type="file")]
 
 
 class GroupedOption(click.Option):
