@@ -3,8 +3,8 @@
 `Client` is nats-py's client (connect, auth, TLS, ping, reconnect, subscriptions) with three changes: TLS that was
 asked for is never skipped, a SOCKS proxy can be used, and a subscription may have a batch handler, which gets all
 messages of one network read at once and can answer them with one write. The last needs `BatchParser` in place of
-nats-py's parser, and is used with the versions it was tested with; with any other, `Client` goes nats-py's own way,
-a message at a time, through public names.
+nats-py's parser, and is used with the versions it was tested with; with any other, messages go nats-py's own way, one
+at a time, through public names.
 """
 
 from __future__ import annotations
