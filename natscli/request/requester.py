@@ -6,7 +6,7 @@ import asyncio
 import os
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Protocol
@@ -58,12 +58,12 @@ class Display(Protocol):
 class _Pending:
     """A request in flight."""
 
-    __slots__ = ("error", "question", "replies", "sent_ns", "timer", "token")
+    __slots__ = ("deadline", "error", "question", "replies", "sent_ns", "token")
 
-    def __init__(self, question: Question, token: bytes, timer: asyncio.TimerHandle) -> None:
+    def __init__(self, question: Question, token: bytes) -> None:
         self.question = question
         self.token = token
-        self.timer = timer
+        self.deadline = 0.0
         self.sent_ns = 0
         self.replies = 0
         self.error: PynatsError | None = None
@@ -103,6 +103,8 @@ class Requester:
         self._checked_subject = ""
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._waiting = False
+        self._tokens = _tokens()
+        self._timer: asyncio.TimerHandle | None = None
         self.tally = Tally()
 
     async def run(self) -> None:
@@ -158,11 +160,28 @@ class Requester:
 
     def _begin(self, question: Question) -> _Pending:
         self._display.sending(question)
-        # Not to be guessed: who got one request must not be able to answer another.
-        token = os.urandom(8).hex().encode()
-        pending = _Pending(question, token, self._loop.call_later(self._expect.first, self._timed_out, token))
-        self._pending[token] = pending
+        pending = _Pending(question, next(self._tokens))
+        self._pending[pending.token] = pending
+        self._give(pending, self._expect.first)
         return pending
+
+    def _give(self, pending: _Pending, seconds: float) -> None:
+        """Let it wait so long. One timer serves all: a timer for each would cost more than the rest of a request."""
+        pending.deadline = self._loop.time() + seconds
+        if self._timer is None or pending.deadline < self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(pending.deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for pending in [p for p in self._pending.values() if p.deadline <= now]:
+            self._timed_out(pending)
+        self._fill()
+        if self._pending:
+            next_one = min(self._pending.values(), key=lambda pending: pending.deadline)
+            self._give(next_one, next_one.deadline - self._loop.time())
 
     def _message(self, pending: _Pending) -> Message:
         question = pending.question
@@ -195,11 +214,10 @@ class Requester:
         if last or (pending.replies == expect.replies and not expect.until_empty):
             self._end(pending, pending.error)
         elif expect.replies or expect.until_empty:
-            pending.timer.cancel()
-            pending.timer = self._loop.call_later(expect.gap, self._timed_out, pending.token)
+            self._give(pending, expect.gap)
 
-    def _timed_out(self, token: bytes) -> None:
-        pending, expect = self._pending[token], self._expect
+    def _timed_out(self, pending: _Pending) -> None:
+        expect = self._expect
         came, error = pending.replies, pending.error
         if not came:
             error = NoReplyError(
@@ -216,7 +234,6 @@ class Requester:
                 where=pending.question.subject,
             )
         self._end(pending, error)
-        self._fill()
 
     def _end(self, pending: _Pending, error: PynatsError | None) -> None:
         self._forget(pending)
@@ -233,7 +250,6 @@ class Requester:
 
     def _forget(self, pending: _Pending) -> None:
         del self._pending[pending.token]
-        pending.timer.cancel()
 
     def _fail_pending(self, those: list[_Pending], error: PynatsError) -> None:
         for pending in those:
@@ -265,6 +281,13 @@ class Requester:
     def _display_ready(self) -> None:
         self._waiting = False
         self._fill()
+
+
+def _tokens() -> Iterator[bytes]:
+    """Last tokens of inboxes, not to be guessed: who got one request must not be able to answer another."""
+    while True:
+        random = os.urandom(8 * 64).hex().encode()
+        yield from (random[start : start + 16] for start in range(0, len(random), 16))
 
 
 def _service_error(header: bytes, subject: str) -> PynatsError | None:

@@ -6,8 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple, Protocol
 
 from natscli.errors import InputError
 from natscli.message import headers
@@ -15,8 +15,7 @@ from natscli.message.payload import read_lines
 from natscli.message.templates import Facts, Template
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """One request to send; its subject and its size are still to be checked."""
 
     number: int
@@ -32,9 +31,23 @@ class Recipe:
     subject: Template
     header: tuple[tuple[str, Template], ...]
     body: Template
+    _same: tuple[str, bytes | None, bytes] | None = field(init=False, repr=False, compare=False)
 
     def make(self, number: int, payload: bytes | None = None) -> Question:
         """Request `number`, which counts from 1."""
+        if self._same is not None:
+            subject, header, body = self._same
+            return Question(number, subject, header, body if payload is None else payload)
+        return self._make(number, payload)
+
+    def __post_init__(self) -> None:
+        static = all(
+            template.is_static for template in (self.subject, self.body, *(t for _, t in self.header))
+        )
+        # What is the same for all requests is made once.
+        object.__setattr__(self, "_same", self._make(1, None)[1:] if static else None)
+
+    def _make(self, number: int, payload: bytes | None) -> Question:
         facts = Facts(number)
         pairs = [
             (name, template.fill(facts).decode("utf-8", "surrogateescape")) for name, template in self.header
