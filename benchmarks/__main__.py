@@ -32,6 +32,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stop what was started
     with Bench() as bench:
         for case in cases:
+            bench.check()
             result = measure(bench, case, options.runs, patient=options.patient)
             results.append(result)
             print(report.as_text(result), flush=True)
@@ -61,7 +62,8 @@ def measure(bench: Bench, case: Case, runs: int, *, patient: bool) -> Result:
             try:
                 samples = _samples(bench, case.measures[label], ATTEMPTS if patient else 1)
                 result.samples.setdefault(label, []).append(min(samples, key=lambda s: s.details["others"]))
-            except BenchError as error:
+            except (BenchError, OSError) as error:
+                bench.check()
                 result.problems[label] = str(error)
                 result.samples.pop(label, None)
             _progress("")
@@ -136,4 +138,7 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BenchError as error:
+        sys.exit(f"benchmarks: {error}")

@@ -47,12 +47,16 @@ class Result:
         return not self.problems and all(self.is_met(need) for need in self.case.needs)
 
 
-def others(results: list[Result]) -> float:
-    """The median share of the machine that others used during the measurements."""
-    shares = [
-        s.details.get("others", 0.0) for r in results for samples in r.samples.values() for s in samples
+def others(results: list[Result], *labels: str | None) -> float:
+    """The median share of the machine that others used during the measurements, all or those with these labels."""
+    taken = [
+        s
+        for r in results
+        for label, samples in r.samples.items()
+        if not labels or label in labels
+        for s in samples
     ]
-    return statistics.median(shares) if shares else 0.0
+    return statistics.median([s.details.get("others", 0.0) for s in taken]) if taken else 0.0
 
 
 def number(value: float) -> str:
@@ -106,13 +110,13 @@ def as_markdown(results: list[Result], about: dict[str, Any]) -> str:
         f"Python {about['python']}, nats-py {about['nats-py']}, nats-server {about['nats-server']}; "
         f"medians of {about['runs']} runs (stalled 3, memory 1); others used {about['others']:.0%} of the machine.",
         "",
-        "| case | what | measured | required | |",
-        "|---|---|---:|---:|---|",
+        "| case | what | measured | required | | others used |",
+        "|---|---|---:|---:|---|---:|",
     ]
     for result in results:
         lines += [
             f"| {result.case.name} | {need.title} | {_measured(result, need)} | {need.bound} "
-            f"| {verdict(result, need)} |"
+            f"| {verdict(result, need)} | {others([result], need.of, need.by):.0%} |"
             for need in result.case.needs
         ]
     lines += ["", "| case | what | median | lowest to highest | unit |", "|---|---|---:|---:|---|"]

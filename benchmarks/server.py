@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from benchmarks.load import Load, Report
-from benchmarks.wire import Wire, WireError, somebody_answers
+from benchmarks.wire import Wire, somebody_answers
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -131,6 +131,11 @@ class Bench:
         assert self._server is not None
         return self._server.pid
 
+    def check(self) -> None:
+        """Raises BenchError if the server is gone."""
+        if self._server is None or self._server.poll() is not None:
+            raise BenchError("the server of this run is gone")
+
     @property
     def log_size(self) -> int:
         """Bytes that the responder has logged so far."""
@@ -212,6 +217,6 @@ class Bench:
 def _listens(port: int) -> bool:
     try:
         Wire(HOST, port).close()
-    except (OSError, WireError):
+    except OSError:
         return False
     return True

@@ -11,7 +11,7 @@ CONNECT = {"verbose": False, "pedantic": False, "headers": True, "no_responders"
            "lang": "python", "version": "0", "name": "pynats-benchmarks"}  # fmt: skip
 
 
-class WireError(Exception):
+class WireError(ConnectionError):
     """The server is not there, not NATS, or went away."""
 
 
