@@ -1,10 +1,10 @@
-"""nats-py, made to work on whole network reads. The one module that touches its private names.
+"""nats-py, made to work on whole network reads. Only this module and `transport` touch its private names.
 
 `Client` is nats-py's client (connect, auth, TLS, ping, reconnect, subscriptions) with three changes: TLS that was
 asked for is never skipped, a SOCKS proxy can be used, and a subscription may have a batch handler, which gets all
-messages of one network read at once and can answer them with one write. The last needs `BatchParser` in place of
-nats-py's parser, and is used with the versions it was tested with; with any other, messages go nats-py's own way, one
-at a time, through public names.
+messages of one network read at once and can answer them with one write. The last needs `BatchParser` and `Transport`
+in place of nats-py's own, and is used with the versions it was tested with; with any other, messages go nats-py's own
+way, one at a time, through public names.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from collections.abc import Callable
 from itertools import repeat
 from operator import itemgetter
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from natscli import nats_py
+from natscli.memory import keep_large_blocks
 from natscli.message import headers
-
-if TYPE_CHECKING:
-    from urllib.parse import ParseResult
+from natscli.transport import Transport
 
 #: nats-py releases that `BatchParser` was compared with, message by message; see tests/test_wire.py.
 TESTED = ((2, 14), (2, 17))
+
+#: Bytes from which on copying a message costs more than taking it apart.
+LARGE = 32 * 1024
 
 #: A message as it comes and goes: subject, reply subject, header block, payload. A tuple, because the hot path
 #: makes hundreds of thousands of them a second.
@@ -86,132 +88,130 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         self._size = 0
         self._needed = 0
 
-    async def parse(self, data: bytes = b"") -> None:
-        """Parse what arrived; an incomplete message is kept until the rest of it came.
+    def take(self, data: bytes) -> bytes:
+        """Hand on the messages that batch handlers want, up to the first thing that is for nats-py.
 
-        Raises:
-            nats_py.errors.ProtocolError: it is not the NATS protocol.
+        Gives what is left, from there on. A part of a message at the end is kept until the rest of it comes.
         """
         arrived = perf_counter_ns()
+        large = False
         if self._chunks:
             # Large messages come in many reads: put them together once, when all is there.
             self._chunks.append(data)
             self._size += len(data)
             if self._size < self._needed:
-                return
+                return b""
             data = b"".join(self._chunks)
             self._chunks = []
-        run = _plain_run(data)
-        if run is not None:
-            await self.nc.dispatch(run[0], run[1], arrived)
-            await self.nc.written()
-            return
+            large = self._needed > LARGE
+        run = None if large else _plain_run(data)
+        if run is not None and self.nc.wants(run[0]):
+            self.nc.hand_on(run[0], run[1], arrived)
+            return b""
         batch: list[Message] = []
         batch_sid = b""
         position, end, needed = 0, len(data), 0
-        find = data.find
+        rest = b""
         while position < end:
-            line_end = find(b"\r\n", position)
+            line_end = data.find(b"\r\n", position)
             if line_end < 0:
                 break
-            words = data[position:line_end].split(b" ")  # other white space may be part of a subject
-            count = len(words)
-            if (
-                count >= 4
-                and words[-1].isdigit()
-                and (
-                    (words[0] == b"MSG" and count <= 5)
-                    or (words[0] == b"HMSG" and 5 <= count <= 6 and words[-2].isdigit())
-                )
-            ):
-                subject, sid, size = words[1], words[2], int(words[-1])
-                if words[0] == b"MSG":
-                    reply, header_size = words[3] if count == 5 else b"", 0
-                else:
-                    reply, header_size = words[3] if count == 6 else b"", int(words[-2])
-                start = line_end + 2
-                stop = start + size
-                if stop + 2 > end:
-                    needed = stop + 2 - position
+            head = _head(data[position:line_end])
+            if head is None:
+                rest = data[position:]
+                break
+            subject, sid, reply, header_size, size = head
+            start = line_end + 2
+            body, stop = start + header_size, start + size
+            if stop + 2 > end:
+                needed = stop + 2 - position
+                if needed > LARGE:
+                    keep_large_blocks()
+                break
+            if sid != batch_sid:
+                if batch:
+                    self.nc.hand_on(batch_sid, batch, arrived)
+                    batch = []
+                if not self.nc.wants(sid):
+                    rest = data[position:]
                     break
-                if sid != batch_sid:
-                    if batch:
-                        await self.nc.dispatch(int(batch_sid), batch, arrived)
-                        batch = []
-                    if not sid.isdigit():
-                        raise nats_py.errors.ProtocolError
-                    batch_sid = sid
-                if header_size:
-                    body = start + header_size
-                    batch.append((subject, reply, data[start:body], data[body:stop]))
-                else:
-                    batch.append((subject, reply, None, data[start:stop]))
-                position = stop + 2
-                continue
-            if batch:
-                # Whatever came before a PONG is handled before it: draining relies on that order.
-                await self.nc.dispatch(int(batch_sid), batch, arrived)
-                batch = []
-            if words[0] in (b"MSG", b"HMSG"):
-                raise nats_py.errors.ProtocolError
-            # nats-py's own parser knows what to do with any other control line; it gets exactly one.
-            await super().parse(data[position : line_end + 2])
-            if self.buf:
-                raise nats_py.errors.ProtocolError
-            position = line_end + 2
+                batch_sid = sid
+            batch.append((subject, reply, data[start:body] if header_size else None, data[body:stop]))
+            position = stop + 2
         if batch:
-            await self.nc.dispatch(int(batch_sid), batch, arrived)
-        if position < end:
+            self.nc.hand_on(batch_sid, batch, arrived)
+        if position < end and not rest:
             self._chunks = [data[position:] if position else data]
             self._size = end - position
             self._needed = needed or self._size + 1
+        return rest
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Parse what arrived, in order: nats-py relies on a PONG coming after the messages before it.
+
+        Raises:
+            nats_py.errors.ProtocolError: it is not the NATS protocol.
+        """
+        rest = self.take(data)
+        while rest:
+            line, _, rest = rest.partition(b"\r\n")
+            head = _head(line)
+            if head is not None:
+                subject, sid, reply, header_size, size = head
+                if not sid.isdigit():
+                    raise nats_py.errors.ProtocolError
+                header = rest[:header_size] or None
+                await self.nc._process_msg(int(sid), subject, reply, rest[header_size:size], header)
+                rest = rest[size + 2 :]
+            elif line.split(b" ")[0] in (b"MSG", b"HMSG"):
+                raise nats_py.errors.ProtocolError
+            else:
+                # nats-py's own parser knows what to do with any other control line; it gets exactly one.
+                await super().parse(line + b"\r\n")
+                if self.buf:
+                    raise nats_py.errors.ProtocolError
+            rest = self.take(rest)
         await self.nc.written()
 
 
-def _plain_run(data: bytes) -> tuple[int, list[Message]] | None:
+def _head(line: bytes) -> tuple[bytes, bytes, bytes, int, int] | None:
+    """Subject, sid, reply subject, size of the header block and of all, if it is the control line of a message."""
+    words = line.split(b" ")  # other white space may be part of a subject
+    count = len(words)
+    if words[0] == b"MSG" and 4 <= count <= 5 and words[-1].isdigit():
+        return words[1], words[2], words[3] if count == 5 else b"", 0, int(words[-1])
+    if words[0] == b"HMSG" and 5 <= count <= 6 and words[-1].isdigit() and words[-2].isdigit():
+        return words[1], words[2], words[3] if count == 6 else b"", int(words[-2]), int(words[-1])
+    return None
+
+
+def _plain_run(data: bytes) -> tuple[bytes, list[Message]] | None:
     """The sid and the messages, if `data` is whole `MSG subject sid reply size` messages of one subscription.
 
-    That is what a busy responder reads, and C code can take it apart. A line break within a payload makes the part
-    after it shorter than its control line says, so a split in the wrong place cannot go unseen.
+    That is what a busy responder reads, and C code can take it apart. Nothing in a payload can pass for a control
+    line: the first line is one; if it has these five words and its size is that of the part after it, then that part
+    is the whole payload, and the next line is a control line again. One without a reply subject would shift all the
+    words after it, but has its size where the reply subject belongs.
     """
     if not data.startswith(b"MSG ") or not data.endswith(b"\r\n"):
         return None
     parts = data.split(b"\r\n")
-    if len(parts) % 2 == 0:  # the line break after the last payload is still to come
-        return None
     bodies = parts[1::2]
-    try:
-        kinds, subjects, sids, replies, sizes = zip(*[line.split(b" ") for line in parts[:-1:2]], strict=True)
-        if list(map(int, sizes)) != list(map(len, bodies)) or set(kinds) != {b"MSG"} or len(set(sids)) != 1:
-            return None
-        return int(sids[0]), list(zip(subjects, replies, repeat(None), bodies, strict=False))
-    except ValueError:
+    words = b" ".join(parts[:-1:2]).split(b" ")
+    count = len(bodies)
+    if len(parts) != 2 * count + 1 or len(words) != 5 * count:
         return None
-
-
-class SocksTransport(nats_py.TcpTransport):  # type: ignore[misc]
-    """A TCP transport that connects through a SOCKS proxy."""
-
-    def __init__(self, proxy: str) -> None:
-        super().__init__()
-        self._proxy_url = proxy
-
-    def __bool__(self) -> bool:
-        return True  # or nats-py makes one of its own
-
-    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: float) -> None:
-        from python_socks import ProxyError
-        from python_socks.async_.asyncio import Proxy
-
-        try:
-            sock = await Proxy.from_url(self._proxy_url).connect(
-                uri.hostname, uri.port, timeout=connect_timeout
-            )
-        except ProxyError as error:
-            raise OSError(f"the SOCKS proxy cannot connect: {error}") from error
-        reader, writer = await asyncio.open_connection(sock=sock, limit=buffer_size)
-        self._bare_io_reader = self._io_reader = reader
-        self._bare_io_writer = self._io_writer = writer
+    sid, replies = words[2], words[3::5]
+    if (
+        words[::5].count(b"MSG") != count
+        or words[2::5].count(sid) != count
+        or any(map(bytes.isdigit, replies))
+    ):
+        return None
+    sizes = set(zip(words[4::5], map(len, bodies), strict=True))
+    if not all(size.isdigit() and int(size) == length for size, length in sizes):
+        return None
+    return sid, list(zip(words[1::5], replies, repeat(None), bodies, strict=False))
 
 
 class Client(nats_py.Client):  # type: ignore[misc]
@@ -231,7 +231,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
         self.batches = batches_supported() if batches is None else batches
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.dropped = 0
-        self._handlers: dict[int, BatchHandler] = {}
+        self._handlers: dict[bytes, tuple[Any, BatchHandler]] = {}
         self._publishing: set[asyncio.Task[None]] = set()
         if self.batches:
             self._ps = BatchParser(self)
@@ -242,7 +242,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
         """Subscribe; `handler` is called with the messages of each read, `limit` of them at most in all."""
         if self.batches:
             subscription = await self.subscribe(subject, queue=queue)
-            self._handlers[subscription._id] = handler
+            self._handlers[b"%d" % subscription._id] = (subscription, handler)
         else:
 
             async def one(message: Any) -> None:
@@ -269,7 +269,8 @@ class Client(nats_py.Client):  # type: ignore[misc]
         self.stats["out_msgs"] += len(messages)
         self.stats["out_bytes"] += len(data)
         if not self._pending and self.is_connected and isinstance(self._transport, nats_py.TcpTransport):
-            self._transport.write(data)
+            # asyncio copies what the socket does not take yet: twice, unless it gets a view.
+            self._transport.write(memoryview(data) if len(data) > LARGE else data)
             return
         if not self.is_connected and self._pending_data_size + len(data) > self._max_pending_size:
             self.dropped += len(messages)
@@ -300,21 +301,20 @@ class Client(nats_py.Client):  # type: ignore[misc]
 
     # -- called by the parser --------------------------------------------------------------------------------
 
-    async def dispatch(self, sid: int, batch: list[Message], arrived: int) -> None:
-        """Hand a run of messages of one subscription to its handler, or one by one to nats-py."""
-        handler = self._handlers.get(sid)
-        if handler is None:
-            for subject, reply, header, payload in batch:
-                await self._process_msg(sid, subject, reply, payload, header)
-            return
-        subscription = self._subs.get(sid)
-        if subscription is None:
+    def wants(self, sid: bytes) -> bool:
+        """Whether this subscription has a batch handler."""
+        return sid in self._handlers
+
+    def hand_on(self, sid: bytes, batch: list[Message], arrived: int) -> None:
+        """Give a run of messages of one subscription to its handler."""
+        subscription, handler = self._handlers[sid]
+        if subscription._id not in self._subs:
             return
         self.stats["in_msgs"] += len(batch)
         self.stats["in_bytes"] += sum(map(len, map(itemgetter(3), batch)))
         subscription._received += len(batch)
         if 0 < subscription._max_msgs <= subscription._received:
-            self._subs.pop(sid, None)
+            self._subs.pop(subscription._id, None)
         try:
             handler(batch, arrived)
         except Exception as error:
@@ -324,6 +324,10 @@ class Client(nats_py.Client):  # type: ignore[misc]
         """Wait until the socket takes more, so that a slow network stops reading, not memory."""
         if self.is_connected and self._transport:
             await self._transport.drain()
+
+    def _take(self, data: bytes) -> bytes:
+        """Handle a read in the call that brought it; gives what is left for nats-py's reading task."""
+        return self._ps.take(data) if self.batches and self.is_connected else data
 
     # -- nats-py's own steps, corrected ----------------------------------------------------------------------
 
@@ -336,8 +340,8 @@ class Client(nats_py.Client):  # type: ignore[misc]
         await super()._send_ping(future)
 
     async def _connect_to_server(self, s: Any) -> None:
-        if self.socks_proxy and not self._transport:
-            self._transport = SocksTransport(self.socks_proxy)
+        if not self._transport and s.uri.scheme in ("nats", "tls") and (self.batches or self.socks_proxy):
+            self._transport = Transport(self._take, self.socks_proxy)
         await super()._connect_to_server(s)
 
     async def _process_connect_init(self) -> None:

@@ -57,10 +57,13 @@ class Recorder:
     ) -> None:
         self.seen.append((sid, subject, reply, payload, header))
 
-    async def dispatch(self, sid: int, batch: list[Message], arrived: int) -> None:
+    def wants(self, sid: bytes) -> bool:
+        return sid in (b"1", b"2")
+
+    def hand_on(self, sid: bytes, batch: list[Message], arrived: int) -> None:
         assert batch
         for subject, reply, header, payload in batch:
-            self.seen.append((sid, subject, reply, payload, header))
+            self.seen.append((int(sid), subject, reply, payload, header))
 
     async def written(self) -> None:
         pass
@@ -78,13 +81,15 @@ class Recorder:
         self.seen.append(("info", info))
 
 
-def fed(parser: Any, pieces: list[bytes]) -> str:
-    """Feed the pieces; says whether, and as what, the parser gave up."""
+def fed(parser: Any, pieces: list[bytes], *, at_once: bool = False) -> str:
+    """Feed the pieces, if asked the way the transport does; says whether, and as what, the parser gave up."""
 
     async def feed() -> str:
         try:
             for piece in pieces:
-                await parser.parse(piece)
+                rest = parser.take(piece) if at_once else piece
+                if rest or not at_once:
+                    await parser.parse(rest)
         except nats_py.errors.ProtocolError:
             return "protocol error"
         return ""
@@ -108,16 +113,17 @@ def split(stream: bytes, cuts: list[int]) -> list[bytes]:
     st.one_of(st.just(b""), st.just(b""), garbage),
     st.lists(st.integers(0, 10**6), max_size=12),
     st.integers(0, 400),
+    st.booleans(),
 )
 def test_the_batch_parser_gives_what_nats_pys_parser_gives(
-    parts: list[bytes], end: bytes, cuts: list[int], missing: int
+    parts: list[bytes], end: bytes, cuts: list[int], missing: int, at_once: bool
 ) -> None:
     stream = b"".join(parts) + end
     kept = stream[: len(stream) - missing] if not end and missing < len(stream) else stream
     theirs, ours = Recorder(), Recorder()
     their_parser, our_parser = nats_py.Parser(theirs), BatchParser(ours)
     pieces = split(kept, cuts)
-    assert fed(our_parser, pieces) == fed(their_parser, pieces)
+    assert fed(our_parser, pieces, at_once=at_once) == fed(their_parser, pieces)
     assert ours.seen == theirs.seen
     if end:
         return
@@ -128,7 +134,7 @@ def test_the_batch_parser_gives_what_nats_pys_parser_gives(
         assert left == bytes(their_parser.buf)
     rest = stream[len(kept) :]
     if rest:
-        assert fed(our_parser, [rest]) == fed(their_parser, [rest]) == ""
+        assert fed(our_parser, [rest], at_once=at_once) == fed(their_parser, [rest]) == ""
         assert ours.seen == theirs.seen
     assert not our_parser._chunks
 
@@ -137,6 +143,28 @@ def test_an_empty_payload_is_whole_only_with_its_line_break() -> None:
     recorder = Recorder()
     assert fed(BatchParser(recorder), [b"MSG a 1 r 0\r\n", b"\r\nMSG a 1 r 0\r\n\r\n"]) == ""
     assert recorder.seen == [(1, b"a", b"r", b"", None)] * 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"X\r\n1 MSG evil 1 r 2\r\nhi",  # after a message without a reply subject, all words are shifted by one
+        b"X\r\n1 MSG evil 1 r 2\r\nhi\r\n",
+        b"XX\r\nMSG evil 1 r 2\r\nhi",
+        b"\r\nMSG evil 1 r 2\r\nhi",
+        b"\r\n0 MSG evil 1 r\r\n",
+    ],
+)
+@pytest.mark.parametrize("reply", [b"", b"7 ", b"inbox.1 "])
+def test_a_payload_cannot_pass_for_messages(body: bytes, reply: bytes) -> None:
+    recorder = Recorder()
+    stream = b"MSG a 1 %b%d\r\n%b\r\n" % (reply, len(body), body)
+    plain = b"MSG b 1 r 2\r\nhi\r\n"
+    forged, other = (1, b"a", reply.strip(), body, None), (1, b"b", b"r", b"hi", None)
+    for many in ([stream], [stream, plain], [plain, stream, stream]):
+        recorder.seen.clear()
+        assert fed(BatchParser(recorder), [b"".join(many)]) == ""
+        assert recorder.seen == [forged if part is stream else other for part in many]
 
 
 def test_white_space_other_than_a_space_is_part_of_a_subject() -> None:

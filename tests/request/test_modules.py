@@ -74,12 +74,12 @@ OURS = {
     "natscli.cli", "natscli.commands", "natscli.commands.request", "natscli.connection", "natscli.contexts",
     "natscli.contexts.credentials", "natscli.contexts.format", "natscli.contexts.store", "natscli.duration",
     "natscli.environment",
-    "natscli.errors", "natscli.message", "natscli.message.headers", "natscli.message.payload",
+    "natscli.errors", "natscli.memory", "natscli.message", "natscli.message.headers", "natscli.message.payload",
     "natscli.message.subjects", "natscli.message.templates", "natscli.nats_py", "natscli.output",
     "natscli.output.json_lines", "natscli.output.pump", "natscli.output.replies", "natscli.output.summary",
     "natscli.output.text", "natscli.params", "natscli.redaction", "natscli.request", "natscli.request.display",
     "natscli.request.requester", "natscli.request.source", "natscli.request.timings", "natscli.settings",
-    "natscli.wire",
+    "natscli.transport", "natscli.wire",
 }  # fmt: skip
 
 

@@ -1,0 +1,141 @@
+"""The connection below nats-py, on real servers: whole reads, with TLS, and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from natscli.wire import Client, Message
+from tests.certificates import Certificates
+from tests.servers import Server
+
+
+@pytest.mark.parametrize("how", ["clear", "TLS", "TLS first"])
+def test_every_size_of_payload_comes_through(
+    nats_server: Server,
+    server_factory: Callable[..., Server],
+    certificates: Certificates,
+    how: str,
+) -> None:
+    server, options = nats_server, dict[str, Any]()
+    if how != "clear":
+        server = server_factory(certificates.server_config(first=how == "TLS first"))
+        options["tls"] = ssl.create_default_context(cafile=str(certificates.ca))
+        options["tls_handshake_first"] = how == "TLS first"
+    sizes = [0, 1, 100, 65_400, 65_536, 262_144, 1_000_000, 3, 500_000, 70_000, *range(200)] * 2
+    payloads = [os.urandom(size) for size in sizes]
+
+    async def go() -> list[bytes]:
+        came: list[bytes] = []
+        done = asyncio.Event()
+
+        def on_batch(batch: list[Message], arrived: int) -> None:
+            came.extend(payload for _, _, _, payload in batch)
+            if len(came) == len(payloads):
+                done.set()
+
+        async with Client() as receiver, Client() as sender:
+            for client in (receiver, sender):
+                await client.connect(server.url, **options)
+            await receiver.subscribe_batches("sizes.>", "", on_batch)
+            await receiver.flush()
+            for number, payload in enumerate(payloads):
+                sender.send([(b"sizes.%d" % number, b"", None, payload)])
+            await asyncio.wait_for(done.wait(), 30)
+        return came
+
+    assert asyncio.run(go()) == payloads
+
+
+def test_what_is_for_nats_py_and_what_is_not_both_keep_their_order(nats_server: Server) -> None:
+    total = 20_000
+
+    async def go() -> dict[str, list[int]]:
+        came: dict[str, list[int]] = {"batches": [], "own": []}
+
+        async with Client() as receiver, Client() as sender:
+            for client in (receiver, sender):
+                await client.connect(nats_server.url)
+
+            def on_batch(batch: list[Message], arrived: int) -> None:
+                came["batches"].extend(int(payload) for _, _, _, payload in batch)
+
+            async def on_message(message: Any) -> None:
+                came["own"].append(int(message.data))
+
+            await receiver.subscribe_batches("order.batches", "", on_batch)
+            await receiver.subscribe("order.own", cb=on_message)
+            await receiver.flush()
+            for start in range(0, total, 100):
+                numbers = range(start, start + 100)
+                sender.send([(b"order.batches", b"", None, b"%d" % n) for n in numbers])
+                sender.send([(b"order.own", b"", None, b"%d" % n) for n in numbers if not n % 50])
+                await asyncio.sleep(0)
+            await sender.flush()
+            await receiver.flush()  # its PONG comes after them all
+            assert len(came["batches"]) == total
+            deadline = time.monotonic() + 10
+            while len(came["own"]) < total // 50 and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+        return came
+
+    assert asyncio.run(go()) == {"batches": list(range(total)), "own": list(range(0, total, 50))}
+
+
+def test_replies_that_nobody_takes_stop_the_reading_of_requests(nats_server: Server) -> None:
+    """What goes to the server is held up on its way; 32 MB of requests come, and must not become 32 MB of replies."""
+
+    async def go() -> tuple[int, int]:
+        held_up = asyncio.Event()
+
+        async def forward(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stops: asyncio.Event | None
+        ) -> None:
+            with suppress(OSError):
+                while data := await reader.read(1 << 16):
+                    if stops is not None and stops.is_set():
+                        await asyncio.sleep(3600)
+                    writer.write(data)
+                    await writer.drain()
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            host, port = nats_server.url.removeprefix("nats://").split(":")
+            server_reader, server_writer = await asyncio.open_connection(host, int(port))
+            await asyncio.gather(
+                forward(reader, server_writer, held_up), forward(server_reader, writer, None)
+            )
+
+        middle = await asyncio.start_server(accept, "127.0.0.1", 0)
+        responder, requester = Client(), Client()
+        await responder.connect(f"nats://127.0.0.1:{middle.sockets[0].getsockname()[1]}")
+        await requester.connect(nats_server.url)
+        answered = waiting = 0
+
+        def on_batch(batch: list[Message], arrived: int) -> None:
+            nonlocal answered, waiting
+            held_up.set()
+            responder.send([(reply, b"", None, payload) for _, reply, _, payload in batch])
+            answered += len(batch)
+            waiting = max(waiting, responder._transport._io_writer.transport.get_write_buffer_size())
+
+        await responder.subscribe_batches("held.up", "", on_batch)
+        await responder.flush()
+        for _ in range(512):
+            requester.send([(b"held.up", b"inbox", None, bytes(1 << 16))])
+            await requester.flush()
+        await asyncio.sleep(0.5)
+        responder.abandon()
+        await requester.close()
+        middle.close()
+        return answered, waiting
+
+    answered, waiting = asyncio.run(go())
+    assert 0 < answered < 400
+    assert waiting < 1 << 20
