@@ -166,6 +166,8 @@ class Server:
         first, limit = self._number, self._service.count
         if limit:
             batch = batch[: limit - first]
+            if not batch:
+                return
             if first + len(batch) == limit:
                 self._stop.set()
         self._number = first + len(batch)
