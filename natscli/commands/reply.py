@@ -59,7 +59,7 @@ is answered; a second one stops it at once.
 )
 @option("--count", type=click.IntRange(min=0), default=0, metavar="N", help="Stop after this many requests.")
 @option("--concurrency", type=click.IntRange(min=1), metavar="K",
-        help="Commands run at once.  [default: number of cores]")  # fmt: skip
+        help="Commands run at once.  [default: number of cores + 2]")  # fmt: skip
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it as it is.")
 @option("--json", "as_json", is_flag=True, help="Show each request as a line of JSON.")
 @option("--quiet", is_flag=True, help="Tell no story on stderr, only show payloads.")
@@ -105,7 +105,8 @@ def reply(
         responder = responders.echo(header_templates)
         if not echo:
             environment.say("No body or command supplied, enabling echo mode")
-    service = Service(subject, queue, count, sleep, concurrency or os.cpu_count() or 1)
+    # Two more than cores, so that none is idle while others start, end, or wait for something.
+    service = Service(subject, queue, count, sleep, concurrency or (os.cpu_count() or 1) + 2)
 
     async def serve() -> None:
         async with connected(settings, environment, listener=True) as connection:

@@ -16,12 +16,12 @@ from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.templates import Facts, Template
 from natscli.reply.responders import HeaderTemplates, header_block, header_lines
+from natscli.reply.spawn import Spawner
 from natscli.wire import Message
 
 #: Linux takes at most 128 KiB in one variable (MAX_ARG_STRLEN), its name included.
 _LARGEST_VARIABLE = 128 * 1024 - 64
-#: Python ignores these; a program expects them to end it.
-_DEFAULT_SIGNALS = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
+_SUBJECT, _BODY = b"NATS_REQUEST_SUBJECT=", b"NATS_REQUEST_BODY="
 
 
 class Command:
@@ -33,11 +33,14 @@ class Command:
         Raises:
             InputError: the program is not found.
         """
-        if not hasattr(os, "posix_spawn"):
-            raise InputError("this system has no posix_spawn, which commands need", where="--command")
+        try:
+            self._start = Spawner()
+        except OSError as error:
+            raise InputError(str(error), where="--command") from None
         self._words = words
         self._header = header_lines(header)
-        self._environ = {os.fsencode(k): os.fsencode(v) for k, v in environ.items()}
+        variables = [os.fsencode(f"{name}={value}") for name, value in environ.items()]
+        self._environ = [v for v in variables if not v.startswith((_SUBJECT, _BODY))]
         self._path = environ.get("PATH")
         self._running: set[int] = set()
         self._lock = threading.Lock()
@@ -80,15 +83,16 @@ class Command:
                     os.killpg(pid, signal.SIGKILL)
 
     def _run(self, argv: list[bytes], subject: bytes, payload: bytes, limit: int) -> tuple[int, bytes, int]:
-        environ = {**self._environ, b"NATS_REQUEST_SUBJECT": subject}
-        if len(payload) <= _LARGEST_VARIABLE and b"\0" not in payload:
-            environ[b"NATS_REQUEST_BODY"] = payload
+        if self._stopped:
+            raise InterruptedError(errno.EINTR, "stopped")
+        environ = [*self._environ, _SUBJECT + subject]
+        fits = len(payload) <= _LARGEST_VARIABLE and b"\0" not in payload
         with _standard_input(payload) as stdin:
             try:
-                pid, stdout = self._spawn(argv, environ, stdin)
+                pid, stdout = self._spawn(argv, [*environ, _BODY + payload] if fits else environ, stdin)
             except OSError as error:
                 # All variables and arguments together have a limit too; the payload is on stdin anyway.
-                if error.errno != errno.E2BIG or environ.pop(b"NATS_REQUEST_BODY", None) is None:
+                if error.errno != errno.E2BIG or not fits:
                     raise
                 pid, stdout = self._spawn(argv, environ, stdin)
         try:
@@ -102,33 +106,23 @@ class Command:
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         return status, output, size
 
-    def _spawn(self, argv: list[bytes], environ: dict[bytes, bytes], stdin: int) -> tuple[int, int]:
-        """Start it; gives its number and what it writes to. In a process group of its own: a Ctrl-C is not for it.
-
-        posix_spawn takes half the time of `subprocess.Popen`, and does this in Python 3.10 too.
-        """
+    def _spawn(self, argv: list[bytes], environ: list[bytes], stdin: int) -> tuple[int, int]:
+        """Start it; gives its number and what it writes to."""
         program = self._program or shutil.which(os.fsdecode(argv[0]), path=self._path)
         if not program:
             raise FileNotFoundError(errno.ENOENT, "not found, or not executable", argv[0])
         stdout, written = os.pipe()
         try:
-            with self._lock:
-                if self._stopped:
-                    raise InterruptedError(errno.EINTR, "stopped")
-                pid = os.posix_spawn(
-                    program, argv, environ, setpgroup=0, setsigdef=_DEFAULT_SIGNALS,
-                    file_actions=[
-                        (os.POSIX_SPAWN_DUP2, stdin, 0),
-                        (os.POSIX_SPAWN_DUP2, written, 1),
-                        (os.POSIX_SPAWN_DUP2, written, 2),
-                    ],
-                )  # fmt: skip
-                self._running.add(pid)
+            pid = self._start(os.fsencode(program), argv, environ, stdin, written)
         except BaseException:
             os.close(stdout)
             raise
         finally:
             os.close(written)
+        with self._lock:
+            self._running.add(pid)
+            if self._stopped:  # meanwhile, and whoever killed did not know of this one
+                os.killpg(pid, signal.SIGKILL)
         return pid, stdout
 
 
