@@ -141,7 +141,7 @@ def _payload_cases(part: int) -> list[Case]:
     base = Load(0, "bench.numbered", payload="hello {i}", expect="{payload}", requests=100_000 // part)
     headers = [["Trace", "4f2a"], ["Kind", "test"], ["Attempt", "1"]]
     loads = {
-        "payload-1m": ("1 MB payloads, 8 in flight", replace(base, requests=300 // part, in_flight=8, size=1_000_000)),
+        "payload-1m": ("1 MB payloads, 8 in flight", replace(base, requests=500 // part, in_flight=8, size=1_000_000)),
         "payload-64k": ("64 kB payloads, 32 in flight",
                         replace(base, requests=6000 // part, in_flight=32, size=64_000)),
         "payload-0": ("empty payloads, 256 in flight", replace(base, payload="")),

@@ -27,8 +27,8 @@ MOST_REQUESTS = 10**DIGITS
 LARGE = 4096
 #: So many bytes of a large payload are its own, the rest is shared by all.
 PREFIX = 32
-#: Unverified bytes to keep before they are verified while the clock runs (only 1 MB payloads get there).
-BACKLOG = 64 << 20
+#: Unverified bytes to keep before they are verified while the clock runs: more than any case of ours brings.
+BACKLOG = 512 << 20
 
 
 @dataclass(frozen=True)

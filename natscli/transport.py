@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: Bytes of one read, as many as asyncio asks for. It makes a new buffer each time, which costs as much as reading.
 READ_SIZE = 256 * 1024
 
+#: Bytes that may wait for the socket before reading stops: some large replies, so that both directions stay busy.
+MOST_UNSENT = 4 * 1024 * 1024
+
 #: Handles what a read brought; gives what is left of it.
 Take = Callable[[bytes], bytes]
 
@@ -119,13 +122,14 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
     def _use(
         self, transport: asyncio.WriteTransport, protocol: _Protocol, reader: asyncio.StreamReader
     ) -> None:
+        transport.set_write_buffer_limits(high=MOST_UNSENT)
         self._io_reader = reader
         self._io_writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
 
     def _offer(self, data: bytes) -> bytes:
         """Give a read to `take`, unless something before it still waits, or the replies would pile up."""
         rest = data
-        if self._awaited and not self._io_writer.transport.get_write_buffer_size():
+        if self._awaited and self._io_writer.transport.get_write_buffer_size() <= MOST_UNSENT:
             rest = self._take(data)
         if rest:
             self._awaited = False  # what comes next must not overtake it

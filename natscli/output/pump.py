@@ -50,10 +50,10 @@ def never_blocks(stream: BinaryIO) -> bool:
         return True
 
 
-def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], None] = lambda: None) -> None:
+def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], None] | None = None) -> None:
     """Write all of `data` to the file behind `stream`, past Python's buffer and its lock.
 
-    `progress` is called whenever some of it was taken.
+    `progress` is called whenever some of it was taken; without, it is written in one piece.
 
     Raises:
         OSError: as the system says; BrokenPipeError when the reader went away.
@@ -64,10 +64,12 @@ def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], None] = lamb
         stream.write(data)
         return
     view = memoryview(data)
+    most = _CHUNK if progress else len(view)
     while view:
         try:
-            view = view[os.write(fd, view[:_CHUNK]) :]
-            progress()
+            view = view[os.write(fd, view[:most]) :]
+            if progress:
+                progress()
         except BlockingIOError:  # somebody else made it non-blocking: terminals and pipes are shared
             select.select([], [fd], [])
 
@@ -178,10 +180,11 @@ class Pump:
             return
         try:
             story, data = render()
+            progress = None if self.direct else self._step
             if story:
-                write_all(self._environment.stderr, story, self._step)
+                write_all(self._environment.stderr, story, progress)
             if data:
-                write_all(self._environment.stdout, data, self._step)
+                write_all(self._environment.stdout, data, progress)
         except Exception as error:
             self.failure = error
             self._on_failure(error)
