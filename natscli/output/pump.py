@@ -2,7 +2,7 @@
 
 Regular files take whatever comes, so they are written at once. Terminals, pipes and sockets may stop taking for as
 long as they like, so a thread writes to them. A `lossy` pump drops what does not fit meanwhile and says how much;
-one that is not tells its user to wait.
+one that is not tells its user to wait, and drops only what would fill the memory.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ Render = Callable[[], Rendered]
 
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_MESSAGES = 10_000
+#: What one that is not lossy keeps for a reader that is slow.
+_MOST_BYTES_KEPT = 256 * 1024 * 1024
 #: Bytes of one write. Each that somebody took counts as progress.
 _CHUNK = 32 * 1024
 #: How long (seconds) the thread may go on when the one that answers has something to do; 10 times shorter than usual.
@@ -78,7 +80,7 @@ class Pump:
     """The way out for everything that is shown while messages come in.
 
     `failure` is why nothing is written any more; `on_failure` was called with it, perhaps in a thread. `direct` is
-    whether all is written at once, so that nobody has to know sizes.
+    whether all is written at once, so that nobody has to know sizes. `lost` is how many messages were dropped.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Pump:
     ) -> None:
         self.direct = never_blocks(environment.stdout) and never_blocks(environment.stderr)
         self.failure: Exception | None = None
+        self.lost = 0
         self._environment = environment
         self._lossy = lossy
         self._on_failure = on_failure
@@ -96,15 +99,16 @@ class Pump:
         self._thread: threading.Thread | None = None
 
     def put(self, render: Render, messages: int, size: int) -> None:
-        """Show what `render` gives: `messages` of them, about `size` bytes. Returns at once; drops if lossy."""
+        """Show what `render` gives: `messages` of them, about `size` bytes. Returns at once; drops what is too much."""
         if self.direct:
             self._write(render)
             return
         with self._condition:
             if self.failure is not None or self._closed:
                 return
-            if self._lossy and self._is_full():
+            if messages and self._is_full():
                 self._dropped += messages
+                self.lost += messages
                 return
             self._put_dropped()
             self._queue.append((render, messages, size))
@@ -147,7 +151,9 @@ class Pump:
 
     def _is_full(self) -> bool:
         """Once full, it is so until half of it was written: a few long gaps read better than many short ones."""
-        if self._dropping:
+        if not self._lossy:
+            self._dropping = self._bytes > _MOST_BYTES_KEPT
+        elif self._dropping:
             self._dropping = self._bytes * 2 > _MOST_BYTES or self._messages * 2 > _MOST_MESSAGES
         else:
             self._dropping = self.behind

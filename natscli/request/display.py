@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Replies that may wait for their translation before no more requests are sent.
 _MOST_UNTRANSLATED = 256
+#: Bytes of replies to one request that may wait for it.
+_MOST_BYTES_UNTRANSLATED = 64 * 1024 * 1024
 
 
 class RequestDisplay:
@@ -51,6 +53,7 @@ class RequestDisplay:
         self._many = many
         self._translator = translator
         self._untranslated: deque[Reply] = deque()
+        self._untranslated_bytes = self._lost = 0
         self._translation: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._sink = environment.sink
@@ -75,7 +78,11 @@ class RequestDisplay:
         if self._translator is None:
             self._show(reply)
             return
+        if self._untranslated_bytes > _MOST_BYTES_UNTRANSLATED:
+            self._lost += 1
+            return
         self._untranslated.append(reply)
+        self._untranslated_bytes += _size(reply)
         if self._translation is None or self._translation.done():
             self._translation = self._loop.create_task(self._translate(self._translator))
 
@@ -120,6 +127,9 @@ class RequestDisplay:
         waiting.cancel()
         if self.broken.done() and tally.first_failure is not self.broken.result():
             raise self.broken.result()
+        lost = self._lost + self._pump.lost
+        if lost:
+            raise PynatsError(f"replies not shown, because the output could not keep up: {lost}")
 
     def close(self) -> None:
         """Show no more; what is said from now on goes straight to stderr."""
@@ -127,11 +137,12 @@ class RequestDisplay:
         self._environment.sink = self._sink
 
     def _show(self, reply: Reply) -> None:
-        self._pump.put(partial(self._render, reply), 1, len(reply.payload) + len(reply.header or b"") + 200)
+        self._pump.put(partial(self._render, reply), 1, _size(reply))
 
     async def _translate(self, translator: Translator) -> None:
         while self._untranslated:
             reply = self._untranslated.popleft()
+            self._untranslated_bytes -= _size(reply)
             try:
                 payload, told = await translator.run(reply.payload, reply.subject)
             except PynatsError as error:
@@ -151,6 +162,11 @@ class RequestDisplay:
         if not self.broken.done():
             self._environment.sink = self._sink
             self.broken.set_result(error)
+
+
+def _size(reply: Reply) -> int:
+    """About how many bytes of memory a reply takes."""
+    return len(reply.payload) + len(reply.header or b"") + 200
 
 
 def error_line(environment: Environment, report: Report, subject: str, request: int) -> bytes:

@@ -174,6 +174,24 @@ def test_one_that_is_not_lossy_drops_nothing_and_says_when_it_is_behind(pipe: Pi
     pump.close()
 
 
+def test_one_that_is_not_lossy_drops_what_would_fill_the_memory(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pump_module, "_MOST_BYTES_KEPT", 5_000_000)
+    pump = pipe.pump(lossy=False)
+    fill(pump)
+    for number in range(10):
+        pump.put(numbered(number, 1_000_000), 1, 1_000_000)
+    pump.put(lambda: (b"", b"the end\n"), 0, 8)
+    kept = 10 - pump.lost
+    assert 3 <= kept <= 6
+    end = b"pynats: %d more were not shown: the output could not keep up\nthe end\n" % pump.lost
+    rest = threading.Thread(target=pump.close)
+    rest.start()
+    assert pipe.read(1_000_000 + kept * 1_000_009 + len(end)).endswith(end)
+    rest.join()
+
+
 def test_closing_gives_up_on_who_reads_nothing_but_not_on_who_reads_slowly(pipe: Pipe) -> None:
     pump = pipe.pump()
     fill(pump)

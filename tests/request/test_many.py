@@ -104,3 +104,28 @@ def test_a_slow_reader_does_not_inflate_the_rtt(
     assert float(slowest) * {"µs": 1e-3, "ms": 1}[unit] < 500
     process.stdout.close()
     process.stderr.close()
+
+
+def test_replies_that_nobody_reads_do_not_fill_the_memory(
+    pynats: Runner, nats_server: Server, responders: Responders
+) -> None:
+    subject = responders(lambda request: [b"x" * 1_000_000] * 320)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "natscli", "request", subject, "y", "--replies", "0", "--timeout", "8s", "--raw"],
+        env={**pynats.environ, "NATS_URL": nats_server.url},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    time.sleep(8.5)
+    memory = int(subprocess.run(["ps", "-o", "rss=", "-p", str(process.pid)], stdout=subprocess.PIPE).stdout)
+    out = process.stdout.read()
+    errors = process.stderr.read().decode()
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(20) == 1
+    came = out.count(b"x") // 1_000_000
+    assert 200 < came < 320
+    assert f"pynats: {320 - came} more were not shown: the output could not keep up\n" in errors
+    assert errors.endswith(f"replies not shown, because the output could not keep up: {320 - came}\n")
+    assert memory < 350_000  # kB
