@@ -15,7 +15,7 @@ from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import InputError
 from natscli.output.contexts import LABELS, Cell, as_json, show_table, to_json
-from natscli.params import App, complete_contexts, connection_options, option, pass_app
+from natscli.params import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.settings import CONTEXT_KEYS, DEFAULT_URL, VARIABLES
 
 #: Environment variables that set what a key of a context sets, and win over it.
@@ -43,9 +43,10 @@ def info(app: App, name: str | None, as_object: bool, try_it: bool, show_secrets
     selected = name == store.selected()
     results = None
     if try_it:
-        from natscli.commands.context_validate import probe
+        from natscli.probe import probe
 
-        results = probe(app, store, [name])[name]
+        ask_and_hide(app)
+        results = probe(environment, app.flags, store, [name])[name]
     if as_object:
         shown = as_json(name, context, selected=selected, show_secrets=show_secrets)
         record = shown if results is None else {**shown, "connection": results.as_json()}
