@@ -380,7 +380,9 @@ def classify(error: BaseException, url: str, timeout: float | None = None) -> Py
         return ConnectionFailedError(f"no WebSocket connection: {text}", where=where)
     if isinstance(error, OSError):
         return ConnectionFailedError(f"cannot connect: {(error.strerror or text).lower()}", where=where)
-    return ConnectionFailedError(f"the server said: {text}" if text else "cannot connect", where=where)
+    if isinstance(error, nats_errors.Error) and text:
+        return ConnectionFailedError(f"the server said: {text}", where=where)
+    return ConnectionFailedError(f"cannot connect: {text or type(error).__name__}", where=where)
 
 
 def _classify_tls(error: BaseException, text: str, where: str) -> PynatsError:

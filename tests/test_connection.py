@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from natscli.connection import classify
+from natscli.nats_py import errors as nats_errors
 from tests.certificates import Certificates
 from tests.programs import Program, Run, Runner
 from tests.servers import Server, free_port
@@ -308,3 +310,18 @@ def test_the_api_works_without_real_streams(nats_server: Server) -> None:
 
     with contextlib.redirect_stdout(io.StringIO()):
         assert natscli.load_context(server="a").servers == ["nats://a:4222"]
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (
+            nats_errors.Error("nats: maximum connections exceeded"),
+            "the server said: maximum connections exceeded",
+        ),
+        (KeyError("oops"), "cannot connect: oops"),
+        (KeyError(), "cannot connect: KeyError"),
+    ],
+)
+def test_only_what_the_server_said_is_reported_as_its_words(error: Exception, what: str) -> None:
+    assert classify(error, "nats://a:1").what == what
