@@ -9,9 +9,10 @@ from types import FrameType
 
 
 def on_stop(handler: Callable[[], None]) -> None:
-    """Call `handler` in the running loop at the first SIGINT or SIGTERM; any later one is a KeyboardInterrupt.
+    """Call `handler` in the running loop at the first SIGINT, SIGTERM or SIGHUP; a later one is a KeyboardInterrupt.
 
-    It interrupts whatever the main thread does then, waiting for a slow terminal included.
+    It interrupts whatever the main thread does then, waiting for a slow terminal included. A SIGHUP that is ignored,
+    as nohup has it, stays ignored.
     """
     loop = asyncio.get_running_loop()
     asked = False
@@ -23,5 +24,7 @@ def on_stop(handler: Callable[[], None]) -> None:
         asked = True
         loop.call_soon_threadsafe(handler)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, receive)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
+            signal.signal(number, receive)

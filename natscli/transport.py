@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from natscli import nats_py
@@ -87,6 +88,10 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         protocol.connection_made(transport)  # start_tls does not, and nothing would ever pause the server
         self._use(transport, protocol, reader)
 
+    def writelines(self, payload: list[bytes]) -> None:
+        """Write them all; does nothing on a connection that is lost, where asyncio of Python 3.12 raises TypeError."""
+        self.write(b"".join(payload))
+
     async def read(self, buffer_size: int) -> bytes:  # noqa: ARG002
         """What came and was not taken."""
         self._awaited = True
@@ -122,15 +127,23 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
     def _use(
         self, transport: asyncio.WriteTransport, protocol: _Protocol, reader: asyncio.StreamReader
     ) -> None:
-        transport.set_write_buffer_limits(high=MOST_UNSENT)
+        with suppress(AttributeError):  # Python 3.10, when the server has closed meanwhile; reading tells why
+            transport.set_write_buffer_limits(high=MOST_UNSENT)
         self._io_reader = reader
         self._io_writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
 
     def _offer(self, data: bytes) -> bytes:
-        """Give a read to `take`, unless something before it still waits, or the replies would pile up."""
+        """Give a read to `take`, unless something before it still waits, or the replies would pile up.
+
+        Raises:
+            ConnectionAbortedError: it failed. nats-py reconnects after an OSError; any other ends its reading for good.
+        """
         rest = data
         if self._awaited and self._io_writer.transport.get_write_buffer_size() <= MOST_UNSENT:
-            rest = self._take(data)
+            try:
+                rest = self._take(data)
+            except Exception as error:
+                raise ConnectionAbortedError(f"cannot take what came: {error!r}") from error
         if rest:
             self._awaited = False  # what comes next must not overtake it
         return rest

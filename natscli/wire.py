@@ -82,8 +82,11 @@ def _encode_one(subject: bytes, reply: bytes, header: bytes | None, payload: byt
 class BatchParser(nats_py.Parser):  # type: ignore[misc]
     """nats-py's parser, for whole reads: walks over the bytes that came and hands on runs of messages."""
 
+    _resets = 0
+
     def reset(self) -> None:
         super().reset()
+        self._resets += 1
         self._chunks: list[bytes] = []
         self._size = 0
         self._needed = 0
@@ -152,6 +155,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         Raises:
             nats_py.errors.ProtocolError: it is not the NATS protocol.
         """
+        resets = self._resets
         rest = self.take(data)
         while rest:
             line, _, rest = rest.partition(b"\r\n")
@@ -170,6 +174,10 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
                 await super().parse(line + b"\r\n")
                 if self.buf:
                     raise nats_py.errors.ProtocolError
+                if (
+                    resets != self._resets
+                ):  # an error ended the connection: the rest must not go into the next
+                    return
             rest = self.take(rest)
         await self.nc.written()
 
@@ -315,6 +323,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
         subscription._received += len(batch)
         if 0 < subscription._max_msgs <= subscription._received:
             self._subs.pop(subscription._id, None)
+            batch = batch[: len(batch) - (subscription._received - subscription._max_msgs)]
         try:
             handler(batch, arrived)
         except Exception as error:

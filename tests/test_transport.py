@@ -140,3 +140,57 @@ def test_replies_that_nobody_takes_stop_the_reading_of_requests(nats_server: Ser
     answered, waiting = asyncio.run(go())
     assert 0 < answered < 400
     assert waiting < MOST_UNSENT + (1 << 20)
+
+
+def test_a_read_that_cannot_be_taken_ends_the_connection_and_not_the_service(nats_server: Server) -> None:
+    """nats-py reconnects; an exception that asyncio gets would leave a connection that nobody reads."""
+
+    async def go() -> list[bytes]:
+        came: list[bytes] = []
+        lost, back, got = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        def on_batch(batch: list[Message], arrived: int) -> None:
+            came.extend(payload for _, _, _, payload in batch)
+            got.set()
+
+        async def on_lost() -> None:
+            lost.set()
+
+        async def on_back() -> None:
+            back.set()
+
+        async with Client() as receiver, Client() as sender:
+            await receiver.connect(
+                nats_server.url, disconnected_cb=on_lost, reconnected_cb=on_back, reconnect_time_wait=0.01
+            )
+            await sender.connect(nats_server.url)
+            await receiver.subscribe_batches("taken", "", on_batch)
+            await receiver.flush()
+            take = receiver._ps.take
+
+            def no_memory(data: bytes) -> bytes:
+                receiver._ps.take = take
+                raise MemoryError
+
+            receiver._ps.take = no_memory
+            sender.send([(b"taken", b"", None, b"lost")])
+            await asyncio.wait_for(lost.wait(), 10)
+            await asyncio.wait_for(back.wait(), 10)
+            await receiver.flush()
+            sender.send([(b"taken", b"", None, b"came")])
+            await asyncio.wait_for(got.wait(), 10)
+        return came
+
+    assert asyncio.run(go()) == [b"came"]
+
+
+def test_writing_to_a_connection_that_is_lost_is_no_error(nats_server: Server) -> None:
+    async def go() -> None:
+        client = Client()
+        await client.connect(nats_server.url)
+        client._transport._io_writer.transport.abort()
+        await asyncio.sleep(0.05)
+        client._transport.writelines([b"PI", b"NG\r\n"])
+        client.abandon()
+
+    asyncio.run(go())

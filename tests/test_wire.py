@@ -190,6 +190,33 @@ def test_messages_before_a_pong_are_handed_on_before_it() -> None:
     assert [s if isinstance(s, str) else s[3] for s in recorder.seen] == [b"x", "pong", b"y"]
 
 
+def test_what_came_after_an_error_that_ends_the_connection_is_not_kept_for_the_next() -> None:
+    class Reconnecting(Recorder):
+        async def _process_err(self, text: str) -> None:
+            parser.reset()
+
+    recorder = Reconnecting()
+    parser = BatchParser(recorder)
+    assert fed(parser, [b"-ERR 'Stale Connection'\r\nMSG a 1 r 10\r\nhal", b"MSG a 1 r 2\r\nhi\r\n"]) == ""
+    assert recorder.seen == [(1, b"a", b"r", b"hi", None)]
+
+
+def test_no_more_than_the_limit_is_handed_on(nats_server: Server) -> None:
+    async def go() -> list[int]:
+        sizes: list[int] = []
+        async with Client() as client:
+            await client.connect(nats_server.url)
+            subscription = await client.subscribe_batches(
+                "limit", "", lambda batch, _: sizes.append(len(batch)), 3
+            )
+            sid = b"%d" % subscription._id
+            for _ in range(3):  # as it is when messages were on their way before the server knew the limit
+                client.hand_on(sid, [(b"limit", b"", None, b"")] * 2, 0)
+        return sizes
+
+    assert asyncio.run(go()) == [2, 1]
+
+
 def test_commands_are_encoded_as_the_protocol_says() -> None:
     block = headers.encode([("A", "b")])
     assert encode([(b"a", b"", None, b"hi"), (b"a", b"r", None, b""), (b"a", b"r", block, b"hi")]) == (

@@ -27,6 +27,7 @@ _MOST_BYTES = 4 * 1024 * 1024
 _MOST_MESSAGES = 10_000
 #: What one that is not lossy keeps for a reader that is slow.
 _MOST_BYTES_KEPT = 256 * 1024 * 1024
+_NOT_SHOWN = b"pynats: %d more were not shown: the output could not keep up\n"
 #: Bytes of one write. Each that somebody took counts as progress.
 _CHUNK = 32 * 1024
 #: How long (seconds) the thread may go on when the one that answers has something to do; 10 times shorter than usual.
@@ -88,7 +89,7 @@ class Pump:
     ) -> None:
         self.direct = never_blocks(environment.stdout) and never_blocks(environment.stderr)
         self.failure: Exception | None = None
-        self.lost = 0
+        self.lost = self._told = 0
         self._environment = environment
         self._lossy = lossy
         self._on_failure = on_failure
@@ -127,7 +128,7 @@ class Pump:
             with suppress(OSError):
                 write_all(self._environment.stderr, data)
         else:
-            self.put(lambda: (data, b""), 1, len(data))
+            self.put(lambda: (data, b""), int(self._lossy), len(data))
 
     @property
     def behind(self) -> bool:
@@ -148,23 +149,38 @@ class Pump:
             steps = self._steps
             thread.join(patience)
         self._finished = thread is None or not thread.is_alive()
+        if not self._finished:
+            self._tell_unwritten()
 
     def _is_full(self) -> bool:
         """Once full, it is so until half of it was written: a few long gaps read better than many short ones."""
-        if not self._lossy:
-            self._dropping = self._bytes > _MOST_BYTES_KEPT
-        elif self._dropping:
-            self._dropping = self._bytes * 2 > _MOST_BYTES or self._messages * 2 > _MOST_MESSAGES
-        else:
-            self._dropping = self.behind
+        most = _MOST_BYTES if self._lossy else _MOST_BYTES_KEPT
+        part = 2 if self._dropping else 1
+        self._dropping = self._bytes * part > most or (self._lossy and self._messages * part > _MOST_MESSAGES)
         return self._dropping
 
     def _put_dropped(self) -> None:
         """Say how many are missing, where they are missing."""
-        if self._dropped:
-            line = b"pynats: %d more were not shown: the output could not keep up\n" % self._dropped
-            self._dropped = 0
-            self._queue.append((lambda: (line, b""), 0, 0))
+        count, self._dropped = self._dropped, 0
+
+        def notice() -> Rendered:
+            self._told += count
+            return _NOT_SHOWN % count, b""
+
+        if count:
+            self._queue.append((notice, 0, 0))
+
+    def _tell_unwritten(self) -> None:
+        """Say how many nobody took; in a thread, because stderr may be stuck as well."""
+        count = self._messages + self.lost - self._told
+
+        def tell() -> None:
+            with suppress(OSError, ValueError):
+                write_all(self._environment.stderr, _NOT_SHOWN % count)
+
+        thread = threading.Thread(target=tell, daemon=True)
+        thread.start()
+        thread.join(_PATIENCE / 5)
 
     def _run(self) -> None:
         while True:

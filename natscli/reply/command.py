@@ -37,6 +37,10 @@ class Command:
             self._start = Spawner()
         except OSError as error:
             raise InputError(str(error), where="--command") from None
+        if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+            signal.signal(
+                signal.SIGCHLD, signal.SIG_DFL
+            )  # inherited; then nobody could ask how a program ended
         self._words = words
         self._header = header_lines(header)
         variables = [os.fsencode(f"{name}={value}") for name, value in environ.items()]
@@ -100,9 +104,11 @@ class Command:
         finally:
             os.close(stdout)
             # Not reaped while somebody may kill it, so that its number is not another's yet.
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-            with self._lock:
-                self._running.discard(pid)
+            try:
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            finally:
+                with self._lock:
+                    self._running.discard(pid)
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         return status, output, size
 
@@ -122,7 +128,8 @@ class Command:
         with self._lock:
             self._running.add(pid)
             if self._stopped:  # meanwhile, and whoever killed did not know of this one
-                os.killpg(pid, signal.SIGKILL)
+                with suppress(OSError):
+                    os.killpg(pid, signal.SIGKILL)
         return pid, stdout
 
 

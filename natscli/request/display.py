@@ -92,7 +92,7 @@ class RequestDisplay:
         if self._as_json:
             about = [(q.subject, q.number) for q in questions] or [("", 0)]
             lines = b"".join([error_line(self._environment, report, *which) for which in about])
-            self._pump.put(lambda: (b"", lines), len(about), len(lines))
+            self._pump.put(lambda: (b"", lines), 0, len(lines))
         if self._many and questions:
             which = f"#{questions[0].number}" if len(questions) == 1 else f"{len(questions)} requests"
             report = replace(report, message=f"[{which}] {report.message}")
@@ -166,7 +166,7 @@ class RequestDisplay:
 
 def _size(reply: Reply) -> int:
     """About how many bytes of memory a reply takes."""
-    return len(reply.payload) + len(reply.header or b"") + 200
+    return len(reply.payload) + len(reply.header or b"") + 400
 
 
 def error_line(environment: Environment, report: Report, subject: str, request: int) -> bytes:

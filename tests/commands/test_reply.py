@@ -325,7 +325,7 @@ def test_ctrl_c_at_the_terminal_spares_the_commands(
     assert program.wait() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_second_signal_stops_at_once(
     spawn: Spawn, asker: Asker, subject: str, tmp_path: Path, number: int
 ) -> None:

@@ -182,7 +182,7 @@ def test_one_that_is_not_lossy_drops_what_would_fill_the_memory(
     fill(pump)
     for number in range(10):
         pump.put(numbered(number, 1_000_000), 1, 1_000_000)
-    pump.put(lambda: (b"", b"the end\n"), 0, 8)
+    pump.story(b"the end\n")
     kept = 10 - pump.lost
     assert 3 <= kept <= 6
     end = b"pynats: %d more were not shown: the output could not keep up\nthe end\n" % pump.lost
@@ -201,6 +201,17 @@ def test_closing_gives_up_on_who_reads_nothing_but_not_on_who_reads_slowly(pipe:
     pump.story(b"nobody sees this\n")
     pump.put(numbered(1), 1, 9)
     assert pump._messages == 1
+
+
+def test_closing_says_how_many_nobody_took(pipe: Pipe) -> None:
+    story = io.BytesIO()
+    pump = Pump(environment(pipe.writer, story), lossy=True, on_failure=lambda e: None)
+    fill(pump)
+    most = pump_module._MOST_MESSAGES
+    for number in range(most + 10):
+        pump.put(numbered(number), 1, 9)
+    pump.close(0.1)
+    assert story.getvalue() == b"pynats: %d more were not shown: the output could not keep up\n" % (most + 11)
 
 
 def test_closing_waits_for_a_slow_reader(pipe: Pipe) -> None:

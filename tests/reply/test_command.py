@@ -209,3 +209,15 @@ def test_kill_ends_what_runs_and_what_that_started_and_starts_nothing_more(tmp_p
     assert results == [(b"", failed(problem), problem)]
     until(lambda: not [pid for pid in map(int, pids.read_text().split()) if process_exists(pid)])
     assert answer(responder)[2] == "cannot run the command: stopped"
+
+
+def test_a_sigchld_that_is_ignored_does_not_hide_how_a_command_ended() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        responder = command("sh -c 'echo hi; exit 3'")
+        output, lines, problem = answer(responder)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert (output, problem) == (b"hi\n", "command failed: exit status 3")
+    assert lines == failed(problem)
+    assert not responder._running
