@@ -1,7 +1,7 @@
 """The TCP connection under nats-py: asyncio's streams, and a shorter way for what can be handled at once.
 
 nats-py reads in a task of its own, which runs one turn of the event loop after the bytes came. While that task waits,
-`take` gets them first, in the call that read them; what it leaves goes nats-py's way.
+a `Taker` gets them first, in the call that read them; what it leaves goes nats-py's way.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from natscli import nats_py
 
@@ -24,35 +24,82 @@ READ_SIZE = 256 * 1024
 #: Bytes that may wait for the socket before reading stops: some large replies, so that both directions stay busy.
 MOST_UNSENT = 4 * 1024 * 1024
 
-#: Handles what a read brought; gives what is left of it.
-Take = Callable[[bytes], bytes]
+
+class Taker(Protocol):
+    """Handles what a read brought. Both ways to do so give what is left of it for nats-py."""
+
+    def take(self, data: bytes) -> bytes:
+        """Handle `data`."""
+
+    def room(self) -> memoryview:
+        """Where the next bytes are wanted; empty if it does not matter."""
+
+    def filled(self, count: int) -> bytes:
+        """Handle `count` bytes that were read to `room`."""
+
+
+#: Gives who handles the next read; None leaves it to nats-py.
+Choose = Callable[[], "Taker | None"]
 
 
 class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
-    """asyncio's protocol for streams, reading into one buffer."""
+    """asyncio's protocol for streams, with a taker that comes first.
 
-    def __init__(self, reader: asyncio.StreamReader, take: Take) -> None:
+    `awaited` is whether nats-py waits for more, having handled all that came before.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, choose: Choose) -> None:
         super().__init__(reader)
-        self._take = take
-        self._view = memoryview(bytearray(READ_SIZE))
+        self.awaited = False
+        self._choose = choose
+        self._taker: Taker | None = None
+        self._buffer = memoryview(bytearray(READ_SIZE))
+        self._room = self._buffer[:0]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._unsent = transport.get_write_buffer_size
+        with suppress(AttributeError):  # Python 3.10, when the server has closed meanwhile; reading tells why
+            transport.set_write_buffer_limits(high=MOST_UNSENT)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
-        return self._view
+        # While replies pile up it is nats-py's turn, which stops reading.
+        self._taker = self._choose() if self.awaited and self._unsent() <= MOST_UNSENT else None
+        try:
+            self._room = self._taker.room() if self._taker else self._buffer[:0]
+        except Exception as error:
+            raise _aborted(error) from error
+        return self._room or self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        rest = self._take(bytes(self._view[:nbytes]))
+        try:
+            if self._room:
+                assert self._taker is not None
+                rest = self._taker.filled(nbytes)
+            else:
+                rest = bytes(self._buffer[:nbytes])
+                if self._taker is not None:
+                    rest = self._taker.take(rest)
+        except Exception as error:
+            raise _aborted(error) from error
         if rest:
+            self.awaited = False  # what comes next must not overtake it
             self.data_received(rest)
+
+
+def _aborted(error: Exception) -> ConnectionAbortedError:
+    """What nats-py reconnects after, as after any OSError; anything else ends its reading for good."""
+    return ConnectionAbortedError(f"cannot take what came: {error!r}")
 
 
 class Transport(nats_py.TcpTransport):  # type: ignore[misc]
     """nats-py's TCP transport, through a SOCKS proxy if one is given."""
 
-    def __init__(self, take: Take, socks_proxy: str = "") -> None:
+    def __init__(self, choose: Choose, socks_proxy: str = "") -> None:
         super().__init__()
-        self._take = take
+        self._choose = choose
         self._socks_proxy = socks_proxy
-        self._awaited = False
 
     def __bool__(self) -> bool:
         return True  # or nats-py makes one of its own
@@ -94,11 +141,11 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
 
     async def read(self, buffer_size: int) -> bytes:  # noqa: ARG002
         """What came and was not taken."""
-        self._awaited = True
+        self._protocol.awaited = True
         try:
             return await self._io_reader.read(READ_SIZE)
         finally:
-            self._awaited = False
+            self._protocol.awaited = False
 
     async def _connect(self, uri: ParseResult, timeout: float) -> None:
         address: dict[str, Any] = {"host": uri.hostname, "port": uri.port}
@@ -122,28 +169,10 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
 
     def _streams(self) -> tuple[asyncio.StreamReader, _Protocol]:
         reader = asyncio.StreamReader(READ_SIZE)
-        return reader, _Protocol(reader, self._offer)
+        return reader, _Protocol(reader, self._choose)
 
     def _use(
         self, transport: asyncio.WriteTransport, protocol: _Protocol, reader: asyncio.StreamReader
     ) -> None:
-        with suppress(AttributeError):  # Python 3.10, when the server has closed meanwhile; reading tells why
-            transport.set_write_buffer_limits(high=MOST_UNSENT)
-        self._io_reader = reader
+        self._protocol, self._io_reader = protocol, reader
         self._io_writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
-
-    def _offer(self, data: bytes) -> bytes:
-        """Give a read to `take`, unless something before it still waits, or the replies would pile up.
-
-        Raises:
-            ConnectionAbortedError: it failed. nats-py reconnects after an OSError; any other ends its reading for good.
-        """
-        rest = data
-        if self._awaited and self._io_writer.transport.get_write_buffer_size() <= MOST_UNSENT:
-            try:
-                rest = self._take(data)
-            except Exception as error:
-                raise ConnectionAbortedError(f"cannot take what came: {error!r}") from error
-        if rest:
-            self._awaited = False  # what comes next must not overtake it
-        return rest

@@ -19,13 +19,16 @@ from typing import Any
 from natscli import nats_py
 from natscli.memory import keep_large_blocks
 from natscli.message import headers
-from natscli.transport import Transport
+from natscli.transport import READ_SIZE, Transport
 
 #: nats-py releases that `BatchParser` was compared with, message by message; see tests/test_wire.py.
 TESTED = ((2, 14), (2, 17))
 
 #: Bytes from which on copying a message costs more than taking it apart.
 LARGE = 32 * 1024
+
+#: Bytes of room for large messages that are kept for the next of them.
+MOST_ROOM_KEPT = 16 * 1024 * 1024
 
 #: A message as it comes and goes: subject, reply subject, header block, payload. A tuple, because the hot path
 #: makes hundreds of thousands of them a second.
@@ -82,38 +85,69 @@ def _encode_one(subject: bytes, reply: bytes, header: bytes | None, payload: byt
 class BatchParser(nats_py.Parser):  # type: ignore[misc]
     """nats-py's parser, for whole reads: walks over the bytes that came and hands on runs of messages."""
 
+    #: Messages of more bytes than a read has are put together in `room`.
+    read_size = READ_SIZE
+
     _resets = 0
 
     def reset(self) -> None:
         super().reset()
         self._resets += 1
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self._needed = 0
+        self._part = b""
+        # Of a large message that has begun: its control line, where its body starts, its bytes in all and so far.
+        self._head = b"", b"", b"", 0, 0
+        self._start = self._needed = self._filled = 0
+        self._room = memoryview(b"")
+
+    def room(self) -> memoryview:
+        """Where to read the rest of a large message to, and what comes after it; `filled` wants to know how much.
+
+        Empty if none has begun. It grows with what came, as the size in a control line may be a lie.
+        """
+        if not self._needed:
+            return memoryview(b"")
+        least = self._filled + self.read_size
+        if len(self._room) < least:
+            larger = memoryview(bytearray(2 * least))
+            larger[: self._filled] = self._room[: self._filled]
+            self._room = larger
+        return self._room[self._filled : max(self._needed, least)]
+
+    def filled(self, count: int) -> bytes:
+        """Handle `count` bytes that were put into `room`; gives what is left of them, as `take` does."""
+        self._filled += count
+        if self._filled < self._needed:
+            return b""
+        arrived = perf_counter_ns()
+        came = self._room[: self._filled]
+        self._needed = self._filled = 0
+        if len(self._room) > MOST_ROOM_KEPT:
+            self._room = memoryview(b"")
+        subject, sid, reply, header_size, size = self._head
+        if not self.nc.wants(sid):
+            return bytes(came)
+        start, body, stop = self._start, self._start + header_size, self._start + size
+        header = bytes(came[start:body]) if header_size else None
+        self.nc.hand_on(sid, [(subject, reply, header, bytes(came[body:stop]))], arrived)
+        return self.take(bytes(came[stop + 2 :]))
 
     def take(self, data: bytes) -> bytes:
         """Hand on the messages that batch handlers want, up to the first thing that is for nats-py.
 
         Gives what is left, from there on. A part of a message at the end is kept until the rest of it comes.
         """
+        if self._needed and not (data := self._put(data)):
+            return b""
         arrived = perf_counter_ns()
-        large = False
-        if self._chunks:
-            # Large messages come in many reads: put them together once, when all is there.
-            self._chunks.append(data)
-            self._size += len(data)
-            if self._size < self._needed:
-                return b""
-            data = b"".join(self._chunks)
-            self._chunks = []
-            large = self._needed > LARGE
-        run = None if large else _plain_run(data)
+        if self._part:
+            data, self._part = self._part + data, b""
+        run = _plain_run(data)
         if run is not None and self.nc.wants(run[0]):
             self.nc.hand_on(run[0], run[1], arrived)
             return b""
         batch: list[Message] = []
         batch_sid = b""
-        position, end, needed = 0, len(data), 0
+        position, end = 0, len(data)
         rest = b""
         while position < end:
             line_end = data.find(b"\r\n", position)
@@ -127,9 +161,10 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             start = line_end + 2
             body, stop = start + header_size, start + size
             if stop + 2 > end:
-                needed = stop + 2 - position
-                if needed > LARGE:
+                if size > LARGE:
                     keep_large_blocks()
+                if size > self.read_size:
+                    self._head, self._start, self._needed = head, start - position, stop + 2 - position
                 break
             if sid != batch_sid:
                 if batch:
@@ -143,11 +178,19 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             position = stop + 2
         if batch:
             self.nc.hand_on(batch_sid, batch, arrived)
-        if position < end and not rest:
-            self._chunks = [data[position:] if position else data]
-            self._size = end - position
-            self._needed = needed or self._size + 1
+        if self._needed:
+            self._put(data[position:])
+        elif not rest:
+            self._part = data[position:]
         return rest
+
+    def _put(self, data: bytes) -> bytes:
+        """Put what was read elsewhere into `room`, up to the end of the message; gives the rest."""
+        while data and (room := self.room()):
+            count = min(len(data), len(room), self._needed - self._filled)
+            room[:count] = data[:count]
+            data = self.filled(count) + data[count:]
+        return data
 
     async def parse(self, data: bytes = b"") -> None:
         """Parse what arrived, in order: nats-py relies on a PONG coming after the messages before it.
@@ -334,9 +377,8 @@ class Client(nats_py.Client):  # type: ignore[misc]
         if self.is_connected and self._transport:
             await self._transport.drain()
 
-    def _take(self, data: bytes) -> bytes:
-        """Handle a read in the call that brought it; gives what is left for nats-py's reading task."""
-        return self._ps.take(data) if self.batches and self.is_connected else data
+    def _taker(self) -> BatchParser | None:
+        return self._ps if self.batches and self.is_connected else None
 
     # -- nats-py's own steps, corrected ----------------------------------------------------------------------
 
@@ -350,7 +392,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
 
     async def _connect_to_server(self, s: Any) -> None:
         if not self._transport and s.uri.scheme in ("nats", "tls") and (self.batches or self.socks_proxy):
-            self._transport = Transport(self._take, self.socks_proxy)
+            self._transport = Transport(self._taker, self.socks_proxy)
         await super()._connect_to_server(s)
 
     async def _process_connect_init(self) -> None:

@@ -142,7 +142,10 @@ def test_replies_that_nobody_takes_stop_the_reading_of_requests(nats_server: Ser
     assert waiting < MOST_UNSENT + (1 << 20)
 
 
-def test_a_read_that_cannot_be_taken_ends_the_connection_and_not_the_service(nats_server: Server) -> None:
+@pytest.mark.parametrize("step", ["take", "room", "filled"])
+def test_a_read_that_cannot_be_taken_ends_the_connection_and_not_the_service(
+    nats_server: Server, step: str
+) -> None:
     """nats-py reconnects; an exception that asyncio gets would leave a connection that nobody reads."""
 
     async def go() -> list[bytes]:
@@ -166,14 +169,14 @@ def test_a_read_that_cannot_be_taken_ends_the_connection_and_not_the_service(nat
             await sender.connect(nats_server.url)
             await receiver.subscribe_batches("taken", "", on_batch)
             await receiver.flush()
-            take = receiver._ps.take
+            works = getattr(receiver._ps, step)
 
-            def no_memory(data: bytes) -> bytes:
-                receiver._ps.take = take
+            def no_memory(*argument: object) -> bytes:
+                setattr(receiver._ps, step, works)
                 raise MemoryError
 
-            receiver._ps.take = no_memory
-            sender.send([(b"taken", b"", None, b"lost")])
+            setattr(receiver._ps, step, no_memory)
+            sender.send([(b"taken", b"", None, bytes(1_000_000))])
             await asyncio.wait_for(lost.wait(), 10)
             await asyncio.wait_for(back.wait(), 10)
             await receiver.flush()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from natscli import nats_py
 from natscli.message import headers
-from natscli.wire import BatchParser, Client, Message, batches_supported, encode
+from natscli.wire import MOST_ROOM_KEPT, BatchParser, Client, Message, batches_supported, encode
 from tests.servers import Server
 
 token = st.text("abcXYZ_$-09", min_size=1, max_size=8)
@@ -81,20 +81,37 @@ class Recorder:
         self.seen.append(("info", info))
 
 
+class SmallRoom(BatchParser):
+    read_size = 20
+
+
 def fed(parser: Any, pieces: list[bytes], *, at_once: bool = False) -> str:
     """Feed the pieces, if asked the way the transport does; says whether, and as what, the parser gave up."""
+
+    async def feed_at_once(piece: bytes) -> None:
+        while piece:
+            if room := parser.room():
+                count = min(len(room), len(piece))
+                room[:count] = piece[:count]
+                rest, piece = parser.filled(count), piece[count:]
+            else:
+                rest, piece = parser.take(piece), b""
+            if rest:
+                await parser.parse(rest)
 
     async def feed() -> str:
         try:
             for piece in pieces:
-                rest = parser.take(piece) if at_once else piece
-                if rest or not at_once:
-                    await parser.parse(rest)
+                await (feed_at_once(piece) if at_once else parser.parse(piece))
         except nats_py.errors.ProtocolError:
             return "protocol error"
         return ""
 
     return asyncio.run(feed())
+
+
+def kept_by(parser: BatchParser) -> bytes:
+    return parser._part + bytes(parser._room[: parser._filled])
 
 
 def split(stream: bytes, cuts: list[int]) -> list[bytes]:
@@ -114,21 +131,22 @@ def split(stream: bytes, cuts: list[int]) -> list[bytes]:
     st.lists(st.integers(0, 10**6), max_size=12),
     st.integers(0, 400),
     st.booleans(),
+    st.sampled_from([BatchParser, SmallRoom]),
 )
 def test_the_batch_parser_gives_what_nats_pys_parser_gives(
-    parts: list[bytes], end: bytes, cuts: list[int], missing: int, at_once: bool
+    parts: list[bytes], end: bytes, cuts: list[int], missing: int, at_once: bool, kind: type[BatchParser]
 ) -> None:
     stream = b"".join(parts) + end
     kept = stream[: len(stream) - missing] if not end and missing < len(stream) else stream
     theirs, ours = Recorder(), Recorder()
-    their_parser, our_parser = nats_py.Parser(theirs), BatchParser(ours)
+    their_parser, our_parser = nats_py.Parser(theirs), kind(ours)
     pieces = split(kept, cuts)
     assert fed(our_parser, pieces, at_once=at_once) == fed(their_parser, pieces)
     assert ours.seen == theirs.seen
     if end:
         return
     # What is left: nats-py has taken the control line of an incomplete message, we have not.
-    left = b"".join(our_parser._chunks)
+    left = kept_by(our_parser)
     assert left.endswith(bytes(their_parser.buf))
     if their_parser.state == 1:
         assert left == bytes(their_parser.buf)
@@ -136,7 +154,7 @@ def test_the_batch_parser_gives_what_nats_pys_parser_gives(
     if rest:
         assert fed(our_parser, [rest], at_once=at_once) == fed(their_parser, [rest]) == ""
         assert ours.seen == theirs.seen
-    assert not our_parser._chunks
+    assert not kept_by(our_parser)
 
 
 def test_an_empty_payload_is_whole_only_with_its_line_break() -> None:
@@ -175,13 +193,38 @@ def test_white_space_other_than_a_space_is_part_of_a_subject() -> None:
     assert recorder.seen == [message, message, "ping", message]
 
 
-def test_a_large_message_in_many_reads_is_put_together_once() -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("sid", [1, 3], ids=["wanted", "for nats-py"])
+@pytest.mark.parametrize("read", [1000, 300_000])
+def test_large_messages_come_in_many_reads(read: int, sid: int, at_once: bool) -> None:
     recorder = Recorder()
     parser = BatchParser(recorder)
-    body = bytes(range(256)) * 4096
-    stream = b"MSG a 1 %d\r\n%b\r\nPING\r\n" % (len(body), body)
-    assert fed(parser, [stream[i : i + 1000] for i in range(0, len(stream), 1000)]) == ""
-    assert recorder.seen == [(1, b"a", b"", body, None), "ping"]
+    body, block = bytes(range(256)) * 4096, headers.encode([("A", "b")])
+    stream = b"MSG a %d %d\r\n%b\r\nPING\r\n" % (sid, len(body), body)
+    stream += b"HMSG a %d r %d %d\r\n%b%b\r\n" % (sid, len(block), len(block + body), block, body)
+    stream = stream * 3
+    assert fed(parser, [stream[i : i + read] for i in range(0, len(stream), read)], at_once=at_once) == ""
+    assert recorder.seen == [(sid, b"a", b"", body, None), "ping", (sid, b"a", b"r", body, block)] * 3
+
+
+def test_memory_grows_with_what_came_and_not_with_what_was_announced() -> None:
+    recorder = Recorder()
+    parser = BatchParser(recorder)
+    assert fed(parser, [b"MSG a 1 999999999999\r\nx"], at_once=True) == ""
+    assert len(parser.room()) < 1 << 20
+    assert fed(parser, [bytes(1 << 22)], at_once=True) == ""
+    assert len(kept_by(parser)) > 1 << 22
+    assert len(parser.room()) < 1 << 24
+    assert recorder.seen == []
+
+
+def test_what_an_unusually_large_message_needed_is_given_back() -> None:
+    recorder = Recorder()
+    parser = BatchParser(recorder)
+    body = bytes(MOST_ROOM_KEPT)
+    assert fed(parser, [b"MSG a 1 %d\r\n" % len(body), body, b"\r\n"], at_once=True) == ""
+    assert recorder.seen == [(1, b"a", b"", body, None)]
+    assert not parser._room
 
 
 def test_messages_before_a_pong_are_handed_on_before_it() -> None:
