@@ -18,22 +18,14 @@ from natscli.params import App, GroupedOption, connection_options
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-#: name -> (module, attribute, one line of help). The help is repeated here so that `pynats --help` imports
+#: name -> (module below natscli.commands, one line of help). The help is repeated here so that `pynats --help` imports
 #: none of them; a test holds the two together.
-COMMANDS: dict[str, tuple[str, str, str]] = {
-    "reply": (
-        "natscli.commands.reply",
-        "reply",
-        "Answer requests with a body, an echo, or a command.",
-    ),
-    "request": (
-        "natscli.commands.request",
-        "request",
-        "Send a request and show the replies.",
-    ),
-    "context": ("natscli.commands.context", "context", "Manage contexts: named connection settings."),
-    "server": ("natscli.commands.server", "server", "Run a local nats-server for development."),
-    "completion": ("natscli.commands.completion", "completion", "Print or install shell completion."),
+COMMANDS: dict[str, tuple[str, str]] = {
+    "reply": ("reply", "Answer requests with a body, an echo, or a command."),
+    "request": ("request", "Send a request and show the replies."),
+    "context": ("context", "Manage contexts: named connection settings."),
+    "server": ("server", "Run a local nats-server for development."),
+    "completion": ("completion", "Print or install shell completion."),
 }
 ALIASES: dict[str, str] = {"req": "request", "ctx": "context"}
 
@@ -69,14 +61,33 @@ class Command(HelpMixin, click.Command):
 
 
 class Group(HelpMixin, click.Group):
-    """A group of commands with aliases, which suggests the near name for a mistyped one."""
+    """A group of commands with aliases, which suggests the near name for a mistyped one.
+
+    Its commands are in a `table` as `COMMANDS` is one, or added as in any click group.
+    """
 
     command_class = Command
-    aliases: dict[str, str]
 
-    def __init__(self, *args: Any, aliases: dict[str, str] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        table: dict[str, tuple[str, str]] | None = None,
+        aliases: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.table = table or {}
         self.aliases = aliases or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.table) or super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.table:
+            return super().get_command(ctx, cmd_name)
+        command = getattr(importlib.import_module(f"natscli.commands.{self.table[cmd_name][0]}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -114,26 +125,14 @@ class Group(HelpMixin, click.Group):
 
     def short_help_of(self, ctx: click.Context, name: str) -> str:
         """The one line that lists the command."""
+        if name in self.table:
+            return self.table[name][1]
         command = self.get_command(ctx, name)
         return command.get_short_help_str(limit=60) if command is not None else ""
 
 
 class RootGroup(Group):
-    """The table of commands."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        command = getattr(importlib.import_module(entry[0]), entry[1])
-        assert isinstance(command, click.Command)
-        return command
-
-    def short_help_of(self, ctx: click.Context, name: str) -> str:  # noqa: ARG002
-        return COMMANDS[name][2]
+    """The root, whose help also tells what holds for all commands."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
@@ -151,6 +150,7 @@ class RootGroup(Group):
 
 @click.command(
     cls=RootGroup,
+    table=COMMANDS,
     aliases=ALIASES,
     epilog=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
 
 from natscli.cli import Group
 from natscli.params import connection_options
 
-#: name -> (module, one line of help), as in `natscli.cli.COMMANDS`; a test holds the help to the commands' own.
+#: name -> (module, one line of help), as in `natscli.cli.COMMANDS`.
 COMMANDS: dict[str, tuple[str, str]] = {
     "add": ("context_add", "Create a context, or change what is given of one."),
     "copy": ("context_add", "Copy a context under a new name."),
@@ -49,25 +47,7 @@ Examples:
 """
 
 
-class ContextGroup(Group):
-    """The commands on contexts."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        command = getattr(importlib.import_module(f"natscli.commands.{entry[0]}"), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def short_help_of(self, ctx: click.Context, name: str) -> str:  # noqa: ARG002
-        return COMMANDS[name][1]
-
-
-@click.command(cls=ContextGroup, aliases=ALIASES, epilog=EXAMPLES)
+@click.command(cls=Group, table=COMMANDS, aliases=ALIASES, epilog=EXAMPLES)
 @connection_options
 def context() -> None:
     """Manage contexts: named connection settings.

@@ -86,9 +86,9 @@ def test_nothing_is_offered_for_what_is_not_known(pynats: Runner) -> None:
 
 def test_descriptions_go_to_shells_that_show_them(pynats: Runner) -> None:
     env = {"COMP_WORDS": "pynats repl", "COMP_CWORD": "1", "_PYNATS_COMPLETE": "zsh_complete"}
-    assert pynats(env=env).lines == ["plain", "reply", COMMANDS["reply"][2]]
+    assert pynats(env=env).lines == ["plain", "reply", COMMANDS["reply"][1]]
     env = {"COMP_WORDS": "pynats repl", "COMP_CWORD": "repl", "_PYNATS_COMPLETE": "fish_complete"}
-    assert pynats(env=env).lines == [f"plain,reply\t{COMMANDS['reply'][2]}"]
+    assert pynats(env=env).lines == [f"plain,reply\t{COMMANDS['reply'][1]}"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
