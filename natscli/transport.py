@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import ssl
     from urllib.parse import ParseResult
 
-#: Bytes of one read, as many as asyncio asks for. It makes a new buffer each time, which costs as much as reading.
+#: Bytes of one read, unless a large message wants more: as many as asyncio asks for, which makes a new buffer each
+#: time; that costs as much as reading.
 READ_SIZE = 256 * 1024
 
 #: Bytes that may wait for the socket before reading stops: some large replies, so that both directions stay busy.
@@ -83,6 +84,8 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
                     rest = self._taker.take(rest)
         except Exception as error:
             raise _aborted(error) from error
+        finally:
+            self._room = self._buffer[:0]  # or it would keep the memory of an unusually large one
         if rest:
             self.awaited = False  # what comes next must not overtake it
             self.data_received(rest)

@@ -24,10 +24,10 @@ from natscli.transport import READ_SIZE, Transport
 #: nats-py releases that `BatchParser` was compared with, message by message; see tests/test_wire.py.
 TESTED = ((2, 14), (2, 17))
 
-#: Bytes from which on copying a message costs more than taking it apart.
+#: Bytes from which on copying costs more than anything else that is done with a message.
 LARGE = 32 * 1024
 
-#: Bytes of room for large messages that are kept for the next of them.
+#: Bytes of room that are kept for the next large message; room is up to twice what was needed.
 MOST_ROOM_KEPT = 16 * 1024 * 1024
 
 #: A message as it comes and goes: subject, reply subject, header block, payload. A tuple, because the hot path
@@ -85,7 +85,7 @@ def _encode_one(subject: bytes, reply: bytes, header: bytes | None, payload: byt
 class BatchParser(nats_py.Parser):  # type: ignore[misc]
     """nats-py's parser, for whole reads: walks over the bytes that came and hands on runs of messages."""
 
-    #: Messages of more bytes than a read has are put together in `room`.
+    #: An incomplete message of more bytes than this is put together in `room`, any other in `_part`.
     read_size = READ_SIZE
 
     _resets = 0
@@ -93,8 +93,10 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
     def reset(self) -> None:
         super().reset()
         self._resets += 1
-        self._part = b""
-        # Of a large message that has begun: its control line, where its body starts, its bytes in all and so far.
+        # Of an incomplete message its bytes, and how many are needed before it is worth another look.
+        self._part = bytearray()
+        self._least = 0
+        # Of one in `room` what its control line says, that line's length, and how many bytes are needed and there.
         self._head = b"", b"", b"", 0, 0
         self._start = self._needed = self._filled = 0
         self._room = memoryview(b"")
@@ -124,8 +126,6 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         if len(self._room) > MOST_ROOM_KEPT:
             self._room = memoryview(b"")
         subject, sid, reply, header_size, size = self._head
-        if not self.nc.wants(sid):
-            return bytes(came)
         start, body, stop = self._start, self._start + header_size, self._start + size
         header = bytes(came[start:body]) if header_size else None
         self.nc.hand_on(sid, [(subject, reply, header, bytes(came[body:stop]))], arrived)
@@ -139,9 +139,14 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         if self._needed and not (data := self._put(data)):
             return b""
         arrived = perf_counter_ns()
+        large = False
         if self._part:
-            data, self._part = self._part + data, b""
-        run = _plain_run(data)
+            self._part += data
+            if len(self._part) < self._least:
+                return b""
+            data, large = bytes(self._part), self._least > LARGE
+            self._part, self._least = bytearray(), 0
+        run = None if large else _plain_run(data)
         if run is not None and self.nc.wants(run[0]):
             self.nc.hand_on(run[0], run[1], arrived)
             return b""
@@ -163,8 +168,10 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             if stop + 2 > end:
                 if size > LARGE:
                     keep_large_blocks()
-                if size > self.read_size:
-                    self._head, self._start, self._needed = head, start - position, stop + 2 - position
+                self._least = stop + 2 - position
+                if size > self.read_size and self.nc.wants(sid):
+                    self._head, self._start = head, start - position
+                    self._needed, self._least = self._least, 0
                 break
             if sid != batch_sid:
                 if batch:
@@ -180,8 +187,8 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             self.nc.hand_on(batch_sid, batch, arrived)
         if self._needed:
             self._put(data[position:])
-        elif not rest:
-            self._part = data[position:]
+        elif position < end and not rest:
+            self._part += data[position:]
         return rest
 
     def _put(self, data: bytes) -> bytes:
@@ -196,8 +203,17 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         """Parse what arrived, in order: nats-py relies on a PONG coming after the messages before it.
 
         Raises:
-            nats_py.errors.ProtocolError: it is not the NATS protocol.
+            nats_py.errors.ProtocolError: it is not the NATS protocol, or cannot be handled. nats-py reconnects after
+                that, and after some other errors it never reads again.
         """
+        if not self.nc.is_connected:
+            return  # what was read from the last connection must not go into the next
+        try:
+            await self._parse(data)
+        except (ValueError, MemoryError) as error:
+            raise nats_py.errors.ProtocolError from error
+
+    async def _parse(self, data: bytes) -> None:
         resets = self._resets
         rest = self.take(data)
         while rest:
@@ -217,10 +233,8 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
                 await super().parse(line + b"\r\n")
                 if self.buf:
                     raise nats_py.errors.ProtocolError
-                if (
-                    resets != self._resets
-                ):  # an error ended the connection: the rest must not go into the next
-                    return
+            if resets != self._resets:
+                return  # an error ended the connection: the rest must not go into the next
             rest = self.take(rest)
         await self.nc.written()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import ssl
 import time
 from collections.abc import Callable
@@ -12,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from natscli.transport import MOST_UNSENT
-from natscli.wire import Client, Message
+from natscli import nats_py
+from natscli.transport import MOST_UNSENT, READ_SIZE, Transport
+from natscli.wire import BatchParser, Client, Message
 from tests.certificates import Certificates
 from tests.servers import Server
+from tests.test_wire import Recorder, kept_by
 
 
 @pytest.mark.parametrize("how", ["clear", "TLS", "TLS first"])
@@ -187,6 +190,29 @@ def test_a_read_that_cannot_be_taken_ends_the_connection_and_not_the_service(
     assert asyncio.run(go()) == [b"came"]
 
 
+def test_what_was_read_from_the_last_connection_does_not_go_into_the_next(nats_server: Server) -> None:
+    async def go() -> list[bytes]:
+        came: list[bytes] = []
+        back = asyncio.Event()
+
+        async def on_back() -> None:
+            back.set()
+
+        async with Client() as client:
+            await client.connect(nats_server.url, reconnected_cb=on_back, reconnect_time_wait=0.01)
+            await client.subscribe_batches("anew", "", lambda batch, _: came.extend(m[3] for m in batch))
+            await client.flush()
+            client._transport._protocol.awaited = False
+            client._transport._protocol.data_received(b"MSG anew 1 600000\r\nxxx")
+            await client.force_reconnect()
+            await asyncio.wait_for(back.wait(), 10)
+            client.send([(b"anew", b"", None, b"came")])
+            await client.flush()
+        return came
+
+    assert asyncio.run(go()) == [b"came"]
+
+
 def test_writing_to_a_connection_that_is_lost_is_no_error(nats_server: Server) -> None:
     async def go() -> None:
         client = Client()
@@ -195,5 +221,134 @@ def test_writing_to_a_connection_that_is_lost_is_no_error(nats_server: Server) -
         await asyncio.sleep(0.05)
         client._transport.writelines([b"PI", b"NG\r\n"])
         client.abandon()
+
+    asyncio.run(go())
+
+
+class Socket(asyncio.Transport):
+    """The socket as asyncio's protocols see it; what it would write piles up now and then."""
+
+    reading = True
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self._chance = chance
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def close(self) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return self._chance.choice([0, 0, 0, MOST_UNSENT + 1])
+
+
+def random_stream(chance: random.Random, read_size: int) -> bytes:
+    parts = []
+    for _ in range(chance.randrange(1, 14)):
+        size = chance.choice([0, 1, read_size - 1, read_size, read_size + 1, chance.randrange(6 * read_size)])
+        body = bytes(chance.choices(b"ab\r\n MSG1", k=size))
+        sid = chance.choice([1, 1, 2, 3])  # 3 is for nats-py
+        parts.append(
+            chance.choice(
+                [
+                    b"MSG s %d r %d\r\n%b\r\n" % (sid, size, body),
+                    b"HMSG s %d r 12 %d\r\nNATS/1.0\r\n\r\n%b\r\n" % (sid, size + 12, body),
+                    b"PING\r\n",
+                ]
+            )
+        )
+    return b"".join(parts)
+
+
+def pass_through(chance: random.Random, patch: pytest.MonkeyPatch) -> tuple[list[Any], list[Any]]:
+    """What the transport and the parser made of a random stream, and what nats-py's parser made of it.
+
+    Reads are of any size; nats-py's reading task and back-pressure come in between at random.
+    """
+    read_size = chance.choice([3, 8, 20, 64, 300])
+    patch.setattr("natscli.transport.READ_SIZE", chance.choice([1, 5, read_size, 2 * read_size]))
+    patch.setattr(BatchParser, "read_size", read_size)
+    stream = random_stream(chance, read_size)
+    theirs, ours = Recorder(), Recorder()
+    parser = BatchParser(ours)
+
+    async def some_turns() -> None:
+        for _ in range(chance.randrange(4)):
+            await asyncio.sleep(0)
+
+    async def go() -> None:
+        await nats_py.Parser(theirs).parse(stream)
+        transport = Transport(lambda: chance.choice([parser, parser, parser, None]))
+        reader, protocol = transport._streams()
+        socket = Socket(chance)
+        protocol.connection_made(socket)
+        transport._use(socket, protocol, reader)
+
+        async def read() -> None:
+            while data := await transport.read(0):
+                await parser.parse(data)
+                await some_turns()
+
+        reading = asyncio.ensure_future(read())
+        position = 0
+        while position < len(stream):
+            await some_turns()
+            if socket.reading:
+                view = protocol.get_buffer(-1)
+                part = stream[
+                    position : position + chance.choice([1, len(view), chance.randint(1, len(view))])
+                ]
+                view[: len(part)] = part
+                position += len(part)
+                protocol.buffer_updated(len(part))
+        protocol.eof_received()
+        await asyncio.wait_for(reading, 10)
+
+    asyncio.run(go())
+    assert not kept_by(parser)
+    return ours.seen, theirs.seen
+
+
+def test_whichever_way_a_read_goes_the_order_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(400):
+        ours, theirs = pass_through(random.Random(seed), monkeypatch)
+        assert ours == theirs, f"seed {seed}"
+
+
+def test_a_large_message_is_read_to_where_it_belongs() -> None:
+    async def go() -> None:
+        parser = BatchParser(Recorder())
+        transport = Transport(lambda: parser)
+        _, protocol = transport._streams()
+        protocol.connection_made(Socket(random.Random(0)))
+        protocol._unsent = lambda: 0
+        protocol.awaited = True
+        whole = protocol.get_buffer(-1)
+        assert len(whole) == READ_SIZE
+        for size in (READ_SIZE + 1, 4 * READ_SIZE):
+            begun = b"MSG s 1 r %d\r\n" % size
+            whole[: len(begun)] = begun
+            protocol.buffer_updated(len(begun))
+            room = protocol.get_buffer(-1)
+            assert room.obj is parser._room.obj
+            while parser._needed:
+                room = protocol.get_buffer(-1)
+                assert len(room) >= READ_SIZE
+                protocol.buffer_updated(min(len(room), parser._needed - parser._filled))
+            assert [len(payload) for _, _, _, payload, _ in parser.nc.seen] == [size]
+            parser.nc.seen.clear()
+            assert protocol._room.obj is whole.obj  # and nothing holds the room
+            assert protocol.get_buffer(-1).obj is whole.obj
 
     asyncio.run(go())

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from natscli import nats_py
+from natscli import nats_py, wire
 from natscli.message import headers
 from natscli.wire import MOST_ROOM_KEPT, BatchParser, Client, Message, batches_supported, encode
 from tests.servers import Server
@@ -48,6 +48,8 @@ garbage = st.sampled_from(
 
 class Recorder:
     """Stands where the parsers expect a client, and writes down what they tell it."""
+
+    is_connected = True
 
     def __init__(self) -> None:
         self.seen: list[Any] = []
@@ -111,7 +113,7 @@ def fed(parser: Any, pieces: list[bytes], *, at_once: bool = False) -> str:
 
 
 def kept_by(parser: BatchParser) -> bytes:
-    return parser._part + bytes(parser._room[: parser._filled])
+    return bytes(parser._part) + bytes(parser._room[: parser._filled])
 
 
 def split(stream: bytes, cuts: list[int]) -> list[bytes]:
@@ -205,6 +207,57 @@ def test_large_messages_come_in_many_reads(read: int, sid: int, at_once: bool) -
     stream = stream * 3
     assert fed(parser, [stream[i : i + read] for i in range(0, len(stream), read)], at_once=at_once) == ""
     assert recorder.seen == [(sid, b"a", b"", body, None), "ping", (sid, b"a", b"r", body, block)] * 3
+
+
+def test_a_message_that_comes_in_small_pieces_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[bytes] = []
+    take_apart, plain_run = wire._head, wire._plain_run
+
+    def counted(line: bytes) -> Any:
+        looks.append(line)
+        return take_apart(line)
+
+    def counted_run(data: bytes) -> Any:
+        looks.append(data[:20])
+        return plain_run(data)
+
+    monkeypatch.setattr(wire, "_head", counted)
+    monkeypatch.setattr(wire, "_plain_run", counted_run)
+    recorder = Recorder()
+    body = b"\r\n" * 100_000
+    stream = b"MSG a 1 r %d\r\n%b\r\n" % (len(body), body)
+    assert fed(BatchParser(recorder), [stream[i : i + 1448] for i in range(0, len(stream), 1448)]) == ""
+    assert recorder.seen == [(1, b"a", b"r", body, None)]
+    assert len(looks) == 3, looks  # at what came first, in two ways, and at the whole
+
+
+def test_nothing_is_left_of_a_message_when_the_connection_is_made_anew() -> None:
+    recorder = Recorder()
+    parser = SmallRoom(recorder)
+    for begun in (b"MSG a 1 r 10\r\nhal", b"MSG a 1 r 100\r\nhal"):
+        assert fed(parser, [begun]) == ""
+        parser.reset()
+        assert fed(parser, [b"MSG a 1 r 2\r\nhi\r\n"]) == ""
+    assert recorder.seen == [(1, b"a", b"r", b"hi", None)] * 2
+
+
+def test_a_size_that_no_number_can_hold_is_a_protocol_error() -> None:
+    recorder = Recorder()
+    assert fed(BatchParser(recorder), [b"PING\r\nMSG a 1 r " + b"9" * 5000 + b"\r\nx\r\n"]) in (
+        "protocol error",
+        "",  # Python 3.10 has a number for it; the message is never whole
+    )
+    assert recorder.seen == ["ping"]
+
+
+def test_what_comes_with_the_end_of_a_large_message_is_taken_too() -> None:
+    recorder = Recorder()
+    parser = SmallRoom(recorder)
+    begun, end = b"MSG a 1 r 30\r\n" + b"x" * 29, b"x\r\nMSG a 1 r 2\r\nhi\r\n"
+    assert parser.take(begun) == b""
+    parser.room()[: len(end)] = end
+    assert parser.filled(len(end)) == b""
+    assert [payload for _, _, _, payload, _ in recorder.seen] == [b"x" * 30, b"hi"]
 
 
 def test_memory_grows_with_what_came_and_not_with_what_was_announced() -> None:
