@@ -1,9 +1,9 @@
 """The load generator: pipelined requests on one raw socket, a fixed number in flight, every reply verified.
 
 Run as a process of its own, `python -m benchmarks.load '{"port": 4222, "subject": "x"}'`; prints one JSON
-object. While the clock runs it does as little as Python can: all requests are built beforehand, a read is
-kept with its time and searched once to count the replies in it, and as many new requests go out in one
-write. Only afterwards is every byte parsed, strictly, and each reply held against its request: each one
+object. While the clock runs it does as little as Python can: all requests are built beforehand, a read goes
+into memory that was used before, is searched once to count the replies in it, and as many new requests go out in
+one write. Only afterwards is every byte parsed, strictly, and each reply held against its request: each one
 has a reply inbox of its own, so a wrong, missing, duplicate or unasked reply is seen. Loopback only, and
 bounded in number and time.
 """
@@ -29,6 +29,8 @@ LARGE = 4096
 PREFIX = 32
 #: Unverified bytes to keep before they are verified while the clock runs: more than any case of ours brings.
 BACKLOG = 512 << 20
+#: Bytes of one read, and of what a reply is expected to have besides the payload of its request.
+READ_SIZE, SURPLUS = 256 << 10, 200
 
 
 @dataclass(frozen=True)
@@ -257,7 +259,7 @@ def run(load: Load) -> Report:
     wire.subscribe(inbox.decode() + "*")
     verifier = Verifier(load, inbox)
     send = _sender(load, inbox, wire.send)
-    reads: list[tuple[float, bytes]] = []
+    reads = Reads(wire, verifier, min(load.requests * (len(load.payload_of(0)) + SURPLUS), BACKLOG))
     gc.collect()
     gc.disable()
     try:
@@ -269,12 +271,63 @@ def run(load: Load) -> Report:
     finally:
         gc.enable()
         wire.close()
-    verifier.report.sent = writes[-1][1]
-    for when, chunk in reads:
-        verifier.feed(when, chunk)
+    reads.verify()
     report = verifier.finish(writes)
     report.busy = busy / spent
     return report
+
+
+class Reads:
+    """What was read, and when, until it is verified.
+
+    It is one block of memory, as large as is needed and written to before the clock starts: a new page from the
+    system can cost more than what is read into it, above all on a virtual machine.
+    """
+
+    def __init__(self, wire: Wire, verifier: Verifier, size: int) -> None:
+        self._receive = wire.socket.recv_into
+        self._verifier = verifier
+        self._block = bytearray(b"\1") * (size + 2 * READ_SIZE)
+        self._view = memoryview(self._block)
+        self._reads: list[tuple[float, int, int]] = []
+        self._end = 0
+
+    def receive(self) -> int:
+        """Read once; gives how many bytes came, 0 when the server closed.
+
+        Raises:
+            OSError: nothing arrived within the timeout.
+        """
+        start = self._end
+        if len(self._block) - start < READ_SIZE:
+            self.verify()
+            # What may be the beginning of something stays in front of the next read.
+            self._view[:READ_SIZE] = self._view[start - READ_SIZE : start]
+            start = READ_SIZE
+        count = self._receive(self._view[start : start + READ_SIZE])
+        self._end = start + count
+        self._reads.append((time.perf_counter(), start, self._end))
+        return count
+
+    @property
+    def when(self) -> float:
+        """When the last read was."""
+        return self._reads[-1][0]
+
+    def count(self, text: bytes) -> int:
+        """How many times `text` came to its end in the last read."""
+        _, start, end = self._reads[-1]
+        return self._block.count(text, max(start - len(text) + 1, 0), end)
+
+    def endswith(self, text: bytes) -> bool:
+        """Whether that is what came last."""
+        return self._block.endswith(text, 0, self._end)
+
+    def verify(self) -> None:
+        """Verify what was read."""
+        for when, start, end in self._reads:
+            self._verifier.feed(when, bytes(self._view[start:end]))
+        self._reads.clear()
 
 
 def _pump(
@@ -282,32 +335,26 @@ def _pump(
     wire: Wire,
     marker: bytes,
     send: Callable[[int, int], None],
-    reads: list[tuple[float, bytes]],
+    reads: Reads,
     verifier: Verifier,
 ) -> list[tuple[float, int]]:
     """Keep `in_flight` requests under way until all are answered; returns when each write was and the total."""
-    clock, receive = time.perf_counter, wire.receive
-    total, window, overlap = load.requests, load.in_flight, len(marker) - 1
-    received = backlog = 0
-    tail = b""
-    sent = min(window, total)
-    start = clock()
+    total, window = load.requests, load.in_flight
+    received = 0
+    verifier.report.sent = sent = min(window, total)
+    start = time.perf_counter()
     stop = start + load.seconds
     writes = [(start, sent)]
     send(0, sent)
     while received < sent:
         try:
-            chunk = receive()
+            if not reads.receive():
+                break
         except OSError:
             break
-        now = clock()
-        if not chunk:
-            break
-        reads.append((now, chunk))
-        # A reply counts when its first line is here; a marker may be cut by the end of a read.
-        arrived = chunk.count(marker) + (tail + chunk[:overlap]).count(marker)
-        tail = chunk[-overlap:] if len(chunk) >= overlap else (tail + chunk)[-overlap:]
-        if b"PING\r\n" in chunk:
+        now = reads.when
+        arrived = reads.count(marker)  # a reply counts when its first line is here
+        if reads.count(b"PING\r\n"):
             wire.send(b"PONG\r\n")
         if arrived:
             received += arrived
@@ -315,27 +362,17 @@ def _pump(
             if goal > sent and now < stop:
                 writes.append((now, goal))
                 send(sent, goal)
-                sent = goal
-        backlog += len(chunk)
-        if backlog > BACKLOG:
-            verifier.report.sent = sent
-            for read in reads:
-                verifier.feed(*read)
-            reads.clear()
-            backlog = 0
+                verifier.report.sent = sent = goal
     return writes
 
 
-def _linger(wire: Wire, seconds: float, reads: list[tuple[float, bytes]]) -> None:
+def _linger(wire: Wire, seconds: float, reads: Reads) -> None:
     """Read what is left of the last reply, and whatever else comes that nobody asked for."""
     time.sleep(seconds)
     try:
         wire.send(b"PING\r\n")
-        while True:
-            chunk = wire.receive()
-            reads.append((time.perf_counter(), chunk))
-            if not chunk or chunk.endswith(b"PONG\r\n"):
-                return
+        while reads.receive() and not reads.endswith(b"PONG\r\n"):
+            pass
     except OSError:
         return
 

@@ -90,6 +90,16 @@ def test_large_payloads_headers_and_many_subjects_are_right(nats_server: Server)
         assert run(load(nats_server, "bench.many.{i}")).ok
 
 
+def test_more_than_the_memory_for_replies_is_verified_on_the_way(
+    nats_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.load.BACKLOG", 2000)
+    monkeypatch.setattr("benchmarks.load.READ_SIZE", 700)
+    with responder(nats_server, "bench.backlog", honest):
+        assert run(load(nats_server, "bench.backlog")).ok
+        assert run(load(nats_server, "bench.backlog", requests=20, size=20_000)).ok
+
+
 LIES: dict[str, tuple[Answer, str]] = {
     "wrong": (lambda n, reply, data: publish(reply, b"Re: 7" if n == 150 else b"Re: " + data), "wrong"),
     "one of another request": (
