@@ -49,11 +49,10 @@ def one_line(run: Run) -> str:
 
 
 def test_nothing_listens_there(pynats: Runner) -> None:
-    run = pynats("request", "x", "y", server=f"127.0.0.1:{free_port()}")
+    run = pynats("request", "x", "y", server=f"127.0.0.1:{free_port()}", within=2)
     assert run.status == 5
     assert "nothing listens" in one_line(run)
     assert "pynats server run" in run.stderr
-    assert run.seconds < 2
 
 
 def test_a_name_that_does_not_resolve(pynats: Runner) -> None:
@@ -75,10 +74,9 @@ def test_what_is_not_a_nats_server(pynats: Runner, greeting: bytes) -> None:
 
 def test_a_server_that_says_nothing_is_a_timeout(pynats: Runner) -> None:
     with listener(b"") as url:
-        run = pynats("request", "x", "y", "--timeout", "300ms", server=url)
+        run = pynats("request", "x", "y", "--timeout", "300ms", server=url, within=2)
     assert run.status == 5
     assert "300ms" in one_line(run)
-    assert run.seconds < 2
 
 
 def test_wrong_password_is_refused_and_not_shown(
@@ -187,10 +185,9 @@ def test_a_permission_that_is_missing_is_refused_at_once(
         f'authorization {{ users: [{{user: a, password: "s3cr3t-a", permissions: {permissions}}}] }}'
     )
     flags = ["--user", "a", "--password", "s3cr3t-a"]
-    run = pynats("request", "secret.subject", "x", *flags, server=server)
+    run = pynats("request", "secret.subject", "x", *flags, server=server, within=3)
     assert run.status == 6
     assert "secret.subject" in one_line(run)
-    assert run.seconds < 3
     assert pynats("request", "ok", "x", *flags, server=server).status == 3
     run = pynats("reply", "secret.subject", "x", *flags, server=server)
     assert run.status == 6
@@ -233,12 +230,10 @@ def test_a_refusal_is_one_whatever_the_subject_is_called(
     server = server_factory(
         f'authorization {{ users: [{{user: a, password: "s3cr3t-a", permissions: {permissions}}}] }}'
     )
-    run = pynats(
-        "request", subject, "x", "--user", "a", "--password", "s3cr3t-a", "--count", "3", server=server
-    )
+    flags = ("--user", "a", "--password", "s3cr3t-a", "--count", "3")
+    run = pynats("request", subject, "x", *flags, server=server, within=3)
     assert run.status == 6
     assert run.stderr.count(f'"{subject}"') == 3
-    assert run.seconds < 3
 
 
 @pytest.mark.parametrize(

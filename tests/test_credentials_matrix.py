@@ -158,9 +158,8 @@ def test_right_credentials_serve_a_request_and_wrong_ones_are_refused(
     spawn("reply", "matrix", "served", *case.right, server=url, env=case.env, cwd=tmp_path)
     right = pynats("request", "matrix", "x", *case.right, server=url, env=case.env, cwd=tmp_path)
     assert (right.status, right.stdout) == (0, b"served\n"), right.stderr
-    wrong = pynats("request", "matrix", "x", *case.wrong, server=url, env=case.env, cwd=tmp_path)
+    wrong = pynats("request", "matrix", "x", *case.wrong, server=url, env=case.env, cwd=tmp_path, within=2)
     assert wrong.status == case.wrong_status, wrong.stderr
-    assert wrong.seconds < 2
     assert len([line for line in wrong.errors if "error" in line]) == 1, wrong.stderr
     assert "Traceback" not in wrong.stderr
 
@@ -189,9 +188,8 @@ def test_a_socks_proxy_is_connected_through(nats_server: Server, pynats: Runner)
         assert proxy.targets == [("127.0.0.1", nats_server.port)]
         away = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=f"127.0.0.1:{free_port()}")
         assert away.status == 5
-    gone = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=nats_server)
+    gone = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=nats_server, within=2)
     assert gone.status == 5
-    assert gone.seconds < 2
     assert pynats("request", "nobody", "x", "--socks-proxy", "nonsense", server=nats_server).status == 2
 
 

@@ -860,7 +860,7 @@ def test_validate_tries_them_in_parallel_and_within_the_timeout(
     finally:
         os.kill(server.pid, signal.SIGCONT)
     assert done.status == 5
-    assert done.seconds < 4
+    assert done.seconds < 7
     assert done.text.count("no answer from the server within 1s") == 8
 
 

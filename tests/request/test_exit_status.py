@@ -40,10 +40,8 @@ def test_a_silent_subscriber_exits_4(ask: Ask, responders: Responders) -> None:
 
 
 def test_no_server_exits_5_in_under_a_second(pynats: Runner) -> None:
-    run = pynats("request", "s", "x", "--json", server="nats://127.0.0.1:1")
+    run = pynats("request", "s", "x", "--json", server="nats://127.0.0.1:1", within=1)
     assert run.status == 5
-    if run.seconds >= 1:  # a machine that is busy with other tests gets a second chance
-        assert pynats("request", "s", "x", server="nats://127.0.0.1:1").seconds < 1
     assert run.objects == [
         {"subject": "s", "request": 0, "error": "connection", "status": 5,
          "message": "nothing listens there (nats://127.0.0.1:1)"}
@@ -131,7 +129,7 @@ def test_a_lost_connection_exits_5_promptly(
     start = time.monotonic()
     server.stop()
     assert program.wait() == 5
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
     found = [json.loads(line) for line in program.stdout_bytes().splitlines()]
     assert [(one["error"], one["request"]) for one in found] == [("connection", 1), ("connection", 2)]
     lines = program.stderr_text().splitlines()
@@ -181,7 +179,7 @@ def test_ctrl_c_exits_130(
     start = time.monotonic()
     program.send_signal(signal.SIGINT)
     assert program.wait() == 130
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 4
     lines = program.stderr_text().splitlines()
     assert lines[-1] == "pynats: error: interrupted"
     assert ("Sent 1, answered 0, failed 0" in lines) == bool(arguments)

@@ -57,10 +57,12 @@ def test_one_request_has_no_summary(ask: Ask, responders: Responders) -> None:
 
 
 def test_requests_are_in_flight_together(ask: Ask, responders: Responders) -> None:
-    run = ask(responders(after(0.3)), "{{Count}}", "--count", "12", "--concurrency", "6", "--json")
+    run = ask(
+        responders(after(0.3)), "{{Count}}", "--count", "12", "--concurrency", "6", "--json", within=2.5
+    )
     assert run.status == 0
     assert sorted(reply["request"] for reply in run.objects) == list(range(1, 13))
-    assert 0.6 <= run.seconds < 2.5
+    assert run.seconds >= 0.6
 
 
 def test_no_more_are_in_flight_than_asked_for(ask: Ask, responders: Responders) -> None:
