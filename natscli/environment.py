@@ -31,6 +31,12 @@ def _stream(stream: TextIO | None, mode: str) -> BinaryIO:
     return getattr(stream, "buffer", None) or cast(BinaryIO, open(os.devnull, mode))
 
 
+def from_stdout(error: OSError) -> OSError:
+    """`error`, which says that it is stdout that cannot be written."""
+    error.filename = error.filename or "stdout"
+    return error
+
+
 @dataclass
 class Environment:
     """Where a run reads from and writes to, and what it must not show."""
@@ -79,8 +85,11 @@ class Environment:
 
     def out(self, text: str) -> None:
         """Write text that was asked for to stdout, at once."""
-        self.stdout.write(text.encode("utf-8", "surrogateescape"))
-        self.stdout.flush()
+        try:
+            self.stdout.write(text.encode("utf-8", "surrogateescape"))
+            self.stdout.flush()
+        except OSError as error:
+            raise from_stdout(error) from None
 
     def say(self, line: str) -> None:
         """One line of the story on stderr, with the time, unless --quiet."""

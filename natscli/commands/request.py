@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
@@ -164,5 +164,6 @@ def _errors_as_json(environment: Environment, subject: str, *, enabled: bool) ->
         if enabled:
             from natscli.request.display import error_line
 
-            environment.stdout.write(error_line(environment, explain(error), subject, 0))
+            with suppress(OSError):  # what cannot be written there is told on stderr
+                environment.stdout.write(error_line(environment, explain(error), subject, 0))
         raise

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
 
-from natscli.environment import Environment
+from natscli.environment import Environment, from_stdout
 
 #: What is written: the story for stderr, and data for stdout.
 Rendered = tuple[bytes, bytes]
@@ -204,12 +204,13 @@ class Pump:
             story, data = render()
             progress = None if self.direct else self._step
             if story:
-                write_all(self._environment.stderr, story, progress)
+                with suppress(OSError):  # nobody is left to read it; what matters is the data
+                    write_all(self._environment.stderr, story, progress)
             if data:
                 write_all(self._environment.stdout, data, progress)
         except Exception as error:
-            self.failure = error
-            self._on_failure(error)
+            self.failure = from_stdout(error) if isinstance(error, OSError) else error
+            self._on_failure(self.failure)
 
     def _step(self) -> None:
         self._steps += 1

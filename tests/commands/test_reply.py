@@ -513,7 +513,18 @@ def test_a_full_disk_ends_it_with_one_line(start: Start, asker: Asker, subject: 
     asker.wait_for_responder(subject)
     assert process.wait(30) == 1
     assert process.stderr is not None
-    assert b"pynats: error: no space left on device\n" in process.stderr.read()
+    assert b"pynats: error: no space left on device (stdout)\n" in process.stderr.read()
+
+
+def test_a_story_that_cannot_be_written_does_not_end_it(start: Start, asker: Asker, subject: str) -> None:
+    with open("/dev/full", "wb") as full:
+        process = start(subject, "x", stdout=subprocess.PIPE, stderr=full)
+    asker.wait_for_responder(subject)
+    asker.ask(subject, b"1", b"2")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert process.stdout is not None
+    assert process.stdout.read().endswith(b"1\n2\n")
 
 
 def ask_many(asker: Asker, subject: str, count: int) -> float:

@@ -251,7 +251,24 @@ def test_a_full_disk_is_a_failure(
             stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, check=False,
         )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.decode().count("no space left on device") == 1
+    assert done.stderr.decode().count("no space left on device (stdout)") == 1
+
+
+def test_a_story_that_cannot_be_written_changes_nothing_else(
+    pynats: Runner, nats_server: Server, responders: Responders
+) -> None:
+    environ = {**pynats.environ, "NATS_URL": nats_server.url}
+    for subject, how, expected in (
+        (responders(), (), (0, b"x\n")),
+        (responders(), ("--count", "2", "--concurrency", "1"), (0, b"x\nx\n")),
+        ("nobody", (), (3, b"")),
+    ):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [*_command(), "request", subject, "x", *how],
+                env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=full, check=False,
+            )  # fmt: skip
+        assert (done.returncode, done.stdout) == expected
 
 
 def test_a_slow_reader_gets_everything(pynats: Runner, nats_server: Server, responders: Responders) -> None:
