@@ -15,7 +15,10 @@ from natscli.output.text import visible_line
 
 
 class Reply(NamedTuple):
-    """A reply as it is shown: to which request, the how manyth, after how many nanoseconds, and what it holds."""
+    """A reply as it is shown: to which request, the how manyth, after how many nanoseconds, and what it holds.
+
+    `came` is when (seconds since 1970), as it may have to wait before it is shown.
+    """
 
     subject: str
     request: int
@@ -23,6 +26,7 @@ class Reply(NamedTuple):
     rtt_ns: int
     header: bytes | None
     payload: bytes
+    came: float
 
 
 RenderReply = Callable[[Reply], Rendered]
@@ -37,7 +41,7 @@ def renderer(
     terminal = environment.stdout.isatty()
     end = b"\n" if many_requests or many_replies else b""
     if as_json:
-        return lambda reply: (b"", json_lines.line(json_lines.reply_record(*reply), ascii_only=terminal))
+        return lambda reply: (b"", json_lines.line(json_lines.reply_record(*reply[:-1]), ascii_only=terminal))
     if raw and not terminal:
         return lambda reply: (b"", reply.payload + end)
 
@@ -61,7 +65,7 @@ def _plain(label: Label | None) -> RenderReply:
     def render(reply: Reply) -> Rendered:
         story = ""
         if label is not None:
-            story = f"{time.strftime('%H:%M:%S')} {label(reply)}Received with rtt {_rtt(reply)}\n"
+            story = f"{_clock(reply)}{label(reply)}Received with rtt {_rtt(reply)}\n"
             pairs = headers.decode(reply.header)
             story += "".join(f"{visible_line(name)}: {visible_line(value)}\n" for name, value in pairs)
             story += "\n" if pairs else ""
@@ -83,7 +87,7 @@ def _drawn(
         story = ""
         if label is not None:
             story = err.paint(
-                (time.strftime("%H:%M:%S "), "dim"),
+                (_clock(reply), "dim"),
                 (label(reply), "bold"),
                 ("Received with rtt ", ""),
                 (_rtt(reply), "green"),
@@ -101,6 +105,10 @@ def _drawn(
 
 def _with_line_break(payload: bytes) -> bytes:
     return payload if payload.endswith(b"\n") else payload + b"\n"
+
+
+def _clock(reply: Reply) -> str:
+    return time.strftime("%H:%M:%S ", time.localtime(reply.came))
 
 
 def _rtt(reply: Reply) -> str:

@@ -13,8 +13,9 @@ from natscli.message import headers
 from natscli.output.pump import Rendered, same_target
 
 Message = tuple[bytes, bytes, "bytes | None", bytes]
-#: Requests of one network read and the number of the first; gives the story and the data to write.
-RenderRequests = Callable[[list[Message], int], Rendered]
+#: Requests of one network read, the number of the first, and when they came (seconds since 1970: they may have to
+#: wait before they are shown); gives the story and the data to write.
+RenderRequests = Callable[[list[Message], int, float], Rendered]
 
 _UNANSWERED = " (no reply subject, not answered)"
 
@@ -29,21 +30,21 @@ def renderer(environment: Environment, *, as_json: bool) -> RenderRequests:
     if draw_out or (draw_err and not environment.quiet):
         return _drawn(environment, draw_out, draw_err, together)
     if environment.quiet:
-        return lambda batch, first: (b"", _payloads(batch))
+        return lambda batch, first, came: (b"", _payloads(batch))
     return _together if together else _apart
 
 
-def _clock() -> bytes:
-    return time.strftime("%H:%M:%S ").encode()
+def _clock(came: float) -> bytes:
+    return time.strftime("%H:%M:%S ", time.localtime(came)).encode()
 
 
 def _payloads(batch: list[Message]) -> bytes:
     return b"".join([b"%b\n" % payload for _, _, _, payload in batch])
 
 
-def _together(batch: list[Message], first: int) -> Rendered:
+def _together(batch: list[Message], first: int, came: float) -> Rendered:
     """Story and byte-exact payloads for one file, in order."""
-    now = _clock()
+    now = _clock(came)
     subjects, replies, blocks, payloads = zip(*batch, strict=True)
     if all(replies) and not any(blocks):  # what a busy responder gets: C code can fill it in
         line = now + b"[#%d] Received on [%b]\n%b\n\n"
@@ -56,9 +57,9 @@ def _together(batch: list[Message], first: int) -> Rendered:
     )
 
 
-def _apart(batch: list[Message], first: int) -> Rendered:
+def _apart(batch: list[Message], first: int, came: float) -> Rendered:
     """The story for stderr, byte-exact payloads for stdout."""
-    now = _clock()
+    now = _clock(came)
     story = b"".join(
         [
             b"%b[#%d] Received on [%b]\n" % (now, number, subject)
@@ -80,7 +81,7 @@ def _story(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes 
 def _json(quote: Callable[[str], str]) -> RenderRequests:
     """One object a line, as `json_lines` makes them for replies; put together by hand, which is ten times as fast."""
 
-    def render(batch: list[Message], first: int) -> Rendered:
+    def render(batch: list[Message], first: int, came: float) -> Rendered:  # noqa: ARG001
         lines = []
         for number, (subject, reply, header, payload) in enumerate(batch, first):
             try:
@@ -135,11 +136,11 @@ def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: b
     def data(payload: bytes) -> bytes:
         return out.payload(payload).encode("utf-8", "backslashreplace") if draw_out else payload + b"\n"
 
-    def render(batch: list[Message], first: int) -> Rendered:
+    def render(batch: list[Message], first: int, came: float) -> Rendered:
         shown = [data(payload) for _, _, _, payload in batch]
         if environment.quiet:
             return b"", b"".join(shown)
-        now = _clock()
+        now = _clock(came)
         told = [story(now, number, s, r, h) for number, (s, r, h, _) in enumerate(batch, first)]
         if together:
             return b"", b"".join([part for pair in zip(told, shown, strict=True) for part in (*pair, b"\n")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -178,7 +179,7 @@ class Server:
                 if message[1]:
                     self._accept(message, number)
         size = 0 if self._pump.direct else sum(map(_size, batch))
-        self._pump.put(partial(self._render, batch, first), len(batch), size)
+        self._pump.put(partial(self._render, batch, first, time.time()), len(batch), size)
 
     def _accept(self, message: Message, number: int) -> None:
         """Take a request in hand, to be answered later."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -209,7 +210,7 @@ class Requester:
             if pending.replies == 1:
                 self.tally.rtts.append(rtt)
             self._display.reply(
-                Reply(question.subject, question.number, pending.replies, rtt, header, payload)
+                Reply(question.subject, question.number, pending.replies, rtt, header, payload, time.time())
             )
         if last or (pending.replies == expect.replies and not expect.until_empty):
             self._end(pending, pending.error)

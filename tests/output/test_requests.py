@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +44,7 @@ def show(
     environment: Environment, *batch: Message, as_json: bool = False, first: int = 0
 ) -> tuple[bytes, bytes]:
     """Story and data, with the time replaced by T."""
-    story, data = renderer(environment, as_json=as_json)(list(batch), first)
+    story, data = renderer(environment, as_json=as_json)(list(batch), first, time.time())
     return re.sub(rb"(?m)^(\x1b\[2m)?" + CLOCK, rb"\1T ", story), re.sub(
         rb"(?m)^(\x1b\[2m)?" + CLOCK, rb"\1T ", data
     )
@@ -68,6 +69,13 @@ def terminal() -> Iterator[BinaryIO]:
     with os.fdopen(slave, "wb", buffering=0) as stream:
         yield stream
     os.close(master)
+
+
+def test_the_time_shown_is_when_it_came(file: BinaryIO, other: BinaryIO, terminal: BinaryIO) -> None:
+    shown = time.strftime("%H:%M:%S", time.localtime(1_700_000_000)).encode()
+    for streams in ((file, file), (file, other), (terminal, terminal)):
+        story, data = renderer(environment(*streams), as_json=False)([PLAIN], 0, 1_700_000_000.9)
+        assert shown in story + data
 
 
 def test_one_file_gets_the_story_and_the_payloads_in_order(file: BinaryIO) -> None:
@@ -126,7 +134,9 @@ def test_json_of_requests_is_like_that_of_replies(
         def isatty(self) -> bool:
             return drawn
 
-    _, data = renderer(environment(Stream(), Stream()), as_json=True)([(subject, reply, header, payload)], 1)
+    _, data = renderer(environment(Stream(), Stream()), as_json=True)(
+        [(subject, reply, header, payload)], 1, 0.0
+    )
     assert data.count(b"\n") == 1
     assert data.isascii() or not drawn
     assert json.loads(data) == {
