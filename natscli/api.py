@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from natscli.connection import connect as connect_plan
@@ -19,7 +21,7 @@ def load_context(name: str | None = None, **overrides: Any) -> Settings:
     Args:
         name: the context; without one, NATS_CONTEXT, else the selected one, else none.
         overrides: settings to use instead, by their field names in `Settings`: `server="localhost"`,
-            `timeout=2.0` (seconds), `creds="~/ngs.creds"`, ...
+            `timeout=2.0` (seconds), `creds="~/ngs.creds"`, ...; `no_context=True` for none, also if one is selected.
 
     Returns:
         Every setting as a `Value`: its `value` and its `source`. Environment variables (NATS_URL, ...) come before
@@ -27,9 +29,24 @@ def load_context(name: str | None = None, **overrides: Any) -> Settings:
 
     Raises:
         natscli.errors.InputError: no such context, a broken file, a bad value.
+        TypeError: an override that is no setting, or of the wrong type.
     """
+    _check(overrides)
     environment = Environment.current()
     return resolve(overrides, os.environ, ContextStore(environment.config_dir), context=name)
+
+
+def _check(overrides: Mapping[str, object]) -> None:
+    """Raises TypeError for what would silently not be used."""
+    default = Settings()
+    known: dict[str, object] = {f.name: getattr(default, f.name).value for f in fields(default)}
+    known["no_context"] = False
+    for name, value in overrides.items():
+        if name not in known:
+            raise TypeError(f"no such setting: {name!r}; known are {', '.join(known)}")
+        kinds = (str, int, float) if name == "timeout" else (type(known[name]),)
+        if value is not None and not isinstance(value, kinds):
+            raise TypeError(f"{name} must be a {kinds[-1].__name__}, not {value!r}")
 
 
 async def connect(name: str | None = None, *, reconnect: bool = True, **overrides: Any) -> Client:
@@ -43,7 +60,7 @@ async def connect(name: str | None = None, *, reconnect: bool = True, **override
         The client, a `nats.aio.client.Client`: close it with `await client.drain()` or `async with`.
 
     Raises:
-        natscli.errors.InputError: as `load_context`, or credentials that cannot be used.
+        natscli.errors.InputError, TypeError: as `load_context`, or credentials that cannot be used.
         natscli.errors.ConnectionFailedError: no server could be reached within the timeout.
         natscli.errors.RefusedError: the server refused the credentials.
 

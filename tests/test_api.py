@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import doctest
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,25 @@ def test_an_unknown_context_and_a_missing_server_raise_errors_of_their_own(store
         natscli.load_context("nobody")
     with pytest.raises(ConnectionFailedError):
         asyncio.run(natscli.connect(server=f"127.0.0.1:{free_port()}"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"servers": "localhost"}, {"tls_first": True}, {"server": ["a", "b"]}, {"tlsfirst": "yes"}],
+    ids=str,
+)
+def test_a_setting_that_would_not_be_used_is_an_error(store: ContextStore, wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    with pytest.raises(TypeError, match=name):
+        natscli.load_context(**wrong)
+
+
+def test_the_selected_context_can_be_left_out(store: ContextStore) -> None:
+    store.save("ngs", Context(url="tls://ngs.example", user="u", password="p"))
+    store.select("ngs")
+    assert natscli.load_context().user.value == "u"
+    settings = natscli.load_context(server="localhost", no_context=True)
+    assert (settings.servers, settings.user.value) == (["nats://localhost:4222"], "")
 
 
 def test_the_example_in_the_docstring_runs(
