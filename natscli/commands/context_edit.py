@@ -35,28 +35,33 @@ def edit(app: App, name: str) -> None:
     # A folder for the user only, so that the editor's own copies (swap, backup) are private too.
     folder = tempfile.mkdtemp(prefix="pynats-edit-")
     copy = os.path.join(folder, f"{name}.json")
+    shown = _as_shown(before, copy)
     keep = False
     try:
-        _write_private(copy, _as_shown(before, copy))
-        try:
-            context = _edited(editor, copy, environment)
-        except InputError:
-            keep = True
-            raise
+        _write_private(copy, shown)
+        context = _edited(editor, copy, environment)
         environment.redactor.add(*secrets(context))
         if dump(context) == before:
             environment.note(f"context {name!r} is unchanged")
-            return
-        try:
+        else:
             store.save(name, context, instead_of=before)
-        except (PynatsError, OSError) as error:
-            keep = True
-            report = explain(error)
-            raise InputError(report.message, hint=f"your edited copy is {copy}") from None
-        environment.note(f"saved context {name!r} in {store.path(name)}")
+            environment.note(f"saved context {name!r} in {store.path(name)}")
+    except BaseException:
+        keep = _holds_changes(copy, shown)  # work is not lost, and secrets are not left behind without need
+        if keep:
+            environment.warn(f"your edited copy is {copy}")
+        raise
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _holds_changes(copy: str, shown: bytes) -> bool:
+    try:
+        with open(copy, "rb") as file:
+            return file.read() != shown
+    except OSError:
+        return False
 
 
 def _as_shown(data: bytes, path: str) -> bytes:
@@ -71,7 +76,7 @@ def _edited(editor: list[str], copy: str, environment: Environment) -> Context:
     """Run the editor until the copy is a valid context, or the person gives up.
 
     Raises:
-        InputError: it is not valid; the message names line and column, the hint the copy.
+        InputError: it is not valid; the message names line and column.
         PynatsError: the editor failed.
     """
     from natscli.prompts import confirm
@@ -82,7 +87,6 @@ def _edited(editor: list[str], copy: str, environment: Environment) -> Context:
             with open(copy, "rb") as file:
                 return _checked(file.read(), copy)
         except InputError as error:
-            error.hint = f"your edited copy is {copy}"
             if not environment.interactive():
                 raise
             environment.warn(explain(error).message)

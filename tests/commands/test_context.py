@@ -581,7 +581,7 @@ def editor(tmp_path: Path) -> Callable[..., dict[str, str]]:
         script.write_text(
             f"import sys, os, stat\nfrom pathlib import Path\npath = Path(sys.argv[-1])\n{code}\n"
         )
-        return {variable: f'{sys.executable} "{script}" --wait'}
+        return {variable: f'{sys.executable} "{script}" --wait', "TMPDIR": str(tmp_path)}
 
     return make
 
@@ -631,12 +631,10 @@ def test_a_bad_edit_without_a_terminal_is_kept_and_not_saved(
     contexts.put("a", Context(url="h"))
     done = ctx("edit", "a", env=editor("path.write_text('{\\n \"url\": oops}')"))
     assert done.status == 2
-    assert "line 2, column 9" in done.errors[0]
-    kept = Path(done.errors[1].rpartition(" is ")[2])
+    assert "line 2, column 9" in done.errors[1]
+    kept = Path(done.errors[0].rpartition(" is ")[2])
     assert kept.read_text() == '{\n "url": oops}'
     assert contexts.load("a") == Context(url="h")
-    kept.unlink()
-    kept.parent.rmdir()
 
 
 def test_a_bad_edit_on_a_terminal_is_edited_again(
@@ -648,6 +646,22 @@ def test_a_bad_edit_on_a_terminal_is_edited_again(
     assert status == 0
     assert "Edit it again? [Y/n]" in shown
     assert contexts.load("a").url == "again"
+
+
+@pytest.mark.parametrize(("keys", "status"), [("n\n", 2), ("\x04", 130), ("\x03", 130)])
+def test_a_bad_edit_is_kept_however_the_question_ends(
+    on_terminal: Callable[..., tuple[int, str]],
+    contexts: Contexts,
+    editor: Editor,
+    tmp_path: Path,
+    keys: str,
+    status: int,
+) -> None:
+    contexts.put("a", Context(url="h"))
+    ended = on_terminal("edit", "a", keys=keys, env=editor("path.write_text('bad')"))[0]
+    assert ended in (status, -signal.SIGINT if status == 130 else status)
+    (kept,) = tmp_path.glob("pynats-edit-*/a.json")
+    assert kept.read_text() == "bad"
 
 
 def test_two_kinds_of_credentials_are_not_saved(
@@ -679,12 +693,13 @@ def test_a_change_meanwhile_is_not_overwritten(
     ],
 )
 def test_an_editor_that_fails(
-    value: str, what: str, status: int, ctx: Callable[..., Run], contexts: Contexts
+    value: str, what: str, status: int, ctx: Callable[..., Run], contexts: Contexts, tmp_path: Path
 ) -> None:
     contexts.put("a", Context(url="h"))
-    done = ctx("edit", "a", env={"EDITOR": value, "VISUAL": ""})
+    done = ctx("edit", "a", env={"EDITOR": value, "VISUAL": "", "TMPDIR": str(tmp_path)})
     assert done.status == status
     assert what in done.stderr
+    assert not list(tmp_path.glob("pynats-edit-*"))
     assert ctx("edit", "nope", env={"EDITOR": "true"}).status == 2
 
 
