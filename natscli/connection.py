@@ -17,6 +17,7 @@ from natscli.contexts import credentials
 from natscli.duration import format_duration
 from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError, explain
 from natscli.nats_py import errors as nats_errors
+from natscli.transport import ProxyError
 from natscli.wire import Client, NotNatsError, TLSNotOfferedError
 
 if TYPE_CHECKING:
@@ -221,18 +222,9 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
         try:
             await asyncio.wait_for(client.connect([url], **options), remaining)
         except Exception as error:
+            cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
+            problems.append(_with_tls_in_mind(classify(cause, url, plan.timeout), cause, client, plan))
             client.abandon()
-            cause = events.first_error if isinstance(error, asyncio.TimeoutError) else error
-            problem = classify(cause or error, url, plan.timeout)
-            if (
-                client.server_info.get("tls_verify")
-                and not plan.client_certificate
-                and isinstance(cause, OSError)
-            ):
-                # The server hangs up on who has none, and the alert that says so is often lost with it.
-                problem = RefusedError("the server wants a TLS client certificate", where=problem.where,
-                                       hint="--tlscert FILE --tlskey FILE")  # fmt: skip
-            problems.append(problem)
             if environment.trace:
                 environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
             continue
@@ -247,6 +239,22 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
             environment.warn(f"trace: connected to {url}, nats-server {info.get('version')} {tls}".rstrip())
         return connection
     raise _worst(problems)
+
+
+def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client, plan: Plan) -> PynatsError:
+    """`problem`, or what it rather is, when client and server do not agree on how TLS begins."""
+    if client.server_info.get("tls_verify") and not plan.client_certificate and isinstance(cause, OSError):
+        # The server hangs up on who has none, and the alert that says so is often lost with it.
+        return RefusedError("the server wants a TLS client certificate", where=problem.where,
+                            hint="--tlscert FILE --tlskey FILE")  # fmt: skip
+    if client.is_silent and not problem.hint:
+        # Both wait for the other to begin, or take what comes for something else.
+        problem.hint = (
+            "without --tlsfirst (tls_first in a context), if the server does not begin with TLS"
+            if "tls_handshake_first" in plan.options
+            else "--tlsfirst, if the server begins with TLS (handshake_first)"
+        )
+    return problem
 
 
 def _url_credentials(url: str) -> dict[str, Any]:
@@ -365,6 +373,8 @@ def classify(error: BaseException, url: str, timeout: float | None = None) -> Py
     if isinstance(error, (asyncio.TimeoutError, nats_errors.TimeoutError)):
         within = f" within {format_duration(timeout)}" if timeout is not None else ""
         return ConnectionFailedError(f"no answer from the server{within}", where=where)
+    if isinstance(error, ProxyError):
+        return ConnectionFailedError(f"no connection through the SOCKS proxy: {text}", where=where)
     if isinstance(error, socket.gaierror):
         return ConnectionFailedError(f"the name {parts.hostname!r} does not resolve", where=where)
     if isinstance(error, ConnectionRefusedError) or "connect call failed" in lower:
@@ -372,6 +382,8 @@ def classify(error: BaseException, url: str, timeout: float | None = None) -> Py
         return ConnectionFailedError(
             "nothing listens there", where=where, hint="pynats server run" if local else ""
         )
+    if "empty response" in lower:
+        return ConnectionFailedError("the connection was closed without a NATS greeting", where=where)
     if isinstance(error, NotNatsError) or "expecting info" in lower or "json parse error" in lower:
         return ConnectionFailedError("what listens there is not a NATS server", where=where)
     if isinstance(error, (nats_errors.UnexpectedEOF, nats_errors.StaleConnectionError, ConnectionResetError)):
@@ -394,7 +406,7 @@ def _classify_tls(error: BaseException, text: str, where: str) -> PynatsError:
         return RefusedError(f"the server refused the TLS client certificate: {_tls_words(reason)}", where=where,
                             hint="--tlscert FILE --tlskey FILE")  # fmt: skip
     if "wrong_version_number" in lower or "record layer" in lower:
-        return ConnectionFailedError("what listens there does not speak TLS", where=where)
+        return ConnectionFailedError("what listens there does not answer with TLS", where=where)
     hint = "--tlsca FILE names the authority to trust" if "certificate" in lower else ""
     return ConnectionFailedError(f"TLS problem: {_tls_words(reason)}", where=where, hint=hint)
 
@@ -491,7 +503,12 @@ def _check_websocket(settings: Settings, schemes: set[str]) -> None:
 
 
 def _check_socks(proxy: str, source: str) -> None:
-    if urlsplit(proxy).scheme not in ("socks5", "socks5h", "socks4", "http") or not urlsplit(proxy).hostname:
+    try:
+        parts = urlsplit(proxy)
+        sound = parts.scheme in ("socks5", "socks5h", "socks4", "http") and parts.hostname and parts.port
+    except ValueError:  # the port
+        sound = False
+    if not sound:
         raise InputError("a SOCKS proxy is given as socks5://host:port", where=source)
     _require("python_socks", "a SOCKS proxy needs the extra 'socks'", "socks", source)
 

@@ -43,6 +43,10 @@ class Taker(Protocol):
 Choose = Callable[[], "Taker | None"]
 
 
+class ProxyError(OSError):
+    """The SOCKS proxy cannot be reached, or cannot connect."""
+
+
 class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
     """asyncio's protocol for streams, with a taker that comes first.
 
@@ -159,15 +163,19 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         self._use(transport, protocol, reader)
 
     async def _connect_proxy(self, uri: ParseResult, timeout: float) -> socket.socket:
-        from python_socks import ProxyError
+        import python_socks
         from python_socks.async_.asyncio import Proxy
 
         try:
             connected: socket.socket = await Proxy.from_url(self._socks_proxy).connect(
                 uri.hostname, uri.port, timeout=timeout
             )
-        except ProxyError as error:
-            raise OSError(f"the SOCKS proxy cannot connect: {error}") from error
+        except (
+            python_socks.ProxyError,
+            python_socks.ProxyConnectionError,
+            python_socks.ProxyTimeoutError,
+        ) as error:
+            raise ProxyError(str(error)) from error
         return connected
 
     def _streams(self) -> tuple[asyncio.StreamReader, _Protocol]:

@@ -351,6 +351,11 @@ class Client(nats_py.Client):  # type: ignore[misc]
             self._transport.close()
 
     @property
+    def is_silent(self) -> bool:
+        """Whether something listens there, and has not said what it is."""
+        return not self.server_info and getattr(self._transport, "_io_writer", None) is not None
+
+    @property
     def server_info(self) -> dict[str, Any]:
         """What the server said of itself in INFO."""
         return dict(self._server_info) if isinstance(self._server_info, dict) else {}

@@ -117,6 +117,28 @@ def test_tls_with_a_private_authority(
     assert other.status == 5
 
 
+@pytest.mark.parametrize("timeout", ["300ms", "20s"])
+def test_tls_first_that_is_missing_is_named(
+    pynats: Runner, server_factory: Callable[..., Server], certificates: Certificates, timeout: str
+) -> None:
+    server = server_factory(certificates.server_config(first=True))
+    for how in ((), ("--tlsca", str(certificates.ca))):
+        run = pynats("request", "x", "y", "--timeout", timeout, *how, server=server)
+        assert run.status == 5
+        assert "not a NATS server" not in one_line(run)
+        assert run.errors[1] == "  hint: --tlsfirst, if the server begins with TLS (handshake_first)"
+
+
+def test_tls_first_that_is_too_much_is_named(
+    pynats: Runner, server_factory: Callable[..., Server], nats_server: Server, certificates: Certificates
+) -> None:
+    for server in (server_factory(certificates.server_config()), nats_server):
+        how = ("--tlsfirst", "--timeout", "500ms", "--tlsca", str(certificates.ca))
+        run = pynats("request", "x", "y", *how, server=server)
+        assert run.status == 5
+        assert run.errors[1].startswith("  hint: without --tlsfirst")
+
+
 def test_tls_that_is_asked_for_is_never_skipped(
     pynats: Runner, nats_server: Server, certificates: Certificates
 ) -> None:

@@ -188,9 +188,12 @@ def test_a_socks_proxy_is_connected_through(nats_server: Server, pynats: Runner)
         assert proxy.targets == [("127.0.0.1", nats_server.port)]
         away = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=f"127.0.0.1:{free_port()}")
         assert away.status == 5
+        assert "through the SOCKS proxy" in away.stderr
     gone = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=nats_server, within=2)
     assert gone.status == 5
-    assert pynats("request", "nobody", "x", "--socks-proxy", "nonsense", server=nats_server).status == 2
+    assert "through the SOCKS proxy" in gone.stderr
+    for wrong in ("nonsense", "socks5://127.0.0.1", "socks5://127.0.0.1:99999"):
+        assert pynats("request", "nobody", "x", "--socks-proxy", wrong, server=nats_server).status == 2
 
 
 def test_an_nsc_profile_gives_credentials_and_servers(
