@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from natscli import __version__
 from natscli.contexts import credentials
@@ -18,7 +18,7 @@ from natscli.duration import format_duration
 from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError, explain
 from natscli.nats_py import errors as nats_errors
 from natscli.transport import ProxyError
-from natscli.wire import Client, NotNatsError, TLSNotOfferedError
+from natscli.wire import Client, ComplaintError, NotNatsError, TLSNotOfferedError
 
 if TYPE_CHECKING:
     import ssl
@@ -214,7 +214,6 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
         connection = Connection(client, environment)
         events = _Events(connection, environment)
         options = {
-            **_url_credentials(url),
             **plan.options,
             **events.options(),
             "connect_timeout": plan.timeout,
@@ -255,16 +254,6 @@ def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client
             else "--tlsfirst, if the server begins with TLS (handshake_first)"
         )
     return problem
-
-
-def _url_credentials(url: str) -> dict[str, Any]:
-    """Credentials of a URL with percent escapes; nats-py takes those without, but does not decode any."""
-    parts = urlsplit(url)
-    if "%" not in parts.netloc or parts.username is None:
-        return {}
-    if parts.password is None:
-        return {"token": unquote(parts.username)}
-    return {"user": unquote(parts.username), "password": unquote(parts.password)}
 
 
 def _worst(problems: list[PynatsError]) -> PynatsError:
@@ -308,6 +297,8 @@ class _Events:
         text = str(error).lower()
         if "permissions violation" in text:
             self.connection.refused(classify(error, self.connection.url))
+        elif isinstance(error, ComplaintError):
+            self.environment.warn(f"the server ended the connection: {text}")
         elif isinstance(error, nats_errors.SlowConsumerError):
             self.environment.warn("requests were dropped: they came faster than they could be handled")
         elif isinstance(error, nats_errors.Error) and "authorization" in text and not self.told_refused:
@@ -388,8 +379,8 @@ def classify(error: BaseException, url: str, timeout: float | None = None) -> Py
         return ConnectionFailedError("what listens there is not a NATS server", where=where)
     if isinstance(error, (nats_errors.UnexpectedEOF, nats_errors.StaleConnectionError, ConnectionResetError)):
         return ConnectionFailedError("the connection was lost", where=where)
-    if type(error).__module__.startswith("aiohttp"):
-        return ConnectionFailedError(f"no WebSocket connection: {text}", where=where)
+    if type(error.__cause__ or error).__module__.startswith("aiohttp"):
+        return ConnectionFailedError(f"no WebSocket connection: {text.splitlines()[0][:100]}", where=where)
     if isinstance(error, OSError):
         return ConnectionFailedError(f"cannot connect: {(error.strerror or text).lower()}", where=where)
     if isinstance(error, nats_errors.Error) and text:

@@ -15,6 +15,7 @@ from itertools import repeat
 from operator import itemgetter
 from time import perf_counter_ns
 from typing import Any
+from urllib.parse import ParseResult, unquote
 
 from natscli import nats_py
 from natscli.memory import keep_large_blocks
@@ -40,6 +41,10 @@ BatchHandler = Callable[[list[Message], int], None]
 
 class TLSNotOfferedError(nats_py.errors.Error):  # type: ignore[misc]
     """TLS was asked for and the server does not offer it."""
+
+
+class ComplaintError(nats_py.errors.Error):  # type: ignore[misc]
+    """The server ended the connection, and said why."""
 
 
 class NotNatsError(nats_py.errors.Error):  # type: ignore[misc]
@@ -146,8 +151,8 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
                 return b""
             data, large = bytes(self._part), self._least > LARGE
             self._part, self._least = bytearray(), 0
-        run = None if large else _plain_run(data)
-        if run is not None and self.nc.wants(run[0]):
+        run = None if large or not self._wants_first(data) else _plain_run(data)
+        if run is not None:
             self.nc.hand_on(run[0], run[1], arrived)
             return b""
         batch: list[Message] = []
@@ -191,6 +196,10 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             self._part += data[position:]
         return rest
 
+    def _wants_first(self, data: bytes) -> bool:
+        head = _head(data[: max(data.find(b"\r\n"), 0)])
+        return head is not None and bool(self.nc.wants(head[1]))
+
     def _put(self, data: bytes) -> bytes:
         """Put what was read elsewhere into `room`, up to the end of the message; gives the rest."""
         while data and (room := self.room()):
@@ -217,26 +226,44 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         resets = self._resets
         rest = self.take(data)
         while rest:
-            line, _, rest = rest.partition(b"\r\n")
-            head = _head(line)
-            if head is not None:
-                subject, sid, reply, header_size, size = head
-                if not sid.isdigit():
-                    raise nats_py.errors.ProtocolError
-                header = rest[:header_size] or None
-                await self.nc._process_msg(int(sid), subject, reply, rest[header_size:size], header)
-                rest = rest[size + 2 :]
-            elif line.split(b" ")[0] in (b"MSG", b"HMSG"):
-                raise nats_py.errors.ProtocolError
-            else:
-                # nats-py's own parser knows what to do with any other control line; it gets exactly one.
-                await super().parse(line + b"\r\n")
-                if self.buf:
-                    raise nats_py.errors.ProtocolError
+            end = await self._pass_on(rest)
             if resets != self._resets:
                 return  # an error ended the connection: the rest must not go into the next
-            rest = self.take(rest)
+            rest = self.take(rest[end:])
         await self.nc.written()
+
+    async def _pass_on(self, data: bytes) -> int:
+        """Give nats-py what `take` left: a control line, or messages up to one that `take` wants; gives its end."""
+        resets, end = self._resets, 0
+        while resets == self._resets and (line_end := data.find(b"\r\n", end)) >= 0:
+            line, start = data[end:line_end], line_end + 2
+            head = _head(line)
+            if head is None:
+                await self._control(line)
+                return start
+            subject, sid, reply, header_size, size = head
+            if start + size + 2 > len(data) or (end and self.nc.wants(sid)):
+                break
+            if not sid.isdigit():
+                raise nats_py.errors.ProtocolError
+            body, end = start + header_size, start + size + 2
+            await self.nc._process_msg(
+                int(sid), subject, reply, data[body : end - 2], data[start:body] or None
+            )
+        return end
+
+    async def _control(self, line: bytes) -> None:
+        operation = line.split(b" ")[0]
+        if operation in (b"MSG", b"HMSG"):
+            raise nats_py.errors.ProtocolError
+        if operation == b"-ERR":
+            # nats-py's own parser would put it into lower case, subjects too.
+            await self.nc._process_err(line[len(operation) :].strip().decode("utf-8", "replace"))
+            return
+        # nats-py's own parser knows what to do with any other control line; it gets exactly one.
+        await super().parse(line + b"\r\n")
+        if self.buf:
+            raise nats_py.errors.ProtocolError
 
 
 def _head(line: bytes) -> tuple[bytes, bytes, bytes, int, int] | None:
@@ -279,6 +306,19 @@ def _plain_run(data: bytes) -> tuple[bytes, list[Message]] | None:
     return sid, list(zip(words[1::5], replies, repeat(None), bodies, strict=False))
 
 
+class _ServerURL(ParseResult):
+    """A server URL with percent escapes in its user info decoded, which nats-py sends as they are."""
+
+    @property
+    def username(self) -> str | None:
+        return unquote(super().username or "") or None
+
+    @property
+    def password(self) -> str | None:
+        password = super().password
+        return None if password is None else unquote(password)
+
+
 class Client(nats_py.Client):  # type: ignore[misc]
     """nats-py's client with batch subscriptions; see the module's docstring."""
 
@@ -296,6 +336,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
         self.batches = batches_supported() if batches is None else batches
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.dropped = 0
+        self._userinfo = ""
         self._handlers: dict[bytes, tuple[Any, BatchHandler]] = {}
         self._publishing: set[asyncio.Task[None]] = set()
         if self.batches:
@@ -409,10 +450,37 @@ class Client(nats_py.Client):  # type: ignore[misc]
             self._transport.writelines(pending)
         await super()._send_ping(future)
 
+    async def _process_err(self, err_msg: str) -> None:
+        said, words = err_msg.strip("'"), err_msg.lower()
+        if "permissions violation" in words:
+            self._err = nats_py.errors.Error(f"nats: {said}")
+            await self._error_cb(self._err)
+        elif (
+            self.options["allow_reconnect"]
+            and self.is_connected
+            and not any(word in words for word in ("authorization", "authentication", "stale"))
+        ):
+            # nats-py would close for good, when all that a requester did was to choose a very long reply subject.
+            await self._error_cb(ComplaintError(said))
+            await self._process_op_err(ComplaintError(said))
+        else:
+            await super()._process_err(words)
+
     async def _connect_to_server(self, s: Any) -> None:
+        userinfo, at, host = s.uri.netloc.rpartition("@")
+        if at:
+            self._userinfo = userinfo
+        elif s.discovered and self._userinfo:
+            s.uri = s.uri._replace(netloc=f"{self._userinfo}@{host}")
+        s.uri = _ServerURL(*s.uri)
         if not self._transport and s.uri.scheme in ("nats", "tls") and (self.batches or self.socks_proxy):
             self._transport = Transport(self._taker, self.socks_proxy)
-        await super()._connect_to_server(s)
+        try:
+            await super()._connect_to_server(s)
+        except (OSError, asyncio.TimeoutError, nats_py.errors.Error):
+            raise
+        except Exception as error:  # aiohttp's own: nats-py would stop reconnecting, for good
+            raise ConnectionError(str(error)) from error
 
     async def _process_connect_init(self) -> None:
         try:

@@ -199,6 +199,50 @@ def test_a_listener_reconnects_to_a_restarted_server(
     assert pynats("request", "conn.again", "x", server=server).stdout == b"OK\n"
 
 
+def test_each_of_several_servers_gets_its_own_credentials(
+    pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    config = 'authorization {{ user: "{}", password: "{}" }}'
+    first, second = (server_factory(config.format(u, f"s3cr3t-p@{u}")) for u in ("a", "b"))
+    urls = [s.url.replace("//", f"//{u}:s3cr3t-p%40{u}@") for s, u in ((first, "a"), (second, "b"))]
+    reply = spawn("reply", "conn.own", "OK", server=",".join(urls))
+    first.stop()
+    reply.wait_for("Reconnected")
+    assert pynats("request", "conn.own", "x", server=urls[1]).stdout == b"OK\n"
+    assert '"a"' not in second.log()
+
+
+@pytest.mark.parametrize("kind", ["hangs up", "answers 502"])
+def test_a_websocket_listener_reconnects_whatever_answers_meanwhile(
+    pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server], kind: str
+) -> None:
+    port = free_port()
+    server = server_factory(f"websocket {{ host: 127.0.0.1, port: {port}, no_tls: true }}")
+    reply = spawn("reply", "conn.ws", "OK", "--trace", server=f"ws://127.0.0.1:{port}")
+    server.stop()
+    with socket.create_server(("127.0.0.1", port)) as proxy:  # as one in front of a server that starts
+        for _ in range(2):
+            with proxy.accept()[0] as asking:
+                if kind == "answers 502":
+                    asking.recv(65536)
+                    asking.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+    server.start()
+    reply.wait_for("Reconnected")
+    assert pynats("request", "conn.ws", "x", server=server).stdout == b"OK\n"
+
+
+def test_a_very_long_reply_subject_does_not_end_a_responder(
+    pynats: Runner, spawn: Callable[..., Program], nats_server: Server
+) -> None:
+    reply = spawn("reply", "e", "y" * 100_000, server=nats_server)
+    with socket.create_connection(("127.0.0.1", nats_server.port)) as raw:
+        # The server takes 4096 bytes of a control line: this one, and not that of the reply with its longer size.
+        raw.sendall(b"CONNECT {}\r\nPUB e %b 1\r\nx\r\nPING\r\n" % (b"r" * 4091))
+        reply.wait_for("Reconnected")
+    assert "maximum control line exceeded" in reply.stderr_text()
+    assert pynats("request", "e", "x", server=nats_server).status == 0
+
+
 def test_a_permission_that_is_missing_is_refused_at_once(
     pynats: Runner, server_factory: Callable[..., Server]
 ) -> None:
@@ -210,6 +254,7 @@ def test_a_permission_that_is_missing_is_refused_at_once(
     run = pynats("request", "secret.subject", "x", *flags, server=server, within=3)
     assert run.status == 6
     assert "secret.subject" in one_line(run)
+    assert "Permissions Violation" in one_line(run)  # as the server says it: subjects are case-sensitive
     assert pynats("request", "ok", "x", *flags, server=server).status == 3
     run = pynats("reply", "secret.subject", "x", *flags, server=server)
     assert run.status == 6

@@ -71,7 +71,7 @@ class Recorder:
         pass
 
     async def _process_err(self, text: str) -> None:
-        self.seen.append(("err", text))
+        self.seen.append(("err", text.lower()))  # as nats-py has it
 
     async def _process_ping(self) -> None:
         self.seen.append("ping")
@@ -228,7 +228,27 @@ def test_a_message_that_comes_in_small_pieces_is_looked_at_once(monkeypatch: pyt
     stream = b"MSG a 1 r %d\r\n%b\r\n" % (len(body), body)
     assert fed(BatchParser(recorder), [stream[i : i + 1448] for i in range(0, len(stream), 1448)]) == ""
     assert recorder.seen == [(1, b"a", b"r", body, None)]
-    assert len(looks) == 3, looks  # at what came first, in two ways, and at the whole
+    assert len(looks) == 4, looks  # at what came first, in three ways, and at the whole
+
+
+def test_messages_for_nats_py_are_looked_at_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    take_apart, plain_run = wire._head, wire._plain_run
+
+    def counted(line: bytes) -> Any:
+        looks.append(len(line))
+        return take_apart(line)
+
+    def counted_run(data: bytes) -> Any:
+        looks.append(len(data))
+        return plain_run(data)
+
+    monkeypatch.setattr(wire, "_head", counted)
+    monkeypatch.setattr(wire, "_plain_run", counted_run)
+    recorder = Recorder()
+    assert fed(BatchParser(recorder), [b"MSG a 3 r 2\r\nhi\r\n" * 5000]) == ""
+    assert recorder.seen == [(3, b"a", b"r", b"hi", None)] * 5000
+    assert sum(looks) < 5010 * len(b"MSG a 3 r 2")
 
 
 def test_nothing_is_left_of_a_message_when_the_connection_is_made_anew() -> None:

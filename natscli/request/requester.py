@@ -265,11 +265,14 @@ class Requester:
 
     def _on_refusal(self, error: PynatsError) -> None:
         # `Permissions Violation for Publish to "x"`, or `... for Subscription to "the inbox"`: no reply will come.
-        said = error.what.lower()
-        if "violation for subscription" in said:
+        said = error.what
+        if "violation for subscription" in said.lower():
             self._stop(error)
             return
-        refused = [p for p in self._pending.values() if f'"{p.question.subject}"'.lower() in said]
+        quoted = {p: f'"{p.question.subject}"' for p in self._pending.values()}
+        if said == said.lower():  # with a nats-py that `wire` does not know, subjects come in lower case
+            quoted = {p: subject.lower() for p, subject in quoted.items()}
+        refused = [p for p, subject in quoted.items() if subject in said]
         if refused:
             self._fail_pending(refused, error)
             self._fill()

@@ -68,10 +68,11 @@ def test_a_subject_that_is_not_permitted_exits_6(
 ) -> None:
     server = server_factory(PERMISSIONS)
     login = ("--user", "u", "--password", "p", "--timeout", "20s")
-    run = pynats("request", "denied.{{Count}}", "x", "--count", "2", "--json", *login, server=server)
+    run = pynats("request", "denied.A{{Count}}", "x", "--count", "2", "--json", *login, server=server)
     assert (run.status, run.seconds < 10) == (6, True)
     assert [found["error"] for found in run.objects] == ["refused", "refused"]
     assert [found["request"] for found in run.objects] == [1, 2]
+    assert 'Publish to "denied.A1"' in run.stderr
     assert "Sent 2, answered 0, failed 2 (2 refused)" in run.errors[-1]
 
 
