@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from natscli.connection import connect as connect_plan
-from natscli.connection import plan
+from natscli.connection import prepare
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.settings import Settings, resolve
 from natscli.wire import Client
+
+_log = logging.getLogger("natscli")
 
 
 def load_context(name: str | None = None, **overrides: Any) -> Settings:
@@ -57,7 +61,8 @@ async def connect(name: str | None = None, *, reconnect: bool = True, **override
         reconnect: go on trying, forever, when a connection that was made is lost.
 
     Returns:
-        The client, a `nats.aio.client.Client`: close it with `await client.drain()` or `async with`.
+        The client, a `nats.aio.client.Client`: close it with `await client.drain()` or `async with`. What the server
+        refuses later (permissions, credentials when reconnecting) is logged by the logger `natscli`.
 
     Raises:
         natscli.errors.InputError, TypeError: as `load_context`, or credentials that cannot be used.
@@ -74,7 +79,10 @@ async def connect(name: str | None = None, *, reconnect: bool = True, **override
         OK, I CAN HELP!!!
     """
     environment = Environment.current()
-    environment.quiet = True
+    environment.quiet, environment.color = True, "never"
+    environment.sink = lambda line: _log.warning(line.decode().removeprefix("pynats: ").rstrip())
     settings = load_context(name, **overrides)
-    connection = await connect_plan(plan(settings, environment.environ), environment, listener=reconnect)
+    ready = await asyncio.to_thread(prepare, settings, environment)  # it may run `op` or `nsc`
+    connection = await connect_plan(ready, environment, listener=reconnect)
+    connection.on_refusal = lambda error: _log.error(error.what)
     return connection.client

@@ -12,7 +12,7 @@ import click
 
 from natscli import __version__
 from natscli.environment import Environment
-from natscli.errors import EXIT_STATUS_HELP, ExitStatus, PynatsError, Report, explain
+from natscli.errors import EXIT_STATUS_HELP, ExitStatus, PynatsError, Report, Terminated, explain
 from natscli.params import App, GroupedOption, connection_options
 
 if TYPE_CHECKING:
@@ -195,12 +195,8 @@ def run(arguments: list[str], environment: Environment) -> int:
     return status
 
 
-class _Terminated(KeyboardInterrupt):
-    """A SIGTERM, on its way to where Ctrl-C is handled."""
-
-
 def _terminated(*_: object) -> NoReturn:
-    raise _Terminated
+    raise Terminated
 
 
 def main() -> None:

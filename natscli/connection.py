@@ -40,6 +40,7 @@ class Plan:
     tls: bool
     client_certificate: bool
     socks_proxy: str
+    context: str
 
 
 def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
@@ -86,29 +87,37 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
         tls=context is not None or settings.tlsfirst.value,
         client_certificate=bool(settings.tlscert),
         socks_proxy=settings.socks_proxy.value,
+        context=settings.context.value,
     )
+
+
+def prepare(settings: Settings, environment: Environment) -> Plan:
+    """`plan`, whose secrets are never shown. It may run `op` or `nsc`: not for an event loop.
+
+    Raises:
+        InputError: as `plan`.
+    """
+    ready = plan(settings, environment.environ)
+    environment.redactor.add(*(ready.options.get(name) for name in ("password", "token", "nkeys_seed_str")))
+    return ready
 
 
 @asynccontextmanager
 async def connected(
-    settings: Settings, environment: Environment, *, listener: bool = False
+    ready: Plan, environment: Environment, *, listener: bool = False
 ) -> AsyncIterator[Connection]:
-    """A connection for `settings`, closed at the end. A `listener` reconnects forever, and says so.
+    """A connection, closed at the end. A `listener` reconnects forever, and says so.
 
     Raises:
-        PynatsError: InputError before connecting; ConnectionFailedError or RefusedError when no server took us.
+        PynatsError: ConnectionFailedError or RefusedError when no server took us.
     """
     _silence_loggers()
     asyncio.get_running_loop().set_exception_handler(_unhandled(environment))
-    ready = plan(settings, environment.environ)
     _leave_lookups_behind(ready.servers)
-    environment.redactor.add(*(ready.options.get(name) for name in ("password", "token", "nkeys_seed_str")))
     try:
         connection = await connect(ready, environment, listener=listener)
     except RefusedError as error:
-        given = (
-            "pynats context info" if settings.context else "give --user and --password, --token or --creds"
-        )
+        given = "pynats context info" if ready.context else "give --user and --password, --token or --creds"
         error.hint = error.hint or given
         raise
     try:
@@ -227,6 +236,9 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
             if environment.trace:
                 environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
             continue
+        except BaseException:
+            client.abandon()
+            raise
         events.connecting = False
         client.options["allow_reconnect"] = listener
         if len(plan.servers) > 1:

@@ -94,6 +94,10 @@ class InterruptedByUserError(PynatsError):
     status = ExitStatus.INTERRUPTED
 
 
+class Terminated(KeyboardInterrupt):
+    """A SIGTERM or SIGHUP, on its way to where Ctrl-C is handled."""
+
+
 @dataclass(frozen=True)
 class Report:
     """An error as people see it: one line, perhaps a hint line, and the exit status."""

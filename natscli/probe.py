@@ -18,6 +18,7 @@ from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, InputError, PynatsError, Report, explain
 from natscli.output.contexts import Cell
 from natscli.settings import Settings, resolve
+from natscli.signals import run
 
 #: The server's own service that tells who a connection is (nats-server 2.10 and later).
 _USER_INFO = "$SYS.REQ.USER.INFO"
@@ -109,7 +110,7 @@ def probe(
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        return dict(zip(names, asyncio.run(all_of_them()), strict=True))
+        return dict(zip(names, run(all_of_them()), strict=True))
     finally:
         logging.disable(before)
 

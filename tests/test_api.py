@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import doctest
+import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,37 @@ def test_the_selected_context_can_be_left_out(store: ContextStore) -> None:
     assert natscli.load_context().user.value == "u"
     settings = natscli.load_context(server="localhost", no_context=True)
     assert (settings.servers, settings.user.value) == (["nats://localhost:4222"], "")
+
+
+def test_what_the_server_refuses_later_is_logged(
+    store: ContextStore, server_factory: Callable[..., Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    permissions = '{publish: ">", subscribe: {deny: "denied.>"}}'
+    server = server_factory(
+        f"authorization {{ users: [{{user: a, password: p, permissions: {permissions}}}] }}"
+    )
+
+    async def go() -> None:
+        async with await natscli.connect(server=server.url, user="a", password="p") as nc:
+            await nc.subscribe("denied.Here")
+            await nc.flush()
+
+    asyncio.run(go())
+    assert [(r.name, '"denied.Here"' in r.message) for r in caplog.records] == [("natscli", True)]
+
+
+def test_connecting_can_be_cancelled(store: ContextStore) -> None:
+    async def go(silent: socket.socket) -> bytes:
+        connecting = asyncio.ensure_future(natscli.connect(server=f"127.0.0.1:{silent.getsockname()[1]}"))
+        ours, _ = await asyncio.to_thread(silent.accept)
+        with ours:
+            connecting.cancel()
+            await asyncio.wait([connecting])
+            ours.settimeout(10)
+            return await asyncio.to_thread(ours.recv, 1)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert asyncio.run(go(silent)) == b""
 
 
 def test_the_example_in_the_docstring_runs(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,6 +197,22 @@ def test_a_socks_proxy_is_connected_through(nats_server: Server, pynats: Runner)
     assert "through the SOCKS proxy" in gone.stderr
     for wrong in ("nonsense", "socks5://127.0.0.1", "socks5://127.0.0.1:99999"):
         assert pynats("request", "nobody", "x", "--socks-proxy", wrong, server=nats_server).status == 2
+
+
+@pytest.mark.parametrize("command", ["request", "reply"])
+def test_ctrl_c_ends_the_wait_for_a_credentials_program(
+    tmp_path: Path, spawn: Callable[..., Program], command: str
+) -> None:
+    program = tmp_path / "op"
+    program.write_text(f"#!/bin/sh\ntrap '' INT\ntouch {tmp_path}/asked\nsleep 20\n")
+    program.chmod(0o755)
+    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    waiting = spawn(command, "x", "y", "--user", "u", "--password", "op://v/i/f", env=env, ready="")
+    waiting.wait_until((tmp_path / "asked").exists, "op")
+    start = time.monotonic()
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.wait() == 130
+    assert time.monotonic() - start < 10
 
 
 def test_an_nsc_profile_gives_credentials_and_servers(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 import click
@@ -89,10 +88,11 @@ def reply(
     words = compile_command(command, "--command", enabled=templates) if command is not None else None
     settings = connection_settings(app)
 
-    from natscli.connection import connected
+    from natscli.connection import connected, prepare
     from natscli.output.requests import renderer
     from natscli.reply import responders
     from natscli.reply.service import Server, Service, SlowResponder
+    from natscli.signals import run
 
     responder: responders.Respond | SlowResponder
     if words is not None:
@@ -108,10 +108,12 @@ def reply(
     # Two more than cores, so that none is idle while others start, end, or wait for something.
     service = Service(subject, queue, count, sleep, concurrency or (os.cpu_count() or 1) + 2)
 
+    ready = prepare(settings, environment)
+
     async def serve() -> None:
-        async with connected(settings, environment, listener=True) as connection:
+        async with connected(ready, environment, listener=True) as connection:
             await Server(
                 service, connection, environment, renderer(environment, as_json=as_json), responder
             ).run()
 
-    asyncio.run(serve())
+    run(serve())

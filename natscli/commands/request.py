@@ -117,11 +117,12 @@ def request(
 
         import asyncio
 
-        from natscli.connection import connected
+        from natscli.connection import connected, prepare
         from natscli.output.replies import renderer
         from natscli.request.display import RequestDisplay
         from natscli.request.requester import Expectation, Requester
         from natscli.request.source import Counted, Lines, Recipe
+        from natscli.signals import run
 
         one = replies == 1 and not wait_for_empty
         many = count is not None or by_line
@@ -135,8 +136,10 @@ def request(
         source = Lines(recipe, count or 1, environment.stdin) if by_line else Counted(recipe, count or 1)
         render = renderer(environment, raw=raw, as_json=as_json, many_requests=many, many_replies=not one)
 
+        ready = prepare(settings, environment)
+
         async def send() -> int:
-            async with connected(settings, environment) as connection:
+            async with connected(ready, environment) as connection:
                 display = RequestDisplay(
                     environment, render, tell=tell, as_json=as_json, many=many, translator=translator
                 )
@@ -152,7 +155,7 @@ def request(
                 failure = requester.tally.first_failure or display.problem
                 return failure.status if failure is not None else ExitStatus.OK
 
-        return asyncio.run(send())
+        return run(send())
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from natscli.output.requests import RenderRequests
 from natscli.reply.backlog import Backlog
 from natscli.reply.responders import Respond
 from natscli.reply.workers import Workers
-from natscli.signals import on_stop
+from natscli.signals import Stop
 from natscli.wire import Message
 
 
@@ -96,7 +96,7 @@ class Server:
         """
         service, environment, connection = self._service, self._environment, self._connection
         environment.sink = self._pump.story
-        on_stop(self._stop.set)
+        stop = Stop(self._stop.set)
         try:
             subscription = await self._client.subscribe_batches(
                 service.subject, service.queue, self._on_batch, service.count
@@ -114,6 +114,7 @@ class Server:
             self._workers.stop()
             if self._slow is not None:
                 self._slow.kill()
+            stop.blocking = True
             self._tell_refused()
             if in_hand:
                 environment.warn(f"stopped, requests left unanswered: {in_hand}")

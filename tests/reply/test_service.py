@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from natscli.connection import connected
+from natscli.connection import connected, prepare
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError
@@ -88,7 +88,7 @@ async def serving(
 ) -> AsyncIterator[World]:
     environment = Environment(io.BytesIO(), io.BytesIO(), io.BytesIO(), {"NATS_URL": nats.url})
     settings = resolve({}, environment.environ, ContextStore(str(tmp_path)))
-    async with connected(settings, environment, listener=True) as connection:
+    async with connected(prepare(settings, environment), environment, listener=True) as connection:
         what = Service(**{"subject": tmp_path.name, "queue": "q", **service})
         server = Server(
             what, connection, environment, renderer(environment, as_json=False), responder, limits

@@ -167,9 +167,14 @@ def test_the_first_failure_gives_the_status(
     assert program.wait() == 4
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("arguments", [(), ("--count", "9"), ("--send-on", "newline")])
 def test_ctrl_c_exits_130(
-    spawn: Callable[..., Program], nats_server: Server, responders: Responders, arguments: tuple[str, ...]
+    spawn: Callable[..., Program],
+    nats_server: Server,
+    responders: Responders,
+    arguments: tuple[str, ...],
+    number: int,
 ) -> None:
     body = () if "newline" in arguments else ("x",)
     program = spawn("request", responders(silent), *body, *arguments, server=nats_server, stdin=-1)
@@ -178,7 +183,7 @@ def test_ctrl_c_exits_130(
         program.stdin.flush()
     program.wait_until(lambda: len(responders.requests) == 1, "a request")
     start = time.monotonic()
-    program.send_signal(signal.SIGINT)
+    program.send_signal(number)
     assert program.wait() == 130
     assert time.monotonic() - start < 4
     lines = program.stderr_text().splitlines()

@@ -79,7 +79,7 @@ OURS = {
     "natscli.output.json_lines", "natscli.output.pump", "natscli.output.replies", "natscli.output.summary",
     "natscli.output.text", "natscli.params", "natscli.redaction", "natscli.request", "natscli.request.display",
     "natscli.request.requester", "natscli.request.source", "natscli.request.timings", "natscli.settings",
-    "natscli.transport", "natscli.wire",
+    "natscli.signals", "natscli.transport", "natscli.wire",
 }  # fmt: skip
 
 
