@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from urllib.parse import ParseResult, SplitResult
 
     from natscli.environment import Environment
-    from natscli.settings import Settings
+    from natscli.settings import Settings, Value
 
 _FIRST_RETRY, _LAST_RETRY = 0.1, 5.0
 
@@ -467,23 +468,21 @@ def _tls_context(settings: Settings, environ: Mapping[str, str]) -> ssl.SSLConte
         given = settings.tlscert or settings.tlskey
         raise InputError("a TLS certificate and its key go together", where=given.source)
     context = ssl.create_default_context()
-    for value in (settings.tlsca, settings.tlscert):
-        if not value:
-            continue
-        path = credentials.resolve_path(value.value, environ)
+
+    def use(load: Callable[..., None], *files: Value[str]) -> None:
+        paths = [credentials.resolve_path(file.value, environ) for file in files]
         try:
-            if value is settings.tlsca:
-                context.load_verify_locations(path)
-            else:
-                context.load_cert_chain(
-                    path, credentials.resolve_path(settings.tlskey.value, environ), password=""
-                )
-        except FileNotFoundError:
-            raise InputError(f"no such file: {path}", where=value.source) from None
+            load(*paths)
         except (OSError, ValueError) as error:
-            raise InputError(f"cannot use {path}: {error.strerror or 'not PEM'}"
-                             if isinstance(error, OSError) else f"cannot use {path}",
-                             where=value.source) from None  # fmt: skip
+            reason = getattr(error, "strerror", None) or "not PEM"
+            reason = "not PEM, or encrypted" if "PEM lib" in reason else reason
+            raise InputError(f"cannot use {' with '.join(paths)}: {reason}", where=files[0].source) from None
+
+    if settings.tlsca:
+        use(context.load_verify_locations, settings.tlsca)
+    if settings.tlscert:
+        # Without a password OpenSSL would ask for one.
+        use(partial(context.load_cert_chain, password=""), settings.tlscert, settings.tlskey)
     return context
 
 

@@ -85,7 +85,9 @@ def command_line(binary: str, options: ServerOptions, scratch: str) -> list[str]
 
 
 def explain_exit(lines: list[str], status: int | None) -> PynatsError:
-    """Why nats-server ended by itself, from its last log line (or its exit status, when it said nothing)."""
+    """Why nats-server ended by itself: a signal, its last log line, or its exit status when it said nothing."""
+    if status is not None and status < 0:
+        return PynatsError(f"nats-server was killed by signal {-status}")
     last = next((line.strip() for line in reversed(lines) if line.strip()), f"exit status {status}")
     reason = _LOG_PREFIX.sub("", last)
     taken = re.search(r"listen tcp (\S+): bind: address already in use", reason)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from natscli.connection import classify
 from natscli.nats_py import errors as nats_errors
@@ -169,6 +170,32 @@ def test_a_file_that_is_not_there_is_found_before_connecting(pynats: Runner) -> 
         run = pynats("request", "x", "y", *flags, server="127.0.0.1:1")
         assert run.status == 2, run.stderr
         one_line(run)
+
+
+def test_tls_files_that_cannot_be_used_are_named(
+    pynats: Runner, certificates: Certificates, tmp_path: Path
+) -> None:
+    key = serialization.load_pem_private_key(certificates.client_key.read_bytes(), None)
+    encrypted = tmp_path / "encrypted.pem"
+    encrypted.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"s3cr3t-k"),
+        )
+    )
+    cert = str(certificates.client_cert)
+    for flags, what in (
+        (["--tlscert", cert, "--tlskey", "gone.pem"], "no such file or directory (gone.pem)"),
+        (
+            ["--tlscert", cert, "--tlskey", str(encrypted)],
+            f"cannot use {cert} with {encrypted}: not PEM, or encrypted",
+        ),
+        (["--tlsca", str(encrypted)], f"cannot use {encrypted}: "),
+    ):
+        run = pynats("request", "x", "y", *flags, server="127.0.0.1:1")
+        assert run.status == 2
+        assert what in one_line(run)
 
 
 def test_the_server_shows_the_connection_name(
