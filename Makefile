@@ -19,7 +19,7 @@ demo: $(READY)  ## start a server and run a reply and a request for real
 test: $(READY)  ## the whole suite, against real servers; ARGS='-k name' runs a part
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-test-all:  ## the suite on every Python from 3.10 to 3.13 that this machine has
+test-all:  ## the suite on every Python from 3.10 to 3.13 that is here, and with the lowest dependencies
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10 or newer" >&2; exit 1; }
 	@$(PYTHON) -m scripts.test_all $(ARGS)
 

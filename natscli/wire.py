@@ -23,7 +23,7 @@ from natscli.message import headers
 from natscli.transport import READ_SIZE, Transport
 
 #: nats-py releases that `BatchParser` was compared with, message by message; see tests/test_wire.py.
-TESTED = ((2, 14), (2, 17))
+TESTED = ((2, 15), (2, 17))
 
 #: Bytes from which on copying costs more than anything else that is done with a message.
 LARGE = 32 * 1024

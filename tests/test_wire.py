@@ -351,7 +351,8 @@ def test_the_same_to_many_is_encoded_like_anything_else() -> None:
 @pytest.mark.parametrize(
     ("version", "supported"),
     [
-        ("2.14.0", True),
+        ("2.14.0", False),
+        ("2.15.0", True),
         ("2.16.3", True),
         ("2.13.1", False),
         ("2.17.0", False),
