@@ -22,6 +22,8 @@ from natscli.wire import Message
 #: Linux takes at most 128 KiB in one variable (MAX_ARG_STRLEN), its name included.
 _LARGEST_VARIABLE = 128 * 1024 - 64
 _SUBJECT, _BODY = b"NATS_REQUEST_SUBJECT=", b"NATS_REQUEST_BODY="
+#: How long (seconds) killing waits for programs that are just being started.
+_PATIENCE = 1.0
 
 
 class Command:
@@ -47,8 +49,9 @@ class Command:
         self._environ = [v for v in variables if not v.startswith((_SUBJECT, _BODY))]
         self._path = environ.get("PATH")
         self._running: set[int] = set()
-        self._lock = threading.Lock()
-        self._stopped = False
+        self._starting = 0
+        self._stopped = threading.Event()
+        self._changed = threading.Condition()
         self._program = ""
         if words[0].is_static:
             name = os.fsdecode(words[0].format)
@@ -80,15 +83,15 @@ class Command:
 
     def kill(self) -> None:
         """Kill what runs, with all it started itself, and run nothing more."""
-        with self._lock:
-            self._stopped = True
+        with self._changed:
+            self._stopped.set()
+            # Those have no number yet, and the program may end before their threads run again.
+            self._changed.wait_for(lambda: not self._starting, _PATIENCE)
             for pid in self._running:
                 with suppress(OSError):
                     os.killpg(pid, signal.SIGKILL)
 
     def _run(self, argv: list[bytes], subject: bytes, payload: bytes, limit: int) -> tuple[int, bytes, int]:
-        if self._stopped:
-            raise InterruptedError(errno.EINTR, "stopped")
         environ = [*self._environ, _SUBJECT + subject]
         fits = len(payload) <= _LARGEST_VARIABLE and b"\0" not in payload
         with _standard_input(payload) as stdin:
@@ -107,7 +110,7 @@ class Command:
             try:
                 os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
             finally:
-                with self._lock:
+                with self._changed:
                     self._running.discard(pid)
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         return status, output, size
@@ -119,18 +122,33 @@ class Command:
             raise FileNotFoundError(errno.ENOENT, "not found, or not executable", argv[0])
         stdout, written = os.pipe()
         try:
-            pid = self._start(os.fsencode(program), argv, environ, stdin, written)
+            pid = self._begin(os.fsencode(program), argv, environ, stdin, written)
         except BaseException:
             os.close(stdout)
             raise
         finally:
             os.close(written)
-        with self._lock:
-            self._running.add(pid)
-            if self._stopped:  # meanwhile, and whoever killed did not know of this one
-                with suppress(OSError):
-                    os.killpg(pid, signal.SIGKILL)
         return pid, stdout
+
+    def _begin(self, program: bytes, argv: list[bytes], environ: list[bytes], stdin: int, stdout: int) -> int:
+        """Start it so that `kill` knows of it all the time: it may come between the start and the number."""
+        with self._changed:
+            if self._stopped.is_set():
+                raise InterruptedError(errno.EINTR, "stopped")
+            self._starting += 1
+        pid = 0
+        try:
+            pid = self._start(program, argv, environ, stdin, stdout)
+        finally:
+            with self._changed:
+                self._starting -= 1
+                if pid:
+                    self._running.add(pid)
+                    if self._stopped.is_set():  # whoever killed may have stopped waiting for this one
+                        with suppress(OSError):
+                            os.killpg(pid, signal.SIGKILL)
+                self._changed.notify_all()
+        return pid
 
 
 @contextmanager

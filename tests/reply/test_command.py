@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -209,6 +211,47 @@ def test_kill_ends_what_runs_and_what_that_started_and_starts_nothing_more(tmp_p
     assert results == [(b"", failed(problem), problem)]
     until(lambda: not [pid for pid in map(int, pids.read_text().split()) if process_exists(pid)])
     assert answer(responder)[2] == "cannot run the command: stopped"
+
+
+def test_kill_ends_also_what_is_just_being_started() -> None:
+    responder = command("sleep 1000")
+    start, pids = responder._start, list[int]()
+
+    def start_slowly(*arguments: Any) -> int:
+        pids.append(start(*arguments))
+        time.sleep(0.2)  # as a thread that does not get its turn
+        return pids[0]
+
+    responder._start = start_slowly  # type: ignore[assignment]
+    with patch.object(os, "killpg", wraps=os.killpg) as killed:
+        thread = threading.Thread(target=answer, args=(responder,))
+        thread.start()
+        until(lambda: bool(pids))
+        responder.kill()
+        assert killed.called  # by now: the program may end here, and its threads with it
+    thread.join(30)
+    assert not process_exists(pids[0])
+
+
+def test_kill_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("natscli.reply.command._PATIENCE", 0.01)
+    responder = command("sleep 1000")
+    start, entered, go_on = responder._start, threading.Event(), threading.Event()
+
+    def start_later(*arguments: Any) -> int:
+        entered.set()
+        go_on.wait(30)
+        return start(*arguments)
+
+    responder._start = start_later  # type: ignore[assignment]
+    results: list[tuple[bytes, dict[str, str], str]] = []
+    thread = threading.Thread(target=lambda: results.append(answer(responder)))
+    thread.start()
+    entered.wait(30)
+    responder.kill()
+    go_on.set()
+    thread.join(30)
+    assert results[0][2] == f"command failed: killed by signal {int(signal.SIGKILL)}"
 
 
 def test_a_sigchld_that_is_ignored_does_not_hide_how_a_command_ended() -> None:
