@@ -62,22 +62,22 @@ class Command:
     def answer(self, message: Message, number: int, limit: int) -> tuple[Message, str]:
         """Run it for one request; blocks. Gives the reply, and what went wrong or an empty string.
 
-        Of more output than `limit` bytes nothing is kept.
+        More output than `limit` bytes is not read: the command's pipe is closed, as `head` does.
         """
         subject, reply, _, payload = message
         facts = Facts(number, subject, payload)
         try:
             argv = [word.fill(facts) for word in self._words]
-            status, output, size = self._run(argv, subject, payload, limit)
+            status, output = self._run(argv, subject, payload, limit)
         except Exception as error:  # whatever it is, the requester gets an answer
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            output, problems = b"", [f"cannot run the command: {reason.lower()}"]
+            output, problem = b"", f"cannot run the command: {reason.lower()}"
         else:
-            problems = [_status_words(status)] if status else []
-            if size > limit:
-                problems.append(f"the output has {size} bytes, the server takes {limit}")
-        if problems:
-            problem = "; ".join(problems)
+            problem = _status_words(status) if status else ""
+            if output is None:  # then the status only says what the closed pipe did to it
+                output = b""
+                problem = f"the output has more than {limit} bytes, which is all the server takes"
+        if problem:
             return (reply, b"", headers.service_error(problem, 500), output), problem
         return (reply, b"", header_block(self._header.fill(facts)), output), ""
 
@@ -91,7 +91,7 @@ class Command:
                 with suppress(OSError):
                     os.killpg(pid, signal.SIGKILL)
 
-    def _run(self, argv: list[bytes], subject: bytes, payload: bytes, limit: int) -> tuple[int, bytes, int]:
+    def _run(self, argv: list[bytes], subject: bytes, payload: bytes, limit: int) -> tuple[int, bytes | None]:
         environ = [*self._environ, _SUBJECT + subject]
         fits = len(payload) <= _LARGEST_VARIABLE and b"\0" not in payload
         with _standard_input(payload) as stdin:
@@ -103,7 +103,7 @@ class Command:
                     raise
                 pid, stdout = self._spawn(argv, environ, stdin)
         try:
-            output, size = _read(stdout, limit)
+            output = _read(stdout, limit)
         finally:
             os.close(stdout)
             # Not reaped while somebody may kill it, so that its number is not another's yet.
@@ -113,7 +113,7 @@ class Command:
                 with self._changed:
                     self._running.discard(pid)
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        return status, output, size
+        return status, output
 
     def _spawn(self, argv: list[bytes], environ: list[bytes], stdin: int) -> tuple[int, int]:
         """Start it; gives its number and what it writes to."""
@@ -171,16 +171,15 @@ def _standard_input(payload: bytes) -> Iterator[int]:
             yield file.fileno()
 
 
-def _read(descriptor: int, limit: int) -> tuple[bytes, int]:
-    """All that comes, if it is `limit` bytes at most, and how much it was."""
+def _read(descriptor: int, limit: int) -> bytes | None:
+    """All that comes, or None once it is more than `limit` bytes."""
     chunks, size = [], 0
     while chunk := os.read(descriptor, 1 << 16):
         size += len(chunk)
-        if size <= limit:
-            chunks.append(chunk)
-        else:
-            chunks.clear()
-    return b"".join(chunks), size
+        if size > limit:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _status_words(status: int) -> str:

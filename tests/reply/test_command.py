@@ -157,10 +157,27 @@ def test_a_request_that_no_argument_can_hold_is_answered_with_an_error() -> None
     assert answer(responder, b"x" * 200_000) == (b"", failed(problem), problem)
 
 
-def test_output_over_the_limit_is_not_kept() -> None:
-    output, lines, problem = answer(command(python("print('x' * 999_999)")), limit=500_000)
-    assert problem == "the output has 1000000 bytes, the server takes 500000"
-    assert (output, lines) == (b"", failed(problem))
+TOO_MUCH = "the output has more than 500000 bytes, which is all the server takes"
+
+
+@pytest.mark.parametrize("line", ["yes", "head -c 500001 /dev/zero", "sh -c 'yes; exit 3'",
+                                  python("while True: print('x' * 999)")])  # fmt: skip
+def test_output_over_the_limit_is_neither_kept_nor_read_to_its_end(line: str) -> None:
+    assert answer(command(line), limit=500_000) == (b"", failed(TOO_MUCH), TOO_MUCH)
+
+
+def test_output_of_just_the_limit_is_the_reply() -> None:
+    assert answer(command("head -c 500000 /dev/zero"), limit=500_000) == (bytes(500_000), {}, "")
+
+
+def test_a_command_that_goes_on_without_its_output_is_waited_for(tmp_path: Path) -> None:
+    line = f"sh -c 'trap \"\" PIPE; head -c 600000 /dev/zero; sleep 0.2; touch {tmp_path}/done'"
+    assert answer(command(line), limit=500_000)[2] == TOO_MUCH
+    assert (tmp_path / "done").exists()
+
+
+def test_output_that_a_child_holds_open_is_read_to_its_end() -> None:
+    assert answer(command("sh -c '(sleep 0.2; echo late) & echo early'"))[0] == b"early\nlate\n"
 
 
 def test_a_command_need_not_read_its_input() -> None:
