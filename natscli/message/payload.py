@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -33,11 +34,9 @@ def read_all(stream: BinaryIO, where: str = _STDIN) -> bytes:
     Raises:
         InputError: more than any server takes as one payload, or standard input that cannot be read.
     """
-    # Not read(): it would ask a terminal once more after the end, which is then to be typed twice.
-    read = getattr(stream, "read1", stream.read)
     chunks, size = [], 0
     try:
-        while chunk := read(1 << 20):
+        for chunk in _chunks(stream, 1 << 20):
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST:
@@ -75,11 +74,8 @@ def read_lines(
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    # The file below the buffer: a thread that waits in a buffered read holds its lock, and Python dies of that at
-    # the end of the program.
-    source = getattr(stream, "raw", stream)
     parts: list[bytes] = []
-    while chunk := source.read(1 << 16):
+    for chunk in _chunks(stream, 1 << 16):
         *ends, rest = chunk.split(b"\n")
         for end in ends:
             parts.append(end)
@@ -91,6 +87,18 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
                 raise _too_large(_STDIN)
     if parts:
         yield b"".join(parts).removesuffix(b"\r")
+
+
+def _chunks(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """What comes of a stream, at most `size` bytes at a time, until its end."""
+    # The file below the buffer: a thread that waits in a buffered read holds its lock, and Python dies of that at the
+    # end of the program. Nor does the buffer tell the end from "nothing for now".
+    source = getattr(stream, "raw", stream)
+    while (chunk := source.read(size)) != b"":
+        if chunk is None:  # somebody else made it non-blocking: pipes and terminals are shared
+            select.select([source], [], [])
+        else:
+            yield chunk
 
 
 def _too_large(where: str) -> InputError:

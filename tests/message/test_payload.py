@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import os
 import queue
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -81,6 +84,25 @@ def test_lines_lose_their_breaks_and_nothing_else(data: bytes, expected: list[by
 def test_lines_of_any_length_come_whole(sizes: list[int]) -> None:
     expected = [bytes([65 + i]) * size for i, size in enumerate(sizes)]
     assert lines(io.BytesIO(b"".join(line + b"\n" for line in expected))) == [*expected, None]
+
+
+@pytest.mark.parametrize("read", [payload.read_all, lines])
+def test_a_stream_that_has_nothing_for_now_is_not_at_its_end(read: Callable[[BinaryIO], object]) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+
+    def feed() -> None:
+        with open(writing, "wb", buffering=0) as pipe:
+            for line in (b"one\n", b"two\n"):
+                time.sleep(0.1)
+                pipe.write(line)
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    with open(reading, "rb") as stream:
+        assert read(stream) in (b"one\ntwo\n", [b"one", b"two", None])
+    thread.join()
 
 
 def test_the_reader_stays_at_most_so_far_ahead() -> None:
