@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from natscli.errors import InputError
+from natscli.message.payload import LARGEST
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+#: A letter for each byte. The first eight come a little more often, which does not matter for filler.
+_FILLER = (_LETTERS * 5)[:256]
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
@@ -65,7 +68,7 @@ _TRANSLATE: dict[str, Field] = {"Subject": lambda facts: facts.subject}
 
 def _random(shortest: int, longest: int) -> Field:
     low, high = sorted((shortest, longest))
-    return lambda facts: bytes(random.choices(_LETTERS, k=random.randint(low, high)))
+    return lambda facts: random.randbytes(random.randint(low, high)).translate(_FILLER)
 
 
 def _token(index: int) -> Field:
@@ -97,7 +100,7 @@ def compile_template(text: str, where: str, *, reply: bool, enabled: bool = True
     """Compile `text`; `reply` allows `{{Request}}` and the subject's tokens; not `enabled` leaves it as it is.
 
     Raises:
-        InputError: an unknown name, with its position.
+        InputError: an unknown name or too large a number, with its position.
     """
     return _template(_parse(text, where, _REPLY if reply else _REQUEST) if enabled else [text])
 
@@ -110,7 +113,7 @@ def compile_command(
     With `translate`, `{{Subject}}` is what can be filled in, else all that a reply can.
 
     Raises:
-        InputError: quotes that do not close, nothing to run, or an unknown name in a template.
+        InputError: quotes that do not close, nothing to run, or a template that is wrong.
     """
     parts = list(_parse(line, where, _TRANSLATE if translate else _REPLY)) if enabled else [line]
     marked = "".join(part if isinstance(part, str) else f"\0{i}\0" for i, part in enumerate(parts))
@@ -157,13 +160,12 @@ def _template(parts: Iterable[str | Field]) -> Template:
 def _field(action: str, position: int, where: str, known: Mapping[str, Field]) -> Field:
     words = action.replace("(", " ").replace(")", " ").replace(",", " ").split()
     name = words[0].removeprefix(".") if words else ""
-    numbers = [int(word) for word in words[1:] if word.isdecimal()]
     if len(words) == 1 and name in known:
         return known[name]
-    if known is not _TRANSLATE and name == "Random" and len(words) == 3 and len(numbers) == 2:
-        return _random(*numbers)
+    if known is not _TRANSLATE and name == "Random" and len(words) == 3 and "".join(words[1:]).isdecimal():
+        return _random(_number(words[1], position, where), _number(words[2], position, where))
     if known is _REPLY and len(words) == 1 and words[0].isdecimal():
-        return _token(int(words[0]))
+        return _token(_number(words[0], position, where))
     names = [name for name in known if name != "Cnt"]
     names += ["Random MIN MAX"] if known is not _TRANSLATE else []
     names += ["0", "1", "..."] if known is _REPLY else []
@@ -173,3 +175,15 @@ def _field(action: str, position: int, where: str, known: Mapping[str, Field]) -
         where=where,
         hint=f"known are: {', '.join(names)}{advice}",
     )
+
+
+def _number(digits: str, position: int, where: str) -> int:
+    # Of thousands of digits Python makes no number, and of many it takes long.
+    number = int(digits) if len(digits) <= len(str(LARGEST)) else LARGEST + 1
+    if number > LARGEST:
+        raise InputError(
+            f"too large a number in the template at character {position}",
+            where=where,
+            hint=f"at most {LARGEST}, the most bytes that any server takes",
+        )
+    return number

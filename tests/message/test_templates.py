@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import threading
 import time
 
@@ -125,6 +126,23 @@ def test_anything_else_is_refused_with_its_position(text: str, position: int) ->
     with pytest.raises(InputError, match=f"at character {position}$") as caught:
         compile_template(text, "BODY", reply=False)
     assert caught.value.where == "BODY"
+
+
+@pytest.mark.parametrize("number", ["67108865", "9999999999", "9" * 26, "9" * 5000])
+@pytest.mark.parametrize("text", ["a {{Random 1 %s}}", "a {{Random %s 1}}", "a {{%s}}"])
+def test_a_number_larger_than_any_payload_is_refused(text: str, number: str) -> None:
+    with pytest.raises(InputError, match=r"^too large a number in the template at character 3$") as caught:
+        compile_template(text % number, "BODY", reply=True)
+    assert "at most 67108864" in caught.value.hint
+
+
+def test_as_much_as_any_server_takes_can_be_random() -> None:
+    template = compile_template("{{Random 67108864 67108864}}", "BODY", reply=False)
+    assert len(template.fill(Facts(0))) == 64 * 1024 * 1024
+
+
+def test_every_letter_comes_in_what_is_random() -> None:
+    assert sorted(set(fill("{{Random 99999 99999}}"))) == sorted(string.ascii_letters + string.digits)
 
 
 def test_the_hint_says_what_is_known() -> None:
