@@ -57,7 +57,11 @@ def _pretty_json(payload: bytes) -> str:
         return ""
     try:
         data = json.loads(
-            payload.decode(), object_pairs_hook=_object, parse_float=_float, parse_constant=_float
+            payload.decode(),
+            object_pairs_hook=_object,
+            parse_int=_int,
+            parse_float=_float,
+            parse_constant=_float,
         )
         shown, size = [], 0
         for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(data):
@@ -76,6 +80,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         raise ValueError
     return members
+
+
+def _int(literal: str) -> int:
+    """Raises ValueError for -0, which Python has no integer for, and for thousands of digits."""
+    if literal == "-0":
+        raise ValueError
+    return int(literal)
 
 
 def _float(literal: str) -> float:

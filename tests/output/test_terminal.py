@@ -38,6 +38,8 @@ def test_json_is_pretty_printed_and_coloured() -> None:
     [
         b'{"a": 1, "a": 2}',
         b'{"a": 1.10}',
+        b"[-0]",
+        b"[" + b"9" * 5000 + b"]",
         b'{"a": 1e400}',
         b'{"a": NaN}',
         b'{"a": 1',
