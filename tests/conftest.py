@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -70,7 +71,11 @@ def spawn(runner: Runner) -> Callable[..., Program]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The controller makes the folder that all workers put the outputs they captured into."""
+    """The controller makes the folder that all workers put the outputs they captured into.
+
+    Under nohup, a hang-up signal would be ignored by every program that is tested.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not hasattr(config, "workerinput"):
         os.environ[OUTPUTS_VARIABLE] = tempfile.mkdtemp(prefix="pynats-test-outputs-")
 

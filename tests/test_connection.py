@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from natscli.connection import classify
+from natscli.connection import _next_server, classify
 from natscli.nats_py import errors as nats_errors
+from tests.asking import Asker
 from tests.certificates import Certificates
 from tests.programs import Program, Run, Runner
 from tests.servers import Server, free_port
@@ -268,6 +273,50 @@ def test_a_very_long_reply_subject_does_not_end_a_responder(
         reply.wait_for("Reconnected")
     assert "maximum control line exceeded" in reply.stderr_text()
     assert pynats("request", "e", "x", server=nats_server).status == 0
+
+
+def test_replies_that_were_lost_while_there_was_no_connection_are_counted(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory()
+    reply = spawn("reply", "lost", "y" * 100_000, "--sleep", "10ms", server=server)
+    with Asker(server) as asker:
+        os.kill(reply.pid, signal.SIGSTOP)
+        asker.send("lost", *[b"x"] * 100)
+        asker.ask("nobody", b"")  # so the server has them
+        time.sleep(0.3)
+    server.stop()
+    os.kill(reply.pid, signal.SIGCONT)
+    reply.wait_for("Disconnected")
+    time.sleep(0.5)
+    server.start()
+    reply.wait_for("replies were lost while there was no connection")
+
+
+def test_a_refusal_when_reconnecting_is_told_once(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    config = 'authorization {{ user: a, password: "{}" }}'
+    server = server_factory(config.format("s3cr3t-1"))
+    reply = spawn("reply", "x", "y", "--user", "a", "--password", "s3cr3t-1", server=server)
+    server.restart(config.format("s3cr3t-2"))
+    reply.wait_for("still trying")
+    tries = server.log().count("authentication error")
+    reply.wait_until(lambda: server.log().count("authentication error") > tries + 2, "more tries")
+    assert reply.stderr_text().count("still trying") == 1
+
+
+def test_reconnecting_takes_longer_each_time() -> None:
+    def pauses(*reconnects: int) -> list[float]:
+        return [_next_server([SimpleNamespace(reconnects=n)], {})[1] for n in reconnects]
+
+    assert pauses(0) == [0.0]
+    for _ in range(50):
+        first, second, fourth, last = pauses(1, 2, 4, 100)
+        assert 0.07 < first < 0.13 < 0.14 < second < 0.26
+        assert 0.59 < fourth < 1.01 < 3.74 < last < 6.26
+    often, rarely = SimpleNamespace(reconnects=3), SimpleNamespace(reconnects=0)
+    assert _next_server([often, rarely], {}) == (rarely, 0.0)
 
 
 def test_a_permission_that_is_missing_is_refused_at_once(

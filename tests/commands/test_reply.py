@@ -325,6 +325,18 @@ def test_ctrl_c_at_the_terminal_spares_the_commands(
     assert program.wait() == 0
 
 
+def test_a_hang_up_that_is_ignored_stays_so(spawn: Spawn, asker: Asker, subject: str) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        program = spawn("reply", subject, "x", server=asker.url)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    program.send_signal(signal.SIGHUP)
+    for _ in range(3):
+        assert asker.ask(subject, b"")[0].payload == b"x"
+    assert program.status is None
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_second_signal_stops_at_once(
     spawn: Spawn, asker: Asker, subject: str, tmp_path: Path, number: int
