@@ -58,6 +58,16 @@ SECRET_KEYS = frozenset({"password", "token", "user_jwt", "user_seed"})
 #: Keys that hold a path or a reference, but may hold the credentials themselves as `data:;base64,...`.
 _LOCATIONS = frozenset({"creds", "nkey"})
 
+#: The kinds of credentials by the key that each is known by, and all keys it is made of.
+KINDS: dict[str, tuple[str, ...]] = {
+    "user": ("user", "password"),
+    "token": ("token",),
+    "creds": ("creds",),
+    "nkey": ("nkey",),
+    "nsc": ("nsc",),
+    "user_jwt": ("user_jwt", "user_seed"),
+}
+
 #: What makes the name of an unknown key look like that of a secret.
 _SECRET_WORDS = ("password", "secret", "token", "seed", "jwt")
 
@@ -134,11 +144,11 @@ def credential_kinds(context: Context) -> tuple[str, ...]:
     Own `creds` win over those that the legacy `nsc` key finds, so the two together are one kind. A token may
     go along with creds, an nkey or a JWT, as auth callout servers want it, but not with a user.
     """
-    kinds = [key for key in ("user", "creds", "nkey", "nsc", "user_jwt") if getattr(context, key)]
+    kinds = [kind for kind in KINDS if getattr(context, kind)]
     if "nsc" in kinds and "creds" in kinds:
         kinds.remove("nsc")
-    if context.token and kinds in ([], ["user"]):
-        kinds.append("token")
+    if "token" in kinds and "user" not in kinds and len(kinds) > 1:
+        kinds.remove("token")
     return tuple(kinds)
 
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,7 @@ def test_a_user_takes_over_the_stored_password(ok: Callable[..., Run], contexts:
     ("arguments", "names"),
     [
         (("--user", "u", "--password", f"{SECRET}-p", "--creds", "f"), "user and creds"),
-        (("--token", f"{SECRET}-t", "--nkey", "f"), "token and nkey"),
+        (("--user", f"{SECRET}-u", "--nkey", "f"), "user and nkey"),
         (("--user", f"{SECRET}-u", "--token", f"{SECRET}-t"), "user and token"),
         (("--jwt", f"{SECRET}-j", "--creds", "f"), "creds and jwt"),
     ],
@@ -235,6 +236,29 @@ def test_credentials_of_another_kind_replace_the_stored_ones(
     done = ok("add", "x", "--token", f"{SECRET}-t2")
     assert contexts.load("x") == Context(url="h", token=f"{SECRET}-t2")
     assert "replaced the stored credentials (user) by those given (token)" in done.errors
+
+
+@pytest.mark.parametrize("option", ["creds", "nkey", "jwt"])
+def test_a_token_goes_along_with_all_but_a_user(
+    option: str, ok: Callable[..., Run], contexts: Contexts
+) -> None:
+    key = "user_jwt" if option == "jwt" else option
+    both = replace(Context(url="h", token=f"{SECRET}-t"), **{key: "env://X"})  # type: ignore[arg-type]
+    ok("add", "x", "-s", "h", f"--{option}", "env://X", "--token", f"{SECRET}-t")
+    ok("add", "y", "-s", "h", f"--{option}", "env://X")
+    done = ok("add", "y", "--token", f"{SECRET}-t")
+    ok("add", "z", "-s", "h", "--token", f"{SECRET}-t")
+    ok("add", "z", f"--{option}", "env://X")
+    assert contexts.load("x") == contexts.load("y") == contexts.load("z") == both
+    assert "replaced" not in done.stderr
+    ok("add", "x", "--user", "bob", "--password", "pw")
+    assert contexts.load("x") == Context(url="h", user="bob", password="pw")
+
+
+def test_a_user_without_a_password_replaces_like_any_user(ok: Callable[..., Run], contexts: Contexts) -> None:
+    contexts.put("x", Context(url="h", user="old", creds="f"))
+    ok("add", "x", "--user", f"{SECRET}-user")
+    assert contexts.load("x") == Context(url="h", token=f"{SECRET}-user")
 
 
 def test_a_relative_path_is_kept_as_an_absolute_one(
