@@ -165,7 +165,7 @@ def ask_and_hide(app: App) -> None:
     Raises:
         InputError: there is no terminal to ask at.
     """
-    from natscli.settings import url_secrets
+    from natscli.contexts.format import url_secrets
 
     flags = app.flags
     secrets = [flags[name] for name in ("password", "token", "jwt", "seed") if flags.get(name, "-") != "-"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from natscli.contexts.format import DEFAULT_URL, split_urls, url_secrets
 from natscli.duration import parse_duration
 from natscli.errors import InputError
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEFAULT_URL = "nats://127.0.0.1:4222"
 DEFAULT_TIMEOUT = 5.0
 
 
@@ -213,27 +212,6 @@ def _credentials(layers: list[dict[str, Value[Any]]]) -> dict[str, Value[Any]]:
         if not kind and not token and part in layers[0]:
             raise InputError(f"--{part} without --{owner}", where=layers[0][part].source)
     return chosen
-
-
-def split_urls(urls: str) -> list[str]:
-    """The URLs in a comma-separated list; a comma in a password, before an `@`, ends none."""
-    found: list[str] = []
-    for part in re.split(r",(?=[A-Za-z0-9+.-]+://)", urls):
-        userinfo, at, hosts = part.rpartition("@")
-        first, *others = hosts.split(",")
-        found += [f"{userinfo}{at}{first}", *others]
-    return found
-
-
-def url_secrets(urls: str) -> list[str]:
-    """What must not be shown of URLs: user and password or token, as written and decoded."""
-    from urllib.parse import unquote
-
-    found = []
-    for url in split_urls(urls):
-        userinfo = url.rpartition("@")[0].rpartition("://")[2]
-        found += [part for part in (userinfo, userinfo.partition(":")[2]) if part]
-    return found + [unquote(part) for part in found if "%" in part]
 
 
 _SCHEMES = ("nats", "tls", "ws", "wss")

@@ -14,11 +14,11 @@ from natscli.contexts.changes import apply
 from natscli.contexts.checks import problems
 from natscli.contexts.credentials import embed as embedded
 from natscli.contexts.credentials import scheme_of
-from natscli.contexts.format import Context, secrets
+from natscli.contexts.format import Context, secrets, split_urls
 from natscli.contexts.store import ContextStore
 from natscli.errors import InputError
 from natscli.params import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
-from natscli.settings import CONTEXT_KEYS, complete_url, split_urls
+from natscli.settings import CONTEXT_KEYS, complete_url
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,13 +10,13 @@ import click
 from natscli.cli import Command
 from natscli.commands.context_ls import screen
 from natscli.contexts.checks import exposed_files, origin, problem_of, problems
-from natscli.contexts.format import Context, redacted, secrets
+from natscli.contexts.format import DEFAULT_URL, Context, redacted, secrets
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import InputError
 from natscli.output.contexts import LABELS, Cell, as_json, show_table, to_json
 from natscli.params import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
-from natscli.settings import CONTEXT_KEYS, DEFAULT_URL, VARIABLES
+from natscli.settings import CONTEXT_KEYS, VARIABLES
 
 #: Environment variables that set what a key of a context sets, and win over it.
 _OVERRIDES = {CONTEXT_KEYS[s]: variable for s, variable in VARIABLES.items() if s in CONTEXT_KEYS}

@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from natscli.contexts.format import KINDS, Context, credential_kinds
+from natscli.contexts.format import DEFAULT_URL, KINDS, Context, credential_kinds
 from natscli.errors import InputError
-
-#: The server URL that the Go CLI writes into a context made without one.
-DEFAULT_URL = "nats://127.0.0.1:4222"
 
 
 def apply(existing: Context | None, given: Mapping[str, Any]) -> tuple[Context, list[str]]:

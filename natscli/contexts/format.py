@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -48,6 +49,9 @@ class Context:
         kinds = ", ".join(credential_kinds(self)) or "no credentials"
         return f"<Context {redact_urls(self.url)!r} ({kinds})>"
 
+
+#: The server when none is given; the Go CLI writes it into a context made without one.
+DEFAULT_URL = "nats://127.0.0.1:4222"
 
 #: The known keys in file order.
 KEYS = tuple(f.name for f in fields(Context) if f.name != "extra")
@@ -167,32 +171,40 @@ def secrets(context: Context) -> Iterator[str]:
             yield value.partition(",")[2]
         elif key in SECRET_KEYS and not scheme:
             yield value
-    for urls in (context.url, context.socks_proxy):
-        for _, userinfo, _ in _split_urls(urls):
-            if userinfo:
-                from urllib.parse import unquote
+    yield from url_secrets(context.url)
+    yield from url_secrets(context.socks_proxy)
 
-                for part in (userinfo, userinfo.partition(":")[2]):
-                    yield part
-                    yield unquote(part)
+
+def split_urls(urls: str) -> list[str]:
+    """The URLs in a comma-separated list; a comma in a password, before an `@`, ends none."""
+    found: list[str] = []
+    for part in re.split(r",(?=[A-Za-z0-9+.-]+://)", urls):
+        userinfo, at, hosts = part.rpartition("@")
+        first, *others = hosts.split(",")
+        found += [f"{userinfo}{at}{first}", *others]
+    return found
+
+
+def url_secrets(urls: str) -> list[str]:
+    """What must not be shown of URLs: user and password or token, as written and decoded."""
+    from urllib.parse import unquote
+
+    infos = [userinfo for _, userinfo, _ in map(_url_parts, split_urls(urls)) if userinfo]
+    found = [part for info in infos for part in (info, info.partition(":")[2]) if part]
+    return found + [unquote(part) for part in found if "%" in part]
 
 
 def redact_urls(urls: str) -> str:
     """Comma-separated URLs without user, password or token; also those without a scheme."""
-    return ",".join(f"{s}{MASK}@{rest}" if info else s + rest for s, info, rest in _split_urls(urls))
+    parts = map(_url_parts, split_urls(urls))
+    return ",".join(f"{scheme}{MASK}@{rest}" if info else scheme + rest for scheme, info, rest in parts)
 
 
-def _split_urls(urls: str) -> Iterator[tuple[str, str, str]]:
-    """Scheme, userinfo and the rest of each URL.
-
-    A comma is only taken for the end of a URL when a scheme follows or no `@` does: a password may hold one.
-    """
-    import re
-
-    for part in re.split(r",(?=[A-Za-z0-9+.-]+://)", urls):
-        scheme, separator, rest = part.partition("://") if "://" in part else ("", "", part)
-        userinfo, _, rest = rest.rpartition("@")
-        yield scheme + separator, userinfo, rest
+def _url_parts(url: str) -> tuple[str, str, str]:
+    """The scheme with its `://`, the userinfo and the rest."""
+    scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
+    userinfo, _, rest = rest.rpartition("@")
+    return scheme + separator, userinfo, rest
 
 
 def _redacted_value(key: str, value: Any) -> Any:

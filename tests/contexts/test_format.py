@@ -20,10 +20,13 @@ from natscli.contexts.format import (
     credential_kinds,
     dump,
     parse,
+    redact_urls,
     redacted,
     secrets,
+    url_secrets,
 )
 from natscli.errors import InputError
+from natscli.redaction import Redactor
 
 SAMPLES = sorted((Path(__file__).parent / "interop" / "nats" / "context").glob("*.json"))
 
@@ -245,3 +248,11 @@ def test_a_context_in_a_traceback_or_a_log_shows_no_secret() -> None:
     shown = repr(Context(url=f"nats://u:{SECRET}@h", user="u", password=SECRET, token=SECRET))
     assert SECRET not in shown
     assert "user" in shown
+
+
+@pytest.mark.parametrize("urls", [f"nats://u:{SECRET}://@a", f"nats://h,u:{SECRET}@a", f"u:x,{SECRET}@a,b"])
+def test_what_is_secret_in_urls_is_what_is_not_shown(urls: str) -> None:
+    redactor = Redactor()
+    redactor.add(*url_secrets(urls))
+    assert SECRET not in redactor.redact(urls)
+    assert SECRET not in redact_urls(urls)
