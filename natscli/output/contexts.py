@@ -97,15 +97,20 @@ def _drawn(title: str, headers: Sequence[str], rows: list[list[Cell]], color: bo
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.ROUNDED, show_header=bool(headers)
-    )
-    for number, header in enumerate(headers or rows[0]):
-        name = header if isinstance(header, str) else ""
-        table.add_column(name, style="bold cyan" if number == 0 else "", overflow="fold", no_wrap=number == 0)
-    for row in rows:
-        table.add_row(*(Text(c.text, "" if c.good is None else _GOOD if c.good else _BAD) for c in row))
     file = io.StringIO()
     system = "standard" if color else None
-    Console(file=file, force_terminal=True, color_system=system, highlight=False).print(table)  # type: ignore[arg-type]
+    console = Console(file=file, force_terminal=True, color_system=system, highlight=False)  # type: ignore[arg-type]
+    # Text, because a plain str would be read as markup.
+    table = Table(title=Text(title, "bold"), title_justify="left", box=box.ROUNDED, show_header=bool(headers))
+    texts = [[Text(c.text, "" if c.good is None else _GOOD if c.good else _BAD) for c in row] for row in rows]
+    # Names stay in one piece, unless that takes the room of the other columns.
+    short = max(row[0].cell_len for row in texts) <= console.width // 2
+    for number, header in enumerate(headers or [""] * len(texts[0])):
+        first = number == 0
+        table.add_column(
+            Text(header), style="bold cyan" if first else "", overflow="fold", no_wrap=first and short
+        )
+    for row in texts:
+        table.add_row(*row)
+    console.print(table)
     return file.getvalue()
