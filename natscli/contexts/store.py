@@ -8,6 +8,7 @@ read and a write is never lost to another pynats process; the Go CLI knows no lo
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -15,6 +16,8 @@ from natscli.contexts.format import Context, dump, parse
 from natscli.errors import InputError, PynatsError
 
 _LOCK_PATIENCE = 10.0
+#: Bytes that a file may have; contexts with embedded credentials have a few thousand.
+_LARGEST = 1 << 20
 
 
 def validate_name(name: str) -> None:
@@ -62,17 +65,22 @@ class ContextStore:
 
     def exists(self, name: str) -> bool:
         """Whether there is a file for `name`, whatever is in it. Raises InputError for an invalid name."""
-        return os.path.lexists(self.path(name))
+        try:
+            os.lstat(
+                self.path(name)
+            )  # os.path.lexists would take a folder that may not be searched for an empty one
+        except FileNotFoundError:
+            return False
+        return True
 
     def read(self, name: str) -> bytes:
         """The raw file contents, for `edit`.
 
         Raises:
-            InputError: the name is invalid or unknown.
+            InputError: the name is invalid or unknown, or what it names is no file or too large for a context.
         """
         try:
-            with open(self.path(name), "rb") as file:
-                return file.read()
+            return _read(self.path(name))
         except FileNotFoundError:
             raise self._unknown(name) from None
 
@@ -82,7 +90,9 @@ class ContextStore:
         Raises:
             InputError: the name is invalid or unknown, or the file is corrupt.
         """
-        data = self.read(name)
+        return self._parsed(name, self.read(name))
+
+    def _parsed(self, name: str, data: bytes) -> Context:
         try:
             return parse(data, self.path(name))
         except InputError as error:
@@ -109,8 +119,10 @@ class ContextStore:
         """
         path = self.path(name)
         with self._lock():
-            known = os.path.exists(path) and os.path.getsize(path) > 0
-            changed = change(self.load(name) if known else None)
+            data = b""
+            with suppress(FileNotFoundError):
+                data = _read(path)
+            changed = change(self._parsed(name, data) if data else None)
             _write(path, dump(changed))
         return changed
 
@@ -183,6 +195,12 @@ class ContextStore:
     def _unknown(self, name: str) -> InputError:
         from difflib import get_close_matches
 
+        if os.path.islink(self.path(name)):
+            return InputError(
+                f"context {name!r} is a link that leads nowhere",
+                where=self.path(name),
+                hint=f"pynats context rm {name}",
+            )
         if name == self.selected():
             return InputError(
                 f"the selected context {name!r} is gone",
@@ -235,10 +253,29 @@ class ContextStore:
             os.close(descriptor)
 
 
+def _read(path: str) -> bytes:
+    """The contents of a file, which may be anything: it neither waits for a FIFO nor reads without end.
+
+    Raises:
+        InputError: it is no regular file, or too large.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError("not a regular file", where=path)
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(_LARGEST + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > _LARGEST:
+        raise InputError(f"too large: the file has more than {_LARGEST >> 20} MiB", where=path)
+    return data
+
+
 def _read_name(path: str) -> str | None:
     try:
-        with open(path, "rb") as file:
-            return os.fsdecode(file.read().strip()) or None
+        return os.fsdecode(_read(path).strip()) or None
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
 

@@ -506,6 +506,18 @@ def test_a_context_is_removed_with_force(name: str, ok: Callable[..., Run], cont
     ok(name, "--force", "a")
 
 
+def test_rm_does_not_take_a_folder_that_cannot_be_searched_for_an_empty_one(
+    ctx: Callable[..., Run], contexts: Contexts
+) -> None:
+    contexts.root.mkdir()
+    (contexts.root / "context").symlink_to("context")  # for root too; bits that forbid it are not
+    done = ctx("rm", "-f", "good")
+    assert (done.status, done.errors) == (
+        1,
+        [f"pynats: error: too many levels of symbolic links ({contexts.path('good')})"],
+    )
+
+
 def test_rm_does_not_remove_without_being_sure(ctx: Callable[..., Run], contexts: Contexts) -> None:
     contexts.put("a", Context())
     done = ctx("rm", "a", stdin=b"y\n")

@@ -203,6 +203,50 @@ def test_a_link_to_nothing_gets_its_target(store: ContextStore, tmp_path: Path) 
     assert parse((tmp_path / "target.json").read_bytes(), "").url == "none"
 
 
+def test_a_link_to_nothing_is_said_to_be_one(store: ContextStore, tmp_path: Path) -> None:
+    link = put(store, "a", b"{}")
+    link.unlink()
+    link.symlink_to(tmp_path / "target.json")
+    with pytest.raises(InputError, match="context 'a' is a link that leads nowhere") as caught:
+        store.load("a")
+    assert (caught.value.where, caught.value.hint) == (str(link), "pynats context rm a")
+
+
+def test_a_folder_that_cannot_be_searched_is_not_taken_for_an_empty_one(
+    store: ContextStore, config_dir: Path
+) -> None:
+    config_dir.mkdir(parents=True)
+    folder = config_dir / "context"
+    folder.symlink_to(folder)  # for root too; bits that forbid it are not
+    with pytest.raises(OSError, match="symbolic links"):
+        store.exists("a")
+
+
+def test_what_is_no_regular_file_is_refused_and_left_alone(store: ContextStore, tmp_path: Path) -> None:
+    folder, device = put(store, "a", b"").parent, tmp_path / "device"
+    os.mkfifo(folder / "fifo.json")
+    os.mkfifo(device)
+    (folder / "link.json").symlink_to(device)
+    (folder / "folder.json").mkdir()
+    (folder / "zero.json").symlink_to("/dev/zero")
+    for name in ("folder", "fifo", "link", "zero"):
+        with pytest.raises(InputError, match="not a regular file") as caught:
+            store.load(name)
+        assert caught.value.where == store.path(name)
+    with pytest.raises(InputError, match="not a regular file"):
+        store.update("link", lambda old: Context())
+    assert stat.S_ISFIFO(device.stat().st_mode)
+
+
+def test_a_file_that_is_too_large_is_refused(store: ContextStore) -> None:
+    path = put(store, "a", b"{}".ljust(1 << 20))
+    assert store.load("a") == Context()
+    path.write_bytes(b"{}".ljust((1 << 20) + 1))
+    with pytest.raises(InputError, match="more than 1 MiB") as caught:
+        store.load("a")
+    assert caught.value.where == str(path)
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     store: ContextStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
