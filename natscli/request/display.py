@@ -54,6 +54,7 @@ class RequestDisplay:
         self._translator = translator
         self._untranslated: deque[Reply] = deque()
         self._untranslated_bytes = self._lost = 0
+        self._summed_up = False
         self._translation: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._sink = environment.sink
@@ -99,8 +100,9 @@ class RequestDisplay:
         self._environment.error(report)
 
     def summary(self, tally: Tally) -> None:
-        """Say what became of many requests."""
-        if self._many:
+        """Say what became of many requests, once: also when `finish` is cancelled after it did."""
+        if self._many and not self._summed_up:
+            self._summed_up = True
             for line in summary_lines(tally.sent, tally.answered, tally.failed, timings(tally.rtts)):
                 self._environment.note(line)
 

@@ -21,6 +21,9 @@ from natscli.output.replies import Reply
 from natscli.request.source import Question, Source
 from natscli.wire import Message
 
+#: Questions taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
+_MOST_AT_ONCE = 256
+
 
 @dataclass(frozen=True)
 class Expectation:
@@ -123,9 +126,11 @@ class Requester:
     def _fill(self) -> None:
         """Send as many requests as may be in flight; called whenever that may have changed."""
         sent: list[_Pending] = []
-        while len(self._pending) < self._concurrency and not self._done.done():
+        for _ in range(_MOST_AT_ONCE):
+            if len(self._pending) >= self._concurrency or self._done.done():
+                break
             if self._display.behind:
-                self._wait_for_display()
+                self._fill_in(0.01)
                 break
             try:
                 question = self._source.take()
@@ -140,6 +145,8 @@ class Requester:
                 self._fail([question], error)
             else:
                 sent.append(self._begin(question))
+        else:
+            self._fill_in(0)
         if sent:
             messages = [self._message(pending) for pending in sent]
             now = perf_counter_ns()
@@ -277,12 +284,12 @@ class Requester:
             self._fail_pending(refused, error)
             self._fill()
 
-    def _wait_for_display(self) -> None:
+    def _fill_in(self, seconds: float) -> None:
         if not self._waiting:
             self._waiting = True
-            self._loop.call_later(0.01, self._display_ready)
+            self._loop.call_later(seconds, self._fill_again)
 
-    def _display_ready(self) -> None:
+    def _fill_again(self) -> None:
         self._waiting = False
         self._fill()
 

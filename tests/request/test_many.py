@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.programs import Run, Runner
+from tests.programs import Program, Run, Runner
 from tests.request.responders import Answer, Request, Responders
 from tests.servers import Server
 
@@ -48,6 +50,18 @@ def test_the_summary_is_on_stderr_only(ask: Ask, responders: Responders, flag: s
     run = ask(responders(), "x", "--count", "2", flag)
     assert run.errors[0] == "Sent 2, answered 2, failed 0"
     assert b"Sent" not in run.stdout
+
+
+def test_ctrl_c_ends_a_run_whose_requests_are_all_refused(
+    spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "body").write_bytes(b"x" * 2_000_000)
+    program = spawn("request", "s", "--count", "1000000", "--body-file", str(tmp_path / "body"),
+                    ready="[#1]", server=nats_server)  # fmt: skip
+    assert program.stop(signal.SIGINT) == 130
+    summaries = re.findall(r"^Sent 0, answered 0, failed (\d+)", program.stderr_text(), re.MULTILINE)
+    assert len(summaries) == 1
+    assert int(summaries[0]) < 500_000
 
 
 def test_one_request_has_no_summary(ask: Ask, responders: Responders) -> None:
