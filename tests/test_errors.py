@@ -73,6 +73,12 @@ def test_a_known_secret_is_masked_wherever_it_stands(secret: str, before: str, a
     assert secret not in shown.replace(MASK, "") or secret in before + after or "://" in secret
 
 
+def test_of_a_secret_that_begins_with_another_nothing_is_left() -> None:
+    redactor = Redactor()
+    redactor.add("hunter", "hunter-and-more", "more")
+    assert redactor.redact("a hunter-and-more b hunter") == f"a {MASK} b {MASK}"
+
+
 def test_a_reference_is_no_secret() -> None:
     redactor = Redactor()
     redactor.add("env://NATS_PW")

@@ -85,6 +85,12 @@ def test_a_payload_that_is_too_much_together_with_the_rest_is_on_stdin_only() ->
     assert answer(command(python(code), ENVIRON | big), b"y" * 120_000) == (b"False 120000\n", {}, "")
 
 
+@pytest.mark.parametrize("payload", [b"mine", b"a\0b", b"x" * (128 * 1024)], ids=["small", "NUL", "128k"])
+def test_the_request_that_another_responder_answers_is_not_in_the_environment(payload: bytes) -> None:
+    outer = {"NATS_REQUEST_SUBJECT": "outer", "NATS_REQUEST_BODY": "outer"}
+    assert answer(command("env", ENVIRON | outer), payload)[0].count(b"outer") == 0
+
+
 def test_a_payload_that_is_not_utf_8_arrives_everywhere_unchanged() -> None:
     code = (
         "import os,sys; sys.stdout.buffer.write(os.environb[b'NATS_REQUEST_BODY']+os.fsencode(sys.argv[1]))"

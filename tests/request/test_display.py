@@ -8,7 +8,9 @@ from io import BytesIO
 import pytest
 
 from natscli.environment import Environment
-from natscli.output.replies import renderer
+from natscli.errors import PynatsError
+from natscli.output.replies import Reply, renderer
+from natscli.request import display as module
 from natscli.request.display import RequestDisplay
 from natscli.request.requester import Tally
 from natscli.request.translate import Translator
@@ -38,3 +40,23 @@ def test_the_summary_comes_once(environment: Environment) -> None:
 
     asyncio.run(run())
     assert errors(environment).count("Sent 0") == 1
+
+
+def test_replies_that_wait_for_their_translation_do_not_fill_the_memory(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_BYTES_UNTRANSLATED", 10_000)
+
+    async def run() -> None:
+        shown = display(environment, Translator("cat", environment.environ))
+        for number in range(1, 6):
+            shown.reply(Reply("s", 1, number, 0, None, b"%d" % number * 6_000, 0.0))
+        try:
+            await shown.finish(Tally())
+        finally:
+            shown.close()
+
+    with pytest.raises(PynatsError, match=r"could not keep up: 3$"):
+        asyncio.run(run())
+    assert isinstance(environment.stdout, BytesIO)
+    assert environment.stdout.getvalue().split() == [b"1" * 6_000, b"2" * 6_000]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,14 @@ def test_one_sample_is_all_of_them() -> None:
 
 def test_percentiles_are_nearest_ranks() -> None:
     assert timings(range(100, 0, -1)) == {"min": 1, "mean": 50, "p50": 50, "p90": 90, "p99": 99, "max": 100}
+
+
+@pytest.mark.parametrize(
+    ("count", "p50", "p90", "p99"), [(2, 1, 2, 2), (5, 3, 5, 5), (10, 5, 9, 10), (50, 25, 45, 50)]
+)
+def test_a_rank_between_two_values_is_that_of_the_larger(count: int, p50: int, p90: int, p99: int) -> None:
+    found = timings(range(1, count + 1))
+    assert (found["p50"], found["p90"], found["p99"]) == (p50, p90, p99)
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1))
