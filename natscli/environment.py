@@ -1,7 +1,7 @@
 """The world around the program as one object: streams, their terminals, variables, colours, secrets to hide.
 
-Made once, in `cli.py`; nothing else touches `sys.stdout`, `sys.stderr`, `sys.stdin` or `os.environ`, so a
-test can swap the whole of it.
+Made once, in `cli.py`; nothing else of a run touches `sys.stdout`, `sys.stderr`, `sys.stdin` or `os.environ`, so a
+test can swap the whole of it. What has no run, the Python API and shell completion, makes its own.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class Environment:
     @property
     def config_dir(self) -> str:
         """The folder shared with the Go CLI: `$XDG_CONFIG_HOME/nats` or `~/.config/nats` (ADR-21)."""
-        base = self.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+        home = self.environ.get("HOME") or os.path.expanduser("~")
+        base = self.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
         return os.path.join(base, "nats")
 
     def interactive(self) -> bool:

@@ -220,17 +220,3 @@ def parse_headers(values: tuple[str, ...]) -> list[tuple[str, str]]:
         headers.check(name.strip(), text.strip())
         pairs.append((name.strip(), text.strip()))
     return pairs
-
-
-__all__ = [
-    "DURATION",
-    "App",
-    "GroupedOption",
-    "ask_and_hide",
-    "connection_options",
-    "connection_settings",
-    "option",
-    "output_options",
-    "parse_headers",
-    "pass_app",
-]

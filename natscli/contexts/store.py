@@ -66,10 +66,10 @@ class ContextStore:
     def exists(self, name: str) -> bool:
         """Whether there is a file for `name`, whatever is in it. Raises InputError for an invalid name."""
         try:
-            os.lstat(
-                self.path(name)
-            )  # os.path.lexists would take a folder that may not be searched for an empty one
-        except FileNotFoundError:
+            os.lstat(self.path(name))
+        except (
+            FileNotFoundError
+        ):  # os.path.lexists would take a folder that may not be searched for an empty one
             return False
         return True
 
