@@ -28,13 +28,16 @@ def static(body: Template, header: HeaderTemplates) -> Respond:
 
 def _templated(body: Template, lines: Template) -> Respond:
     fill, fill_lines = body.fill, lines.fill
+    same = header_block(lines.format) if lines.is_static else b""
 
     def respond(batch: list[Message], first: int) -> list[Message]:
         answers: list[Message] = []
+        facts = Facts(0)  # one for all: making it takes as long as filling in a field
         for number, (subject, reply, _, payload) in enumerate(batch, first):
             if reply:
-                facts = Facts(number, subject, payload)
-                answers.append((reply, b"", header_block(fill_lines(facts)), fill(facts)))
+                facts.count, facts.subject, facts.request = number, subject, payload
+                block = header_block(fill_lines(facts)) if same == b"" else same
+                answers.append((reply, b"", block, fill(facts)))
         return answers
 
     return respond
