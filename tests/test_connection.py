@@ -244,6 +244,23 @@ def test_each_of_several_servers_gets_its_own_credentials(
     assert '"a"' not in second.log()
 
 
+def test_a_server_that_is_discovered_gets_the_credentials_of_the_one_given(
+    pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    port = free_port()
+    config = 'authorization {{ user: "a", password: "s3cr3t-p@" }}\ncluster {{ name: c, listen: "127.0.0.1:{}", {} }}'
+    first = server_factory(config.format(port, "routes: []"))
+    second = server_factory(config.format(-1, f'routes: ["nats://127.0.0.1:{port}"]'))
+    url, other = (server.url.replace("//", "//a:s3cr3t-p%40@") for server in (first, second))
+    reply = spawn("reply", "conn.found", "OK", server=url)
+    deadline = time.monotonic() + 20
+    while pynats("request", "conn.found", "x", server=other).status:  # until the two know each other
+        assert time.monotonic() < deadline
+    first.stop()
+    reply.wait_for(f"Reconnected to {second.url}")
+    assert pynats("request", "conn.found", "x", server=other).stdout == b"OK\n"
+
+
 @pytest.mark.parametrize("kind", ["hangs up", "answers 502"])
 def test_a_websocket_listener_reconnects_whatever_answers_meanwhile(
     pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server], kind: str
