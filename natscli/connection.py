@@ -82,7 +82,7 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
     if settings.socks_proxy:
         _check_socks(settings.socks_proxy.value, settings.socks_proxy.source)
     return Plan(
-        servers=servers,
+        servers=list(dict.fromkeys(servers)),  # nats-py would try one that is there twice without a pause
         options=options,
         timeout=settings.timeout.value,
         tls=context is not None or settings.tlsfirst.value,

@@ -307,16 +307,21 @@ def _plain_run(data: bytes) -> tuple[bytes, list[Message]] | None:
 
 
 class _ServerURL(ParseResult):
-    """A server URL with percent escapes in its user info decoded, which nats-py sends as they are."""
+    """A server URL with percent escapes in its user info decoded, which nats-py sends as they are.
+
+    Without any it has what it was `lent`: nats-py tells servers apart by the text, which must stay as it is.
+    """
+
+    lent: tuple[str | None, str | None] = None, None
 
     @property
     def username(self) -> str | None:
-        return unquote(super().username or "") or None
+        return unquote(super().username or "") or self.lent[0]
 
     @property
     def password(self) -> str | None:
         password = super().password
-        return None if password is None else unquote(password)
+        return self.lent[1] if password is None else unquote(password)
 
 
 class Client(nats_py.Client):  # type: ignore[misc]
@@ -336,7 +341,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
         self.batches = batches_supported() if batches is None else batches
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.dropped = 0
-        self._userinfo = ""
+        self._login: tuple[str | None, str | None] = None, None
         self._handlers: dict[bytes, tuple[Any, BatchHandler]] = {}
         self._publishing: set[asyncio.Task[None]] = set()
         if self.batches:
@@ -467,12 +472,11 @@ class Client(nats_py.Client):  # type: ignore[misc]
             await super()._process_err(words)
 
     async def _connect_to_server(self, s: Any) -> None:
-        userinfo, at, host = s.uri.netloc.rpartition("@")
-        if at:
-            self._userinfo = userinfo
-        elif s.discovered and self._userinfo:
-            s.uri = s.uri._replace(netloc=f"{self._userinfo}@{host}")
         s.uri = _ServerURL(*s.uri)
+        if s.uri.username:
+            self._login = s.uri.username, s.uri.password
+        elif s.discovered:
+            s.uri.lent = self._login
         if not self._transport and s.uri.scheme in ("nats", "tls") and (self.batches or self.socks_proxy):
             self._transport = Transport(self._taker, self.socks_proxy)
         try:

@@ -252,10 +252,12 @@ def test_a_server_that_is_discovered_gets_the_credentials_of_the_one_given(
     first = server_factory(config.format(port, "routes: []"))
     second = server_factory(config.format(-1, f'routes: ["nats://127.0.0.1:{port}"]'))
     url, other = (server.url.replace("//", "//a:s3cr3t-p%40@") for server in (first, second))
-    reply = spawn("reply", "conn.found", "OK", server=url)
-    deadline = time.monotonic() + 20
-    while pynats("request", "conn.found", "x", server=other).status:  # until the two know each other
+    deadline, told = time.monotonic() + 20, b""
+    while b":%d" % second.port not in told:  # until the first tells its clients of the second
         assert time.monotonic() < deadline
+        with socket.create_connection(("127.0.0.1", first.port)) as raw:
+            told = raw.recv(65536)
+    reply = spawn("reply", "conn.found", "OK", server=url)
     first.stop()
     reply.wait_for(f"Reconnected to {second.url}")
     assert pynats("request", "conn.found", "x", server=other).stdout == b"OK\n"
