@@ -13,7 +13,7 @@ def main() -> None:
     # What is imported stays, and messages are freed as they go: looking for garbage as often as Python does by
     # default is a tenth of the start-up time.
     gc.set_threshold(20_000, 20, 50)
-    from natscli.cli import main as run
+    from natscli.cli.root import main as run
 
     run()
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from natscli.connection import connect as connect_plan
-from natscli.connection import prepare
+from natscli.connection.connect import connect as connect_plan
+from natscli.connection.options import prepare
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.settings import Settings, resolve
-from natscli.wire import Client
+from natscli.wire.client import Client
 
 _log = logging.getLogger("natscli")
 

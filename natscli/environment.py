@@ -1,6 +1,6 @@
 """The world around the program as one object: streams, their terminals, variables, colours, secrets to hide.
 
-Made once, in `cli.py`; nothing else of a run touches `sys.stdout`, `sys.stderr`, `sys.stdin` or `os.environ`, so a
+Made once, in `cli/root.py`; nothing else of a run touches `sys.stdout`, `sys.stderr`, `sys.stdin` or `os.environ`, so a
 test can swap the whole of it. What has no run, the Python API and shell completion, makes its own.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, TextIO, cast
 
 from natscli.errors import Report
-from natscli.redaction import Redactor, redact_shapes
+from natscli.secrets.redaction import Redactor, redact_shapes
 
 _RED, _DIM, _CYAN, _RESET = "\x1b[1;31m", "\x1b[2m", "\x1b[36m", "\x1b[0m"
 

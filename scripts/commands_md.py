@@ -13,9 +13,10 @@ from pathlib import Path
 
 import click
 
-from natscli.cli import Group, cli
+from natscli.cli.groups import Group
+from natscli.cli.options import GroupedOption
+from natscli.cli.root import cli
 from natscli.errors import EXIT_STATUS_HELP
-from natscli.params import GroupedOption
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
 WIDTH = 80

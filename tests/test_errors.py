@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from natscli import errors
 from natscli.errors import ExitStatus, explain
-from natscli.redaction import MASK, Redactor, redact_shapes
+from natscli.secrets.redaction import MASK, Redactor, redact_shapes
 
 
 def test_the_exit_statuses_are_the_contract() -> None:

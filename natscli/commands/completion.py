@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import click
 
-from natscli.cli import Command
-from natscli.params import App, option, output_options, pass_app
+from natscli.cli.groups import Command
+from natscli.cli.options import App, option, output_options, pass_app
 
 SHELLS = ("bash", "zsh", "fish")
 

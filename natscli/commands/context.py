@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from natscli.cli import Group
-from natscli.params import connection_options
+from natscli.cli.groups import Group
+from natscli.cli.options import connection_options
 
-#: name -> (module, one line of help), as in `natscli.cli.COMMANDS`.
+#: name -> (module, one line of help), as in `natscli.cli.root.COMMANDS`.
 COMMANDS: dict[str, tuple[str, str]] = {
     "add": ("context_add", "Create a context, or change what is given of one."),
     "copy": ("context_add", "Copy a context under a new name."),

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from natscli.cli import Command
+from natscli.cli.groups import Command
+from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.commands.context_select import tell_selected
 from natscli.contexts.changes import apply
 from natscli.contexts.checks import problems
@@ -17,7 +18,6 @@ from natscli.contexts.credentials import scheme_of
 from natscli.contexts.format import Context, secrets, split_urls
 from natscli.contexts.store import ContextStore
 from natscli.errors import InputError
-from natscli.params import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.settings import CONTEXT_KEYS, complete_url
 
 F = TypeVar("F", bound=Callable[..., Any])

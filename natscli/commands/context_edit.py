@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 import click
 
-from natscli.cli import Command
+from natscli.cli.groups import Command
+from natscli.cli.options import App, complete_contexts, connection_options, pass_app
 from natscli.contexts.format import Context, credential_kinds, dump, parse, secrets
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import InputError, PynatsError, explain
-from natscli.params import App, complete_contexts, connection_options, pass_app
 
 
 @click.command(cls=Command, short_help="Edit a context, also a broken one, in your editor.")
@@ -79,7 +79,7 @@ def _edited(editor: list[str], copy: str, environment: Environment) -> Context:
         InputError: it is not valid; the message names line and column.
         PynatsError: the editor failed.
     """
-    from natscli.prompts import confirm
+    from natscli.secrets.prompts import confirm
 
     while True:
         _run(editor, copy)

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from natscli.cli import Command
+from natscli.cli.groups import Command
+from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.commands.context_ls import screen
 from natscli.contexts.checks import exposed_files, origin, problem_of, problems
 from natscli.contexts.format import DEFAULT_URL, Context, redacted, secrets
@@ -15,7 +16,6 @@ from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import InputError
 from natscli.output.contexts import LABELS, Cell, as_json, show_table, to_json
-from natscli.params import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.settings import CONTEXT_KEYS, VARIABLES
 
 #: Environment variables that set what a key of a context sets, and win over it.
@@ -43,7 +43,7 @@ def info(app: App, name: str | None, as_object: bool, try_it: bool, show_secrets
     selected = name == store.selected()
     results = None
     if try_it:
-        from natscli.probe import probe
+        from natscli.connection.probe import probe
 
         ask_and_hide(app)
         results = probe(environment, app.flags, store, [name])[name]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from natscli.cli import Command
+from natscli.cli.groups import Command
+from natscli.cli.options import App, connection_options, option, pass_app
 from natscli.contexts.format import Context, redact_urls
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment, clean
 from natscli.errors import InputError, explain
 from natscli.output.contexts import Screen, as_json, show_table, to_json
-from natscli.params import App, connection_options, option, pass_app
 
 
 @click.command(cls=Command, short_help="List the known contexts.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from natscli.cli import Command
+from natscli.cli.groups import Command
+from natscli.cli.options import App, complete_contexts, connection_options, option, pass_app
 from natscli.contexts.store import ContextStore
 from natscli.errors import InputError
-from natscli.params import App, complete_contexts, connection_options, option, pass_app
 
 
 @click.command(cls=Command, short_help="Remove a context.")
@@ -30,7 +30,7 @@ def rm(app: App, name: str, force: bool) -> None:
                 f"context {name!r} is selected",
                 hint=f"pynats context unselect, or pynats context rm -f {name}",
             )
-        from natscli.prompts import confirm, require_terminal
+        from natscli.secrets.prompts import confirm, require_terminal
 
         require_terminal(environment, f"not removing context {name!r}", f"pynats context rm -f {name}")
         if not confirm(environment, f"Remove context {name!r}?"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from natscli.cli import Command
+from natscli.cli.groups import Command
+from natscli.cli.options import App, complete_contexts, connection_options, pass_app
 from natscli.contexts.store import ContextStore
 from natscli.errors import InputError
-from natscli.params import App, complete_contexts, connection_options, pass_app
 
 
 @click.command(cls=Command, short_help="Select the context that is used by default.")
@@ -50,7 +50,7 @@ def tell_selected(app: App, store: ContextStore) -> None:
 
 
 def _pick(app: App, store: ContextStore) -> str:
-    from natscli.prompts import choose, require_terminal
+    from natscli.secrets.prompts import choose, require_terminal
 
     names = store.names()
     if not names:

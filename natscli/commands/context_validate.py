@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from natscli.cli import Command
+from natscli.cli.groups import Command
+from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.commands.context_ls import screen
+from natscli.connection.probe import check, probe
 from natscli.contexts.store import ContextStore
 from natscli.errors import ExitStatus, Report
 from natscli.output.contexts import Cell, show_table
-from natscli.params import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
-from natscli.probe import check, probe
 
 
 @click.command(cls=Command, short_help="Check one or all contexts.")

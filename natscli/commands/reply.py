@@ -6,11 +6,8 @@ import os
 
 import click
 
-from natscli.cli import Command
-from natscli.errors import InputError
-from natscli.message import subjects
-from natscli.message.templates import compile_command, compile_template
-from natscli.params import (
+from natscli.cli.groups import Command
+from natscli.cli.options import (
     DURATION,
     App,
     connection_options,
@@ -19,6 +16,9 @@ from natscli.params import (
     parse_headers,
     pass_app,
 )
+from natscli.errors import InputError
+from natscli.message import subjects
+from natscli.message.templates import compile_command, compile_template
 
 EPILOG = """\b
 Examples:
@@ -88,10 +88,11 @@ def reply(
     words = compile_command(command, "--command", enabled=templates) if command is not None else None
     settings = connection_settings(app)
 
-    from natscli.connection import connected, prepare
+    from natscli.connection.connect import connected
+    from natscli.connection.options import prepare
     from natscli.output.requests import renderer
     from natscli.reply import responders
-    from natscli.reply.service import Server, Service, SlowResponder
+    from natscli.reply.listener import Listener, Listening, SlowResponder
     from natscli.signals import run
 
     responder: responders.Respond | SlowResponder
@@ -106,14 +107,14 @@ def reply(
         if not echo:
             environment.say("No body or command supplied, enabling echo mode")
     # Two more than cores, so that none is idle while others start, end, or wait for something.
-    service = Service(subject, queue, count, sleep, concurrency or (os.cpu_count() or 1) + 2)
+    listening = Listening(subject, queue, count, sleep, concurrency or (os.cpu_count() or 1) + 2)
 
     ready = prepare(settings, environment)
 
     async def serve() -> None:
         async with connected(ready, environment, listener=True) as connection:
-            await Server(
-                service, connection, environment, renderer(environment, as_json=as_json), responder
+            await Listener(
+                listening, connection, environment, renderer(environment, as_json=as_json), responder
             ).run()
 
     run(serve())

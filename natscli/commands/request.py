@@ -7,12 +7,8 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from natscli.cli import Command
-from natscli.environment import Environment
-from natscli.errors import ExitStatus, InputError, PynatsError, explain
-from natscli.message import payload, subjects
-from natscli.message.templates import Facts, Template, compile_template
-from natscli.params import (
+from natscli.cli.groups import Command
+from natscli.cli.options import (
     DURATION,
     App,
     FileName,
@@ -22,6 +18,10 @@ from natscli.params import (
     parse_headers,
     pass_app,
 )  # fmt: skip
+from natscli.environment import Environment
+from natscli.errors import ExitStatus, InputError, PynatsError, explain
+from natscli.message import payload, subjects
+from natscli.message.templates import Facts, Template, compile_template
 
 EPILOG = """\b
 Examples:
@@ -117,7 +117,8 @@ def request(
 
         import asyncio
 
-        from natscli.connection import connected, prepare
+        from natscli.connection.connect import connected
+        from natscli.connection.options import prepare
         from natscli.output.replies import renderer
         from natscli.request.display import RequestDisplay
         from natscli.request.requester import Expectation, Requester

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from natscli.cli import Group
-from natscli.params import App, option, output_options, pass_app
+from natscli.cli.groups import Group
+from natscli.cli.options import App, option, output_options, pass_app
 
 
 class Port(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -74,10 +74,10 @@ def run(
     import os
     from contextlib import suppress
 
-    from natscli import server as local
     from natscli.contexts.format import Context
     from natscli.contexts.store import ContextStore
     from natscli.errors import InputError
+    from natscli.server import run as local
 
     environment = app.environment
     store = ContextStore(environment.config_dir)

@@ -259,7 +259,7 @@ def _run(command: list[str], ref: str, environ: Mapping[str, str]) -> bytes:
 
 def _reason(errors: bytes, output: bytes) -> str:
     """The first line a failed program said, unless it holds something of its output, which may be secret."""
-    from natscli.redaction import redact_shapes
+    from natscli.secrets.redaction import redact_shapes
 
     lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
     words = [word for word in output.decode("utf-8", "replace").split() if len(word) > 3]

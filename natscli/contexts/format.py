@@ -10,7 +10,7 @@ from typing import Any
 
 from natscli.contexts.credentials import scheme_of
 from natscli.errors import InputError
-from natscli.redaction import MASK, redact_shapes
+from natscli.secrets.redaction import MASK, redact_shapes
 
 
 @dataclass(frozen=True, repr=False)

@@ -17,7 +17,7 @@ from natscli.message import headers
 from natscli.message.templates import Facts, Template
 from natscli.reply.responders import HeaderTemplates, header_block, header_lines
 from natscli.reply.spawn import Spawner
-from natscli.wire import Message
+from natscli.wire.protocol import Message
 
 #: Linux takes at most 128 KiB in one variable (MAX_ARG_STRLEN), its name included.
 _LARGEST_VARIABLE = 128 * 1024 - 64

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from natscli.message import headers
 from natscli.message.templates import Facts, Template
-from natscli.wire import Message
+from natscli.wire.protocol import Message
 
 #: Answers the requests of one network read, which begin at the given number; those without a reply subject get none.
 Respond = Callable[[list[Message], int], list[Message]]

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Protocol
 
-from natscli.connection import Connection
+from natscli.connection.connect import Connection
 from natscli.duration import format_duration
 from natscli.errors import InputError, NoReplyError, NoRespondersError, PynatsError, ServiceError
 from natscli.message import headers
 from natscli.message.subjects import check_publish_subject
 from natscli.output.replies import Reply
 from natscli.request.source import Question, Source
-from natscli.wire import Message
+from natscli.wire.protocol import Message
 
 #: Questions taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from natscli.cli import ALIASES, COMMANDS
+from natscli.cli.root import ALIASES, COMMANDS
 from tests.programs import Runner
 
 SHELLS = ["bash", "zsh", "fish"]

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from natscli.cli import run as run_here
+from natscli.cli.root import run as run_here
 from natscli.contexts.format import Context, dump, parse
 from natscli.environment import Environment
 from tests.programs import Run, Runner, record

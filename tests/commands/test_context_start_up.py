@@ -14,7 +14,7 @@ from tests.programs import Runner
 
 _REPORT = """
 import sys
-from natscli.cli import run
+from natscli.cli.root import run
 from natscli.environment import Environment
 status = run(sys.argv[1:], Environment.current())
 print(*sorted(sys.modules), file=sys.stderr)

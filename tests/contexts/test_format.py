@@ -26,7 +26,7 @@ from natscli.contexts.format import (
     url_secrets,
 )
 from natscli.errors import InputError
-from natscli.redaction import Redactor
+from natscli.secrets.redaction import Redactor
 
 SAMPLES = sorted((Path(__file__).parent / "interop" / "nats" / "context").glob("*.json"))
 

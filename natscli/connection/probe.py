@@ -124,7 +124,8 @@ def _settings(environment: Environment, flags: Mapping[str, Any], store: Context
 async def _probe_one(
     environment: Environment, flags: Mapping[str, Any], store: ContextStore, name: str
 ) -> Result:
-    from natscli.connection import connect, plan
+    from natscli.connection.connect import connect
+    from natscli.connection.options import plan
 
     try:
         settings = _settings(environment, flags, store, name)

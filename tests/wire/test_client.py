@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from natscli import nats_py, wire
 from natscli.message import headers
-from natscli.wire import MOST_ROOM_KEPT, BatchParser, Client, Message, batches_supported, encode
+from natscli.wire import nats_py, parser
+from natscli.wire.client import Client, batches_supported
+from natscli.wire.parser import MOST_ROOM_KEPT, BatchParser
+from natscli.wire.protocol import Message, encode
 from tests.servers import Server
 
 token = st.text("abcXYZ_$-09", min_size=1, max_size=8)
@@ -211,7 +213,7 @@ def test_large_messages_come_in_many_reads(read: int, sid: int, at_once: bool) -
 
 def test_a_message_that_comes_in_small_pieces_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[bytes] = []
-    take_apart, plain_run = wire._head, wire._plain_run
+    take_apart, plain_run = parser._head, parser._plain_run
 
     def counted(line: bytes) -> Any:
         looks.append(line)
@@ -221,8 +223,8 @@ def test_a_message_that_comes_in_small_pieces_is_looked_at_once(monkeypatch: pyt
         looks.append(data[:20])
         return plain_run(data)
 
-    monkeypatch.setattr(wire, "_head", counted)
-    monkeypatch.setattr(wire, "_plain_run", counted_run)
+    monkeypatch.setattr(parser, "_head", counted)
+    monkeypatch.setattr(parser, "_plain_run", counted_run)
     recorder = Recorder()
     body = b"\r\n" * 100_000
     stream = b"MSG a 1 r %d\r\n%b\r\n" % (len(body), body)
@@ -233,7 +235,7 @@ def test_a_message_that_comes_in_small_pieces_is_looked_at_once(monkeypatch: pyt
 
 def test_messages_for_nats_py_are_looked_at_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
-    take_apart, plain_run = wire._head, wire._plain_run
+    take_apart, plain_run = parser._head, parser._plain_run
 
     def counted(line: bytes) -> Any:
         looks.append(len(line))
@@ -243,8 +245,8 @@ def test_messages_for_nats_py_are_looked_at_once_each(monkeypatch: pytest.Monkey
         looks.append(len(data))
         return plain_run(data)
 
-    monkeypatch.setattr(wire, "_head", counted)
-    monkeypatch.setattr(wire, "_plain_run", counted_run)
+    monkeypatch.setattr(parser, "_head", counted)
+    monkeypatch.setattr(parser, "_plain_run", counted_run)
     recorder = Recorder()
     assert fed(BatchParser(recorder), [b"MSG a 3 r 2\r\nhi\r\n" * 5000]) == ""
     assert recorder.seen == [(3, b"a", b"r", b"hi", None)] * 5000
@@ -309,11 +311,11 @@ def test_messages_before_a_pong_are_handed_on_before_it() -> None:
 def test_what_came_after_an_error_that_ends_the_connection_is_not_kept_for_the_next() -> None:
     class Reconnecting(Recorder):
         async def _process_err(self, text: str) -> None:
-            parser.reset()
+            own.reset()
 
     recorder = Reconnecting()
-    parser = BatchParser(recorder)
-    assert fed(parser, [b"-ERR 'Stale Connection'\r\nMSG a 1 r 10\r\nhal", b"MSG a 1 r 2\r\nhi\r\n"]) == ""
+    own = BatchParser(recorder)
+    assert fed(own, [b"-ERR 'Stale Connection'\r\nMSG a 1 r 10\r\nhal", b"MSG a 1 r 2\r\nhi\r\n"]) == ""
     assert recorder.seen == [(1, b"a", b"r", b"hi", None)]
 
 

@@ -1,4 +1,4 @@
-"""Find a nats-server and run it as a local development server that never outlives this process."""
+"""Runs a nats-server as a local development server that never outlives this process."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
-import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 from natscli.errors import InputError, PynatsError
+from natscli.server.exposure import is_loopback, listening_sockets
+from natscli.server.find import find_nats_server
+from natscli.server.watchdog import watchdog
 
-INSTALL_HINT = "pip install 'pynats-cli[server]'"
 LOOPBACK = "127.0.0.1"
 
 _LOG_PREFIX = re.compile(r"^\[\d+\] \S+ \S+ \[[A-Z]+\] ")
@@ -47,24 +47,6 @@ class Listening:
 
     url: str
     monitor_url: str | None = None
-
-
-def find_nats_server(environ: Mapping[str, str]) -> str:
-    """Path of the nats-server on PATH, else of the one that the `server` extra put beside this Python.
-
-    Raises:
-        PynatsError: there is none.
-    """
-    folders = [
-        sysconfig.get_path("scripts"),
-        os.path.dirname(sys.executable),
-        sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")),
-    ]
-    found = shutil.which("nats-server", path=environ.get("PATH", os.defpath))
-    found = found or shutil.which("nats-server", path=os.pathsep.join(folders))
-    if found is None:
-        raise PynatsError(f"there is no nats-server on PATH; get one with: {INSTALL_HINT}")
-    return found
 
 
 def command_line(binary: str, options: ServerOptions, scratch: str) -> list[str]:
@@ -100,16 +82,6 @@ def explain_exit(lines: list[str], status: int | None) -> PynatsError:
     return PynatsError(f"nats-server ended: {reason}")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to `host`."""
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def run(
     options: ServerOptions,
     environ: Mapping[str, str],
@@ -136,7 +108,7 @@ def run(
                 shutil.rmtree(scratch, ignore_errors=True)
                 gone()
 
-            with _last_will(child, clean_up):
+            with watchdog(child.process.pid, clean_up):
                 try:
                     _serve(child, options, scratch, log, ready)
                 finally:
@@ -262,78 +234,10 @@ def _check_exposure(ports: Mapping[str, list[str]], pid: int, options: ServerOpt
     from urllib.parse import urlsplit
 
     addresses = {(u.hostname or "", u.port or 0) for urls in ports.values() for u in map(urlsplit, urls)}
-    for host, port in sorted(addresses | _listening_sockets(pid)):
+    for host, port in sorted(addresses | listening_sockets(pid)):
         if not is_loopback(host):
             raise InputError(
                 f"the configuration opens port {port} to the network at {host}, so the server was stopped",
                 where=options.config,
                 hint="set 'host: 127.0.0.1' there, or allow it: --host 0.0.0.0",
             )
-
-
-def _listening_sockets(pid: int) -> set[tuple[str, int]]:
-    """Addresses and ports of the process's listening TCP sockets; empty where there is no /proc."""
-    import ipaddress
-
-    byte_order = -1 if sys.byteorder == "little" else 1
-    found = set()
-    with suppress(OSError):
-        folder = f"/proc/{pid}/fd"
-        targets = (os.readlink(f"{folder}/{name}") for name in os.listdir(folder))
-        own = {target[len("socket:[") : -1] for target in targets if target.startswith("socket:[")}
-        for table in ("tcp", "tcp6"):
-            with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
-                rows = [line.split() for line in file][1:]
-            for row in rows:
-                if row[3] == "0A" and row[9] in own:  # 0A: listening
-                    raw, _, port = row[1].partition(":")
-                    words = [bytes.fromhex(raw[i : i + 8])[::byte_order] for i in range(0, len(raw), 8)]
-                    found.add((str(ipaddress.ip_address(b"".join(words))), int(port, 16)))
-    return found
-
-
-@contextmanager
-def _last_will(child: _Child, clean_up: Callable[[], None]) -> Iterator[None]:
-    """A process that stops the server and calls `clean_up` if this one dies (even of SIGKILL) while entered.
-
-    It waits at a pipe whose other end only this process has: the end of the file is the news of its death.
-    """
-    if not hasattr(os, "fork"):
-        yield
-        return
-    read_end, write_end = os.pipe()
-    watcher = os.fork()
-    if watcher == 0:
-        try:
-            os.close(write_end)
-            _watch(read_end, child.process.pid, clean_up)
-        finally:
-            os._exit(0)
-    os.close(read_end)
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            os.write(write_end, b".")  # all is well
-        os.close(write_end)
-        os.waitpid(watcher, 0)
-
-
-def _watch(read_end: int, pid: int, clean_up: Callable[[], None]) -> None:
-    os.setsid()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    # The read end of the server's log stays open here, so that it can log its own orderly end.
-    if os.read(read_end, 1):
-        return
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_PATIENCE
-        while time.monotonic() < deadline:
-            time.sleep(_POLL)
-            os.kill(pid, 0)
-        os.kill(pid, signal.SIGKILL)
-    clean_up()

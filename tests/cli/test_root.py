@@ -12,10 +12,11 @@ from pathlib import Path
 import click
 import pytest
 
-from natscli.cli import ALIASES, COMMANDS, Command, Group, cli, run
+from natscli.cli.groups import Command, Group
+from natscli.cli.options import App, connection_options
+from natscli.cli.root import ALIASES, COMMANDS, cli, run
 from natscli.environment import Environment
 from natscli.errors import EXIT_STATUS_HELP
-from natscli.params import App, connection_options
 from tests.programs import Runner
 from tests.servers import Server, free_port
 
@@ -239,7 +240,7 @@ def test_a_command_that_connects_to_nothing_loads_no_network_code(
 
     program = """
 import json, sys
-from natscli.cli import run
+from natscli.cli.root import run
 from natscli.environment import Environment
 run(sys.argv[1:], Environment.current())
 heavy = {"asyncio", "nats", "rich", "ssl", "aiohttp", "natscli.connection"}

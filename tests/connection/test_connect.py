@@ -15,8 +15,9 @@ from types import SimpleNamespace
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from natscli.connection import _next_server, classify
-from natscli.nats_py import errors as nats_errors
+from natscli.connection.failures import classify
+from natscli.connection.notices import next_server
+from natscli.wire.nats_py import errors as nats_errors
 from tests.asking import Asker
 from tests.certificates import Certificates
 from tests.programs import Program, Run, Runner
@@ -327,7 +328,7 @@ def test_a_refusal_when_reconnecting_is_told_once(
 
 def test_reconnecting_takes_longer_each_time() -> None:
     def pauses(*reconnects: int) -> list[float]:
-        return [_next_server([SimpleNamespace(reconnects=n)], {})[1] for n in reconnects]
+        return [next_server([SimpleNamespace(reconnects=n)], {})[1] for n in reconnects]
 
     assert pauses(0) == [0.0]
     for _ in range(50):
@@ -335,7 +336,7 @@ def test_reconnecting_takes_longer_each_time() -> None:
         assert 0.07 < first < 0.13 < 0.14 < second < 0.26
         assert 0.59 < fourth < 1.01 < 3.74 < last < 6.26
     often, rarely = SimpleNamespace(reconnects=3), SimpleNamespace(reconnects=0)
-    assert _next_server([often, rarely], {}) == (rarely, 0.0)
+    assert next_server([often, rarely], {}) == (rarely, 0.0)
 
 
 def test_a_permission_that_is_missing_is_refused_at_once(

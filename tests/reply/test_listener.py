@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from natscli.connection import connected, prepare
+from natscli.connection.connect import connected
+from natscli.connection.options import prepare
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError
@@ -22,9 +23,9 @@ from natscli.message import headers
 from natscli.message.templates import compile_template
 from natscli.output.requests import renderer
 from natscli.reply import responders
-from natscli.reply.service import LIMITS, Limits, Server, Service
+from natscli.reply.listener import LIMITS, Limits, Listener, Listening
 from natscli.settings import resolve
-from natscli.wire import Message
+from natscli.wire.protocol import Message
 from tests.asking import Asker
 from tests.servers import Server as NatsServer
 
@@ -59,8 +60,8 @@ class Gate:
 class World:
     """A service that runs, and what it showed."""
 
-    def __init__(self, environment: Environment, server: Server, serving: asyncio.Task[None]) -> None:
-        self.server = server
+    def __init__(self, environment: Environment, listener: Listener, serving: asyncio.Task[None]) -> None:
+        self.listener = listener
         self.serving = serving
         self._environment = environment
 
@@ -89,12 +90,12 @@ async def serving(
     environment = Environment(io.BytesIO(), io.BytesIO(), io.BytesIO(), {"NATS_URL": nats.url})
     settings = resolve({}, environment.environ, ContextStore(str(tmp_path)))
     async with connected(prepare(settings, environment), environment, listener=True) as connection:
-        what = Service(**{"subject": tmp_path.name, "queue": "q", **service})
-        server = Server(
+        what = Listening(**{"subject": tmp_path.name, "queue": "q", **service})
+        listener = Listener(
             what, connection, environment, renderer(environment, as_json=False), responder, limits
         )
-        task = asyncio.ensure_future(server.run())
-        world = World(environment, server, task)
+        task = asyncio.ensure_future(listener.run())
+        world = World(environment, listener, task)
         await world.until(lambda: "Listening" in world.story or task.done())
         yield world
         task.cancel()
@@ -169,7 +170,7 @@ def test_a_slow_responder_is_told_to_give_up_when_it_is_stopped_for_good(
     async def check(asker: Asker) -> None:
         async with serving(nats_server, gate, tmp_path) as world:
             asker.send(tmp_path.name, b"x")
-            await world.until(lambda: world.server._backlog.requests == 1)
+            await world.until(lambda: world.listener._backlog.requests == 1)
             world.serving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await world.serving
@@ -188,7 +189,7 @@ def test_replies_that_cannot_be_sent_any_more_are_an_error(
     async def check(asker: Asker) -> None:
         async with serving(nats, gate, tmp_path, limits=Limits(patience=0.2)) as world:
             asker.send(tmp_path.name, b"x")
-            await world.until(lambda: world.server._backlog.requests == 1)
+            await world.until(lambda: world.listener._backlog.requests == 1)
             nats.stop()
             await world.until(lambda: "Disconnected" in world.story)
             stopping = asyncio.ensure_future(world.stop())
@@ -196,8 +197,8 @@ def test_replies_that_cannot_be_sent_any_more_are_an_error(
             gate.opened.set()
             with pytest.raises(ConnectionFailedError, match="the last replies"):
                 await stopping
-            world.server._client._pending.clear()  # closing would try to write them
-            world.server._client._pending_data_size = 0
+            world.listener._client._pending.clear()  # closing would try to write them
+            world.listener._client._pending_data_size = 0
 
     with Asker(nats) as asker:
         run(check(asker))
@@ -212,7 +213,7 @@ def test_replies_given_without_a_connection_are_sent_with_the_next(
         async with serving(nats, gate, tmp_path, limits=Limits(patience=30)) as world:
             with Asker(nats) as asker:
                 asker.send(tmp_path.name, b"late", reply=b"a.known.inbox")
-                await world.until(lambda: world.server._backlog.requests == 1)
+                await world.until(lambda: world.listener._backlog.requests == 1)
                 nats.stop()
             await world.until(lambda: "Disconnected" in world.story)
             stopping = asyncio.ensure_future(world.stop())
@@ -246,7 +247,7 @@ def test_a_silent_server_does_not_hold_up_the_end(
 def test_every_batch_is_answered_with_the_parser_of_nats_py_too(
     nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("natscli.wire.batches_supported", lambda: False)
+    monkeypatch.setattr("natscli.wire.client.batches_supported", lambda: False)
 
     async def check(asker: Asker) -> None:
         async with serving(nats_server, responders.echo(()), tmp_path, count=50) as world:

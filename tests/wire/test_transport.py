@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
-from natscli import nats_py
-from natscli.transport import MOST_UNSENT, READ_SIZE, Transport
-from natscli.wire import BatchParser, Client, Message
+from natscli.wire import nats_py
+from natscli.wire.client import Client
+from natscli.wire.parser import BatchParser
+from natscli.wire.protocol import Message
+from natscli.wire.transport import MOST_UNSENT, READ_SIZE, Transport
 from tests.certificates import Certificates
 from tests.servers import Server
-from tests.test_wire import Recorder, kept_by
+from tests.wire.test_client import Recorder, kept_by
 
 
 @pytest.mark.parametrize("how", ["clear", "TLS", "TLS first"])
@@ -277,7 +279,7 @@ def pass_through(chance: random.Random, patch: pytest.MonkeyPatch) -> tuple[list
     Reads are of any size; nats-py's reading task and back-pressure come in between at random.
     """
     read_size = chance.choice([3, 8, 20, 64, 300])
-    patch.setattr("natscli.transport.READ_SIZE", chance.choice([1, 5, read_size, 2 * read_size]))
+    patch.setattr("natscli.wire.transport.READ_SIZE", chance.choice([1, 5, read_size, 2 * read_size]))
     patch.setattr(BatchParser, "read_size", read_size)
     stream = random_stream(chance, read_size)
     theirs, ours = Recorder(), Recorder()

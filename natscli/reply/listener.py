@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from natscli.connection import Connection, classify
+from natscli.connection.connect import Connection
+from natscli.connection.failures import classify
 from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError, explain
 from natscli.message import headers
-from natscli.nats_py import errors as nats_errors
 from natscli.output.pump import Pump
 from natscli.output.requests import RenderRequests
 from natscli.reply.backlog import Backlog
 from natscli.reply.responders import Respond
 from natscli.reply.workers import Workers
 from natscli.signals import Stop
-from natscli.wire import Message
+from natscli.wire.nats_py import errors as nats_errors
+from natscli.wire.protocol import Message
 
 
 class SlowResponder(Protocol):
@@ -36,7 +37,7 @@ class SlowResponder(Protocol):
 
 
 @dataclass(frozen=True)
-class Service:
+class Listening:
     """What to listen on, and how. `count` requests and no more, 0 for no end; `sleep` at most this many seconds."""
 
     subject: str
@@ -58,12 +59,12 @@ class Limits:
 LIMITS = Limits()
 
 
-class Server:
-    """Serves one `Service` on one connection until it is stopped or has answered enough."""
+class Listener:
+    """Serves one `Listening` on one connection until it is stopped or has answered enough."""
 
     def __init__(
         self,
-        service: Service,
+        listening: Listening,
         connection: Connection,
         environment: Environment,
         render: RenderRequests,
@@ -71,7 +72,7 @@ class Server:
         limits: Limits = LIMITS,
     ) -> None:
         """Answer with `responder`: in the event loop, whole batches at once, or if it is a slow one in threads."""
-        self._service = service
+        self._listening = listening
         self._connection = connection
         self._client = connection.client
         self._environment = environment
@@ -80,7 +81,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._respond: Respond | None = responder if callable(responder) else None
         self._slow: SlowResponder | None = None if callable(responder) else responder
-        self._workers: Workers[tuple[Message, str]] = Workers(service.concurrency)
+        self._workers: Workers[tuple[Message, str]] = Workers(listening.concurrency)
         self._backlog = Backlog(limits.requests, limits.size)
         self._pump = Pump(environment, lossy=True, on_failure=self._output_failed)
         self._stop = asyncio.Event()
@@ -94,17 +95,17 @@ class Server:
             PynatsError: refused, the connection was lost, or the output cannot be written.
             asyncio.CancelledError: stopped a second time.
         """
-        service, environment, connection = self._service, self._environment, self._connection
+        listening, environment, connection = self._listening, self._environment, self._connection
         environment.sink = self._pump.story
         stop = Stop(self._stop.set)
         try:
             subscription = await self._client.subscribe_batches(
-                service.subject, service.queue, self._on_batch, service.count
+                listening.subject, listening.queue, self._on_batch, listening.count
             )
             await connection.confirm()
             connection.on_refusal = self._on_refusal
-            group = f' in group "{service.queue}"' if service.queue else ""
-            environment.say(f"Listening on [{service.subject}]{group}")
+            group = f' in group "{listening.queue}"' if listening.queue else ""
+            environment.say(f"Listening on [{listening.subject}]{group}")
             await self._unless_lost(self._stop.wait())
             await self._unless_lost(self._drain(subscription))
         except nats_errors.Error as error:
@@ -165,7 +166,7 @@ class Server:
     # -- from requests to replies ----------------------------------------------------------------------------
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:  # noqa: ARG002
-        first, limit = self._number, self._service.count
+        first, limit = self._number, self._listening.count
         if limit:
             batch = batch[: limit - first]
             if not batch:
@@ -173,7 +174,7 @@ class Server:
             if first + len(batch) == limit:
                 self._stop.set()
         self._number = first + len(batch)
-        if self._respond is not None and not self._service.sleep:
+        if self._respond is not None and not self._listening.sleep:
             self._send(self._respond(batch, first))
         else:
             for number, message in enumerate(batch, first):
@@ -186,8 +187,8 @@ class Server:
         """Take a request in hand, to be answered later."""
         if not self._backlog.accept(_size(message)):
             self._refuse(message)
-        elif self._service.sleep:
-            self._loop.call_later(random.uniform(0, self._service.sleep), self._begin, message, number)
+        elif self._listening.sleep:
+            self._loop.call_later(random.uniform(0, self._listening.sleep), self._begin, message, number)
         else:
             self._begin(message, number)
 
@@ -238,11 +239,11 @@ class Server:
             )
 
     def _on_refusal(self, error: PynatsError) -> None:
-        """A reply that is not permitted must not end the service: the requester chose its subject."""
+        """A reply that is not permitted must not end the listener: the requester chose its subject."""
         self._environment.warn(error.what)
 
     def _output_failed(self, error: Exception) -> None:  # noqa: ARG002
-        """Called in any thread: a service that can show nothing more stops; `run` says why."""
+        """Called in any thread: a listener that can show nothing more stops; `run` says why."""
         with suppress(RuntimeError):  # the loop is closed, all is over
             self._loop.call_soon_threadsafe(self._stop.set)
 

@@ -177,13 +177,13 @@ def ask_and_hide(app: App) -> None:
         *(s for name in ("server", "socks_proxy") for s in url_secrets(flags.get(name) or "")),
     ]
     if arguments:
-        from natscli import process_title
+        from natscli.secrets import process_title
 
         process_title.hide(arguments)
         app.environment.redactor.add(*arguments)
     for name in ("password", "token"):
         if flags.get(name) == "-":
-            from natscli.prompts import ask_secret
+            from natscli.secrets.prompts import ask_secret
 
             flags[name] = ask_secret(app.environment, name.capitalize(), f"--{name}")
 

@@ -1,0 +1,1 @@
+"""The command line: the root group, the options that commands share, help."""

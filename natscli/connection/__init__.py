@@ -1,0 +1,1 @@
+"""From settings to a connected client: its options, the first connection, reconnecting, failures as messages."""

@@ -1,0 +1,214 @@
+"""The first connection, server by server, and what holds it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from natscli.connection.failures import classify, shown_url
+from natscli.connection.notices import Notices
+from natscli.connection.options import Plan
+from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError, explain
+from natscli.wire.client import Client
+from natscli.wire.nats_py import errors as nats_errors
+
+if TYPE_CHECKING:
+    from natscli.environment import Environment
+
+
+@asynccontextmanager
+async def connected(
+    ready: Plan, environment: Environment, *, listener: bool = False
+) -> AsyncIterator[Connection]:
+    """A connection, closed at the end. A `listener` reconnects forever, and says so.
+
+    Raises:
+        PynatsError: ConnectionFailedError or RefusedError when no server took us.
+    """
+    _silence_loggers()
+    asyncio.get_running_loop().set_exception_handler(_unhandled(environment))
+    _leave_lookups_behind(ready.servers)
+    try:
+        connection = await connect(ready, environment, listener=listener)
+    except RefusedError as error:
+        given = "pynats context info" if ready.context else "give --user and --password, --token or --creds"
+        error.hint = error.hint or given
+        raise
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _leave_lookups_behind(servers: list[str]) -> None:
+    """Names are looked up in threads, and `asyncio.run` waits for them: not for one whose time is over."""
+    if all(urlsplit(url).hostname in ("127.0.0.1", "::1") for url in servers):
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    class Lookups(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+            super().shutdown(wait=False, cancel_futures=True)
+
+    asyncio.get_running_loop().set_default_executor(Lookups(4, "lookup"))
+
+
+class Connection:
+    """A connected client, and what happened to it: `lost` is done when it is gone for good.
+
+    `client.on_failure` may be called from any thread.
+    """
+
+    def __init__(self, client: Client, environment: Environment) -> None:
+        self.client = client
+        self._loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[PynatsError] = self._loop.create_future()
+        self.on_refusal: Callable[[PynatsError], None] = self._keep_refusal
+        self._url = ""
+        self._environment = environment
+        self._refusal: PynatsError | None = None
+        client.on_failure = self._failed
+
+    @property
+    def url(self) -> str:
+        """The URL of the server, without credentials; of the last one, when there is no connection."""
+        uri = self.client.connected_url
+        if uri is not None:
+            self._url = shown_url(uri)
+        return self._url
+
+    async def confirm(self) -> None:
+        """Wait until the server has taken everything sent so far.
+
+        Raises:
+            RefusedError: it refused something meanwhile, such as a subscription.
+            ConnectionFailedError: the connection was lost, or there was no answer in time.
+        """
+        try:
+            await self.client.flush(timeout=5)
+        except (asyncio.TimeoutError, OSError, nats_errors.Error):
+            if self.lost.done():
+                raise self.lost.result() from None
+            raise ConnectionFailedError("the server does not answer", where=self.url) from None
+        if self._refusal is not None:
+            raise self._refusal
+
+    async def close(self) -> None:
+        """Close; what was sent is on its way, nothing is waited for."""
+        await self.client.published()
+        if not self.client.is_closed:
+            with suppress(OSError):  # it was lost already; who had to know has been told
+                await self.client.close()
+
+    def gone(self, error: BaseException | None) -> None:
+        """The client closed by itself."""
+        if not self.lost.done():
+            reason = ConnectionFailedError("the connection was lost", where=self.url)
+            self.lost.set_result(reason if error is None else classify(error, self.url))
+
+    def refused(self, error: PynatsError) -> None:
+        """The server refused a publish or a subscription."""
+        self.on_refusal(error)
+
+    def _keep_refusal(self, error: PynatsError) -> None:
+        self._refusal = error
+
+    def _failed(self, error: BaseException) -> None:
+        report = explain(error)
+        self._loop.call_soon_threadsafe(self._give_up, PynatsError(report.message, hint=report.hint))
+
+    def _give_up(self, error: PynatsError) -> None:
+        if not self.lost.done():
+            self.lost.set_result(error)
+
+
+async def connect(plan: Plan, environment: Environment, *, listener: bool = False) -> Connection:
+    """Try every server once, all within the timeout; the first that takes us is it.
+
+    Raises:
+        ConnectionFailedError: none could be reached. RefusedError: one refused us.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + plan.timeout
+    problems: list[PynatsError] = []
+    for index, url in enumerate(plan.servers):
+        remaining = max(deadline - loop.time(), 0.05) / (len(plan.servers) - index)
+        client = Client(require_tls=plan.tls, socks_proxy=plan.socks_proxy)
+        connection = Connection(client, environment)
+        events = Notices(connection, environment)
+        options = {
+            **plan.options,
+            **events.options(),
+            "connect_timeout": plan.timeout,
+        }
+        try:
+            await asyncio.wait_for(client.connect([url], **options), remaining)
+        except Exception as error:
+            cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
+            problems.append(_with_tls_in_mind(classify(cause, url, plan.timeout), cause, client, plan))
+            client.abandon()
+            if environment.trace:
+                environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
+            continue
+        except BaseException:
+            client.abandon()
+            raise
+        events.connecting = False
+        client.options["allow_reconnect"] = listener
+        if len(plan.servers) > 1:
+            client.set_server_pool([*plan.servers, *(uri.geturl() for uri in client.discovered_servers)])
+        url = connection.url
+        if environment.trace:
+            info = client.server_info
+            tls = client.tls_version
+            environment.warn(f"trace: connected to {url}, nats-server {info.get('version')} {tls}".rstrip())
+        return connection
+    raise _worst(problems)
+
+
+def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client, plan: Plan) -> PynatsError:
+    """`problem`, or what it rather is, when client and server do not agree on how TLS begins."""
+    if client.server_info.get("tls_verify") and not plan.client_certificate and isinstance(cause, OSError):
+        # The server hangs up on who has none, and the alert that says so is often lost with it.
+        return RefusedError("the server wants a TLS client certificate", where=problem.where,
+                            hint="--tlscert FILE --tlskey FILE")  # fmt: skip
+    if client.is_silent and not problem.hint:
+        # Both wait for the other to begin, or take what comes for something else.
+        problem.hint = (
+            "without --tlsfirst (tls_first in a context), if the server does not begin with TLS"
+            if "tls_handshake_first" in plan.options
+            else "--tlsfirst, if the server begins with TLS (handshake_first)"
+        )
+    return problem
+
+
+def _worst(problems: list[PynatsError]) -> PynatsError:
+    """The problem to report: a refusal tells more than a server that is away."""
+    if not problems:
+        return InputError("no server URL", where="--server")
+    for problem in problems:
+        if isinstance(problem, RefusedError):
+            return problem
+    if len(problems) > 1:
+        problems[0].what += f" (nor could {len(problems) - 1} more be reached)"
+    return problems[0]
+
+
+def _silence_loggers() -> None:
+    """Nothing of nats-py's or asyncio's own logging reaches the user; notices are ours to give."""
+    for name in ("nats", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
+
+
+def _unhandled(environment: Environment) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    def handle(loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:  # noqa: ARG001
+        if environment.trace:
+            environment.warn(f"trace: {details.get('message')}: {details.get('exception')!r}")
+
+    return handle

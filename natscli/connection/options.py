@@ -1,0 +1,128 @@
+"""Settings become nats-py's options: every reference resolved, every file read, before anything connects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from natscli import __version__
+from natscli.connection.credentials import creds_options, jwt_options, valid_seed
+from natscli.connection.tls import tls_context
+from natscli.contexts import credentials
+from natscli.errors import InputError
+
+if TYPE_CHECKING:
+    from natscli.environment import Environment
+    from natscli.settings import Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is needed to connect, with every reference resolved: nothing here waits or asks any more."""
+
+    servers: list[str]
+    options: dict[str, Any]
+    timeout: float
+    tls: bool
+    client_certificate: bool
+    socks_proxy: str
+    context: str
+
+
+def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
+    """Resolve credentials and TLS files of `settings`.
+
+    Raises:
+        InputError: a reference that cannot be resolved, a file that cannot be used, a missing extra.
+    """
+    servers = settings.servers
+    options: dict[str, Any] = {"name": settings.connection_name.value or f"pynats {__version__}"}
+    if settings.inbox_prefix:
+        options["inbox_prefix"] = _checked_prefix(settings.inbox_prefix.value, settings.inbox_prefix.source)
+    if settings.nsc:
+        creds_file, urls = credentials.nsc_profile(settings.nsc.value, environ)
+        options.update(creds_options(credentials.resolve_file(creds_file, environ), settings.nsc.source))
+        if settings.server.source == "default" and urls:
+            servers = [url.strip() for url in urls.split(",")]
+    if settings.user:
+        options["user"] = settings.user.value
+        options["password"] = credentials.resolve_literal(settings.password.value, environ)
+    if settings.token:
+        options["token"] = credentials.resolve_literal(settings.token.value, environ)
+    if settings.creds:
+        options.update(
+            creds_options(credentials.resolve_file(settings.creds.value, environ), settings.creds.source)
+        )
+    if settings.nkey:
+        seed = credentials.resolve_file(settings.nkey.value, environ)
+        options["nkeys_seed_str"] = valid_seed(seed, settings.nkey.source)
+    if settings.jwt:
+        options.update(jwt_options(settings, environ))
+    context = tls_context(settings, environ)
+    if context is not None:
+        options["tls"] = context
+    if settings.tlsfirst:
+        options["tls_handshake_first"] = True
+    schemes = {urlsplit(url).scheme for url in servers}
+    if schemes & {"ws", "wss"}:
+        _check_websocket(settings, schemes)
+    if settings.socks_proxy:
+        _check_socks(settings.socks_proxy.value, settings.socks_proxy.source)
+    return Plan(
+        servers=list(dict.fromkeys(servers)),  # nats-py would try one that is there twice without a pause
+        options=options,
+        timeout=settings.timeout.value,
+        tls=context is not None or settings.tlsfirst.value,
+        client_certificate=bool(settings.tlscert),
+        socks_proxy=settings.socks_proxy.value,
+        context=settings.context.value,
+    )
+
+
+def prepare(settings: Settings, environment: Environment) -> Plan:
+    """`plan`, whose secrets are never shown. It may run `op` or `nsc`: not for an event loop.
+
+    Raises:
+        InputError: as `plan`.
+    """
+    ready = plan(settings, environment.environ)
+    environment.redactor.add(*(ready.options.get(name) for name in ("password", "token", "nkeys_seed_str")))
+    return ready
+
+
+def _checked_prefix(prefix: str, source: str) -> str:
+    from natscli.message.subjects import check_publish_subject
+
+    try:
+        check_publish_subject(prefix.rstrip("."))
+    except InputError as error:
+        raise InputError(f"bad inbox prefix: {error.what}", where=source) from None
+    return prefix.rstrip(".")
+
+
+def _check_websocket(settings: Settings, schemes: set[str]) -> None:
+    if schemes - {"ws", "wss"}:
+        raise InputError("ws:// and nats:// servers cannot be mixed", where=settings.server.source)
+    if settings.socks_proxy:
+        raise InputError("a SOCKS proxy is for nats:// and tls:// only", where=settings.socks_proxy.source)
+    _require("aiohttp", "ws:// and wss:// need the extra 'websocket'", "websocket", settings.server.source)
+
+
+def _check_socks(proxy: str, source: str) -> None:
+    try:
+        parts = urlsplit(proxy)
+        sound = parts.scheme in ("socks5", "socks5h", "socks4", "http") and parts.hostname and parts.port
+    except ValueError:  # the port
+        sound = False
+    if not sound:
+        raise InputError("a SOCKS proxy is given as socks5://host:port", where=source)
+    _require("python_socks", "a SOCKS proxy needs the extra 'socks'", "socks", source)
+
+
+def _require(module: str, message: str, extra: str, source: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise InputError(message, where=source, hint=f"pip install 'pynats-cli[{extra}]'")

@@ -1,0 +1,42 @@
+"""TLS files become an SSL context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from natscli.contexts import credentials
+from natscli.errors import InputError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from natscli.settings import Settings, Value
+
+
+def tls_context(settings: Settings, environ: Mapping[str, str]) -> ssl.SSLContext | None:
+    if not (settings.tlsca or settings.tlscert or settings.tlskey):
+        return None
+    import ssl
+
+    if bool(settings.tlscert) != bool(settings.tlskey):
+        given = settings.tlscert or settings.tlskey
+        raise InputError("a TLS certificate and its key go together", where=given.source)
+    context = ssl.create_default_context()
+
+    def use(load: Callable[..., None], *files: Value[str]) -> None:
+        paths = [credentials.resolve_path(file.value, environ) for file in files]
+        try:
+            load(*paths)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not PEM"
+            reason = "not PEM, or encrypted" if "PEM lib" in reason else reason
+            raise InputError(f"cannot use {' with '.join(paths)}: {reason}", where=files[0].source) from None
+
+    if settings.tlsca:
+        use(context.load_verify_locations, settings.tlsca)
+    if settings.tlscert:
+        # Without a password OpenSSL would ask for one.
+        use(partial(context.load_cert_chain, password=""), settings.tlscert, settings.tlskey)
+    return context

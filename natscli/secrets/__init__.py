@@ -1,0 +1,1 @@
+"""Secrets: masked in all output, asked for without echo, hidden from `ps`."""

@@ -1,0 +1,1 @@
+"""Find a nats-server and run it for development."""

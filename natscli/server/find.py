@@ -1,0 +1,31 @@
+"""Finds a nats-server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Mapping
+
+from natscli.errors import PynatsError
+
+INSTALL_HINT = "pip install 'pynats-cli[server]'"
+
+
+def find_nats_server(environ: Mapping[str, str]) -> str:
+    """Path of the nats-server on PATH, else of the one that the `server` extra put beside this Python.
+
+    Raises:
+        PynatsError: there is none.
+    """
+    folders = [
+        sysconfig.get_path("scripts"),
+        os.path.dirname(sys.executable),
+        sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")),
+    ]
+    found = shutil.which("nats-server", path=environ.get("PATH", os.defpath))
+    found = found or shutil.which("nats-server", path=os.pathsep.join(folders))
+    if found is None:
+        raise PynatsError(f"there is no nats-server on PATH; get one with: {INSTALL_HINT}")
+    return found

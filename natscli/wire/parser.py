@@ -1,0 +1,233 @@
+"""nats-py's parser, for whole reads: what arrives is handed on in runs of messages, not one at a time."""
+
+from __future__ import annotations
+
+from itertools import repeat
+from time import perf_counter_ns
+
+from natscli.wire import nats_py
+from natscli.wire.memory import keep_large_blocks
+from natscli.wire.protocol import LARGE, Message
+from natscli.wire.transport import READ_SIZE
+
+#: Bytes of room that are kept for the next large message; room is up to twice what was needed.
+MOST_ROOM_KEPT = 16 * 1024 * 1024
+
+
+class BatchParser(nats_py.Parser):  # type: ignore[misc]
+    """nats-py's parser, for whole reads: walks over the bytes that came and hands on runs of messages."""
+
+    #: An incomplete message of more bytes than this is put together in `room`, any other in `_part`.
+    read_size = READ_SIZE
+
+    _resets = 0
+
+    def reset(self) -> None:
+        super().reset()
+        self._resets += 1
+        # Of an incomplete message its bytes, and how many are needed before it is worth another look.
+        self._part = bytearray()
+        self._least = 0
+        # Of one in `room` what its control line says, that line's length, and how many bytes are needed and there.
+        self._head = b"", b"", b"", 0, 0
+        self._start = self._needed = self._filled = 0
+        self._room = memoryview(b"")
+
+    def room(self) -> memoryview:
+        """Where to read the rest of a large message to, and what comes after it; `filled` wants to know how much.
+
+        Empty if none has begun. It grows with what came, as the size in a control line may be a lie.
+        """
+        if not self._needed:
+            return memoryview(b"")
+        least = self._filled + self.read_size
+        if len(self._room) < least:
+            larger = memoryview(bytearray(2 * least))
+            larger[: self._filled] = self._room[: self._filled]
+            self._room = larger
+        return self._room[self._filled : max(self._needed, least)]
+
+    def filled(self, count: int) -> bytes:
+        """Handle `count` bytes that were put into `room`; gives what is left of them, as `take` does."""
+        self._filled += count
+        if self._filled < self._needed:
+            return b""
+        arrived = perf_counter_ns()
+        came = self._room[: self._filled]
+        self._needed = self._filled = 0
+        if len(self._room) > MOST_ROOM_KEPT:
+            self._room = memoryview(b"")
+        subject, sid, reply, header_size, size = self._head
+        start, body, stop = self._start, self._start + header_size, self._start + size
+        header = bytes(came[start:body]) if header_size else None
+        self.nc.hand_on(sid, [(subject, reply, header, bytes(came[body:stop]))], arrived)
+        return self.take(bytes(came[stop + 2 :]))
+
+    def take(self, data: bytes) -> bytes:
+        """Hand on the messages that batch handlers want, up to the first thing that is for nats-py.
+
+        Gives what is left, from there on. A part of a message at the end is kept until the rest of it comes.
+        """
+        if self._needed and not (data := self._put(data)):
+            return b""
+        arrived = perf_counter_ns()
+        large = False
+        if self._part:
+            self._part += data
+            if len(self._part) < self._least:
+                return b""
+            data, large = bytes(self._part), self._least > LARGE
+            self._part, self._least = bytearray(), 0
+        run = None if large or not self._wants_first(data) else _plain_run(data)
+        if run is not None:
+            self.nc.hand_on(run[0], run[1], arrived)
+            return b""
+        batch: list[Message] = []
+        batch_sid = b""
+        position, end = 0, len(data)
+        rest = b""
+        while position < end:
+            line_end = data.find(b"\r\n", position)
+            if line_end < 0:
+                break
+            head = _head(data[position:line_end])
+            if head is None:
+                rest = data[position:]
+                break
+            subject, sid, reply, header_size, size = head
+            start = line_end + 2
+            body, stop = start + header_size, start + size
+            if stop + 2 > end:
+                if size > LARGE:
+                    keep_large_blocks()
+                self._least = stop + 2 - position
+                if size > self.read_size and self.nc.wants(sid):
+                    self._head, self._start = head, start - position
+                    self._needed, self._least = self._least, 0
+                break
+            if sid != batch_sid:
+                if batch:
+                    self.nc.hand_on(batch_sid, batch, arrived)
+                    batch = []
+                if not self.nc.wants(sid):
+                    rest = data[position:]
+                    break
+                batch_sid = sid
+            batch.append((subject, reply, data[start:body] if header_size else None, data[body:stop]))
+            position = stop + 2
+        if batch:
+            self.nc.hand_on(batch_sid, batch, arrived)
+        if self._needed:
+            self._put(data[position:])
+        elif position < end and not rest:
+            self._part += data[position:]
+        return rest
+
+    def _wants_first(self, data: bytes) -> bool:
+        head = _head(data[: max(data.find(b"\r\n"), 0)])
+        return head is not None and bool(self.nc.wants(head[1]))
+
+    def _put(self, data: bytes) -> bytes:
+        """Put what was read elsewhere into `room`, up to the end of the message; gives the rest."""
+        while data and (room := self.room()):
+            count = min(len(data), len(room), self._needed - self._filled)
+            room[:count] = data[:count]
+            data = self.filled(count) + data[count:]
+        return data
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Parse what arrived, in order: nats-py relies on a PONG coming after the messages before it.
+
+        Raises:
+            nats_py.errors.ProtocolError: it is not the NATS protocol, or cannot be handled. nats-py reconnects after
+                that, and after some other errors it never reads again.
+        """
+        if not self.nc.is_connected:
+            return  # what was read from the last connection must not go into the next
+        try:
+            await self._parse(data)
+        except (ValueError, MemoryError) as error:
+            raise nats_py.errors.ProtocolError from error
+
+    async def _parse(self, data: bytes) -> None:
+        resets = self._resets
+        rest = self.take(data)
+        while rest:
+            end = await self._pass_on(rest)
+            if resets != self._resets:
+                return  # an error ended the connection: the rest must not go into the next
+            rest = self.take(rest[end:])
+        await self.nc.written()
+
+    async def _pass_on(self, data: bytes) -> int:
+        """Give nats-py what `take` left: a control line, or messages up to one that `take` wants; gives its end."""
+        resets, end = self._resets, 0
+        while resets == self._resets and (line_end := data.find(b"\r\n", end)) >= 0:
+            line, start = data[end:line_end], line_end + 2
+            head = _head(line)
+            if head is None:
+                await self._control(line)
+                return start
+            subject, sid, reply, header_size, size = head
+            if start + size + 2 > len(data) or (end and self.nc.wants(sid)):
+                break
+            if not sid.isdigit():
+                raise nats_py.errors.ProtocolError
+            body, end = start + header_size, start + size + 2
+            await self.nc._process_msg(
+                int(sid), subject, reply, data[body : end - 2], data[start:body] or None
+            )
+        return end
+
+    async def _control(self, line: bytes) -> None:
+        operation = line.split(b" ")[0]
+        if operation in (b"MSG", b"HMSG"):
+            raise nats_py.errors.ProtocolError
+        if operation == b"-ERR":
+            # nats-py's own parser would put it into lower case, subjects too.
+            await self.nc._process_err(line[len(operation) :].strip().decode("utf-8", "replace"))
+            return
+        # nats-py's own parser knows what to do with any other control line; it gets exactly one.
+        await super().parse(line + b"\r\n")
+        if self.buf:
+            raise nats_py.errors.ProtocolError
+
+
+def _head(line: bytes) -> tuple[bytes, bytes, bytes, int, int] | None:
+    """Subject, sid, reply subject, size of the header block and of all, if it is the control line of a message."""
+    words = line.split(b" ")  # other white space may be part of a subject
+    count = len(words)
+    if words[0] == b"MSG" and 4 <= count <= 5 and words[-1].isdigit():
+        return words[1], words[2], words[3] if count == 5 else b"", 0, int(words[-1])
+    if words[0] == b"HMSG" and 5 <= count <= 6 and words[-1].isdigit() and words[-2].isdigit():
+        return words[1], words[2], words[3] if count == 6 else b"", int(words[-2]), int(words[-1])
+    return None
+
+
+def _plain_run(data: bytes) -> tuple[bytes, list[Message]] | None:
+    """The sid and the messages, if `data` is whole `MSG subject sid reply size` messages of one subscription.
+
+    That is what a busy responder reads, and C code can take it apart. Nothing in a payload can pass for a control
+    line: the first line is one; if it has these five words and its size is that of the part after it, then that part
+    is the whole payload, and the next line is a control line again. One without a reply subject would shift all the
+    words after it, but has its size where the reply subject belongs.
+    """
+    if not data.startswith(b"MSG ") or not data.endswith(b"\r\n"):
+        return None
+    parts = data.split(b"\r\n")
+    bodies = parts[1::2]
+    words = b" ".join(parts[:-1:2]).split(b" ")
+    count = len(bodies)
+    if len(parts) != 2 * count + 1 or len(words) != 5 * count:
+        return None
+    sid, replies = words[2], words[3::5]
+    if (
+        words[::5].count(b"MSG") != count
+        or words[2::5].count(sid) != count
+        or any(map(bytes.isdigit, replies))
+    ):
+        return None
+    sizes = set(zip(words[4::5], map(len, bodies), strict=True))
+    if not all(size.isdigit() and int(size) == length for size, length in sizes):
+        return None
+    return sid, list(zip(words[1::5], replies, repeat(None), bodies, strict=False))

@@ -1,0 +1,38 @@
+"""Messages as tuples, and as the bytes of PUB and HPUB commands."""
+
+from __future__ import annotations
+
+#: Bytes from which on copying costs more than anything else that is done with a message.
+LARGE = 32 * 1024
+
+
+#: A message as it comes and goes: subject, reply subject, header block, payload. A tuple, because the hot path
+#: makes hundreds of thousands of them a second.
+Message = tuple[bytes, bytes, "bytes | None", bytes]
+
+
+def encode(messages: list[Message]) -> bytes:
+    """PUB and HPUB commands for `messages`, in order."""
+    if not messages:
+        return b""
+    subjects, replies, blocks, payloads = zip(*messages, strict=True)
+    if payloads.count(payloads[0]) == len(payloads) and not any(replies) and not any(blocks):
+        # The same to many, as a mock answers: nothing but the subjects differs.
+        end = b" %d\r\n%b\r\n" % (len(payloads[0]), payloads[0])
+        return b"PUB " + (end + b"PUB ").join(subjects) + end
+    return b"".join(
+        [
+            b"PUB %b %d\r\n%b\r\n" % (subject, len(payload), payload)
+            if not header and not reply
+            else _encode_one(subject, reply, header, payload)
+            for subject, reply, header, payload in messages
+        ]
+    )
+
+
+def _encode_one(subject: bytes, reply: bytes, header: bytes | None, payload: bytes) -> bytes:
+    reply = reply + b" " if reply else b""
+    if not header:
+        return b"PUB %b %b%d\r\n%b\r\n" % (subject, reply, len(payload), payload)
+    size = len(header)
+    return b"HPUB %b %b%d %d\r\n%b%b\r\n" % (subject, reply, size, size + len(payload), header, payload)
