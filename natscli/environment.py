@@ -51,11 +51,11 @@ class Environment:
     trace: bool = False
     #: Whether a Ctrl-C ended the run.
     interrupted: bool = False
-    #: Where the story goes; a responder puts its own here, so that a slow terminal cannot hold it up.
+    #: Where the log goes; a responder puts its own here, so that a slow terminal cannot hold it up.
     sink: Callable[[bytes], None] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sink = self._write_story
+        self.sink = self._write_log
 
     @classmethod
     def current(cls) -> Environment:
@@ -92,13 +92,13 @@ class Environment:
         except OSError as error:
             raise from_stdout(error) from None
 
-    def say(self, line: str) -> None:
-        """One line of the story on stderr, with the time, unless --quiet."""
+    def log(self, line: str) -> None:
+        """One line of the log on stderr, with the time, unless --quiet."""
         if not self.quiet:
             # Made of subjects and numbers, so a password that is an ordinary word is none here.
             self._tell(f"{time.strftime('%H:%M:%S')} ", line, _DIM, redact=redact_shapes)
 
-    def note(self, line: str) -> None:
+    def notice(self, line: str) -> None:
         """One plain line on stderr, unless --quiet."""
         if not self.quiet:
             self._tell("", line, "")
@@ -119,9 +119,9 @@ class Environment:
             label = f"{style}{label}{_RESET}"
         self.sink(f"{label}{line}\n".encode("utf-8", "surrogateescape"))
 
-    def _write_story(self, data: bytes) -> None:
+    def _write_log(self, data: bytes) -> None:
         try:
             self.stderr.write(data)
             self.stderr.flush()
         except OSError:
-            pass  # nobody is left to read the story; the exit status still tells
+            pass  # nobody is left to read the log; the exit status still tells

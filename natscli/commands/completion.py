@@ -88,5 +88,5 @@ def completion(ctx: click.Context, app: App, shell: str, install: bool) -> None:
         return
     path = script_path(shell, environment.environ)
     changed = write_if_changed(path, script)
-    environment.note(f"Wrote {path}" if changed else f"{path} is up to date")
-    environment.note(how_to_load(shell, path))
+    environment.notice(f"Wrote {path}" if changed else f"{path} is up to date")
+    environment.notice(how_to_load(shell, path))

@@ -119,14 +119,14 @@ def _given(app: App, texts: Mapping[str, str | None]) -> dict[str, Any]:
 def _changed(app: App, existing: Context | None, given: Mapping[str, Any], embed: bool) -> Context:
     context, notes = apply(existing, given)
     for note in notes:
-        app.environment.note(note)
+        app.environment.notice(note)
     return embedded(context, app.environment.environ) if embed else context
 
 
 def _finish(app: App, store: ContextStore, name: str, context: Context, then_select: bool) -> None:
     environment = app.environment
     environment.redactor.add(*secrets(context))
-    environment.note(f"saved context {name!r} in {store.path(name)}")
+    environment.notice(f"saved context {name!r} in {store.path(name)}")
     for problem in problems(context, environment.environ):
         environment.warn(f"context {name!r}: {problem}")
     if then_select:

@@ -42,10 +42,10 @@ def edit(app: App, name: str) -> None:
         context = _edited(editor, copy, environment)
         environment.redactor.add(*secrets(context))
         if dump(context) == before:
-            environment.note(f"context {name!r} is unchanged")
+            environment.notice(f"context {name!r} is unchanged")
         else:
             store.save(name, context, instead_of=before)
-            environment.note(f"saved context {name!r} in {store.path(name)}")
+            environment.notice(f"saved context {name!r} in {store.path(name)}")
     except BaseException:
         keep = _holds_changes(copy, shown)  # work is not lost, and secrets are not left behind without need
         if keep:

@@ -33,7 +33,7 @@ def ls(app: App, as_objects: bool, names: bool) -> None:
         shown = clean if environment.stdout.isatty() else str
         environment.out("".join(f"{shown(name)}\n" for name in contexts))
     elif not contexts:
-        environment.note("no known contexts: pynats context add NAME --server URL")
+        environment.notice("no known contexts: pynats context add NAME --server URL")
     else:
         rows = [
             (f"{name}*" if name == selected else name, context.description, redact_urls(context.url))

@@ -22,7 +22,7 @@ def rm(app: App, name: str, force: bool) -> None:
     if not store.exists(name):
         if not force:
             store.load(name)  # says that it is unknown, and which name is near
-        environment.note(f"there is no context {name!r}")
+        environment.notice(f"there is no context {name!r}")
         return
     if not force:
         if name == store.selected():
@@ -34,7 +34,7 @@ def rm(app: App, name: str, force: bool) -> None:
 
         require_terminal(environment, f"not removing context {name!r}", f"pynats context rm -f {name}")
         if not confirm(environment, f"Remove context {name!r}?"):
-            environment.note("not removed")
+            environment.notice("not removed")
             return
     store.remove(name)
-    environment.note(f"removed context {name!r}")
+    environment.notice(f"removed context {name!r}")

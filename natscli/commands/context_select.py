@@ -27,7 +27,7 @@ def select(app: App, name: str | None) -> None:
 def unselect(app: App) -> None:
     """Select no context: the default server is used unless --server or --context is given."""
     name = ContextStore(app.environment.config_dir).unselect()
-    app.environment.note("no context is selected" if name is None else f"unselected context {name!r}")
+    app.environment.notice("no context is selected" if name is None else f"unselected context {name!r}")
 
 
 @click.command(cls=Command, short_help="Select the context that was selected before.")
@@ -43,7 +43,7 @@ def previous(app: App) -> None:
 def tell_selected(app: App, store: ContextStore) -> None:
     """Say which context is selected now, and when a variable overrides it."""
     name = store.selected()
-    app.environment.note(f"selected context {name!r}")
+    app.environment.notice(f"selected context {name!r}")
     override = app.environment.environ.get("NATS_CONTEXT")
     if override and override != name:
         app.environment.warn(f"NATS_CONTEXT={override} in the environment overrides the selected context")

@@ -27,7 +27,7 @@ def validate(app: App, name: str | None, try_them: bool) -> int:
     store = ContextStore(environment.config_dir)
     names = [name] if name is not None else _all_names(store)
     if not names:
-        environment.note("no known contexts")
+        environment.notice("no known contexts")
         return ExitStatus.OK
     results = {each: check(environment, app.flags, store, each) for each in names}
     if try_them:

@@ -61,7 +61,7 @@ is answered; a second one stops it at once.
         help="Commands run at once.  [default: number of cores + 2]")  # fmt: skip
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it as it is.")
 @option("--json", "as_json", is_flag=True, help="Show each request as a line of JSON.")
-@option("--quiet", is_flag=True, help="Tell no story on stderr, only show payloads.")
+@option("--quiet", is_flag=True, help="Write no log to stderr, show payloads only.")
 @connection_options
 @pass_app
 def reply(
@@ -105,7 +105,7 @@ def reply(
     else:
         responder = responders.echo(header_templates)
         if not echo:
-            environment.say("No body or command supplied, enabling echo mode")
+            environment.log("No body or command supplied, enabling echo mode")
     # Two more than cores, so that none is idle while others start, end, or wait for something.
     listening = Listening(subject, queue, count, sleep, concurrency or (os.cpu_count() or 1) + 2)
 

@@ -67,7 +67,7 @@ are: templates in them are not filled in.
         help="Send stdin line by line, or as a whole.")  # fmt: skip
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it as it is.")
 @option("--json", "as_json", is_flag=True, help="Show each reply, and each failure, as a line of JSON.")
-@option("--quiet", is_flag=True, help="Tell no story on stderr, only show payloads.")
+@option("--quiet", is_flag=True, help="Write no log to stderr, show payloads only.")
 @connection_options
 @pass_app
 def request(
@@ -112,7 +112,7 @@ def request(
             body_template = Template(payload.read_file(body_file))
         elif not by_line and (force_stdin or (body is None and not environment.stdin.isatty())):
             if tell:
-                environment.say("Reading payload from standard input")
+                environment.log("Reading payload from standard input")
             body_template = Template(payload.read_all(environment.stdin))
 
         import asyncio

@@ -95,10 +95,10 @@ def run(
                 return Context(description=mark, url=listening.url)
 
             store.update(context_name, create)
-            environment.note(f"Context {context_name!r} leads to it: pynats --context {context_name} ...")
+            environment.notice(f"Context {context_name!r} leads to it: pynats --context {context_name} ...")
         if listening.monitor_url:
-            environment.note(f"Monitoring at {listening.monitor_url}")
-        environment.note(f"Ready at {listening.url}, Ctrl-C stops it")
+            environment.notice(f"Monitoring at {listening.monitor_url}")
+        environment.notice(f"Ready at {listening.url}, Ctrl-C stops it")
         environment.out(f"{listening.url}\n")
 
     def gone() -> None:
@@ -110,4 +110,4 @@ def run(
     if context_name is not None:
         refuse(store.exists(context_name))
     options = local.ServerOptions(host, port, config, jetstream, store_dir, monitor)
-    local.run(options, environment.environ, log=environment.note, ready=ready, gone=gone)
+    local.run(options, environment.environ, log=environment.notice, ready=ready, gone=gone)

@@ -57,11 +57,11 @@ class Notices:
 
     async def disconnected(self) -> None:
         if not self.connecting and self.connection.client.is_reconnecting:
-            self.environment.say("Disconnected, reconnecting...")
+            self.environment.log("Disconnected, reconnecting...")
 
     async def reconnected(self) -> None:
         self.told_refused = False
-        self.environment.say(f"Reconnected to {self.connection.url}")
+        self.environment.log(f"Reconnected to {self.connection.url}")
         dropped, self.connection.client.dropped = self.connection.client.dropped, 0
         if dropped:
             self.environment.warn(f"{dropped} replies were lost while there was no connection")

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from natscli.environment import Environment, from_stdout
 
-#: What is written: the story for stderr, and data for stdout.
+#: What is written: the log for stderr, and data for stdout.
 Rendered = tuple[bytes, bytes]
 Render = Callable[[], Rendered]
 
@@ -122,8 +122,8 @@ class Pump:
                 self._thread.start()
             self._condition.notify()
 
-    def story(self, data: bytes) -> None:
-        """A line of the story, in its place among the messages; an `Environment.sink`."""
+    def log(self, data: bytes) -> None:
+        """A line of the log, in its place among the messages; an `Environment.sink`."""
         if self._finished:
             with suppress(OSError):
                 write_all(self._environment.stderr, data)
@@ -138,7 +138,7 @@ class Pump:
     def close(self, patience: float = _PATIENCE) -> None:
         """Write what is left, until nobody has taken any of it for `patience` seconds.
 
-        Lines of the story that come later are written at once, or dropped if nobody reads.
+        Lines of the log that come later are written at once, or dropped if nobody reads.
         """
         with self._condition:
             self._closed = True
@@ -201,11 +201,11 @@ class Pump:
         if self.failure is not None:
             return
         try:
-            story, data = render()
+            log, data = render()
             progress = None if self.direct else self._step
-            if story:
+            if log:
                 with suppress(OSError):  # nobody is left to read it; what matters is the data
-                    write_all(self._environment.stderr, story, progress)
+                    write_all(self._environment.stderr, log, progress)
             if data:
                 write_all(self._environment.stdout, data, progress)
         except Exception as error:

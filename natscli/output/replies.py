@@ -50,26 +50,26 @@ def renderer(
         parts += [f"reply {reply.number}"] if many_replies else []
         return f"[{' '.join(parts)}] " if parts else ""
 
-    story = not (raw or environment.quiet)
+    log = not (raw or environment.quiet)
     # Payloads in a pipe are for programs: only --color always insists on colour in them.
     out = terminal or environment.color == "always"
     err = environment.stderr.isatty() or environment.colored(environment.stderr)
-    if out or (err and story):
-        return _drawn(environment, label if story else None, plain=not out, pretty=not raw, end=end.decode())
-    return _plain(label if story else None)
+    if out or (err and log):
+        return _drawn(environment, label if log else None, plain=not out, pretty=not raw, end=end.decode())
+    return _plain(label if log else None)
 
 
 def _plain(label: Label | None) -> RenderReply:
-    """Payloads as they are, each with a line break at its end; without a `label`, no story."""
+    """Payloads as they are, each with a line break at its end; without a `label`, no log."""
 
     def render(reply: Reply) -> Rendered:
-        story = ""
+        log = ""
         if label is not None:
-            story = f"{_clock(reply)}{label(reply)}Received with rtt {_rtt(reply)}\n"
+            log = f"{_clock(reply)}{label(reply)}Received with rtt {_rtt(reply)}\n"
             pairs = headers.decode(reply.header)
-            story += "".join(f"{visible_line(name)}: {visible_line(value)}\n" for name, value in pairs)
-            story += "\n" if pairs else ""
-        return story.encode("utf-8", "backslashreplace"), _with_line_break(reply.payload)
+            log += "".join(f"{visible_line(name)}: {visible_line(value)}\n" for name, value in pairs)
+            log += "\n" if pairs else ""
+        return log.encode("utf-8", "backslashreplace"), _with_line_break(reply.payload)
 
     return render
 
@@ -77,16 +77,16 @@ def _plain(label: Label | None) -> RenderReply:
 def _drawn(
     environment: Environment, label: Label | None, *, plain: bool, pretty: bool, end: str
 ) -> RenderReply:
-    """As `_plain`, drawn; `plain` leaves the payloads as they are, when only the story goes to a terminal."""
+    """As `_plain`, drawn; `plain` leaves the payloads as they are, when only the log goes to a terminal."""
     from natscli.output.terminal import Painter
 
     out = Painter(colored=environment.colored(environment.stdout))
     err = Painter(colored=environment.colored(environment.stderr))
 
     def render(reply: Reply) -> Rendered:
-        story = ""
+        log = ""
         if label is not None:
-            story = err.paint(
+            log = err.paint(
                 (_clock(reply), "dim"),
                 (label(reply), "bold"),
                 ("Received with rtt ", ""),
@@ -94,11 +94,11 @@ def _drawn(
                 ("" if reply.payload else " (empty payload)", "dim"),
             )
             header = err.header_lines(reply.header)
-            story += f"{header}\n" if header else ""
+            log += f"{header}\n" if header else ""
         if plain:
-            return story.encode("utf-8", "backslashreplace"), _with_line_break(reply.payload)
-        data = out.payload(reply.payload, pretty=pretty) + (end if story else "")
-        return story.encode("utf-8", "backslashreplace"), data.encode("utf-8", "backslashreplace")
+            return log.encode("utf-8", "backslashreplace"), _with_line_break(reply.payload)
+        data = out.payload(reply.payload, pretty=pretty) + (end if log else "")
+        return log.encode("utf-8", "backslashreplace"), data.encode("utf-8", "backslashreplace")
 
     return render
 

@@ -14,7 +14,7 @@ from natscli.output.pump import Rendered, same_target
 
 Message = tuple[bytes, bytes, "bytes | None", bytes]
 #: Requests of one network read, the number of the first, and when they came (seconds since 1970: they may have to
-#: wait before they are shown); gives the story and the data to write.
+#: wait before they are shown); gives the log and the data to write.
 RenderRequests = Callable[[list[Message], int, float], Rendered]
 
 _UNANSWERED = " (no reply subject, not answered)"
@@ -51,27 +51,27 @@ def _together(batch: list[Message], first: int, came: float) -> Rendered:
         return b"", b"".join(map(line.__mod__, zip(count(first), subjects, payloads, strict=False)))
     return b"", b"".join(
         [
-            b"%b%b\n\n" % (_story(now, number, subject, reply, header), payload)
+            b"%b%b\n\n" % (_log_lines(now, number, subject, reply, header), payload)
             for number, (subject, reply, header, payload) in enumerate(batch, first)
         ]
     )
 
 
 def _apart(batch: list[Message], first: int, came: float) -> Rendered:
-    """The story for stderr, byte-exact payloads for stdout."""
+    """The log for stderr, byte-exact payloads for stdout."""
     now = _clock(came)
-    story = b"".join(
+    log = b"".join(
         [
             b"%b[#%d] Received on [%b]\n" % (now, number, subject)
             if reply and not header
-            else _story(now, number, subject, reply, header)
+            else _log_lines(now, number, subject, reply, header)
             for number, (subject, reply, header, _) in enumerate(batch, first)
         ]
     )
-    return story, _payloads(batch)
+    return log, _payloads(batch)
 
 
-def _story(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
+def _log_lines(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
     mark = b"" if reply else _UNANSWERED.encode()
     # A header block is the lines to show, and the empty line after them, but for its first line.
     lines = header[len(headers.LINE) + 2 :].replace(b"\r\n", b"\n") if header else b""
@@ -124,9 +124,9 @@ def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: b
     parts = [("{now}", "dim"), ("[#{number}] ", "bold"), ("Received on ", ""), ("[{subject}]", "green")]
     answered, unanswered = err.paint(*parts), err.paint(*parts, (_UNANSWERED, "yellow"))
 
-    def story(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
+    def log(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
         if not draw_err:
-            return _story(now, number, subject, reply, header)
+            return _log_lines(now, number, subject, reply, header)
         shown = visible_line(subject.decode("utf-8", "backslashreplace"))
         text = (answered if reply else unanswered).format(now=now.decode(), number=number, subject=shown)
         if header:
@@ -141,7 +141,7 @@ def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: b
         if environment.quiet:
             return b"", b"".join(shown)
         now = _clock(came)
-        told = [story(now, number, s, r, h) for number, (s, r, h, _) in enumerate(batch, first)]
+        told = [log(now, number, s, r, h) for number, (s, r, h, _) in enumerate(batch, first)]
         if together:
             return b"", b"".join([part for pair in zip(told, shown, strict=True) for part in (*pair, b"\n")])
         return b"".join(told), b"".join(shown)

@@ -96,7 +96,7 @@ class Listener:
             asyncio.CancelledError: stopped a second time.
         """
         listening, environment, connection = self._listening, self._environment, self._connection
-        environment.sink = self._pump.story
+        environment.sink = self._pump.log
         stop = Stop(self._stop.set)
         try:
             subscription = await self._client.subscribe_batches(
@@ -105,7 +105,7 @@ class Listener:
             await connection.confirm()
             connection.on_refusal = self._on_refusal
             group = f' in group "{listening.queue}"' if listening.queue else ""
-            environment.say(f"Listening on [{listening.subject}]{group}")
+            environment.log(f"Listening on [{listening.subject}]{group}")
             await self._unless_lost(self._stop.wait())
             await self._unless_lost(self._drain(subscription))
         except nats_errors.Error as error:
@@ -131,7 +131,7 @@ class Listener:
             ConnectionFailedError: they could not be sent.
         """
         if self._backlog.requests:
-            self._environment.say(f"Draining, still to answer: {self._backlog.requests}")
+            self._environment.log(f"Draining, still to answer: {self._backlog.requests}")
         with suppress(
             asyncio.TimeoutError, nats_errors.Error
         ):  # without a connection, no more requests come anyway

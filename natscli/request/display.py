@@ -59,7 +59,7 @@ class RequestDisplay:
         self._loop = asyncio.get_running_loop()
         self._sink = environment.sink
         self._pump = Pump(environment, lossy=False, on_failure=self._on_failure)
-        environment.sink = self._pump.story
+        environment.sink = self._pump.log
         self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
         self.problem: PynatsError | None = None
 
@@ -72,7 +72,7 @@ class RequestDisplay:
         """See `requester.Display`."""
         if self._tell:
             number = f"[#{question.number}] " if self._many else ""
-            self._environment.say(f"{number}Sending request on [{question.subject}]")
+            self._environment.log(f"{number}Sending request on [{question.subject}]")
 
     def reply(self, reply: Reply) -> None:
         """See `requester.Display`."""
@@ -104,7 +104,7 @@ class RequestDisplay:
         if self._many and not self._summed_up:
             self._summed_up = True
             for line in summary_lines(tally.sent, tally.answered, tally.failed, timings(tally.rtts)):
-                self._environment.note(line)
+                self._environment.notice(line)
 
     async def finish(self, tally: Tally) -> None:
         """Wait until all is shown, the summary too; as long as it takes, readers may be slow.

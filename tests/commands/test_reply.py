@@ -65,7 +65,7 @@ def python(code: str) -> str:
     return shlex.join([sys.executable, "-S", "-c", code])
 
 
-def story(program: Program) -> list[str]:
+def log(program: Program) -> list[str]:
     """The lines of its stderr, without the time."""
     return [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in program.stderr_text().splitlines()]
 
@@ -87,7 +87,7 @@ def test_it_listens_answers_and_shows_each_request(spawn: Spawn, asker: Asker, s
     asker.ask(subject, b"", header=b"NATS/1.0\r\nA: 1\r\nA: 2\r\n\r\n")
     assert program.stop() == 0
     assert program.stdout_bytes() == b"I need help!\n\n"
-    assert story(program) == [
+    assert log(program) == [
         f'Listening on [{subject}] in group "NATS-RPLY-22"',
         f"[#0] Received on [{subject}]",
         f"[#1] Received on [{subject}]",
@@ -144,7 +144,7 @@ def test_without_body_and_command_it_echoes_and_says_so(spawn: Spawn, asker: Ask
     assert first.lines == [b"b: 1", b"A: \xff\xfe", b"b: 0", b"NATS-Reply-Counter: 0"]
     assert (second.payload, second.lines[-1]) == (b"", b"NATS-Reply-Counter: 1")
     assert program.stop() == 0
-    assert story(program)[0] == "No body or command supplied, enabling echo mode"
+    assert log(program)[0] == "No body or command supplied, enabling echo mode"
     assert payload in program.stdout_bytes()
 
 
@@ -152,7 +152,7 @@ def test_an_echo_that_was_asked_for_is_not_news(spawn: Spawn, asker: Asker, subj
     program = spawn("reply", subject, "--echo", "-H", "Own: {{Count}}", server=asker.url)
     (answer,) = asker.ask(subject, b"x", header=b"NATS/1.0\r\nA: b\r\n\r\n")
     assert answer.lines == [b"Own: 0", b"A: b", b"NATS-Reply-Counter: 0"]
-    assert story(program)[0].startswith("Listening on")
+    assert log(program)[0].startswith("Listening on")
 
 
 def test_a_request_without_a_reply_subject_is_shown_and_marked(
@@ -163,7 +163,7 @@ def test_a_request_without_a_reply_subject_is_shown_and_marked(
     assert asker.ask(subject, b"x")[0].payload == b"OK"
     assert program.stop() == 0
     assert program.stdout_bytes() == b"fire and forget\nx\n"
-    assert story(program)[1] == f"[#0] Received on [{subject}] (no reply subject, not answered)"
+    assert log(program)[1] == f"[#0] Received on [{subject}] (no reply subject, not answered)"
 
 
 def test_a_reply_larger_than_the_server_takes_becomes_an_error(server_factory: Any, spawn: Spawn) -> None:
@@ -175,7 +175,7 @@ def test_a_reply_larger_than_the_server_takes_becomes_an_error(server_factory: A
         assert big.lines == [b"Nats-Service-Error: " + problem, b"Nats-Service-Error-Code: 500"]
         assert (big.payload, small.payload) == (b"", b"y")
     assert program.stop() == 0
-    assert f"pynats: {problem.decode()}" in story(program)
+    assert f"pynats: {problem.decode()}" in log(program)
 
 
 @pytest.mark.parametrize("delayed", [False, True])
@@ -216,8 +216,8 @@ def test_another_group_or_none_gets_every_request(spawn: Spawn, asker: Asker, su
     without = spawn("reply", subject, "c", "--queue", "", server=asker.url)
     asker.send(subject, b"x")
     assert {answer.payload for answer in asker.receive(3)} == {b"a", b"b", b"c"}
-    assert story(other)[0] == f'Listening on [{subject}] in group "other"'
-    assert story(without)[0] == f"Listening on [{subject}]"
+    assert log(other)[0] == f'Listening on [{subject}] in group "other"'
+    assert log(without)[0] == f"Listening on [{subject}]"
 
 
 # -- commands ----------------------------------------------------------------------------------------------------
@@ -352,7 +352,7 @@ def test_a_second_signal_stops_at_once(
     assert program.wait() == 130
     assert time.monotonic() - start < 5
     until(lambda: not process_exists(int((tmp_path / "pid").read_text())))
-    told = [line for line in story(program) if line.startswith("pynats: ")]
+    told = [line for line in log(program) if line.startswith("pynats: ")]
     assert told == ["pynats: stopped, requests left unanswered: 1", "pynats: error: interrupted"]
 
 
@@ -393,7 +393,7 @@ def test_a_reply_that_is_not_permitted_is_said_and_the_service_goes_on(
         assert asker.ask("x", b"good")[0].payload == b"OK"
     program.wait_for("private.inbox")
     assert program.stop() == 0
-    assert any("does not permit" in line for line in story(program))
+    assert any("does not permit" in line for line in log(program))
 
 
 def test_odd_bytes_in_a_subject_do_not_cut_the_connection(spawn: Spawn, asker: Asker, subject: str) -> None:
@@ -415,7 +415,7 @@ def test_it_reconnects_when_the_server_comes_back_and_answers_again(
     with Asker(server) as asker:
         assert asker.ask("x", b"")[0].payload == b"OK"
     assert program.stop() == 0
-    assert any(line.startswith("Disconnected") for line in story(program))
+    assert any(line.startswith("Disconnected") for line in log(program))
 
 
 def test_it_stops_at_once_when_the_server_is_gone_and_nothing_is_in_hand(
@@ -465,7 +465,7 @@ def test_json_is_one_object_a_request(spawn: Spawn, asker: Asker, subject: str) 
     del second["reply"]
     assert second == {"number": 1, "subject": subject, "headers": {"A": ["1", "2"]}, "data": "µ\n",
                       "encoding": "utf-8", "size": 3}  # fmt: skip
-    assert len(story(program)) == 1
+    assert len(log(program)) == 1
 
 
 def test_quiet_shows_payloads_and_errors_only(spawn: Spawn, asker: Asker, subject: str) -> None:
@@ -547,7 +547,7 @@ def ask_many(asker: Asker, subject: str, count: int) -> float:
 def test_a_pipe_that_nobody_reads_holds_up_no_reply(
     start: Start, asker: Asker, subject: str, tmp_path: Path
 ) -> None:
-    story_path = tmp_path / "story"
+    story_path = tmp_path / "log"
     with story_path.open("wb") as log:
         process = start(subject, "OK", "--quiet", stdout=subprocess.PIPE, stderr=log)
     asker.wait_for_responder(subject)

@@ -97,10 +97,10 @@ def test_only_files_and_memory_never_block(tmp_path: Path, pipe: Pipe) -> None:
 def test_files_are_written_at_once(tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
         pump = Pump(environment(out, err), lossy=True, on_failure=lambda e: None)
-        pump.put(lambda: (b"story\n", b"data\n"), 1, 0)
-        pump.story(b"more\n")
+        pump.put(lambda: (b"log\n", b"data\n"), 1, 0)
+        pump.log(b"more\n")
         assert (tmp_path / "out").read_bytes() == b"data\n"
-        assert (tmp_path / "err").read_bytes() == b"story\nmore\n"
+        assert (tmp_path / "err").read_bytes() == b"log\nmore\n"
         assert threading.active_count() == 1 or "output" not in {t.name for t in threading.enumerate()}
         pump.close()
 
@@ -109,7 +109,7 @@ def test_everything_arrives_in_order(pipe: Pipe) -> None:
     pump = pipe.pump()
     for number in range(2000):
         pump.put(numbered(number), 1, 9)
-    pump.story(b"told\n")
+    pump.log(b"told\n")
     pump.close()
     assert pipe.read_all() == lines(0, 2000) + b"told\n"
 
@@ -182,7 +182,7 @@ def test_one_that_is_not_lossy_drops_what_would_fill_the_memory(
     fill(pump)
     for number in range(10):
         pump.put(numbered(number, 1_000_000), 1, 1_000_000)
-    pump.story(b"the end\n")
+    pump.log(b"the end\n")
     kept = 10 - pump.lost
     assert 3 <= kept <= 6
     end = b"pynats: %d more were not shown: the output could not keep up\nthe end\n" % pump.lost
@@ -198,20 +198,20 @@ def test_closing_gives_up_on_who_reads_nothing_but_not_on_who_reads_slowly(pipe:
     start = time.monotonic()
     pump.close(0.2)
     assert 0.1 < time.monotonic() - start < 5
-    pump.story(b"nobody sees this\n")
+    pump.log(b"nobody sees this\n")
     pump.put(numbered(1), 1, 9)
     assert pump._messages == 1
 
 
 def test_closing_says_how_many_nobody_took(pipe: Pipe) -> None:
-    story = io.BytesIO()
-    pump = Pump(environment(pipe.writer, story), lossy=True, on_failure=lambda e: None)
+    log = io.BytesIO()
+    pump = Pump(environment(pipe.writer, log), lossy=True, on_failure=lambda e: None)
     fill(pump)
     most = pump_module._MOST_MESSAGES
     for number in range(most + 10):
         pump.put(numbered(number), 1, 9)
     pump.close(0.1)
-    assert story.getvalue() == b"pynats: %d more were not shown: the output could not keep up\n" % (most + 11)
+    assert log.getvalue() == b"pynats: %d more were not shown: the output could not keep up\n" % (most + 11)
 
 
 def test_closing_waits_for_a_slow_reader(pipe: Pipe) -> None:
@@ -229,7 +229,7 @@ def test_closing_waits_for_a_slow_reader(pipe: Pipe) -> None:
     pump.close(0.4)
     reader.join()
     assert sum(map(len, got)) == 600_000
-    pump.story(b"after\n")  # nobody is in its way any more: written at once
+    pump.log(b"after\n")  # nobody is in its way any more: written at once
     assert pipe.read(6) == b"after\n"
 
 

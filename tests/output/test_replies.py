@@ -21,5 +21,5 @@ def test_the_time_shown_is_when_it_came(color: str) -> None:
         many_requests=True,
         many_replies=False,
     )
-    story, _ = render(Reply("x", 1, 1, 1000, None, b"", 1_700_000_000.9))
-    assert time.strftime("%H:%M:%S", time.localtime(1_700_000_000)).encode() in story
+    log, _ = render(Reply("x", 1, 1, 1000, None, b"", 1_700_000_000.9))
+    assert time.strftime("%H:%M:%S", time.localtime(1_700_000_000)).encode() in log

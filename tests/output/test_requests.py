@@ -44,8 +44,8 @@ def show(
     environment: Environment, *batch: Message, as_json: bool = False, first: int = 0
 ) -> tuple[bytes, bytes]:
     """Story and data, with the time replaced by T."""
-    story, data = renderer(environment, as_json=as_json)(list(batch), first, time.time())
-    return re.sub(rb"(?m)^(\x1b\[2m)?" + CLOCK, rb"\1T ", story), re.sub(
+    log, data = renderer(environment, as_json=as_json)(list(batch), first, time.time())
+    return re.sub(rb"(?m)^(\x1b\[2m)?" + CLOCK, rb"\1T ", log), re.sub(
         rb"(?m)^(\x1b\[2m)?" + CLOCK, rb"\1T ", data
     )
 
@@ -74,8 +74,8 @@ def terminal() -> Iterator[BinaryIO]:
 def test_the_time_shown_is_when_it_came(file: BinaryIO, other: BinaryIO, terminal: BinaryIO) -> None:
     shown = time.strftime("%H:%M:%S", time.localtime(1_700_000_000)).encode()
     for streams in ((file, file), (file, other), (terminal, terminal)):
-        story, data = renderer(environment(*streams), as_json=False)([PLAIN], 0, 1_700_000_000.9)
-        assert shown in story + data
+        log, data = renderer(environment(*streams), as_json=False)([PLAIN], 0, 1_700_000_000.9)
+        assert shown in log + data
 
 
 def test_one_file_gets_the_story_and_the_payloads_in_order(file: BinaryIO) -> None:
@@ -104,8 +104,8 @@ def test_a_quiet_one_shows_payloads_only(file: BinaryIO, other: BinaryIO, termin
 
 
 def test_json_is_one_object_a_line_with_everything_in_it(file: BinaryIO) -> None:
-    story, data = show(environment(file, file), PLAIN, RICH, LOST, as_json=True, first=3)
-    assert story == b""
+    log, data = show(environment(file, file), PLAIN, RICH, LOST, as_json=True, first=3)
+    assert log == b""
     assert [json.loads(line) for line in data.splitlines()] == [
         {"number": 3, "subject": "a.b", "reply": "inbox", "headers": {}, "data": "hello", "encoding": "utf-8",
          "size": 5},
@@ -148,8 +148,8 @@ def test_json_of_requests_is_like_that_of_replies(
 
 
 def test_a_terminal_shows_nothing_from_the_network_as_it_is(terminal: BinaryIO) -> None:
-    story, data = show(environment(terminal, terminal, color="never"), HOSTILE, LOST)
-    assert story == b""
+    log, data = show(environment(terminal, terminal, color="never"), HOSTILE, LOST)
+    assert log == b""
     assert data == (
         b"T [#0] Received on [a.\\x1b[2J]\nX\\x1b[1m: \\x1b]0;t\\x07\\nfake\n\n\\x1b[31m\\x07red\\r\n\n"
         b"T [#1] Received on [a.b] (no reply subject, not answered)\nbye\n\n"
@@ -184,8 +184,8 @@ def test_a_terminal_gets_colours_and_indented_json(terminal: BinaryIO) -> None:
 
 
 def test_colour_that_was_asked_for_goes_to_a_file(file: BinaryIO, other: BinaryIO) -> None:
-    story, data = show(environment(file, other, color="always"), (b"a", b"r", None, b"[1]"))
-    assert b"\x1b[32m[a]" in story
+    log, data = show(environment(file, other, color="always"), (b"a", b"r", None, b"[1]"))
+    assert b"\x1b[32m[a]" in log
     assert b"\x1b[" in data
 
 

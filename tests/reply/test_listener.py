@@ -66,7 +66,7 @@ class World:
         self._environment = environment
 
     @property
-    def story(self) -> str:
+    def log(self) -> str:
         assert isinstance(self._environment.stderr, io.BytesIO)
         return self._environment.stderr.getvalue().decode()
 
@@ -75,7 +75,7 @@ class World:
             if condition():
                 return
             await asyncio.sleep(0.01)
-        raise AssertionError(self.story)
+        raise AssertionError(self.log)
 
     async def stop(self) -> None:
         """What a first signal does."""
@@ -96,7 +96,7 @@ async def serving(
         )
         task = asyncio.ensure_future(listener.run())
         world = World(environment, listener, task)
-        await world.until(lambda: "Listening" in world.story or task.done())
+        await world.until(lambda: "Listening" in world.log or task.done())
         yield world
         task.cancel()
         with suppress(asyncio.CancelledError, PynatsError):
@@ -122,12 +122,10 @@ def test_what_is_too_much_is_refused_and_counted(nats_server: NatsServer, tmp_pa
             answered = await asyncio.to_thread(asker.receive, 5)
             assert sorted(answer.payload for answer in answered) == [b"0", b"1", b"2", b"3", b"4"]
             assert (await asyncio.to_thread(asker.ask, tmp_path.name, b"more"))[0].payload == b"more"
-            await world.until(
-                lambda: "refused with code 503, because too many were waiting: 7" in world.story
-            )
+            await world.until(lambda: "refused with code 503, because too many were waiting: 7" in world.log)
             await world.stop()
-            assert world.story.count("refused") == 1
-            assert [f"[#{number}] Received" in world.story for number in range(13)] == [True] * 13
+            assert world.log.count("refused") == 1
+            assert [f"[#{number}] Received" in world.log for number in range(13)] == [True] * 13
 
     with Asker(nats_server) as asker:
         run(check(asker))
@@ -144,7 +142,7 @@ def test_the_bytes_in_hand_are_limited_too(nats_server: NatsServer, tmp_path: Pa
             gate.opened.set()
             assert sorted(a.number for a in await asyncio.to_thread(asker.receive, 2)) == [0, 2]
             await world.stop()  # says at once what it would have said in a second
-            assert "refused with code 503, because too many were waiting: 1" in world.story
+            assert "refused with code 503, because too many were waiting: 1" in world.log
 
     with Asker(nats_server) as asker:
         run(check(asker))
@@ -175,7 +173,7 @@ def test_a_slow_responder_is_told_to_give_up_when_it_is_stopped_for_good(
             with pytest.raises(asyncio.CancelledError):
                 await world.serving
             assert gate.killed
-            assert "requests left unanswered: 1" in world.story
+            assert "requests left unanswered: 1" in world.log
 
     with Asker(nats_server) as asker:
         run(check(asker))
@@ -191,9 +189,9 @@ def test_replies_that_cannot_be_sent_any_more_are_an_error(
             asker.send(tmp_path.name, b"x")
             await world.until(lambda: world.listener._backlog.requests == 1)
             nats.stop()
-            await world.until(lambda: "Disconnected" in world.story)
+            await world.until(lambda: "Disconnected" in world.log)
             stopping = asyncio.ensure_future(world.stop())
-            await world.until(lambda: "Draining" in world.story)
+            await world.until(lambda: "Draining" in world.log)
             gate.opened.set()
             with pytest.raises(ConnectionFailedError, match="the last replies"):
                 await stopping
@@ -215,14 +213,14 @@ def test_replies_given_without_a_connection_are_sent_with_the_next(
                 asker.send(tmp_path.name, b"late", reply=b"a.known.inbox")
                 await world.until(lambda: world.listener._backlog.requests == 1)
                 nats.stop()
-            await world.until(lambda: "Disconnected" in world.story)
+            await world.until(lambda: "Disconnected" in world.log)
             stopping = asyncio.ensure_future(world.stop())
-            await world.until(lambda: "Draining" in world.story)
+            await world.until(lambda: "Draining" in world.log)
             gate.opened.set()
             await asyncio.sleep(0.05)
             nats.start()
             await stopping
-            assert "Reconnected" in world.story
+            assert "Reconnected" in world.log
 
     run(check())
 

@@ -1,4 +1,4 @@
-"""What `pynats request` shows, and where: data on stdout, the story on stderr, more on a terminal."""
+"""What `pynats request` shows, and where: data on stdout, the log on stderr, more on a terminal."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_data_goes_to_stdout_and_the_story_to_stderr(ask: Ask, responders: Respo
     subject = responders(lambda request: [Answer(b"data", headers.encode([("A", "1"), ("A", "\x1b")]))])
     run = ask(subject, "x")
     assert run.stdout == b"data\n"
-    story = rf"{CLOCK}Sending request on \[{subject}\]\n{CLOCK}Received with rtt {RTT}\nA: 1\nA: \\x1b\n\n"
-    assert re.fullmatch(story, run.stderr)
+    log = rf"{CLOCK}Sending request on \[{subject}\]\n{CLOCK}Received with rtt {RTT}\nA: 1\nA: \\x1b\n\n"
+    assert re.fullmatch(log, run.stderr)
 
 
 @pytest.mark.parametrize("flag", ["--raw", "-r", "--json", "--quiet"])
