@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from natscli.duration import parse_duration
-from natscli.errors import InputError
-from natscli.message import headers
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -204,19 +202,3 @@ def connection_settings(app: App) -> Settings:
     settings = resolve(app.flags, environment.environ, ContextStore(environment.config_dir))
     environment.redactor.add(*settings.secrets)
     return settings
-
-
-def parse_headers(values: tuple[str, ...]) -> list[tuple[str, str]]:
-    """`K:V` options as pairs.
-
-    Raises:
-        InputError: a header without a colon or a name, or one that cannot be sent as it is.
-    """
-    pairs = []
-    for value in values:
-        name, colon, text = value.partition(":")
-        if not colon or not name.strip():
-            raise InputError(f"invalid header {value!r}: expected NAME:VALUE", where="--header")
-        headers.check(name.strip(), text.strip())
-        pairs.append((name.strip(), text.strip()))
-    return pairs

@@ -13,11 +13,10 @@ from natscli.cli.options import (
     connection_options,
     connection_settings,
     option,
-    parse_headers,
     pass_app,
 )
 from natscli.errors import InputError
-from natscli.message import subjects
+from natscli.message import headers, subjects
 from natscli.message.templates import compile_command, compile_template
 
 EPILOG = """\b
@@ -82,7 +81,7 @@ def reply(
         raise InputError(f"{' and '.join(given)} exclude each other")
     header_templates = tuple(
         (name, compile_template(value, "--header", reply=True, enabled=templates))
-        for name, value in parse_headers(header)
+        for name, value in headers.parse(header)
     )
     body_template = compile_template(body or "", "BODY", reply=True, enabled=templates)
     words = compile_command(command, "--command", enabled=templates) if command is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,13 +16,15 @@ from natscli.cli.options import (
     connection_options,
     connection_settings,
     option,
-    parse_headers,
     pass_app,
-)  # fmt: skip
-from natscli.environment import Environment
-from natscli.errors import ExitStatus, InputError, PynatsError, explain
-from natscli.message import payload, subjects
-from natscli.message.templates import Facts, Template, compile_template
+)
+from natscli.errors import PynatsError, explain
+from natscli.request.options import RequestOptions, check
+from natscli.request.recipe import compile_recipe, read_body
+
+if TYPE_CHECKING:
+    from natscli.environment import Environment
+    from natscli.request.translate import Translator
 
 EPILOG = """\b
 Examples:
@@ -70,104 +73,46 @@ are: templates in them are not filled in.
 @option("--quiet", is_flag=True, help="Write no log to stderr, show payloads only.")
 @connection_options
 @pass_app
-def request(
-    app: App, *, subject: str, body: str | None, body_file: str | None, raw: bool, header: tuple[str, ...],
-    count: int | None, concurrency: int, replies: int, reply_timeout: float | None, wait_for_empty: bool,
-    translate: str | None, force_stdin: bool, send_on: str, templates: bool, as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
+def request(app: App, /, **given: Any) -> int:
     """Send a request and show the replies.
 
     RTT is the time from writing the request to the arrival of the reply.
     """
+    options = RequestOptions(**given)
     environment = app.environment
-    environment.quiet = quiet
-    with _errors_as_json(environment, subject, enabled=as_json):
-        if raw and as_json:
-            raise InputError("--raw and --json exclude each other")
-        if reply_timeout == 0:
-            raise InputError("a timeout must be longer than nothing", where="--reply-timeout")
-        by_line = send_on == "newline"
-        given = {"BODY": body is not None, "--body-file": body_file is not None,
-                 "--force-stdin" if force_stdin else "--send-on newline": force_stdin or by_line}  # fmt: skip
-        if sum(given.values()) > 1:
-            names = [name for name, is_given in given.items() if is_given]
-            raise InputError(f"{' and '.join(names)} exclude each other")
-
-        def compiled(text: str, where: str) -> Template:
-            return compile_template(text, where, reply=False, enabled=templates)
-
-        subject_template = compiled(subject, "SUBJECT")
-        subjects.check_publish_subject(subject_template.fill(Facts(1)).decode("utf-8", "surrogateescape"))
-        header_templates = tuple((name, compiled(value, "--header")) for name, value in parse_headers(header))
-        body_template = compiled(body or "", "BODY")
-
+    environment.quiet = options.quiet
+    with _errors_as_json(environment, options):
+        check(options)
+        recipe = compile_recipe(options)
         settings = connection_settings(app)
-        translator = None
-        if translate is not None:
-            from natscli.request.translate import Translator
+        translator = _translator(options, environment)
+        recipe = read_body(recipe, options, environment)
 
-            translator = Translator(translate, environment.environ)
-        tell = not (raw or as_json)
-        if body_file is not None:
-            body_template = Template(payload.read_file(body_file))
-        elif not by_line and (force_stdin or (body is None and not environment.stdin.isatty())):
-            if tell:
-                environment.log("Reading payload from standard input")
-            body_template = Template(payload.read_all(environment.stdin))
-
-        import asyncio
-
-        from natscli.connection.connect import connected
+        from natscli import signals
         from natscli.connection.options import prepare
-        from natscli.output.replies import renderer
-        from natscli.request.display import RequestDisplay
-        from natscli.request.requester import Expectation, Requester
-        from natscli.request.source import Counted, Lines, Recipe
-        from natscli.signals import run
+        from natscli.request.run import run
 
-        one = replies == 1 and not wait_for_empty
-        many = count is not None or by_line
-        timeout = settings.timeout.value
-        expectation = Expectation(
-            replies=replies, until_empty=wait_for_empty,
-            first=reply_timeout if one and reply_timeout is not None else timeout,
-            gap=0.3 if reply_timeout is None else reply_timeout,
-        )  # fmt: skip
-        recipe = Recipe(subject_template, header_templates, body_template)
-        source = Lines(recipe, count or 1, environment.stdin) if by_line else Counted(recipe, count or 1)
-        render = renderer(environment, raw=raw, as_json=as_json, many_requests=many, many_replies=not one)
+        plan = prepare(settings, environment)
+        return signals.run(run(options, recipe, plan, environment, translator))
 
-        ready = prepare(settings, environment)
 
-        async def send() -> int:
-            async with connected(ready, environment) as connection:
-                display = RequestDisplay(
-                    environment, render, tell=tell, as_json=as_json, many=many, translator=translator
-                )
-                requester = Requester(connection, source, expectation, display, concurrency)
-                try:
-                    await requester.run()
-                    await display.finish(requester.tally)
-                except asyncio.CancelledError:
-                    display.summary(requester.tally)
-                    raise
-                finally:
-                    display.close()
-                failure = requester.tally.first_failure or display.problem
-                return failure.status if failure is not None else ExitStatus.OK
+def _translator(options: RequestOptions, environment: Environment) -> Translator | None:
+    if options.translate is None:
+        return None
+    from natscli.request.translate import Translator
 
-        return run(send())
+    return Translator(options.translate, environment.environ)
 
 
 @contextmanager
-def _errors_as_json(environment: Environment, subject: str, *, enabled: bool) -> Iterator[None]:
-    """Write an error that ends the whole run as a line of JSON too; what tells it on stderr comes later."""
+def _errors_as_json(environment: Environment, options: RequestOptions) -> Iterator[None]:
+    """With --json, write an error that ends the whole run as a line of JSON too; stderr shows it later."""
     try:
         yield
     except (PynatsError, KeyboardInterrupt) as error:
-        if enabled:
+        if options.as_json:
             from natscli.request.display import error_line
 
-            with suppress(OSError):  # what cannot be written there is told on stderr
-                environment.stdout.write(error_line(environment, explain(error), subject, 0))
+            with suppress(OSError):  # stderr shows it even so
+                environment.stdout.write(error_line(environment, explain(error), options.subject, 0))
         raise

@@ -60,3 +60,19 @@ def service_error(message: str, code: int) -> bytes:
     """The header block of a failed request (ADR-32)."""
     text = " ".join(message.split())
     return encode([(SERVICE_ERROR, text), (SERVICE_ERROR_CODE, str(code))])
+
+
+def parse(values: Iterable[str]) -> list[tuple[str, str]]:
+    """`NAME:VALUE` options as pairs.
+
+    Raises:
+        InputError: a header without a colon or a name, or one that cannot be sent as it is.
+    """
+    pairs = []
+    for value in values:
+        name, colon, text = value.partition(":")
+        if not colon or not name.strip():
+            raise InputError(f"invalid header {value!r}: expected NAME:VALUE", where="--header")
+        check(name.strip(), text.strip())
+        pairs.append((name.strip(), text.strip()))
+    return pairs

@@ -16,8 +16,8 @@ from natscli.output import json_lines
 from natscli.output.pump import Pump
 from natscli.output.replies import RenderReply, Reply
 from natscli.output.summary import summary_lines
+from natscli.request.recipe import Question
 from natscli.request.requester import Tally
-from natscli.request.source import Question
 from natscli.request.timings import timings
 
 if TYPE_CHECKING:

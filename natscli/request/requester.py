@@ -18,25 +18,13 @@ from natscli.errors import InputError, NoReplyError, NoRespondersError, PynatsEr
 from natscli.message import headers
 from natscli.message.subjects import check_publish_subject
 from natscli.output.replies import Reply
-from natscli.request.source import Question, Source
+from natscli.request.options import Expectation
+from natscli.request.recipe import Question
+from natscli.request.source import Source
 from natscli.wire.protocol import Message
 
 #: Questions taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """When a request is done. Times in seconds.
-
-    `replies` many replies, the first within `first`, each later one within `gap` of the one before; 0 for all that
-    come within `first`; with `until_empty`, as many as come until an empty one.
-    """
-
-    replies: int
-    first: float
-    gap: float
-    until_empty: bool = False
 
 
 class Display(Protocol):

@@ -6,58 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, Protocol
 
 from natscli.errors import InputError
-from natscli.message import headers
 from natscli.message.payload import read_lines
-from natscli.message.templates import Facts, Template
-
-
-class Question(NamedTuple):
-    """One request to send; its subject and its size are still to be checked."""
-
-    number: int
-    subject: str
-    header: bytes | None
-    payload: bytes
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to make requests: subject and headers as templates, and the body, unless it comes from elsewhere."""
-
-    subject: Template
-    header: tuple[tuple[str, Template], ...]
-    body: Template
-    _same: tuple[str, bytes | None, bytes] | None = field(init=False, repr=False, compare=False)
-
-    def make(self, number: int, payload: bytes | None = None) -> Question:
-        """Request `number`, which counts from 1."""
-        if self._same is not None:
-            subject, header, body = self._same
-            return Question(number, subject, header, body if payload is None else payload)
-        return self._make(number, payload)
-
-    def __post_init__(self) -> None:
-        static = all(
-            template.is_static for template in (self.subject, self.body, *(t for _, t in self.header))
-        )
-        # What is the same for all requests is made once.
-        object.__setattr__(self, "_same", self._make(1, None)[1:] if static else None)
-
-    def _make(self, number: int, payload: bytes | None) -> Question:
-        facts = Facts(number)
-        pairs = [
-            (name, template.fill(facts).decode("utf-8", "surrogateescape")) for name, template in self.header
-        ]
-        return Question(
-            number,
-            self.subject.fill(facts).decode("utf-8", "surrogateescape"),
-            headers.encode(pairs) or None,
-            self.body.fill(facts) if payload is None else payload,
-        )
+from natscli.request.recipe import Question, Recipe
 
 
 class Source(Protocol):

@@ -1,0 +1,89 @@
+"""Requests made from templates: the subject, the headers and the body, compiled once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from natscli.environment import Environment
+from natscli.message import headers, payload
+from natscli.message.subjects import check_publish_subject
+from natscli.message.templates import Facts, Template, compile_template
+from natscli.request.options import RequestOptions
+
+
+class Question(NamedTuple):
+    """One request to send; its subject and its size are still to be checked."""
+
+    number: int
+    subject: str
+    header: bytes | None
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make requests: subject and headers as templates, and the body, unless it comes from elsewhere."""
+
+    subject: Template
+    header: tuple[tuple[str, Template], ...]
+    body: Template
+    _same: tuple[str, bytes | None, bytes] | None = field(init=False, repr=False, compare=False)
+
+    def make(self, number: int, payload: bytes | None = None) -> Question:
+        """Request `number`, which counts from 1."""
+        if self._same is not None:
+            subject, header, body = self._same
+            return Question(number, subject, header, body if payload is None else payload)
+        return self._make(number, payload)
+
+    def __post_init__(self) -> None:
+        static = all(
+            template.is_static for template in (self.subject, self.body, *(t for _, t in self.header))
+        )
+        # What is the same for all requests is made once.
+        object.__setattr__(self, "_same", self._make(1, None)[1:] if static else None)
+
+    def _make(self, number: int, payload: bytes | None) -> Question:
+        facts = Facts(number)
+        pairs = [
+            (name, template.fill(facts).decode("utf-8", "surrogateescape")) for name, template in self.header
+        ]
+        return Question(
+            number,
+            self.subject.fill(facts).decode("utf-8", "surrogateescape"),
+            headers.encode(pairs) or None,
+            self.body.fill(facts) if payload is None else payload,
+        )
+
+
+def compile_recipe(options: RequestOptions) -> Recipe:
+    """The subject, headers and BODY of `options`, compiled.
+
+    Raises:
+        InputError: a template, a subject or a header that cannot be sent.
+    """
+
+    def compiled(text: str, where: str) -> Template:
+        return compile_template(text, where, reply=False, enabled=options.templates)
+
+    subject = compiled(options.subject, "SUBJECT")
+    check_publish_subject(subject.fill(Facts(1)).decode("utf-8", "surrogateescape"))
+    header = tuple((name, compiled(value, "--header")) for name, value in headers.parse(options.header))
+    return Recipe(subject, header, compiled(options.body or "", "BODY"))
+
+
+def read_body(recipe: Recipe, options: RequestOptions, environment: Environment) -> Recipe:
+    """`recipe` with the body from --body-file or standard input, where that is where it comes from.
+
+    Raises:
+        InputError: it cannot be read, or is larger than any server takes.
+    """
+    if options.body_file is not None:
+        return replace(recipe, body=Template(payload.read_file(options.body_file)))
+    asked = options.force_stdin or (options.body is None and not environment.stdin.isatty())
+    if options.by_line or not asked:
+        return recipe
+    if options.log_each:
+        environment.log("Reading payload from standard input")
+    return replace(recipe, body=Template(payload.read_all(environment.stdin)))
