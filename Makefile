@@ -23,10 +23,11 @@ test-all:  ## the suite on every Python from 3.10 to 3.13 that is here, and with
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10 or newer" >&2; exit 1; }
 	@$(PYTHON) -m scripts.test_all $(ARGS)
 
-check: $(READY)  ## formatting, lint, types
+check: $(READY)  ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(READY)  ## speed, as ratios against floors measured side by side
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -35,7 +36,7 @@ docs: $(READY)  ## write docs/commands.md anew
 	@$(BIN)/python -m scripts.commands_md
 
 clean:  ## remove all that make made
-	rm -rf $(VENV) .venvs .bench dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venvs .bench dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml

@@ -1,6 +1,6 @@
 """pynats: NATS request/reply for the terminal, and the same contexts for Python scripts.
 
-Importing this package costs next to nothing: `connect` and `load_context` are imported when first used.
+Importing this package costs next to nothing: each name is imported when first used.
 """
 
 from __future__ import annotations
@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["__version__", "connect", "load_context"]
 
+#: Where the public names are.
+_HOMES = {"connect": "natscli.api", "load_context": "natscli.api"}
+
 
 def __getattr__(name: str) -> Any:
-    if name in ("connect", "load_context"):
-        from natscli import api
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(api, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

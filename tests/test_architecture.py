@@ -1,0 +1,80 @@
+"""The rules of docs/architecture.md, and that breaking one of them is noticed."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "natscli"
+
+BAD_IMPORTS = {
+    "message imports click": ("message/subjects.py", "import click", "natscli.message.subjects -> click"),
+    "output imports nats-py": ("output/text.py", "import nats", "natscli.output.text -> nats"),
+    "output imports wire": ("output/text.py", "import natscli.wire.nats_py", "natscli.output is not allowed"),
+    "contexts import click": ("contexts/store.py", "import click", "natscli.contexts.store -> click"),
+    "secrets import nats-py": ("secrets/redaction.py", "import nats", "natscli.secrets.redaction -> nats"),
+    "request imports a command": (
+        "request/source.py",
+        "import natscli.commands.request",
+        "natscli.request is not allowed to import natscli.commands",
+    ),
+    "a command is imported in a function": (
+        "connection/connect.py",
+        "def late() -> None:\n    import natscli.commands.server",
+        "natscli.connection is not allowed to import natscli.commands",
+    ),
+    "request imports reply": ("request/source.py", "import natscli.reply.listener", "natscli.request is not"),
+}
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [program, "--no-cache"], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_every_import_keeps_to_the_rules() -> None:
+    done = lint_imports(ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(("module", "line", "complaint"), BAD_IMPORTS.values(), ids=BAD_IMPORTS)
+def test_a_bad_import_is_refused(tmp_path: Path, module: str, line: str, complaint: str) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "natscli", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / "natscli" / module).open("a") as file:
+        file.write(f"\n{line}\n")
+    done = lint_imports(tmp_path)
+    assert done.returncode == 1, done.stdout
+    assert complaint in " ".join(done.stdout.split())
+
+
+def test_check_runs_the_import_rules() -> None:
+    check = (ROOT / "Makefile").read_text().partition("\ncheck:")[2].partition("\n\n")[0]
+    assert "lint-imports" in check
+
+
+def private_uses(source: str) -> set[str]:
+    """Private attributes of other objects: `x._name`, where x is neither self nor cls."""
+    return {
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and ast.unparse(node.value) not in ("self", "cls", "super()")
+    }
+
+
+def test_private_names_of_others_are_used_in_wire_only() -> None:
+    documented = {"_replace", "_asdict", "_exit"}  # of named tuples and os: public, whatever they look like
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.parent.name != "wire":
+            assert private_uses(path.read_text()) <= documented, path
