@@ -1,0 +1,56 @@
+"""The vocabulary of NATS services, compared with what nats-py's own services use."""
+
+from __future__ import annotations
+
+import pytest
+from nats.micro import service as nats_micro
+
+from natscli.errors import InputError
+from natscli.message import micro
+from natscli.message.micro import Verb
+
+
+def test_control_subjects_are_those_that_nats_py_services_listen_on() -> None:
+    expected = {
+        nats_micro.control_subject(nats_micro.ServiceVerb(verb.value), *which)
+        for verb in Verb
+        for which in ((None, None), ("calc", None), ("calc", "Ab1"))
+    }
+    subjects = micro.control_subjects("calc", "Ab1")
+    assert {subject for _, subject in subjects} == expected
+    assert all(verb.value in subject.split(".") for verb, subject in subjects)
+
+
+def test_response_types_and_the_queue_group_are_those_of_nats_py() -> None:
+    assert Verb.PING.response_type == nats_micro.PING_RESPONSE_TYPE
+    assert Verb.INFO.response_type == nats_micro.INFO_RESPONSE_TYPE
+    assert Verb.STATS.response_type == nats_micro.STATS_RESPONSE_TYPE
+    assert micro.DEFAULT_QUEUE == nats_micro.DEFAULT_QUEUE_GROUP
+    assert micro.PREFIX == nats_micro.DEFAULT_PREFIX
+
+
+@pytest.mark.parametrize("name", ["calc", "Calc-2_x", "9"])
+def test_a_name_of_letters_digits_dashes_and_underscores_passes(name: str) -> None:
+    micro.check_name(name, "--service")
+    assert nats_micro.NAME_REGEX.match(name)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a.b", "a>", "ä", "a\n", "*"])
+def test_any_other_name_is_refused_with_where_it_was_given(name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        micro.check_name(name, "--service")
+    assert caught.value.where == "--service"
+
+
+@pytest.mark.parametrize("version", ["1.2.3", "0.0.0", "1.0.0-rc.1", "1.0.0-x-y.0+build.7", "10.20.30+a"])
+def test_semantic_versions_pass(version: str) -> None:
+    micro.check_version(version, "--service-version")
+    assert nats_micro.SEMVER_REGEX.match(version)
+
+
+@pytest.mark.parametrize(
+    "version", ["", "1", "1.2", "v1.2.3", "01.2.3", "1.2.3-", "1.2.3\n", "1.2.3-01", "1.2.٣"]
+)
+def test_other_versions_are_refused(version: str) -> None:
+    with pytest.raises(InputError):
+        micro.check_version(version, "--service-version")
