@@ -1,44 +1,153 @@
-"""Groups of commands: tables of lazily imported commands, aliases, help in sections, near names for mistyped ones."""
+"""Commands and groups of commands: their help, what they say to mistyped words, tables of lazily imported commands."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from natscli.cli.options import GroupedOption
+from natscli.cli.options import App
+from natscli.environment import Environment
+from natscli.errors import InputError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from natscli.cli.pages import Section
 
-class HelpMixin:
-    """Lists options under the headings of their groups, and suggests near names for mistyped options."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {"Options": []}
-        for param in self.get_params(ctx):  # type: ignore[attr-defined]
-            record = param.get_help_record(ctx)  # from click 8.4 on also of arguments, which the usage shows
-            if record is not None and isinstance(param, click.Option):
-                heading = param.group if isinstance(param, GroupedOption) else "Options"
-                groups.setdefault(heading, []).append(record)
-        for heading, records in groups.items():
-            if records:
-                with formatter.section(heading):
-                    formatter.write_dl(records)
-        if isinstance(self, click.Group):
-            self.format_commands(ctx, formatter)
+#: How alike two words must be (0 to 1) for one to be suggested for the other.
+_NEAR = 0.75
 
 
-class Command(HelpMixin, click.Command):
-    """A command of pynats."""
+def near(word: str, known: Iterable[str]) -> str:
+    """A hint that names the one or two of `known` that are near `word`, or nothing."""
+    import difflib
+
+    bare = {name.lstrip("-"): name for name in known}
+    word = word.lstrip("-")
+    names = [name for name in bare if len(word) > 2 and name.startswith(word)]
+    names += [name for name in difflib.get_close_matches(word, bare, n=2, cutoff=_NEAR) if name not in names]
+    return f", did you mean {' or '.join(repr(bare[name]) for name in names[:2])}?" if names else ""
 
 
-class Group(HelpMixin, click.Group):
+class Helped:
+    """What `Command` and `Group` have in common: help in two sizes, and plain words for a mistyped option."""
+
+    params: list[click.Parameter]
+    #: How many examples `-h` shows.
+    short_examples = 2
+
+    def __init__(
+        self, *args: Any, examples: Mapping[str, str] | None = None, notes: str = "", **kwargs: Any
+    ) -> None:
+        kwargs.setdefault("add_help_option", False)
+        super().__init__(*args, **kwargs)
+        self.examples = examples or {}
+        self.notes = notes
+        self.params = [
+            *self.params,
+            _help_option("-h", "Show help on one screen."),
+            _help_option("--help", "Show all of the help."),
+        ]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)  # type: ignore[misc,no-any-return]
+        except click.NoSuchOption as error:
+            known = [name for param in ctx.command.params for name in (*param.opts, *param.secondary_opts)]
+            known = [name for name in known if name.startswith("--")]
+            hint = near(error.option_name, known) if error.option_name.startswith("--") else ""
+            raise click.UsageError(f"no such option {error.option_name!r}{hint}", ctx) from None
+
+    def get_help(self, ctx: click.Context) -> str:
+        """All of the help as text, 80 columns wide."""
+        from natscli.cli.help import full, plain
+        from natscli.cli.pages import page_of
+
+        return plain(full(page_of(ctx), 80))
+
+    def appendix(self) -> tuple[Section, ...]:
+        """More tables for the end of `--help`."""
+        return ()
+
+
+def show_help(ctx: click.Context, *, everything: bool) -> None:
+    """Write the help of the command that `ctx` is for to stdout: all of it, or one screen."""
+    from natscli.cli import help as layout
+    from natscli.cli.pages import page_of
+
+    app = ctx.find_object(App)
+    environment = app.environment if app is not None else Environment.current()
+    lines = (layout.full if everything else layout.short)(page_of(ctx), layout.width_of(environment))
+    layout.show(environment, lines)
+
+
+def _help_option(name: str, text: str) -> click.Option:
+    def callback(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
+        if value and not ctx.resilient_parsing:
+            show_help(ctx, everything=name == "--help")
+            ctx.exit()
+
+    kept_as = f"_show_{'all' if name == '--help' else 'short'}"
+    return click.Option([name, kept_as], is_flag=True, is_eager=True, expose_value=False, help=text,
+                        callback=callback)  # fmt: skip
+
+
+class Command(Helped, click.Command):
+    """A command of pynats. Everything its help says is declared beside it:
+
+        @click.command(
+            cls=Command,
+            examples={"pynats request help.please 'I need help!'": "send a request", ...},
+            notes="Templates in BODY:\\n  {{Count}}  request, from 1",
+        )
+        @click.argument("subject")
+        @option("-r", "--raw", is_flag=True, common=True, help="Show the payloads and nothing else.")
+        @connection_options
+        @pass_app
+        def request(app: App, ...) -> int:
+            '''Send a request and show the replies.
+
+            More about it, in paragraphs.
+            '''
+
+    - The first paragraph of the docstring is the one line that stands for the command; the rest is its description.
+    - `examples`: command lines, each with what it does, the two that explain most first. At least two.
+    - `common=True` puts an option into `-h`, which must fit 24 lines of 80 columns (a test holds this): usage, one
+      line, two examples, the common options, and one line for the connection options.
+    - `notes` come last. A paragraph that has an indented line is shown line by line, its first line as a heading.
+
+    `-h`, `--help`, docs/commands.md and the man pages are all made of it; `make docs` writes the last two.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        ctx.allow_extra_args = True  # to say more about them than click does
+        extra = super().parse_args(ctx, args)
+        if extra and not ctx.resilient_parsing:
+            raise _unexpected(ctx, extra, given)
+        return extra
+
+
+def _unexpected(ctx: click.Context, extra: list[str], given: list[str]) -> click.ClickException | InputError:
+    """The error for words after the last argument, which are most often a body without quotes."""
+    body = ctx.params.get("body")
+    first = given.index(extra[0])
+    what = f"unexpected argument {extra[0]!r}"
+    if not isinstance(body, str) or body not in given[:first]:
+        return click.UsageError(what, ctx)
+    text = " ".join([body, *extra])
+    quoted = "'" + text.replace("'", "'\\''") + "'"
+    return InputError(what, hint=f"put a body of several words in quotes: {quoted}")
+
+
+class Group(Helped, click.Group):
     """A group of commands with aliases, which suggests the near name for a mistyped one.
 
-    Its commands are in a `table` as `COMMANDS` is one, or added as in any click group.
+    Its commands are in a `table` as `COMMANDS` is one, or added as in any click group. Its help is declared as that of
+    `Command`. Without a command it shows `-h`.
     """
 
     command_class = Command
@@ -53,6 +162,12 @@ class Group(HelpMixin, click.Group):
         super().__init__(*args, **kwargs)
         self.table = table or {}
         self.aliases = aliases or {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            show_help(ctx, everything=False)
+            ctx.exit()
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.table) or super().list_commands(ctx)
@@ -69,38 +184,19 @@ class Group(HelpMixin, click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = self.aliases.get(args[0], args[0])
         if not ctx.resilient_parsing and self.get_command(ctx, name) is None and not name.startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(name, [*self.list_commands(ctx), *self.aliases], n=1, cutoff=0.5)
-            hint = f", did you mean {near[0]!r}?" if near else ""
+            hint = near(name, [*self.list_commands(ctx), *self.aliases])
             raise click.UsageError(f"no such command {name!r}{hint}", ctx)
         return super().resolve_command(ctx, [name, *args[1:]])
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        other_names: dict[str, list[str]] = {}
-        for alias, name in self.aliases.items():
-            other_names.setdefault(name, []).append(alias)
-        rows = []
-        for name in self.list_commands(ctx):
-            names = ", ".join([name, *other_names.get(name, [])])
-            rows.append((names, self.short_help_of(ctx, name)))
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
+        from natscli.cli.pages import short_help_of
+
         def item(name: str, of: str) -> CompletionItem:
-            return CompletionItem(name, help=self.short_help_of(ctx, of))
+            return CompletionItem(name, help=short_help_of(ctx, self, of))
 
         items = [item(name, name) for name in self.list_commands(ctx) if name.startswith(incomplete)]
         if not items and incomplete:  # aliases would only double the list
             items = [item(alias, of) for alias, of in self.aliases.items() if alias.startswith(incomplete)]
         return items + click.Command.shell_complete(self, ctx, incomplete)
-
-    def short_help_of(self, ctx: click.Context, name: str) -> str:
-        """The one line that lists the command."""
-        if name in self.table:
-            return self.table[name][1]
-        command = self.get_command(ctx, name)
-        return command.get_short_help_str(limit=60) if command is not None else ""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from natscli.contexts.kinds import PARTS, Holds
 from natscli.duration import parse_duration
 
 if TYPE_CHECKING:
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from natscli.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: Heading of the options that `connection_options` adds.
+CONNECTION = "Connection"
 
 
 class App:
@@ -59,17 +61,39 @@ class FileName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return [CompletionItem(given[-1], type="file")]
 
 
-class GroupedOption(click.Option):
-    """An option that is listed under a heading of its own in the help."""
+class Option(click.Option):
+    """An option with its place in the help: the heading it is listed under, and whether `-h` shows it."""
 
-    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, group: str = "Options", common: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.group = group
+        self.common = common
+
+
+class WholeNumber(click.IntRange):
+    """An integer in a range; says what is wrong with another in plain words."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        if self.min is not None and number < self.min:
+            self.fail(f"{number} is less than {self.min}", param, ctx)
+        if self.max is not None and number > self.max:
+            self.fail(f"{number} is more than {self.max}", param, ctx)
+        return number
 
 
 def option(*declarations: str, **attributes: Any) -> Callable[[F], F]:
-    """`click.option` for an option with a `group`."""
-    return click.option(*declarations, cls=GroupedOption, **attributes)
+    """`click.option` with a `group` (its heading in the help) and `common` (whether `-h` shows it)."""
+    kind = attributes.get("type")
+    if isinstance(kind, click.IntRange) or kind is int:
+        low, high = (kind.min, kind.max) if isinstance(kind, click.IntRange) else (None, None)
+        attributes["type"] = WholeNumber(min=low, max=high)
+    return click.option(*declarations, cls=Option, **attributes)
 
 
 def _record(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -103,7 +127,13 @@ def complete_contexts(ctx: click.Context, param: click.Parameter, incomplete: st
 #: declarations, environment variable, metavar, help: the connection settings of the command line, once.
 _CONNECTION: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
     (("-s", "--server", "server"), "NATS_URL", "URL", "Server URLs, comma-separated."),
-    *(((f"--{p.setting}", p.setting), p.variable, p.metavar, p.help) for p in PARTS if p.help),
+    (("--user", "user"), "NATS_USER", "USER", "Username; without a password it is a token."),
+    (("--password", "password"), "NATS_PASSWORD", "PASSWORD", "Password; '-' asks for it without echo."),
+    (("--token", "token"), "NATS_TOKEN", "TOKEN", "Token; '-' asks for it without echo."),
+    (("--creds", "creds"), "NATS_CREDS", "LOCATION", "Credentials: a file or reference."),
+    (("--nkey", "nkey"), "NATS_NKEY", "LOCATION", "NKey seed: a file or reference."),
+    (("--jwt", "jwt"), "NATS_JWT", "JWT", "User JWT, or a reference to it; goes with --seed."),
+    (("--seed", "seed"), "NATS_SEED", "SEED", "User seed, or a reference to it."),
     (("--tlscert", "tlscert"), "NATS_CERT", "FILE", "TLS client certificate."),
     (("--tlskey", "tlskey"), "NATS_KEY", "FILE", "TLS private key."),
     (("--tlsca", "tlsca"), "NATS_CA", "FILE", "TLS certificate authority chain."),
@@ -119,7 +149,7 @@ def connection_options(command: F) -> F:
 
     def add(*declarations: str, **attributes: Any) -> None:
         attributes.setdefault("callback", _record)
-        decorators.append(option(*declarations, expose_value=False, group="Connection", **attributes))
+        decorators.append(option(*declarations, expose_value=False, group=CONNECTION, **attributes))
 
     for declarations, variable, metavar, text in _CONNECTION:
         files = metavar in ("FILE", "LOCATION")
@@ -145,10 +175,10 @@ def connection_options(command: F) -> F:
 def output_options(command: F) -> F:
     """Add `--color` and `--trace`, for commands that do not connect."""
     trace = option("--trace", "trace", is_flag=True, default=None, callback=_set_environment, expose_value=False,
-                   group="Output", help="Tell more about what happens, on stderr.")  # fmt: skip
+                   group="Output", help="Log more details to stderr, tracebacks included.")  # fmt: skip
     color = option("--color", "color", type=click.Choice(["auto", "always", "never"]), callback=_set_environment,
-                   expose_value=False, group="Output",
-                   help="When to colour.  [NO_COLOR, CLICOLOR_FORCE; default: auto]")  # fmt: skip
+                   expose_value=False, group="Output", is_eager=True,
+                   help="When to use colours.  [NO_COLOR, CLICOLOR_FORCE; default: auto]")  # fmt: skip
     return color(trace(command))
 
 
@@ -161,9 +191,8 @@ def ask_and_hide(app: App) -> None:
     from natscli.contexts.format import url_secrets
 
     flags = app.flags
-    given = [(part, flags[part.setting]) for part in PARTS if part.setting in flags]
-    secrets = [value for part, value in given if part.holds is Holds.SECRET and value != "-"]
-    secrets += [value for part, value in given if part.holds is Holds.FILE and value.startswith("data:")]
+    secrets = [flags[name] for name in ("password", "token", "jwt", "seed") if flags.get(name, "-") != "-"]
+    secrets += [flags[name] for name in ("creds", "nkey") if str(flags.get(name)).startswith("data:")]
     if "user" in flags and "password" not in flags:
         secrets.append(flags["user"])  # perhaps a token
     arguments = [
@@ -175,11 +204,11 @@ def ask_and_hide(app: App) -> None:
 
         process_title.hide(arguments)
         app.environment.redactor.add(*arguments)
-    for part, value in given:
-        if part.asked and value == "-":
+    for name in ("password", "token"):
+        if flags.get(name) == "-":
             from natscli.secrets.prompts import ask_secret
 
-            flags[part.setting] = ask_secret(app.environment, part.label, f"--{part.setting}")
+            flags[name] = ask_secret(app.environment, name.capitalize(), f"--{name}")
 
 
 def connection_settings(app: App) -> Settings:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from natscli import __version__
-from natscli.cli.groups import Group
-from natscli.cli.options import App, connection_options
+from natscli.cli.groups import Group, show_help
+from natscli.cli.options import App, connection_options, pass_app
 from natscli.environment import Environment
 from natscli.errors import EXIT_STATUS_HELP, ExitStatus, PynatsError, Report, Terminated, explain
+
+if TYPE_CHECKING:
+    from natscli.cli.pages import Section
 
 #: name -> (module below natscli.commands, one line of help). The help is repeated here so that `pynats --help` imports
 #: none of them; a test holds the two together.
@@ -26,47 +29,83 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 ALIASES: dict[str, str] = {"req": "request", "ctx": "context"}
 
-EXAMPLES = """\b
-Examples:
-  pynats server run                                a server to try it on
-  pynats reply help.please 'OK, I CAN HELP!!!'     answer requests
-  pynats request help.please 'I need help!'        send one
-  pynats context add local -s 127.0.0.1 --select   remember the server
-"""
-
 
 class RootGroup(Group):
-    """The root, whose help also tells what holds for all commands."""
+    """The root, whose help also has what holds for all commands."""
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        super().format_epilog(ctx, formatter)
-        with formatter.section("Exit status"):
-            formatter.write_dl([(str(int(status)), text) for status, text in EXIT_STATUS_HELP.items()])
-        with formatter.section("Environment"):
-            formatter.write_dl(
-                [
-                    ("NATS_*", "the connection options, as in the brackets above"),
-                    ("XDG_CONFIG_HOME", "where contexts are kept, default ~/.config"),
-                    ("NO_COLOR, CLICOLOR_FORCE", "never, or always, colour"),
-                ]
-            )
+    short_examples = 4
+
+    def appendix(self) -> tuple[Section, ...]:
+        from natscli.cli.pages import Entry, Section
+
+        return (
+            Section("Exit status", tuple(Entry(str(int(s)), text) for s, text in EXIT_STATUS_HELP.items())),
+            Section(
+                "Environment",
+                (
+                    Entry("NATS_*", "the connection options, as in the brackets above"),
+                    Entry("XDG_CONFIG_HOME", "where contexts are kept, default ~/.config"),
+                    Entry("NO_COLOR, CLICOLOR_FORCE", "never, or always, use colours"),
+                ),
+            ),
+        )
+
+
+def _show_version(app: App) -> None:
+    app.environment.out(f"pynats {__version__}\n")
+
+
+def _version_asked(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
+    if value and not ctx.resilient_parsing:
+        _show_version(ctx.ensure_object(App))
+        ctx.exit()
 
 
 @click.command(
     cls=RootGroup,
     table=COMMANDS,
     aliases=ALIASES,
-    epilog=EXAMPLES,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    examples={
+        "pynats server run": "start a server to try it on",
+        "pynats reply help.please 'OK, I CAN HELP!!!'": "answer requests",
+        "pynats request help.please 'I need help!'": "send a request",
+        "pynats context add local -s 127.0.0.1 --select": "save a server",
+    },
 )
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version_asked,
+              help="Show the version.")  # fmt: skip
 @connection_options
-@click.version_option(__version__, message="pynats %(version)s")
 def cli() -> None:
     """NATS request/reply for the terminal.
 
-    Answers requests, sends them, times them, and shares its contexts with the nats CLI. Connection
-    options may be given before or after the command; the later one wins.
+    Answers requests, sends them, measures them, and shares its contexts with the nats CLI. Connection options can be
+    given before or after the command; the later one wins.
     """
+
+
+@cli.command(
+    "help", hidden=True, examples={"pynats help": "list the commands", "pynats help reply": "one in full"}
+)
+@click.argument("command", nargs=-1)
+@click.pass_context
+def help_(ctx: click.Context, command: tuple[str, ...]) -> None:
+    """Show the help of a command, or list the commands."""
+    shown = ctx.find_root()
+    for name in command:
+        group = shown.command
+        if not isinstance(group, Group):
+            raise click.UsageError(f"{shown.command_path} has no commands", shown)
+        found, child, _ = group.resolve_command(shown, [name])
+        assert child is not None
+        shown = click.Context(child, parent=shown, info_name=found)
+    show_help(shown, everything=bool(command))
+
+
+@cli.command(hidden=True, examples={"pynats version": "show it", "pynats --version": "the same"})
+@pass_app
+def version(app: App) -> None:
+    """Show the version."""
+    _show_version(app)
 
 
 def run(arguments: list[str], environment: Environment) -> int:
@@ -81,9 +120,6 @@ def run(arguments: list[str], environment: Environment) -> int:
         return stop.exit_code
     except SystemExit as stop:  # click does this after a completion, and when the reader of stdout went away
         return stop.code if isinstance(stop.code, int) else ExitStatus.FAILURE
-    except click.exceptions.NoArgsIsHelpError as error:
-        environment.stderr.write(f"{error.format_message()}\n".encode())
-        return ExitStatus.USAGE
     except BaseException as error:
         if environment.trace and not isinstance(error, PynatsError):
             import traceback

@@ -12,13 +12,6 @@ from natscli.cli.options import App, option, output_options, pass_app
 
 SHELLS = ("bash", "zsh", "fish")
 
-EXAMPLES = """\b
-Examples:
-  pynats completion bash --install        for all new shells
-  eval "$(pynats completion bash)"        for this bash or zsh
-  pynats completion fish | source         for this fish
-"""
-
 
 def script_path(shell: str, environ: Mapping[str, str]) -> str:
     """Where the shell, or the completion package it uses, looks for a user's own completions."""
@@ -70,9 +63,16 @@ def write_if_changed(path: str, text: str) -> bool:
     return True
 
 
-@click.command(cls=Command, epilog=EXAMPLES)
+@click.command(
+    cls=Command,
+    examples={
+        "pynats completion bash --install": "for all new shells",
+        'eval "$(pynats completion zsh)"': "for this zsh, or bash",
+        "pynats completion fish | source": "for this fish",
+    },
+)
 @click.argument("shell", type=click.Choice(SHELLS), metavar="bash|zsh|fish")
-@option("--install", is_flag=True, help="Put the script where the shell finds it.")
+@option("--install", is_flag=True, common=True, help="Write the script to where the shell looks for it.")
 @pass_app
 @click.pass_context
 @output_options

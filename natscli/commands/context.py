@@ -9,14 +9,14 @@ from natscli.cli.options import connection_options
 
 #: name -> (module, one line of help), as in `natscli.cli.root.COMMANDS`.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "add": ("context_add", "Create a context, or change what is given of one."),
+    "add": ("context_add", "Create a context, or change its settings."),
     "copy": ("context_add", "Copy a context under a new name."),
-    "edit": ("context_edit", "Edit a context, also a broken one, in your editor."),
+    "edit": ("context_edit", "Edit a context in your editor."),
     "info": ("context_info", "Show a context and where its values come from."),
-    "ls": ("context_ls", "List the known contexts."),
-    "previous": ("context_select", "Select the context that was selected before."),
+    "ls": ("context_ls", "List contexts."),
+    "previous": ("context_select", "Select the previously selected context."),
     "rm": ("context_rm", "Remove a context."),
-    "select": ("context_select", "Select the context that is used by default."),
+    "select": ("context_select", "Select the context to use by default."),
     "unselect": ("context_select", "Select no context."),
     "validate": ("context_validate", "Check one or all contexts."),
 }
@@ -38,19 +38,21 @@ ALIASES: dict[str, str] = {
     "set": "select",
 }
 
-EXAMPLES = """\b
-Examples:
-  pynats context add local -s 127.0.0.1 --select
-  pynats context add ngs -s tls://connect.ngs.global --creds ~/ngs.creds
-  pynats context validate --connect
-  pynats ctx -                                     back to the one before
-"""
 
-
-@click.command(cls=Group, table=COMMANDS, aliases=ALIASES, epilog=EXAMPLES)
+@click.command(
+    cls=Group,
+    table=COMMANDS,
+    aliases=ALIASES,
+    examples={
+        "pynats context add local -s 127.0.0.1 --select": "save a server, and use it",
+        "pynats context add ngs -s tls://connect.ngs.global --creds ~/ngs.creds": "save credentials too",
+        "pynats context validate --connect": "try all",
+        "pynats context -": "select the one before",
+    },
+)
 @connection_options
 def context() -> None:
     """Manage contexts: named connection settings.
 
-    They are the files of the nats CLI, below ~/.config/nats: what one writes the other reads.
+    Contexts are shared with the nats CLI: both read and write the files below ~/.config/nats.
     """

@@ -11,11 +11,11 @@ import click
 from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.commands.context_select import tell_selected
-from natscli.contexts import changes
+from natscli.contexts.changes import apply
 from natscli.contexts.checks import problems
+from natscli.contexts.credentials import embed as embedded
 from natscli.contexts.credentials import scheme_of
 from natscli.contexts.format import Context, secrets, split_urls
-from natscli.contexts.kinds import Holds, keys
 from natscli.contexts.store import ContextStore
 from natscli.errors import InputError
 from natscli.settings import CONTEXT_KEYS, complete_url
@@ -30,37 +30,59 @@ _NOT_KEPT = ("timeout", "connection_name")
 
 def _saving_options(command: F) -> F:
     decorators = (
-        option("--description", metavar="TEXT", help="What the context is for."),
-        option("--select", "then_select", is_flag=True, help="Make it the selected context."),
-        option("--embed", is_flag=True, help="Put the contents of credential files into the context."),
-        option("--js-domain", "jetstream_domain", metavar="DOMAIN", help="JetStream domain."),
+        option("--description", metavar="TEXT", common=True, help="Describe the context."),
         option(
-            "--js-api-prefix", "jetstream_api_prefix", metavar="PREFIX", help="Prefix of the JetStream API."
+            "--select", "then_select", is_flag=True, common=True, help="Select it, to be used by default."
+        ),
+        option(
+            "--embed", is_flag=True, common=True, help="Save the contents of credential files in the context."
+        ),
+        option("--js-domain", "jetstream_domain", metavar="DOMAIN", help="Set the JetStream domain."),
+        option(
+            "--js-api-prefix",
+            "jetstream_api_prefix",
+            metavar="PREFIX",
+            help="Set the prefix of the JetStream API.",
         ),
         option(
             "--js-event-prefix",
             "jetstream_event_prefix",
             metavar="PREFIX",
-            help="Prefix of JetStream events.",
+            help="Set the prefix of JetStream events.",
         ),
-        option("--colors", "color_scheme", type=click.Choice(_SCHEMES), help="Table style of the nats CLI."),
+        option(
+            "--colors",
+            "color_scheme",
+            type=click.Choice(_SCHEMES),
+            help="Set the table style of the nats CLI.",
+        ),
     )
     for decorate in reversed(decorators):
         command = decorate(command)
     return command
 
 
-@click.command(cls=Command, short_help="Create a context, or change what is given of one.")
+@click.command(
+    cls=Command,
+    examples={
+        "pynats context add local -s 127.0.0.1 --select": "save a server, and select it",
+        "pynats context add ngs -s tls://connect.ngs.global --creds ~/ngs.creds": "with credentials",
+        "pynats context add local --description 'My machine'": "change one setting",
+        "pynats context add local --token ''": "clear one",
+    },
+)
 @click.argument("name", shell_complete=complete_contexts)
 @_saving_options
 @connection_options
 @pass_app
 def add(app: App, /, name: str, then_select: bool, embed: bool, **texts: str | None) -> None:
-    """Create the context NAME, or change what is given of it; an empty value clears a setting.
+    """Create a context, or change its settings.
 
-    The connection options say what to keep. Credentials can be references, which are read when they are
-    used: a path or file://PATH, env://NAME, op://VAULT/ITEM/FIELD (1Password), nsc://OPERATOR/ACCOUNT/USER.
-    With --context, a new context starts as a copy of that one.
+    The connection options are saved in the context NAME. In an existing context only the given settings change; an
+    empty value clears a setting. With --context, a new context starts as a copy of that one.
+
+    Credentials can be references, resolved on each use: a path or file://PATH, env://NAME, op://VAULT/ITEM/FIELD
+    (1Password), nsc://OPERATOR/ACCOUNT/USER.
     """
     store = ContextStore(app.environment.config_dir)
     known = store.exists(name)
@@ -76,14 +98,23 @@ def add(app: App, /, name: str, then_select: bool, embed: bool, **texts: str | N
     _finish(app, store, name, store.update(name, change), then_select)
 
 
-@click.command(cls=Command, short_help="Copy a context under a new name.")
+@click.command(
+    cls=Command,
+    examples={
+        "pynats context copy local staging -s staging.example.com": "with another server",
+        "pynats context cp prod prod-tls --tlsca ca.pem": "with TLS",
+    },
+)
 @click.argument("source", shell_complete=complete_contexts)
 @click.argument("name")
 @_saving_options
 @connection_options
 @pass_app
 def copy(app: App, /, source: str, name: str, then_select: bool, embed: bool, **texts: str | None) -> None:
-    """Copy the context SOURCE as NAME, with the connection options that are given changed."""
+    """Copy a context under a new name.
+
+    The copy of SOURCE is called NAME. Connection options change its settings.
+    """
     store = ContextStore(app.environment.config_dir)
     start = store.load(source)
     given = _given(app, texts)
@@ -108,7 +139,7 @@ def _given(app: App, texts: Mapping[str, str | None]) -> dict[str, Any]:
     given = {CONTEXT_KEYS[flag]: value for flag, value in app.flags.items() if flag in CONTEXT_KEYS}
     given.update((key, text) for key, text in texts.items() if text is not None)
     app.environment.redactor.add(*secrets(Context(**given)))
-    for key in (*keys(Holds.FILE), "cert", "key", "ca"):
+    for key in ("creds", "nkey", "cert", "key", "ca"):
         value = given.get(key)
         # A path relative to where this command ran would mean nothing to the next one.
         if value and not scheme_of(value) and os.path.isfile(value):
@@ -117,10 +148,10 @@ def _given(app: App, texts: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def _changed(app: App, existing: Context | None, given: Mapping[str, Any], embed: bool) -> Context:
-    context, notes = changes.apply(existing, given)
+    context, notes = apply(existing, given)
     for note in notes:
         app.environment.notice(note)
-    return changes.embed(context, app.environment.environ) if embed else context
+    return embedded(context, app.environment.environ) if embed else context
 
 
 def _finish(app: App, store: ContextStore, name: str, context: Context, then_select: bool) -> None:

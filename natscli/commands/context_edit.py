@@ -19,14 +19,21 @@ from natscli.environment import Environment
 from natscli.errors import InputError, PynatsError, explain
 
 
-@click.command(cls=Command, short_help="Edit a context, also a broken one, in your editor.")
+@click.command(
+    cls=Command,
+    examples={
+        "pynats context edit local": "open it in $VISUAL or $EDITOR",
+        "EDITOR=nano pynats context edit local": "in nano",
+    },
+)
 @click.argument("name", shell_complete=complete_contexts)
 @connection_options
 @pass_app
 def edit(app: App, name: str) -> None:
-    """Edit the context NAME as JSON with $VISUAL or $EDITOR.
+    """Edit a context in your editor.
 
-    What is saved is checked first. A file that is broken is opened as it is, to be repaired.
+    Opens the context NAME as JSON in $VISUAL or $EDITOR, and saves it when it is valid. A file that cannot be parsed is
+    opened unchanged, so that it can be repaired.
     """
     environment = app.environment
     store = ContextStore(environment.config_dir)

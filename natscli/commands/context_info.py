@@ -22,15 +22,30 @@ from natscli.settings import CONTEXT_KEYS, VARIABLES
 _OVERRIDES = {CONTEXT_KEYS[s]: variable for s, variable in VARIABLES.items() if s in CONTEXT_KEYS}
 
 
-@click.command(cls=Command, short_help="Show a context and where its values come from.")
+@click.command(
+    cls=Command,
+    examples={
+        "pynats context info": "the selected context",
+        "pynats context info local --connect": "connect too, show the server",
+    },
+)
 @click.argument("name", required=False, shell_complete=complete_contexts)
-@option("-j", "--json", "as_object", is_flag=True, help="Show it as JSON.")
-@option("--connect", "try_it", is_flag=True, help="Connect with it, and show what the server tells.")
-@option("--show-secrets", is_flag=True, help="Do not mask secrets; only with --json.")
+@option("-j", "--json", "as_object", is_flag=True, common=True, help="Write it as JSON.")
+@option(
+    "--connect",
+    "try_it",
+    is_flag=True,
+    common=True,
+    help="Connect with it, and show server, version and RTT.",
+)
+@option("--show-secrets", is_flag=True, common=True, help="Write secrets unmasked; only with --json.")
 @connection_options
 @pass_app
 def info(app: App, name: str | None, as_object: bool, try_it: bool, show_secrets: bool) -> int:
-    """Show the context NAME, or the selected one, and where each of its values comes from."""
+    """Show a context and where its values come from.
+
+    Without NAME, shows the context of --context, of NATS_CONTEXT, or the selected one.
+    """
     environment = app.environment
     if show_secrets and not as_object:
         raise InputError("--show-secrets goes with --json", hint="pynats context info --json --show-secrets")

@@ -13,13 +13,29 @@ from natscli.errors import InputError, explain
 from natscli.output.contexts import Screen, as_json, show_table, to_json
 
 
-@click.command(cls=Command, short_help="List the known contexts.")
-@option("-j", "--json", "as_objects", is_flag=True, help="Show every setting, as JSON; secrets are masked.")
-@option("--names", is_flag=True, help="Show the names only, one a line.")
+@click.command(
+    cls=Command,
+    examples={
+        "pynats context ls": "a table",
+        "pynats context ls --json | jq -r .[].url": "every setting, as JSON",
+    },
+)
+@option(
+    "-j",
+    "--json",
+    "as_objects",
+    is_flag=True,
+    common=True,
+    help="Write every setting as JSON; secrets are masked.",
+)
+@option("--names", is_flag=True, common=True, help="Write the names only, one per line.")
 @connection_options
 @pass_app
 def ls(app: App, as_objects: bool, names: bool) -> None:
-    """List the known contexts; the selected one is marked with '*'."""
+    """List contexts.
+
+    The selected one is marked with '*'.
+    """
     environment = app.environment
     store = ContextStore(environment.config_dir)
     selected = store.selected()

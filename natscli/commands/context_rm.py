@@ -10,13 +10,22 @@ from natscli.contexts.store import ContextStore
 from natscli.errors import InputError
 
 
-@click.command(cls=Command, short_help="Remove a context.")
+@click.command(
+    cls=Command,
+    examples={
+        "pynats context rm local": "ask, then remove it",
+        "pynats context rm -f local": "remove it without asking",
+    },
+)
 @click.argument("name", shell_complete=complete_contexts)
-@option("-f", "--force", is_flag=True, help="Do not ask, and remove the selected context too.")
+@option("-f", "--force", is_flag=True, common=True, help="Do not ask, and remove even the selected context.")
 @connection_options
 @pass_app
 def rm(app: App, name: str, force: bool) -> None:
-    """Remove the context NAME; asks first unless --force is given."""
+    """Remove a context.
+
+    Asks first, unless --force is given.
+    """
     environment = app.environment
     store = ContextStore(environment.config_dir)
     if not store.exists(name):

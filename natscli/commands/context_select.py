@@ -10,31 +10,55 @@ from natscli.contexts.store import ContextStore
 from natscli.errors import InputError
 
 
-@click.command(cls=Command, short_help="Select the context that is used by default.")
+@click.command(
+    cls=Command,
+    examples={
+        "pynats context select local": "use it from now on",
+        "pynats context select": "choose from a list",
+    },
+)
 @click.argument("name", required=False, shell_complete=complete_contexts)
 @connection_options
 @pass_app
 def select(app: App, name: str | None) -> None:
-    """Select the context that is used by default. Without NAME, asks for it on a terminal."""
+    """Select the context to use by default.
+
+    Without NAME, offers a list on a terminal.
+    """
     store = ContextStore(app.environment.config_dir)
     store.select(name if name is not None else _pick(app, store))
     tell_selected(app, store)
 
 
-@click.command(cls=Command, short_help="Select no context.")
+@click.command(
+    cls=Command,
+    examples={
+        "pynats context unselect": "use no context",
+        "pynats context unselect && pynats request x hi": "with 127.0.0.1:4222",
+    },
+)
 @connection_options
 @pass_app
 def unselect(app: App) -> None:
-    """Select no context: the default server is used unless --server or --context is given."""
+    """Select no context.
+
+    Commands then use 127.0.0.1:4222 unless --server, --context or a variable is given.
+    """
     name = ContextStore(app.environment.config_dir).unselect()
     app.environment.notice("no context is selected" if name is None else f"unselected context {name!r}")
 
 
-@click.command(cls=Command, short_help="Select the context that was selected before.")
+@click.command(
+    cls=Command,
+    examples={
+        "pynats context previous": "go back",
+        "pynats context -": "the same, shorter",
+    },
+)
 @connection_options
 @pass_app
 def previous(app: App) -> None:
-    """Select the context that was selected before, also: pynats context -"""
+    """Select the previously selected context."""
     store = ContextStore(app.environment.config_dir)
     store.select_previous()
     tell_selected(app, store)

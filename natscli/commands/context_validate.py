@@ -13,15 +13,22 @@ from natscli.errors import ExitStatus, Report
 from natscli.output.contexts import Cell, show_table
 
 
-@click.command(cls=Command, short_help="Check one or all contexts.")
+@click.command(
+    cls=Command,
+    examples={
+        "pynats context validate": "check all contexts",
+        "pynats context validate local --connect": "connect with one",
+    },
+)
 @click.argument("name", required=False, shell_complete=complete_contexts)
-@option("--connect", "try_them", is_flag=True, help="Connect with each, all at the same time.")
+@option("--connect", "try_them", is_flag=True, common=True, help="Connect with each, all at once.")
 @connection_options
 @pass_app
 def validate(app: App, name: str | None, try_them: bool) -> int:
-    """Check the context NAME, or all: the file, the credentials it names, and with --connect the server.
+    """Check one or all contexts.
 
-    Exits with the status of the first context that has a problem.
+    Checks the file and the credentials it names, and with --connect the connection. Exits with the status of the first
+    context that has a problem.
     """
     environment = app.environment
     store = ContextStore(environment.config_dir)

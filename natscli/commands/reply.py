@@ -19,48 +19,49 @@ from natscli.errors import InputError
 from natscli.message import headers, subjects
 from natscli.message.templates import compile_command, compile_template
 
-EPILOG = """\b
-Examples:
-  pynats reply help.please 'OK, I CAN HELP!!!'
-  pynats reply echo.me --echo
-  pynats reply 'weather.>' --command "curl -s wttr.in/{{1}}?format=3"
-  pynats reply time "It is {{Time}}, request {{Count}}: {{Request}}"
-
-\b
+NOTES = """
 Templates in BODY, header values and --command:
   {{Count}}          request, from 0      {{ID}}        a unique ID
   {{Time}}           the time, 3:04PM     {{Unix}}      seconds since 1970
   {{TimeStamp}}      the time, RFC 3339   {{UnixNano}}  nanoseconds
-  {{Random 10 100}}  that many letters    {{Request}}   payload of the request
+  {{Random 10 100}}  10 to 100 letters    {{Request}}   payload of the request
   {{0}} {{1}} ...    tokens of the subject
 
-A command gets the request on stdin and in NATS_REQUEST_BODY, the subject in NATS_REQUEST_SUBJECT. When it fails,
-the reply has the headers Nats-Service-Error and Nats-Service-Error-Code (500) and what it wrote.
+The command of --command gets the request on stdin and in NATS_REQUEST_BODY, the subject in NATS_REQUEST_SUBJECT. When
+it fails, the reply has its output, and the headers Nats-Service-Error and Nats-Service-Error-Code (500).
 
-Without a BODY and a command, requests are echoed. SIGINT (Ctrl-C) and SIGTERM stop it once everything accepted
-is answered; a second one stops it at once.
+Without BODY and --command, requests are echoed. SIGINT (Ctrl-C) and SIGTERM answer all accepted requests, then stop; a
+second one stops at once.
 """
 
 
-@click.command(cls=Command, epilog=EPILOG)
+@click.command(
+    cls=Command,
+    notes=NOTES,
+    examples={
+        "pynats reply help.please 'OK, I CAN HELP!!!'": "answer with a body",
+        "pynats reply 'weather.>' --command \"curl -s wttr.in/{{1}}?format=3\"": "answer with a command",
+        "pynats reply echo.me --echo": "send each request back",
+        'pynats reply time "It is {{Time}}, request {{Count}}: {{Request}}"': "fill in a template",
+    },
+)
 @click.argument("subject")
 @click.argument("body", required=False)
-@option("--echo", is_flag=True, help="Reply with what was received, headers included.")
-@option("--command", metavar="COMMAND", help="Reply with the output of a command.")
-@option("-q", "--queue", default="NATS-RPLY-22", metavar="GROUP", show_default=True,
-        help="Queue group: its members share the requests.")  # fmt: skip
-@option(
-    "--sleep", type=DURATION, default=0.0, metavar="MAX", help="Delay each reply by a random time up to this."
-)
-@option(
-    "-H", "--header", "header", multiple=True, metavar="NAME:VALUE", help="Header of the replies; repeatable."
-)
-@option("--count", type=click.IntRange(min=0), default=0, metavar="N", help="Stop after this many requests.")
+@option("--echo", is_flag=True, common=True, help="Reply with the request, headers included.")
+@option("--command", metavar="COMMAND", common=True, help="Reply with the output of COMMAND.")
+@option("-q", "--queue", default="NATS-RPLY-22", metavar="GROUP", show_default=True, common=True,
+        help="Share the requests with the members of GROUP.")  # fmt: skip
+@option("--sleep", type=DURATION, default=0.0, metavar="MAX", common=True,
+        help="Delay each reply by a random time up to MAX.")  # fmt: skip
+@option("-H", "--header", "header", multiple=True, metavar="NAME:VALUE", common=True,
+        help="Add a header to the replies; repeatable.")  # fmt: skip
+@option("--count", type=click.IntRange(min=0), default=0, metavar="N", common=True,
+        help="Stop after N requests.")  # fmt: skip
 @option("--concurrency", type=click.IntRange(min=1), metavar="K",
-        help="Commands run at once.  [default: number of cores + 2]")  # fmt: skip
-@option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it as it is.")
-@option("--json", "as_json", is_flag=True, help="Show each request as a line of JSON.")
-@option("--quiet", is_flag=True, help="Write no log to stderr, show payloads only.")
+        help="Run up to K commands at once.  [default: number of cores + 2]")  # fmt: skip
+@option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
+@option("--json", "as_json", is_flag=True, common=True, help="Write each request as a line of JSON.")
+@option("--quiet", is_flag=True, help="Write payloads only, no log to stderr.")
 @connection_options
 @pass_app
 def reply(
@@ -69,7 +70,7 @@ def reply(
 ) -> None:  # fmt: skip
     """Answer requests with a body, an echo, or a command.
 
-    SUBJECT may have the wildcards * and >.
+    SUBJECT may contain the wildcards * and >.
     """
     environment = app.environment
     environment.quiet = quiet

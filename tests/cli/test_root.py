@@ -56,10 +56,10 @@ def test_the_table_says_of_a_command_what_it_says_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", EVERY, ids=" ".join)
-def test_every_help_works_and_fits_100_columns(path: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_help_works_and_fits_100_columns(path: list[str]) -> None:
     for flag in ("-h", "--help"):
-        assert in_process(*path, flag)[0] == 0
-        text = capsys.readouterr().out
+        status, text, errors = in_process(*path, flag)
+        assert (status, errors) == (0, "")
         assert text.startswith(f"Usage: {' '.join(['pynats', *path])}")
         assert [line for line in text.splitlines() if len(line) > 100] == []
 
@@ -98,11 +98,21 @@ def test_arguments_are_not_listed_among_the_options(pynats: Runner) -> None:
     assert "  SUBJECT" not in pynats("request", "--help").lines
 
 
-def test_no_arguments_is_bad_usage_and_shows_the_help(pynats: Runner) -> None:
-    nothing = pynats()
-    assert (nothing.status, nothing.stdout) == (2, b"")
-    assert "Usage: pynats" in nothing.stderr
-    assert "\\n" not in nothing.stderr
+@pytest.mark.parametrize("group", [(), ("context",), ("server",)])
+def test_a_group_without_a_command_shows_its_commands_and_exits_0(
+    pynats: Runner, group: tuple[str, ...]
+) -> None:
+    nothing = pynats(*group)
+    assert (nothing.status, nothing.stderr) == (0, "")
+    assert nothing.stdout == pynats(*group, "-h").stdout
+    assert "Commands:" in nothing.lines
+    assert "Examples:" in nothing.lines
+
+
+def test_options_without_a_command_are_bad_usage(pynats: Runner) -> None:
+    run = pynats("--color", "never")
+    assert (run.status, run.stdout) == (2, b"")
+    assert run.errors[0] == "pynats: error: missing command"
 
 
 @pytest.mark.parametrize("alias", ALIASES)

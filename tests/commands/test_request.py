@@ -51,13 +51,13 @@ BAD_INPUT = {
         ["s", "x", "--reply-timeout", "0"],
         "a timeout must be longer than nothing (--reply-timeout)",
     ),
-    "no requests": (["s", "x", "--count", "0"], "0 is not in the range x>=1"),
-    "no concurrency": (["s", "x", "--concurrency", "0"], "0 is not in the range x>=1"),
-    "fewer than no replies": (["s", "x", "--replies", "-1"], "-1 is not in the range x>=0"),
+    "no requests": (["s", "x", "--count", "0"], "0 is less than 1"),
+    "no concurrency": (["s", "x", "--concurrency", "0"], "0 is less than 1"),
+    "fewer than no replies": (["s", "x", "--replies", "-1"], "-1 is less than 0"),
     "an unknown moment": (["s", "--send-on", "tab"], "'tab' is not one of"),
     "an unknown option": (["s", "x", "--hader", "A:1"], "--header"),
     "no arguments": ([], "missing argument 'SUBJECT'"),
-    "too many": (["s", "x", "y"], "unexpected extra argument"),
+    "too many": (["s", "x", "y"], "unexpected argument 'y'"),
 }
 
 
