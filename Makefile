@@ -1,10 +1,11 @@
 # Every verb sets up what it needs: a machine with make and Python 3.10 or newer is enough.
 
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.10; do \
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+UV := $(shell command -v uv)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check bench docs clean
@@ -13,13 +14,13 @@ help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
 		|| sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/make \1  \2/p' $(MAKEFILE_LIST)
 
-demo: $(READY)  ## start a server and run a reply and a request for real
+demo: $(VENV)/.demo  ## start a server and run a reply and a request for real
 	@$(BIN)/python -m scripts.demo
 
 test: $(READY)  ## the whole suite, against real servers; ARGS='-k name' runs a part
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-test-all:  ## the suite on every Python from 3.10 to 3.13 that is here, and with the lowest dependencies
+test-all:  ## the suite on every Python from 3.10 to 3.14 that is here, and with the lowest dependencies
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10 or newer" >&2; exit 1; }
 	@$(PYTHON) -m scripts.test_all $(ARGS)
 
@@ -39,10 +40,18 @@ clean:  ## remove all that make made
 	rm -rf $(VENV) .venvs .bench dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml
+# What the demo needs is a small part of what the tests need, and much sooner there.
+$(VENV)/.demo: EXTRA := server
+$(READY): EXTRA := dev
+$(VENV)/.demo $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10 or newer (PYTHON=... names one)" >&2; exit 1; }
+	@echo "Setting up $(VENV) ..."
+ifdef UV
+	@$(BIN)/python -c '' 2>/dev/null || $(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
+	@$(UV) pip install --quiet --python $(BIN)/python -e '.[$(EXTRA)]'
+else
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
 		echo "make: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
-	@echo "Setting up $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $@
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRA)]'
+endif
+	@touch $(VENV)/.demo $@

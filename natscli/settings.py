@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from natscli.contexts.format import DEFAULT_URL, split_urls, url_secrets
+from natscli.contexts.kinds import KINDS, PARTS, Holds, Kind, deciding, used
 from natscli.duration import parse_duration
 from natscli.errors import InputError
 
@@ -63,10 +64,11 @@ class Settings:
     @property
     def secrets(self) -> list[str]:
         """The secret values, or the references to them."""
-        values = [value.value for value in (self.password, self.token, self.jwt, self.seed) if value]
-        embedded = [value.value for value in (self.creds, self.nkey) if value.value.startswith("data:")]
         urls = url_secrets(self.server.value) + url_secrets(self.socks_proxy.value)
-        return values + [value.partition(",")[2] for value in embedded] + urls
+        given = {part: getattr(self, part.setting).value for part in PARTS}
+        secrets = [value for part, value in given.items() if value and part.holds is Holds.SECRET]
+        embedded = [v for p, v in given.items() if p.holds is Holds.FILE and v.startswith("data:")]
+        return [*secrets, *(value.partition(",")[2] for value in embedded), *urls]
 
     @property
     def servers(self) -> list[str]:
@@ -77,13 +79,7 @@ class Settings:
 #: Environment variables, the same as the Go CLI's.
 VARIABLES = {
     "server": "NATS_URL",
-    "user": "NATS_USER",
-    "password": "NATS_PASSWORD",
-    "token": "NATS_TOKEN",
-    "creds": "NATS_CREDS",
-    "nkey": "NATS_NKEY",
-    "jwt": "NATS_JWT",
-    "seed": "NATS_SEED",
+    **{part.setting: part.variable for part in PARTS if part.variable},
     "tlscert": "NATS_CERT",
     "tlskey": "NATS_KEY",
     "tlsca": "NATS_CA",
@@ -94,30 +90,13 @@ VARIABLES = {
 #: Settings and the keys of a context file (ADR-21) that hold them.
 CONTEXT_KEYS = {
     "server": "url",
-    "user": "user",
-    "password": "password",
-    "token": "token",
-    "creds": "creds",
-    "nkey": "nkey",
-    "nsc": "nsc",
-    "jwt": "user_jwt",
-    "seed": "user_seed",
+    **{part.setting: part.key for part in PARTS},
     "tlscert": "cert",
     "tlskey": "key",
     "tlsca": "ca",
     "tlsfirst": "tls_first",
     "inbox_prefix": "inbox_prefix",
     "socks_proxy": "socks_proxy",
-}
-
-#: The kinds of credentials that exclude one another (ADR-21) and the settings each is made of. A token may
-#: go along with creds, an nkey or a JWT (auth callout), not with a user.
-_KINDS = {
-    "user": ("user", "password"),
-    "creds": ("creds",),
-    "nkey": ("nkey",),
-    "nsc": ("nsc",),
-    "jwt": ("jwt", "seed"),
 }
 
 
@@ -185,33 +164,32 @@ def _credentials(layers: list[dict[str, Value[Any]]]) -> dict[str, Value[Any]]:
 
     `--user X` without a password anywhere is a token, as in the Go CLI.
     """
-    kind, token = "", Value("")
-    for layer in layers:
-        kinds = [k for k, parts in _KINDS.items() if parts[0] in layer]
-        if "creds" in kinds and "nsc" in kinds:
-            kinds.remove("nsc")  # creds override what nsc would give (ADR-21)
-        if "token" in layer and kinds == ["user"]:
-            kinds.append("token")
-        if len(kinds) > 1:
-            sources = dict.fromkeys(layer[k].source for k in kinds)
-            raise InputError(
-                f"credentials of two kinds at once: {' and '.join(kinds)}", where=" and ".join(sources)
-            )
-        token = layer.get("token", token)
-        if kinds or token:
-            kind = kinds[0] if kinds else ""
-            break
-    chosen: dict[str, Value[Any]] = {"token": token} if token else {}
-    for part in _KINDS.get(kind, ()):
-        value = next((layer[part] for layer in layers if part in layer), None)
+    kinds = next(filter(None, (_kinds_of(layer) for layer in layers)), [])
+    chosen: dict[str, Value[Any]] = {}
+    for part in (part for kind in kinds for part in kind.parts):
+        value = next((layer[part.setting] for layer in layers if part.setting in layer), None)
         if value is not None:
-            chosen[part] = value
-    if kind == "user" and "password" not in chosen:
+            chosen[part.setting] = value
+    if "user" in chosen and "password" not in chosen:
         chosen["token"] = chosen.pop("user")
-    for part, owner in (("password", "user"), ("seed", "jwt")):
-        if not kind and not token and part in layers[0]:
-            raise InputError(f"--{part} without --{owner}", where=layers[0][part].source)
+    for kind in () if kinds else KINDS:
+        for part in kind.parts[1:]:
+            if part.setting in layers[0]:
+                source = layers[0][part.setting].source
+                raise InputError(f"--{part.setting} without --{kind.name}", where=source)
     return chosen
+
+
+def _kinds_of(layer: dict[str, Value[Any]]) -> list[Kind]:
+    """The kinds of credentials that a layer names. Raises InputError for kinds that exclude each other."""
+    kinds = used(lambda part: part.setting in layer)
+    clash = [kind.name for kind in deciding(kinds)]
+    if len(clash) > 1:
+        sources = dict.fromkeys(layer[name].source for name in clash)
+        raise InputError(
+            f"credentials of two kinds at once: {' and '.join(clash)}", where=" and ".join(sources)
+        )
+    return kinds
 
 
 _SCHEMES = ("nats", "tls", "ws", "wss")

@@ -1,4 +1,4 @@
-"""Run the suite on every Python from 3.10 to 3.13 of this machine, each in a virtual environment of its own.
+"""Run the suite on every Python from 3.10 to 3.14 of this machine, each in a virtual environment of its own.
 
 The first of them runs it once more with the lowest versions of the dependencies that `pyproject.toml` admits.
 """
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-VERSIONS = ("3.10", "3.11", "3.12", "3.13")
+VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 ROOT = Path(__file__).resolve().parent.parent
 
 

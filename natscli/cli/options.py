@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from natscli.contexts.kinds import PARTS, Holds
 from natscli.duration import parse_duration
 
 if TYPE_CHECKING:
@@ -127,13 +128,7 @@ def complete_contexts(ctx: click.Context, param: click.Parameter, incomplete: st
 #: declarations, environment variable, metavar, help: the connection settings of the command line, once.
 _CONNECTION: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
     (("-s", "--server", "server"), "NATS_URL", "URL", "Server URLs, comma-separated."),
-    (("--user", "user"), "NATS_USER", "USER", "Username; without a password it is a token."),
-    (("--password", "password"), "NATS_PASSWORD", "PASSWORD", "Password; '-' asks for it without echo."),
-    (("--token", "token"), "NATS_TOKEN", "TOKEN", "Token; '-' asks for it without echo."),
-    (("--creds", "creds"), "NATS_CREDS", "LOCATION", "Credentials: a file or reference."),
-    (("--nkey", "nkey"), "NATS_NKEY", "LOCATION", "NKey seed: a file or reference."),
-    (("--jwt", "jwt"), "NATS_JWT", "JWT", "User JWT, or a reference to it; goes with --seed."),
-    (("--seed", "seed"), "NATS_SEED", "SEED", "User seed, or a reference to it."),
+    *(((f"--{p.setting}", p.setting), p.variable, p.metavar, p.help) for p in PARTS if p.help),
     (("--tlscert", "tlscert"), "NATS_CERT", "FILE", "TLS client certificate."),
     (("--tlskey", "tlskey"), "NATS_KEY", "FILE", "TLS private key."),
     (("--tlsca", "tlsca"), "NATS_CA", "FILE", "TLS certificate authority chain."),
@@ -191,8 +186,9 @@ def ask_and_hide(app: App) -> None:
     from natscli.contexts.format import url_secrets
 
     flags = app.flags
-    secrets = [flags[name] for name in ("password", "token", "jwt", "seed") if flags.get(name, "-") != "-"]
-    secrets += [flags[name] for name in ("creds", "nkey") if str(flags.get(name)).startswith("data:")]
+    given = [(part, flags[part.setting]) for part in PARTS if part.setting in flags]
+    secrets = [value for part, value in given if part.holds is Holds.SECRET and value != "-"]
+    secrets += [value for part, value in given if part.holds is Holds.FILE and value.startswith("data:")]
     if "user" in flags and "password" not in flags:
         secrets.append(flags["user"])  # perhaps a token
     arguments = [
@@ -204,11 +200,11 @@ def ask_and_hide(app: App) -> None:
 
         process_title.hide(arguments)
         app.environment.redactor.add(*arguments)
-    for name in ("password", "token"):
-        if flags.get(name) == "-":
+    for part, value in given:
+        if part.asked and value == "-":
             from natscli.secrets.prompts import ask_secret
 
-            flags[name] = ask_secret(app.environment, name.capitalize(), f"--{name}")
+            flags[part.setting] = ask_secret(app.environment, part.label, f"--{part.setting}")
 
 
 def connection_settings(app: App) -> Settings:

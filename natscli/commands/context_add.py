@@ -11,11 +11,11 @@ import click
 from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.commands.context_select import tell_selected
-from natscli.contexts.changes import apply
+from natscli.contexts import changes
 from natscli.contexts.checks import problems
-from natscli.contexts.credentials import embed as embedded
 from natscli.contexts.credentials import scheme_of
 from natscli.contexts.format import Context, secrets, split_urls
+from natscli.contexts.kinds import Holds, keys
 from natscli.contexts.store import ContextStore
 from natscli.errors import InputError
 from natscli.settings import CONTEXT_KEYS, complete_url
@@ -139,7 +139,7 @@ def _given(app: App, texts: Mapping[str, str | None]) -> dict[str, Any]:
     given = {CONTEXT_KEYS[flag]: value for flag, value in app.flags.items() if flag in CONTEXT_KEYS}
     given.update((key, text) for key, text in texts.items() if text is not None)
     app.environment.redactor.add(*secrets(Context(**given)))
-    for key in ("creds", "nkey", "cert", "key", "ca"):
+    for key in (*keys(Holds.FILE), "cert", "key", "ca"):
         value = given.get(key)
         # A path relative to where this command ran would mean nothing to the next one.
         if value and not scheme_of(value) and os.path.isfile(value):
@@ -148,10 +148,10 @@ def _given(app: App, texts: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def _changed(app: App, existing: Context | None, given: Mapping[str, Any], embed: bool) -> Context:
-    context, notes = apply(existing, given)
+    context, notes = changes.apply(existing, given)
     for note in notes:
         app.environment.notice(note)
-    return embedded(context, app.environment.environ) if embed else context
+    return changes.embed(context, app.environment.environ) if embed else context
 
 
 def _finish(app: App, store: ContextStore, name: str, context: Context, then_select: bool) -> None:

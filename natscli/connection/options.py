@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from natscli import __version__
-from natscli.connection.credentials import creds_options, jwt_options, valid_seed
+from natscli.connection.credentials import credential_options
 from natscli.connection.tls import tls_context
-from natscli.contexts import credentials
 from natscli.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,29 +36,14 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
     Raises:
         InputError: a reference that cannot be resolved, a file that cannot be used, a missing extra.
     """
-    servers = settings.servers
     options: dict[str, Any] = {"name": settings.connection_name.value or f"pynats {__version__}"}
     if settings.inbox_prefix:
         options["inbox_prefix"] = _checked_prefix(settings.inbox_prefix.value, settings.inbox_prefix.source)
-    if settings.nsc:
-        creds_file, urls = credentials.nsc_profile(settings.nsc.value, environ)
-        options.update(creds_options(credentials.resolve_file(creds_file, environ), settings.nsc.source))
-        if settings.server.source == "default" and urls:
-            servers = [url.strip() for url in urls.split(",")]
-    if settings.user:
-        options["user"] = settings.user.value
-        options["password"] = credentials.resolve_literal(settings.password.value, environ)
-    if settings.token:
-        options["token"] = credentials.resolve_literal(settings.token.value, environ)
-    if settings.creds:
-        options.update(
-            creds_options(credentials.resolve_file(settings.creds.value, environ), settings.creds.source)
-        )
-    if settings.nkey:
-        seed = credentials.resolve_file(settings.nkey.value, environ)
-        options["nkeys_seed_str"] = valid_seed(seed, settings.nkey.source)
-    if settings.jwt:
-        options.update(jwt_options(settings, environ))
+    servers = settings.servers
+    options.update(credential_options(settings, environ))
+    known = options.pop("servers", None)
+    if known and settings.server.source == "default":
+        servers = known
     context = tls_context(settings, environ)
     if context is not None:
         options["tls"] = context

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from natscli.contexts.format import DEFAULT_URL, KINDS, Context, credential_kinds
+from natscli.contexts.credentials import embedded
+from natscli.contexts.format import DEFAULT_URL, Context
+from natscli.contexts.kinds import KINDS, PARTS, Holds, deciding, exclude, used
 from natscli.errors import InputError
 
 
@@ -21,38 +23,43 @@ def apply(existing: Context | None, given: Mapping[str, Any]) -> tuple[Context, 
         InputError: credentials of two kinds are given, or a password or seed that belongs to nothing.
     """
     base = Context(url=DEFAULT_URL) if existing is None else existing
-    kinds = credential_kinds(Context(**given))
-    if len(kinds) > 1:
+    chosen = deciding(used(lambda part: given.get(part.key)))
+    if len(chosen) > 1:
+        names = [kind.name for kind in chosen]
         raise InputError(
-            f"credentials of two kinds at once: {' and '.join(map(_name, kinds))}",
-            where=" and ".join(f"--{_name(kind)}" for kind in kinds),
+            f"credentials of two kinds at once: {' and '.join(names)}",
+            where=" and ".join(f"--{name}" for name in names),
         )
     values, notes = _normalized(base, given)
-    for kind, keys in KINDS.items() if kinds else ():
-        if _exclude(kind, kinds[0]) and any(getattr(base, key) for key in keys):
-            notes.append(
-                f"replaced the stored credentials ({_name(kind)}) by those given ({_name(kinds[0])})"
-            )
-            base = replace(base, **dict.fromkeys(keys, ""))  # type: ignore[arg-type]
-            if kind == "nsc" and not base.url and not values.get("url"):
+    for kind in KINDS if chosen else ():
+        stored = [part.key for part in kind.parts if getattr(base, part.key)]
+        if stored and exclude(kind, chosen[0]):
+            notes.append(f"replaced the stored credentials ({kind.name}) by those given ({chosen[0].name})")
+            base = replace(base, **dict.fromkeys(stored, ""))  # type: ignore[arg-type]
+            if kind.name == "nsc" and not base.url and not values.get("url"):
                 notes.append("the server URLs came from nsc too: set them with --server")
     changed = replace(base, **values)
-    for part, owner, option in (("password", "user", "--user"), ("user_seed", "user_jwt", "--jwt")):
-        if values.get(part) and not getattr(changed, owner):
-            name = "a password" if part == "password" else "a seed"
-            raise InputError(
-                f"{name} goes with {option}", where="--password" if part == "password" else "--seed"
-            )
+    for kind in KINDS:
+        for part in kind.parts[1:]:
+            if values.get(part.key) and not getattr(changed, kind.key):
+                raise InputError(f"a {part.setting} goes with --{kind.name}", where=f"--{part.setting}")
     return changed, notes
 
 
-def _exclude(kind: str, other: str) -> bool:
-    return kind != other and ("user" in (kind, other) or "token" not in (kind, other))
+def embed(context: Context, environ: Mapping[str, str]) -> Context:
+    """`context` with file-backed creds, nkey, user_jwt and user_seed as `data:` values, for `--embed`.
 
+    Other references stay. A bare user_jwt or user_seed is the value itself, unless a file has that name.
 
-def _name(kind: str) -> str:
-    """What the option is called, and thus what people know the kind by."""
-    return kind.removeprefix("user_")
+    Raises:
+        InputError: a file cannot be read.
+    """
+    values = {
+        part.key: embedded(getattr(context, part.key), environ, is_path=part.holds is Holds.FILE)
+        for part in PARTS
+        if part.embedded
+    }
+    return replace(context, **values)  # type: ignore[arg-type]
 
 
 def _normalized(base: Context, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -14,10 +14,12 @@ from natscli.contexts.credentials import (
     scheme_of,
 )
 from natscli.contexts.format import Context, credential_kinds
+from natscli.contexts.kinds import KINDS, Holds, keys
 from natscli.errors import InputError
 
-_FILES = ("creds", "nkey")
-_LITERALS = ("password", "token", "user_jwt", "user_seed")
+_FILES = keys(Holds.FILE)
+_LITERALS = keys(Holds.SECRET)
+_PROFILES = keys(Holds.PROFILE)
 _PATHS = ("cert", "key", "ca")
 
 
@@ -27,12 +29,13 @@ def problems(context: Context, environ: Mapping[str, str]) -> list[str]:
     kinds = credential_kinds(context)
     if len(kinds) > 1:
         found.append(f"credentials of two kinds at once: {' and '.join(kinds)}")
-    for part, owner in (("password", "user"), ("user_seed", "user_jwt"), ("cert", "key"), ("key", "cert")):
+    pairs = [(part.key, kind.key) for kind in KINDS for part in kind.parts[1:]]
+    for part, owner in (*pairs, ("cert", "key"), ("key", "cert")):
         if getattr(context, part) and not getattr(context, owner):
             found.append(f"{part} is set without {owner}")
     if context.windows_cert_store:
         found.append("windows_cert_store needs the Go CLI: pynats reads certificates from files")
-    for key in (*_FILES, *_LITERALS, *_PATHS, "nsc"):
+    for key in (*_FILES, *_LITERALS, *_PATHS, *_PROFILES):
         problem = problem_of(key, getattr(context, key), environ)
         if problem:
             found.append(f"{key}: {problem}")
@@ -44,7 +47,7 @@ def problem_of(key: str, value: str, environ: Mapping[str, str]) -> str:
     if not value:
         return ""
     scheme = scheme_of(value)
-    if key == "nsc" or scheme in ("op", "nsc"):
+    if key in _PROFILES or scheme in ("op", "nsc"):
         program = "op" if scheme == "op" else "nsc"
         return "" if find_program(program, environ) else f"{program!r} is not on PATH"
     try:

@@ -9,20 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from natscli.errors import InputError
-
-if TYPE_CHECKING:
-    from natscli.contexts.format import Context
 
 #: Seconds an external program (`op`, `nsc`) may take.
 TIME_LIMIT = 30.0
 
 _SCHEMES = ("file", "env", "op", "nsc")
-
-#: The keys that `--embed` rewrites, and whether a bare value of theirs is a path.
-_EMBEDDABLE = {"creds": True, "nkey": True, "user_jwt": False, "user_seed": False}
 
 
 def scheme_of(ref: str) -> str:
@@ -106,29 +99,6 @@ def nsc_profile(ref: str, environ: Mapping[str, str]) -> tuple[str, str]:
         raise InputError("nsc did not answer with a profile", where=ref) from None
 
 
-def embed(context: Context, environ: Mapping[str, str]) -> Context:
-    """`context` with file-backed creds, nkey, user_jwt and user_seed as `data:` values, for `--embed`.
-
-    Other references stay. A bare user_jwt or user_seed is the value itself, unless a file has that name.
-
-    Raises:
-        InputError: a file cannot be read.
-    """
-    from base64 import b64encode
-    from dataclasses import replace
-
-    changes: dict[str, Any] = {}
-    for key, bare_is_path in _EMBEDDABLE.items():
-        ref = getattr(context, key)
-        scheme = scheme_of(ref)
-        if not ref or scheme not in ("", "file"):
-            continue
-        if scheme or bare_is_path or _names_a_file(ref, environ):
-            data = _read(expand(_rest(ref), environ))
-            changes[key] = f"data:;base64,{b64encode(data).decode()}"
-    return replace(context, **changes)
-
-
 def file_of(ref: str, environ: Mapping[str, str]) -> str:
     """The expanded path that `ref` (a path or `file://`) names, empty for every other reference.
 
@@ -158,6 +128,29 @@ def expand(path: str, environ: Mapping[str, str]) -> str:
         home = environ.get("HOME") or os.path.expanduser("~")
         return home + path[1:]
     return os.path.expanduser(path)
+
+
+def embedded(ref: str, environ: Mapping[str, str], *, is_path: bool) -> str:
+    """The file that `ref` names as a `data:` value; any other reference and literal value stays as it is.
+
+    A bare value that is no path by itself (`is_path`) is one when a file has that name.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    scheme = scheme_of(ref)
+    if not ref or scheme not in ("", "file") or not (scheme or is_path or _names_a_file(ref, environ)):
+        return ref
+    from base64 import b64encode
+
+    return f"data:;base64,{b64encode(_read(expand(_rest(ref), environ))).decode()}"
+
+
+def _names_a_file(ref: str, environ: Mapping[str, str]) -> bool:
+    try:
+        return os.path.isfile(expand(ref, environ))
+    except InputError:
+        return False  # a literal value may well hold a $
 
 
 def describe(ref: str) -> str:
@@ -212,13 +205,6 @@ def _read(path: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "not a path").lower()
         raise InputError(f"cannot read the file: {reason}", where=path) from None
-
-
-def _names_a_file(ref: str, environ: Mapping[str, str]) -> bool:
-    try:
-        return os.path.isfile(expand(ref, environ))
-    except InputError:
-        return False  # a literal value may well hold a $
 
 
 def _run(command: list[str], ref: str, environ: Mapping[str, str]) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from natscli.contexts.credentials import scheme_of
+from natscli.contexts.kinds import Holds, deciding, keys, used
 from natscli.errors import InputError
 from natscli.secrets.redaction import MASK, redact_shapes
 
@@ -57,20 +58,10 @@ DEFAULT_URL = "nats://127.0.0.1:4222"
 KEYS = tuple(f.name for f in fields(Context) if f.name != "extra")
 
 #: Keys whose value is a secret, unless it is a reference to one.
-SECRET_KEYS = frozenset({"password", "token", "user_jwt", "user_seed"})
+SECRET_KEYS = frozenset(keys(Holds.SECRET))
 
 #: Keys that hold a path or a reference, but may hold the credentials themselves as `data:;base64,...`.
-_LOCATIONS = frozenset({"creds", "nkey"})
-
-#: The kinds of credentials by the key that each is known by, and all keys it is made of.
-KINDS: dict[str, tuple[str, ...]] = {
-    "user": ("user", "password"),
-    "token": ("token",),
-    "creds": ("creds",),
-    "nkey": ("nkey",),
-    "nsc": ("nsc",),
-    "user_jwt": ("user_jwt", "user_seed"),
-}
+_LOCATIONS = frozenset(keys(Holds.FILE))
 
 #: What makes the name of an unknown key look like that of a secret.
 _SECRET_WORDS = ("password", "secret", "token", "seed", "jwt")
@@ -143,17 +134,12 @@ def encode(value: Any) -> bytes:
 
 
 def credential_kinds(context: Context) -> tuple[str, ...]:
-    """The kinds of credentials in the context; more than one is an error when connecting (ADR-21).
+    """The kinds of credentials in the context, by their keys; more than one is an error when connecting (ADR-21).
 
     Own `creds` win over those that the legacy `nsc` key finds, so the two together are one kind. A token may
     go along with creds, an nkey or a JWT, as auth callout servers want it, but not with a user.
     """
-    kinds = [kind for kind in KINDS if getattr(context, kind)]
-    if "nsc" in kinds and "creds" in kinds:
-        kinds.remove("nsc")
-    if "token" in kinds and "user" not in kinds and len(kinds) > 1:
-        kinds.remove("token")
-    return tuple(kinds)
+    return tuple(kind.key for kind in deciding(used(lambda part: getattr(context, part.key))))
 
 
 def redacted(context: Context) -> Context:

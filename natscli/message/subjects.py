@@ -1,4 +1,4 @@
-"""Subjects: which may be sent to, which may be listened on, and their tokens."""
+"""Subjects: which may be sent to, which may be listened on, what wildcards match."""
 
 from __future__ import annotations
 
@@ -48,6 +48,28 @@ def check_queue(queue: str) -> None:
     """
     if _UNFIT.search(queue):
         raise InputError(f"a queue group has no spaces or control characters: {queue!r}", where="--queue")
+
+
+def covers(pattern: str, other: str) -> bool:
+    """Whether `pattern` matches `other`: a subject, or everything that a pattern matches."""
+    mine, others = pattern.split("."), other.split(".")
+    for token, theirs in zip(mine, others, strict=False):
+        if token == ">":
+            return True
+        if theirs == ">" or token not in ("*", theirs):
+            return False
+    return len(mine) == len(others)
+
+
+def overlap(pattern: str, other: str) -> bool:
+    """Whether there are subjects that both match; both may have wildcards."""
+    mine, others = pattern.split("."), other.split(".")
+    for token, theirs in zip(mine, others, strict=False):
+        if ">" in (token, theirs):
+            return True
+        if token != theirs and "*" not in (token, theirs):
+            return False
+    return len(mine) == len(others)
 
 
 def _check_tokens(subject: str) -> None:

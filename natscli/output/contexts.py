@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from natscli.contexts.format import Context, as_mapping, encode, redacted
+from natscli.contexts.kinds import PARTS
 from natscli.environment import clean
 
 #: What people read instead of the keys of the file, in the order in which `info` shows them.
@@ -14,14 +15,7 @@ LABELS = {
     "description": "Description",
     "url": "Server URLs",
     "socks_proxy": "SOCKS5 proxy",
-    "user": "Username",
-    "password": "Password",
-    "token": "Token",
-    "creds": "Credentials",
-    "nkey": "NKey",
-    "nsc": "nsc profile",
-    "user_jwt": "User JWT",
-    "user_seed": "User seed",
+    **{part.key: part.label for part in PARTS},
     "cert": "Certificate",
     "key": "Key",
     "ca": "CA",

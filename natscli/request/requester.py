@@ -291,11 +291,9 @@ def _tokens() -> Iterator[bytes]:
 
 def _service_error(header: bytes, subject: str) -> PynatsError | None:
     """What the service says went wrong (ADR-32), if it does."""
-    if headers.SERVICE_ERROR.lower().encode() not in header.lower():
+    problem = headers.read_service_error(header)
+    if problem is None:
         return None
-    pairs = {name.lower(): value for name, value in headers.decode(header)}
-    text, code = pairs.get(headers.SERVICE_ERROR.lower()), pairs.get(headers.SERVICE_ERROR_CODE.lower())
-    if text is None and code is None:
-        return None
-    shown = f"the service answered with error {code or ''}".rstrip() + (f": {text}" if text else "")
+    code, text = problem
+    shown = f"the service answered with error {code}".rstrip() + (f": {text}" if text else "")
     return ServiceError(shown, where=subject)

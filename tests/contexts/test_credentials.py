@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from natscli.contexts import credentials
+from natscli.contexts.changes import embed
 from natscli.contexts.credentials import (
-    embed,
     expand,
     nsc_profile,
     resolve_file,

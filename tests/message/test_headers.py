@@ -83,3 +83,20 @@ def test_a_service_error_is_one_line() -> None:
         ("Nats-Service-Error", "it failed"),
         ("Nats-Service-Error-Code", "500"),
     )
+
+
+@pytest.mark.parametrize(
+    ("pairs", "problem"),
+    [
+        ([("Nats-Service-Error", "bad"), ("Nats-Service-Error-Code", "400")], ("400", "bad")),
+        ([("nats-service-error-code", "500")], ("500", "")),
+        ([("Nats-Service-Error", "")], ("", "")),
+        ([("A", "Nats-Service-Error")], None),
+        ([("Nats-Service-Error-Codes", "1")], None),
+    ],
+)
+def test_a_service_error_is_found_in_any_case(
+    pairs: list[tuple[str, str]], problem: tuple[str, str] | None
+) -> None:
+    assert headers.read_service_error(headers.encode(pairs)) == problem
+    assert headers.read_service_error(None) is None

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from natscli.errors import InputError
-from natscli.message.subjects import check_publish_subject, check_queue, check_subscribe_subject
+from natscli.message.subjects import (
+    check_publish_subject,
+    check_queue,
+    check_subscribe_subject,
+    covers,
+    overlap,
+)
 
 NEITHER = [
     "",
@@ -62,3 +68,46 @@ def test_a_queue_group_has_no_spaces() -> None:
     for queue in ("a b", "a\n", "a\x1b"):
         with pytest.raises(InputError, match="queue group"):
             check_queue(queue)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "other"),
+    [
+        ("a.b", "a.b"),
+        ("a.*", "a.b"),
+        ("a.>", "a.b.c"),
+        (">", "a"),
+        (">", "a.>"),
+        ("*.*", "a.*"),
+        ("a.>", "a.*"),
+        ("a.>", "a.>"),
+    ],
+)
+def test_a_pattern_covers_what_it_matches(pattern: str, other: str) -> None:
+    assert covers(pattern, other)
+    assert overlap(pattern, other)
+    assert overlap(other, pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "other"),
+    [("a.*", "a"), ("a.*", "a.b.c"), ("a.>", "a"), ("a.b", "a.*"), ("a.*", "a.>"), ("*", ">")],
+)
+def test_a_pattern_does_not_cover_more_than_it_matches(pattern: str, other: str) -> None:
+    assert not covers(pattern, other)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "other", "expected"),
+    [
+        ("a.*", "*.b", True),
+        ("a.>", "*.b.c", True),
+        ("a.*", "b.*", False),
+        ("a.*.c", "a.b", False),
+        ("a.>", "a", False),
+        ("*", ">", True),
+    ],
+)
+def test_patterns_overlap_when_one_subject_matches_both(pattern: str, other: str, expected: bool) -> None:
+    assert overlap(pattern, other) is expected
+    assert overlap(other, pattern) is expected
