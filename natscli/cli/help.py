@@ -14,7 +14,7 @@ Span = tuple[str, str]
 Line = list[Span]
 
 #: rich's style of each kind of text.
-STYLES = {"heading": "bold yellow", "name": "bold cyan", "metavar": "green", "code": "cyan", "note": "dim"}
+STYLES = {"heading": "bold", "name": "bold cyan", "metavar": "green", "code": "cyan", "note": "dim"}
 
 NARROWEST, WIDEST = 50, 100
 _COLUMN = 32
@@ -62,9 +62,10 @@ def draw(lines: Iterable[Line]) -> str:
 
 
 def short(page: Page, width: int = 80) -> Iterator[Line]:
-    """One screen: usage, one line, commands or the common options, examples, how to see the rest."""
+    """One screen: usage, one line, commands with an alias, examples, common options, how to see the rest."""
     yield from _top(page, width)
-    yield from _table("Commands", page.commands, width)
+    commands = [Entry(", ".join(entry.names.split(", ")[:2]), entry.text) for entry in page.commands]
+    yield from _table("Commands", commands, width)
     examples = [Entry(command, what) for command, what in page.examples[: page.short_examples]]
     yield from _examples(examples, width)
     common = [entry for section in page.options for entry in section.entries if entry.common]
@@ -170,7 +171,10 @@ def _wrapped(words: Sequence[Span], width: int) -> list[Line]:
     used = width
     for kind, word in words:
         if lines and used + 1 + len(word) <= width:
-            lines[-1] += [("", " "), (kind, word)]
+            before, text = lines[-1][-1]
+            lines[-1][-1:] = (
+                [(kind, f"{text} {word}")] if before == kind else [(before, f"{text} "), (kind, word)]
+            )
             used += 1 + len(word)
         else:
             lines.append([(kind, word)])

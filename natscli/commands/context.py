@@ -15,13 +15,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("context_info", "Show a context and where its values come from."),
     "ls": ("context_ls", "List contexts."),
     "previous": ("context_select", "Select the previously selected context."),
+    "rename": ("context_rename", "Rename a context."),
     "rm": ("context_rm", "Remove a context."),
     "select": ("context_select", "Select the context to use by default."),
     "unselect": ("context_select", "Select no context."),
     "validate": ("context_validate", "Check one or all contexts."),
 }
 
-#: The names the Go CLI also knows.
+#: The names the Go CLI also knows, and `current`, `mv` and `use`, which people type.
 ALIASES: dict[str, str] = {
     "create": "add",
     "save": "add",
@@ -30,10 +31,13 @@ ALIASES: dict[str, str] = {
     "show": "info",
     "view": "info",
     "v": "info",
+    "current": "info",
     "list": "ls",
     "l": "ls",
     "-": "previous",
     "remove": "rm",
+    "mv": "rename",
+    "use": "select",
     "switch": "select",
     "set": "select",
 }
@@ -44,8 +48,8 @@ ALIASES: dict[str, str] = {
     table=COMMANDS,
     aliases=ALIASES,
     examples={
-        "pynats context add local -s 127.0.0.1 --select": "save a server, and use it",
-        "pynats context add ngs -s tls://connect.ngs.global --creds ~/ngs.creds": "save credentials too",
+        "pynats context add local -s 127.0.0.1 --select": "save a server",
+        "pynats context add prod -s nats.example.com --creds ~/me.creds": "and credentials",
         "pynats context validate --connect": "try all",
         "pynats context -": "select the one before",
     },

@@ -21,12 +21,17 @@ _LARGEST = 1 << 20
 
 
 def validate_name(name: str) -> None:
-    """Raises InputError unless `name` can name a context: not empty, no `/`, `\\`, `..` (as in the Go CLI)."""
+    """Raises InputError unless `name` can name a context: not empty, no `/`, `\\`, `..` (as in the Go CLI).
+
+    Nor control characters: such a name cannot be typed, would break lines of lists, and drive terminals.
+    """
     if not name:
         raise InputError("a context needs a name")
-    for part in ("/", "\\", "..", "\0"):
+    if any(character < " " or "\x7f" <= character < "\xa0" for character in name):
+        raise InputError(f"invalid context name {name!r}: it contains a control character")
+    for part in ("/", "\\", ".."):
         if part in name:
-            raise InputError(f"invalid context name {name!r}: it cannot hold {part!r}")
+            raise InputError(f"invalid context name {name!r}: it contains {part!r}")
 
 
 class ContextStore:
@@ -141,6 +146,25 @@ class ContextStore:
             if self.selected() == name:
                 _remove(self._selected)
 
+    def rename(self, name: str, new: str) -> None:
+        """Give the context another name; it stays selected, or the previous one, if it is.
+
+        Raises:
+            InputError: a name is invalid, `name` is unknown, `new` exists or cannot be selected.
+        """
+        old_path, path = self.path(name), self.path(new)
+        with self._lock():
+            if not self.exists(name):
+                raise self._unknown(name)
+            if self.exists(new):
+                raise InputError(f"context {new!r} exists already", hint=f"pynats context rm {new}")
+            files = [f for f in (self._selected, self._previous) if _read_name(f) == name]
+            if files:
+                _check_selectable(new)
+            os.rename(old_path, path)
+            for file in files:
+                _write(file, os.fsencode(new))
+
     def selected(self) -> str | None:
         """The name of the selected context, whether it still exists or not."""
         return _read_name(self._selected)
@@ -155,8 +179,7 @@ class ContextStore:
         Raises:
             InputError: the name is invalid or unknown, or cannot be kept in the selection file.
         """
-        if name != name.strip():
-            raise InputError(f"context {name!r} cannot be selected: its name starts or ends with white space")
+        _check_selectable(name)
         with self._lock():
             self._select(name)
 
@@ -251,6 +274,12 @@ class ContextStore:
             yield
         finally:
             os.close(descriptor)
+
+
+def _check_selectable(name: str) -> None:
+    """Raises InputError for a name that the selection file, which is stripped when read, cannot hold."""
+    if name != name.strip():
+        raise InputError(f"context {name!r} cannot be selected: its name starts or ends with white space")
 
 
 def _read(path: str) -> bytes:

@@ -327,6 +327,37 @@ def test_a_bad_name_is_refused(name: str, ctx: Callable[..., Run]) -> None:
     assert ctx("add", name).status == 2
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["add", "copy a", "copy", "edit", "info", "rename a", "rename", "rm", "rm -f", "select", "validate"],
+)
+def test_a_name_with_control_characters_is_refused_everywhere(
+    command: str, ctx: Callable[..., Run], contexts: Contexts
+) -> None:
+    contexts.put("a", Context())
+    name = "a\n\x1b[31m"
+    words = [*command.split(), name, *(["b"] if command in ("copy", "rename") else [])]
+    done = ctx(*words)
+    assert done.status == 2
+    error = r"pynats: error: invalid context name 'a\n\x1b[31m': it contains a control character"
+    if command == "validate":  # has a table of results
+        assert error.partition("error: ")[2] in done.lines[1]
+    else:
+        assert (done.stdout, done.errors) == (b"", [error])
+    assert [path.name for path in (contexts.root / "context").iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("words", [("--context", "a\n"), ("server", "run", "--context", "a\n")])
+def test_options_and_variables_take_no_name_with_control_characters(
+    words: tuple[str, ...], pynats: Runner
+) -> None:
+    words = words if words[0] == "server" else (*words, "request", "x", "y")
+    for done in (pynats(*words), pynats("request", "x", "y", env={"NATS_CONTEXT": "a\x1b"})):
+        assert done.status == 2
+        assert "it contains a control character" in done.errors[0]
+        assert len(done.errors) == 1
+
+
 @pytest.mark.parametrize("option", ["--password", "--token"])
 def test_a_secret_is_asked_for_without_echo(
     option: str, on_terminal: Callable[..., tuple[int, str]], contexts: Contexts
@@ -544,10 +575,26 @@ def test_rm_asks_on_a_terminal(
     assert contexts.path("a").exists() == stays
 
 
+# -- rename -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["rename", "mv"])
+def test_a_context_is_renamed(
+    name: str, ok: Callable[..., Run], ctx: Callable[..., Run], contexts: Contexts
+) -> None:
+    contexts.put("a", Context(description="kept"))
+    contexts.select("a")
+    assert ok(name, "a", "b").errors == ["renamed context 'a' to 'b'"]
+    assert contexts.load("b").description == "kept"
+    assert contexts.selected == "b"
+    again = ctx(name, "a", "c")
+    assert (again.status, again.errors[0]) == (2, "pynats: error: unknown context 'a'")
+
+
 # -- select, unselect, previous ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["select", "switch", "set"])
+@pytest.mark.parametrize("name", ["select", "switch", "set", "use"])
 def test_selecting(name: str, ok: Callable[..., Run], ctx: Callable[..., Run], contexts: Contexts) -> None:
     contexts.put("a", Context())
     ok(name, "a")

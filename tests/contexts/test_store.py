@@ -76,7 +76,9 @@ def test_good_names(name: str, store: ContextStore) -> None:
     assert store.load(name).url == name
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a\\b", "..", "a..b", "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "a\\b", "..", "a..b", "a\0b", "a\n", "\x1b[2Ja", "a\tb", "a\x7f", "a\x9b"]
+)
 def test_bad_names_are_refused(name: str, store: ContextStore) -> None:
     for action in (validate_name, store.path, store.exists, store.load, store.remove, store.select):
         with pytest.raises(InputError, match="name"):
@@ -152,6 +154,48 @@ def test_removing_the_selected_context_unselects_it(store: ContextStore) -> None
     assert store.selected() is None
     with pytest.raises(InputError, match="unknown"):
         store.remove("a")
+
+
+def test_a_context_with_a_control_character_in_its_name_is_not_listed(store: ContextStore) -> None:
+    (put(store, "b", b"{}").parent / "a\n.json").write_bytes(b"{}")
+    assert store.names() == ["b"]
+
+
+@pytest.mark.parametrize("new", ["c", "a b", "-"])
+def test_a_renamed_context_stays_selected_or_previous(store: ContextStore, new: str) -> None:
+    for name in ("a", "b"):
+        store.save(name, Context(url=name))
+        store.select(name)
+    store.rename("b", new)
+    assert (store.selected(), store.previous()) == (new, "a")
+    store.rename("a", "d")
+    assert (store.selected(), store.previous()) == (new, "d")
+    assert store.names() == sorted([new, "d"])
+    assert store.load(new).url == "b"
+
+
+@pytest.mark.parametrize(
+    ("name", "new", "error"),
+    [
+        ("x", "c", "unknown context 'x'"),
+        ("a", "b", "'b' exists"),
+        ("a", "a", "'a' exists"),
+        ("a", "../c", "invalid"),
+        ("a", "c\n", "control character"),
+        ("a", "c ", "cannot be selected"),
+    ],
+)
+def test_a_rename_that_cannot_be_changes_nothing(
+    store: ContextStore, name: str, new: str, error: str
+) -> None:
+    for each in ("b", "a"):
+        store.save(each, Context(url=each))
+        store.select(each)
+    with pytest.raises(InputError, match=error):
+        store.rename(name, new)
+    assert store.names() == ["a", "b"]
+    assert (store.load("a").url, store.load("b").url) == ("a", "b")
+    assert (store.selected(), store.previous()) == ("a", "b")
 
 
 def test_a_name_that_the_selection_file_cannot_keep_is_not_selected(store: ContextStore) -> None:
