@@ -49,7 +49,7 @@ ALIASES: dict[str, str] = {
     aliases=ALIASES,
     examples={
         "pynats context add local -s 127.0.0.1 --select": "save a server",
-        "pynats context add prod -s nats.example.com --creds ~/me.creds": "and credentials",
+        "pynats context add prod -s prod.example.com --creds me.creds": "save credentials",
         "pynats context validate --connect": "try all",
         "pynats context -": "select the one before",
     },
