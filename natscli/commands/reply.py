@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from typing import Any
 
 import click
 
@@ -15,9 +15,7 @@ from natscli.cli.options import (
     option,
     pass_app,
 )
-from natscli.errors import InputError
-from natscli.message import headers, subjects
-from natscli.message.templates import compile_command, compile_template
+from natscli.reply.options import ReplyOptions, check
 
 NOTES = """
 Templates in BODY, header values and --command:
@@ -64,57 +62,24 @@ second one stops at once.
 @option("--quiet", is_flag=True, help="Write payloads only, no log to stderr.")
 @connection_options
 @pass_app
-def reply(
-    app: App, *, subject: str, body: str | None, echo: bool, command: str | None, queue: str, sleep: float,
-    header: tuple[str, ...], count: int, concurrency: int | None, templates: bool, as_json: bool, quiet: bool,
-) -> None:  # fmt: skip
+def reply(app: App, /, **given: Any) -> None:
     """Answer requests with a body, an echo, or a command.
 
     SUBJECT may contain the wildcards * and >.
     """
+    options = ReplyOptions(**given)
     environment = app.environment
-    environment.quiet = quiet
-    subjects.check_subscribe_subject(subject)
-    subjects.check_queue(queue)
-    bodies = (("BODY", body is not None), ("--echo", echo), ("--command", command is not None))
-    given = [name for name, is_given in bodies if is_given]
-    if len(given) > 1:
-        raise InputError(f"{' and '.join(given)} exclude each other")
-    header_templates = tuple(
-        (name, compile_template(value, "--header", reply=True, enabled=templates))
-        for name, value in headers.parse(header)
-    )
-    body_template = compile_template(body or "", "BODY", reply=True, enabled=templates)
-    words = compile_command(command, "--command", enabled=templates) if command is not None else None
+    environment.quiet = options.quiet
+    check(options)
+
+    from natscli.reply.build import build
+
+    responder = build(options, environment)
     settings = connection_settings(app)
 
-    from natscli.connection.connect import connected
+    from natscli import signals
     from natscli.connection.options import prepare
-    from natscli.output.requests import renderer
-    from natscli.reply import responders
-    from natscli.reply.listener import Listener, Listening, SlowResponder
-    from natscli.signals import run
+    from natscli.reply.run import run
 
-    responder: responders.Respond | SlowResponder
-    if words is not None:
-        from natscli.reply.command import Command as CommandResponder
-
-        responder = CommandResponder(words, environment.environ, header_templates)
-    elif body is not None:
-        responder = responders.static(body_template, header_templates)
-    else:
-        responder = responders.echo(header_templates)
-        if not echo:
-            environment.log("No body or command supplied, enabling echo mode")
-    # Two more than cores, so that none is idle while others start, end, or wait for something.
-    listening = Listening(subject, queue, count, sleep, concurrency or (os.cpu_count() or 1) + 2)
-
-    ready = prepare(settings, environment)
-
-    async def serve() -> None:
-        async with connected(ready, environment, listener=True) as connection:
-            await Listener(
-                listening, connection, environment, renderer(environment, as_json=as_json), responder
-            ).run()
-
-    run(serve())
+    plan = prepare(settings, environment)
+    signals.run(run(options, responder, plan, environment))

@@ -12,31 +12,37 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from natscli.environment import Environment
 from natscli.errors import InputError
-from natscli.message import headers
-from natscli.message.templates import Facts, Template
-from natscli.reply.responders import HeaderTemplates, header_block, header_lines
+from natscli.message.templates import Facts, Template, compile_command
+from natscli.reply.header_lines import HeaderTemplates, header_block, header_lines
+from natscli.reply.options import ReplyOptions, header_templates
+from natscli.reply.responder import Failure
 from natscli.reply.spawn import Spawner
+from natscli.reply.threaded import Threaded
 from natscli.wire.protocol import Message
 
 #: Linux takes at most 128 KiB in one variable (MAX_ARG_STRLEN), its name included.
 _LARGEST_VARIABLE = 128 * 1024 - 64
 _SUBJECT, _BODY = b"NATS_REQUEST_SUBJECT=", b"NATS_REQUEST_BODY="
 #: How long (seconds) killing waits for programs that are just being started.
-_PATIENCE = 1.0
+_KILL_TIMEOUT = 1.0
 
 
-class Command:
+class Command(Threaded):
     """A command line, each word a template; the request is its standard input."""
 
-    def __init__(self, words: list[Template], environ: Mapping[str, str], header: HeaderTemplates) -> None:
+    def __init__(
+        self, words: list[Template], environ: Mapping[str, str], header: HeaderTemplates, concurrency: int = 1
+    ) -> None:
         """Check that there is something to run.
 
         Raises:
             InputError: the program is not found.
         """
+        super().__init__(concurrency)
         try:
-            self._start = Spawner()
+            self._spawner = Spawner()
         except OSError as error:
             raise InputError(str(error), where="--command") from None
         if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
@@ -59,12 +65,12 @@ class Command:
             if not self._program:
                 raise InputError(f"cannot run {name!r}: not found, or not executable", where="--command")
 
-    def answer(self, message: Message, number: int, limit: int) -> tuple[Message, str]:
-        """Run it for one request; blocks. Gives the reply, and what went wrong or an empty string.
+    def answer(self, request: Message, number: int, limit: int) -> tuple[Message, Failure | None]:
+        """Run it for one request; blocks.
 
         More output than `limit` bytes is not read: the command's pipe is closed, as `head` does.
         """
-        subject, reply, _, payload = message
+        subject, reply, _, payload = request
         facts = Facts(number, subject, payload)
         try:
             argv = [word.fill(facts) for word in self._words]
@@ -78,15 +84,17 @@ class Command:
                 output = b""
                 problem = f"the output has more than {limit} bytes, which is all the server takes"
         if problem:
-            return (reply, b"", headers.service_error(problem, 500), output), problem
-        return (reply, b"", header_block(self._header.fill(facts)), output), ""
+            failure = Failure(500, problem)
+            return failure.reply(request, output), failure
+        return (reply, b"", header_block(self._header.fill(facts)), output), None
 
     def kill(self) -> None:
         """Kill what runs, with all it started itself, and run nothing more."""
+        super().kill()
         with self._changed:
             self._stopped.set()
             # Those have no number yet, and the program may end before their threads run again.
-            self._changed.wait_for(lambda: not self._starting, _PATIENCE)
+            self._changed.wait_for(lambda: not self._starting, _KILL_TIMEOUT)
             for pid in self._running:
                 with suppress(OSError):
                     os.killpg(pid, signal.SIGKILL)
@@ -138,7 +146,7 @@ class Command:
             self._starting += 1
         pid = 0
         try:
-            pid = self._start(program, argv, environ, stdin, stdout)
+            pid = self._spawner(program, argv, environ, stdin, stdout)
         finally:
             with self._changed:
                 self._starting -= 1
@@ -186,3 +194,13 @@ def _status_words(status: int) -> str:
     if status > 0:
         return f"command failed: exit status {status}"
     return f"command failed: killed by signal {-status}"
+
+
+def build(options: ReplyOptions, environment: Environment) -> Command:
+    """Answer with the output of --command.
+
+    Raises:
+        InputError: quotes that do not close, an unknown template, or a program that is not found.
+    """
+    words = compile_command(options.command or "", "--command", enabled=options.templates)
+    return Command(words, environment.environ, header_templates(options), options.processes_at_once)

@@ -1,15 +1,14 @@
-"""The loop that serves a responder: takes batches of requests, answers them, shows them, drains."""
+"""The loop that serves responders: takes batches of requests, has them answered, shows them, drains."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from natscli.connection.connect import Connection
 from natscli.connection.failures import classify
@@ -18,130 +17,137 @@ from natscli.errors import ConnectionFailedError, PynatsError, explain
 from natscli.message import headers
 from natscli.output.pump import Pump
 from natscli.output.requests import RenderRequests
-from natscli.reply.backlog import Backlog
-from natscli.reply.responders import Respond
-from natscli.reply.workers import Workers
+from natscli.reply.numbers import Numbers
+from natscli.reply.pending import Pending, memory
+from natscli.reply.responder import Batch, Failure, Host, Responder, fail, reply_subject
 from natscli.signals import Stop
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.protocol import Message
 
 
-class SlowResponder(Protocol):
-    """A responder that takes its time: called in a thread, for one request at a time."""
-
-    def answer(self, message: Message, number: int, limit: int) -> tuple[Message, str]:
-        """The reply, of `limit` bytes at most, and what went wrong or an empty string; never raises."""
-
-    def kill(self) -> None:
-        """Give up on what it does now."""
-
-
 @dataclass(frozen=True)
-class Listening:
-    """What to listen on, and how. `count` requests and no more, 0 for no end; `sleep` at most this many seconds."""
+class Route:
+    """A subject to listen on, in a queue group or none, and what answers its requests.
+
+    `internal` requests, such as those for statistics, are neither numbered nor shown.
+    """
 
     subject: str
     queue: str
-    count: int = 0
-    sleep: float = 0.0
-    concurrency: int = 1
+    responder: Responder
+    internal: bool = False
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Requests in hand at once, and their bytes; more are refused. Seconds to wait for the server at the end."""
+    """Requests that may be pending, and their bytes; more are refused. Seconds to wait for the server at the end."""
 
     requests: int = 16_384
     size: int = 64 * 1024 * 1024
-    patience: float = 3.0
+    timeout: float = 3.0
 
 
 LIMITS = Limits()
+_BUSY = Failure(503, "too many requests are waiting", notice="")
+_STOPPING = Failure(503, "the responder is stopping", notice="")
 
 
 class Listener:
-    """Serves one `Listening` on one connection until it is stopped or has answered enough."""
+    """Serves its routes on one connection until it is stopped or `numbers` are exhausted."""
 
     def __init__(
         self,
-        listening: Listening,
+        routes: Sequence[Route],
         connection: Connection,
         environment: Environment,
         render: RenderRequests,
-        responder: Respond | SlowResponder,
+        numbers: Numbers | None = None,
         limits: Limits = LIMITS,
     ) -> None:
-        """Answer with `responder`: in the event loop, whole batches at once, or if it is a slow one in threads."""
-        self._listening = listening
+        self._routes = routes
+        self._responders = list(dict.fromkeys(route.responder for route in routes))
         self._connection = connection
         self._client = connection.client
         self._environment = environment
         self._render = render
         self._limits = limits
+        self._numbers = numbers or Numbers()
         self._loop = asyncio.get_running_loop()
-        self._respond: Respond | None = responder if callable(responder) else None
-        self._slow: SlowResponder | None = None if callable(responder) else responder
-        self._workers: Workers[tuple[Message, str]] = Workers(listening.concurrency)
-        self._backlog = Backlog(limits.requests, limits.size)
+        self._pending = Pending(limits.requests, limits.size)
         self._pump = Pump(environment, lossy=True, on_failure=self._output_failed)
         self._stop = asyncio.Event()
-        self._number = 0
         self._refused = 0
 
     async def run(self) -> None:
         """Subscribe, serve, and drain at the end: whatever was accepted is answered.
 
         Raises:
-            PynatsError: refused, the connection was lost, or the output cannot be written.
+            PynatsError: a responder cannot start, refused, the connection was lost, or the output cannot be written.
             asyncio.CancelledError: stopped a second time.
         """
-        listening, environment, connection = self._listening, self._environment, self._connection
-        environment.sink = self._pump.log
+        self._environment.sink = self._pump.log
         stop = Stop(self._stop.set)
         try:
-            subscription = await self._client.subscribe_batches(
-                listening.subject, listening.queue, self._on_batch, listening.count
-            )
-            await connection.confirm()
-            connection.on_refusal = self._on_refusal
-            group = f' in group "{listening.queue}"' if listening.queue else ""
-            environment.log(f"Listening on [{listening.subject}]{group}")
-            await self._unless_lost(self._stop.wait())
-            await self._unless_lost(self._drain(subscription))
-        except nats_errors.Error as error:
-            raise classify(error, connection.url) from None
+            with self._classified():
+                await self._serve()
         finally:
-            in_hand = self._backlog.requests
-            self._workers.stop()
-            if self._slow is not None:
-                self._slow.kill()
+            unanswered = self._pending.requests
+            for responder in self._responders:
+                responder.kill()
             stop.blocking = True
-            self._tell_refused()
-            if in_hand:
-                environment.warn(f"stopped, requests left unanswered: {in_hand}")
-            self._pump.close(0.1 if in_hand else 1.0)
+            self._log_refused()
+            if unanswered:
+                self._environment.warn(f"stopped, requests left unanswered: {unanswered}")
+            self._pump.close(0.1 if unanswered else 1.0)
         if self._pump.failure is not None:
             report = explain(self._pump.failure)
             raise PynatsError(report.message, hint=report.hint)
 
-    async def _drain(self, subscription: Any) -> None:
-        """Take no more requests, answer those in hand, and see the replies off.
+    async def _serve(self) -> None:
+        for responder in self._responders:
+            await responder.start(Host(self._connection, self._environment))
+        subscriptions = [await self._subscribe(route) for route in self._routes]
+        await self._connection.confirm()
+        self._connection.on_refusal = self._on_refusal
+        for route in self._routes:
+            if not route.internal:
+                group = f' in group "{route.queue}"' if route.queue else ""
+                self._environment.log(f"Listening on [{route.subject}]{group}")
+        await self._unless_lost(self._stop.wait())
+        await self._unless_lost(self._drain(subscriptions))
+        for responder in self._responders:
+            await responder.finish()
+
+    async def _subscribe(self, route: Route) -> Any:
+        handler = partial(self._on_internal if route.internal else self._on_batch, route.responder)
+        limit = self._numbers.limit if len(self._routes) == 1 else 0
+        return await self._client.subscribe_batches(route.subject, route.queue, handler, limit)
+
+    @contextmanager
+    def _classified(self) -> Iterator[None]:
+        try:
+            yield
+        except nats_errors.Error as error:
+            raise classify(error, self._connection.url) from None
+
+    async def _drain(self, subscriptions: list[Any]) -> None:
+        """Take no more requests, answer those that are pending, and wait until the replies are sent.
 
         Raises:
             ConnectionFailedError: they could not be sent.
         """
-        if self._backlog.requests:
-            self._environment.log(f"Draining, still to answer: {self._backlog.requests}")
-        with suppress(
-            asyncio.TimeoutError, nats_errors.Error
-        ):  # without a connection, no more requests come anyway
-            await asyncio.wait_for(
-                subscription.drain() if self._client.is_connected else subscription.unsubscribe(),
-                self._limits.patience,
-            )
-        await self._backlog.empty()
+        if self._pending.requests:
+            self._environment.log(f"Draining, requests pending: {self._pending.requests}")
+        for subscription in subscriptions:
+            # Without a connection, no more requests come anyway.
+            with suppress(asyncio.TimeoutError, nats_errors.Error):
+                await asyncio.wait_for(
+                    subscription.drain() if self._client.is_connected else subscription.unsubscribe(),
+                    self._limits.timeout,
+                )
+        await self._pending.empty()
         await self._client.published()
-        deadline = self._loop.time() + self._limits.patience
+        deadline = self._loop.time() + self._limits.timeout
         while self._client.pending_data_size and not self._client.is_connected:
             if self._loop.time() > deadline:
                 raise ConnectionFailedError("the connection was lost, and the last replies with it")
@@ -165,54 +171,55 @@ class Listener:
 
     # -- from requests to replies ----------------------------------------------------------------------------
 
-    def _on_batch(self, batch: list[Message], arrived: int) -> None:  # noqa: ARG002
-        first, limit = self._number, self._listening.count
-        if limit:
-            batch = batch[: limit - first]
-            if not batch:
+    def _on_batch(self, responder: Responder, requests: list[Message], arrived: int) -> None:
+        numbers = self._numbers.take(len(requests))
+        if self._numbers.exhausted:
+            self._stop.set()
+            requests, rest = requests[: len(numbers)], requests[len(numbers) :]
+            fail(Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived), self._done, _STOPPING)
+            if not requests:
                 return
-            if first + len(batch) == limit:
-                self._stop.set()
-        self._number = first + len(batch)
-        if self._respond is not None and not self._listening.sleep:
-            self._send(self._respond(batch, first))
+        self._respond(responder, Batch(requests, numbers.start, arrived))
+        size = 0 if self._pump.direct else sum(map(memory, requests))
+        self._pump.put(partial(self._render, requests, numbers.start, time.time()), len(requests), size)
+
+    def _on_internal(self, responder: Responder, requests: list[Message], arrived: int) -> None:
+        self._respond(responder, Batch(requests, 0, arrived))
+
+    def _respond(self, responder: Responder, batch: Batch) -> None:
+        accept = self._answer if responder.immediate else self._accept
+        if all(map(reply_subject, batch.requests)):
+            accept(responder, batch)
         else:
-            for number, message in enumerate(batch, first):
-                if message[1]:
-                    self._accept(message, number)
-        size = 0 if self._pump.direct else sum(map(_size, batch))
-        self._pump.put(partial(self._render, batch, first, time.time()), len(batch), size)
+            for answerable, part in batch.runs(bool(reply_subject(r)) for r in batch.requests):
+                if answerable:
+                    accept(responder, part)
 
-    def _accept(self, message: Message, number: int) -> None:
-        """Take a request in hand, to be answered later."""
-        if not self._backlog.accept(_size(message)):
-            self._refuse(message)
-        elif self._listening.sleep:
-            self._loop.call_later(random.uniform(0, self._listening.sleep), self._begin, message, number)
-        else:
-            self._begin(message, number)
+    def _answer(self, responder: Responder, batch: Batch) -> None:
+        responder.respond(batch, self._done)
 
-    def _begin(self, message: Message, number: int) -> None:
-        if self._slow is None:
-            assert self._respond is not None
-            self._send(self._respond([message], number))
-            self._backlog.done(_size(message))
-        else:
-            self._workers.submit(
-                partial(self._slow.answer, message, number, self._client.max_payload),
-                partial(self._finish, message, number),
-            )
+    def _accept(self, responder: Responder, batch: Batch) -> None:
+        """Keep the requests, to be answered later, and refuse those that there is no room for."""
+        if self._pending.add(batch.requests):
+            responder.respond(batch, self._done_pending)
+            return
+        for accepted, part in batch.runs([self._pending.add([request]) for request in batch.requests]):
+            if accepted:
+                responder.respond(part, self._done_pending)
+            else:
+                self._refuse(part)
 
-    def _finish(self, message: Message, number: int, result: tuple[Message, str]) -> None:
-        answer, problem = result
-        self._send([answer])
-        self._backlog.done(_size(message))
-        if problem:
-            self._environment.warn(f"[#{number}] {problem}")
+    def _done_pending(self, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
+        self._done(batch, replies, failure)
+        self._pending.remove(batch.requests)
 
-    def _send(self, answers: list[Message]) -> None:
-        if answers:
-            self._client.send(answers, self._too_large)
+    def _done(self, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
+        if replies:
+            self._client.send(replies, self._too_large)
+        if failure is not None:
+            notice = failure.text if failure.notice is None else failure.notice
+            for number in range(batch.first, batch.first + len(batch.requests)) if notice else ():
+                self._environment.warn(f"[#{number}] {notice}")
 
     def _too_large(self, answer: Message) -> Message:
         """What is sent instead of a reply that the server would not take."""
@@ -224,14 +231,13 @@ class Listener:
 
     # -- what went wrong -------------------------------------------------------------------------------------
 
-    def _refuse(self, message: Message) -> None:
+    def _refuse(self, batch: Batch) -> None:
         if not self._refused:
-            self._loop.call_later(1.0, self._tell_refused)
-        self._refused += 1
-        error = headers.service_error("too many requests are waiting", 503)
-        self._client.send([(message[1], b"", error, b"")])
+            self._loop.call_later(1.0, self._log_refused)
+        self._refused += len(batch.requests)
+        fail(batch, self._done, _BUSY)
 
-    def _tell_refused(self) -> None:
+    def _log_refused(self) -> None:
         refused, self._refused = self._refused, 0
         if refused:
             self._environment.warn(
@@ -246,8 +252,3 @@ class Listener:
         """Called in any thread: a listener that can show nothing more stops; `run` says why."""
         with suppress(RuntimeError):  # the loop is closed, all is over
             self._loop.call_soon_threadsafe(self._stop.set)
-
-
-def _size(message: Message) -> int:
-    """About how many bytes of memory a message takes."""
-    return len(message[3]) + len(message[2] or b"") + 200

@@ -144,7 +144,7 @@ def test_without_body_and_command_it_echoes_and_says_so(spawn: Spawn, asker: Ask
     assert first.lines == [b"b: 1", b"A: \xff\xfe", b"b: 0", b"NATS-Reply-Counter: 0"]
     assert (second.payload, second.lines[-1]) == (b"", b"NATS-Reply-Counter: 1")
     assert program.stop() == 0
-    assert log(program)[0] == "No body or command supplied, enabling echo mode"
+    assert log(program)[0] == "No body or command given: requests are echoed"
     assert payload in program.stdout_bytes()
 
 
@@ -319,7 +319,7 @@ def test_ctrl_c_at_the_terminal_spares_the_commands(
     asker.send(subject, b"x", b"y")
     until(lambda: (tmp_path / "pids").exists() and len((tmp_path / "pids").read_text().split()) == 2)
     os.killpg(program.pid, signal.SIGINT)  # what a terminal does: the whole process group gets it
-    program.wait_for("Draining, still to answer: 2")
+    program.wait_for("Draining, requests pending: 2")
     go.touch()
     assert [answer.payload for answer in asker.receive(2)] == [b"done\n"] * 2
     assert program.wait() == 0
@@ -346,7 +346,7 @@ def test_a_second_signal_stops_at_once(
     asker.send(subject, b"x")
     until(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))
     program.send_signal(number)
-    program.wait_for("Draining, still to answer: 1")
+    program.wait_for("Draining, requests pending: 1")
     start = time.monotonic()
     program.send_signal(number)
     assert program.wait() == 130

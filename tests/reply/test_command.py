@@ -38,9 +38,9 @@ def answer(
     command: Command, payload: bytes = b"", subject: bytes = b"a.b", number: int = 0, limit: int = 1 << 20
 ) -> tuple[bytes, dict[str, str], str]:
     """The payload of the reply, its headers, and what went wrong."""
-    (to, reply, block, output), problem = command.answer((subject, b"inbox", None, payload), number, limit)
+    (to, reply, block, output), failure = command.answer((subject, b"inbox", None, payload), number, limit)
     assert (to, reply) == (b"inbox", b"")
-    return output, dict(headers.decode(block)), problem
+    return output, dict(headers.decode(block)), failure.text if failure else ""
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -238,14 +238,14 @@ def test_kill_ends_what_runs_and_what_that_started_and_starts_nothing_more(tmp_p
 
 def test_kill_ends_also_what_is_just_being_started() -> None:
     responder = command("sleep 1000")
-    start, pids = responder._start, list[int]()
+    start, pids = responder._spawner, list[int]()
 
     def start_slowly(*arguments: Any) -> int:
         pids.append(start(*arguments))
         time.sleep(0.2)  # as a thread that does not get its turn
         return pids[0]
 
-    responder._start = start_slowly  # type: ignore[assignment]
+    responder._spawner = start_slowly  # type: ignore[assignment]
     with patch.object(os, "killpg", wraps=os.killpg) as killed:
         thread = threading.Thread(target=answer, args=(responder,))
         thread.start()
@@ -257,16 +257,16 @@ def test_kill_ends_also_what_is_just_being_started() -> None:
 
 
 def test_kill_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("natscli.reply.command._PATIENCE", 0.01)
+    monkeypatch.setattr("natscli.reply.command._KILL_TIMEOUT", 0.01)
     responder = command("sleep 1000")
-    start, entered, go_on = responder._start, threading.Event(), threading.Event()
+    start, entered, go_on = responder._spawner, threading.Event(), threading.Event()
 
     def start_later(*arguments: Any) -> int:
         entered.set()
         go_on.wait(30)
         return start(*arguments)
 
-    responder._start = start_later  # type: ignore[assignment]
+    responder._spawner = start_later  # type: ignore[assignment]
     results: list[tuple[bytes, dict[str, str], str]] = []
     thread = threading.Thread(target=lambda: results.append(answer(responder)))
     thread.start()

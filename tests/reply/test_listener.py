@@ -22,14 +22,19 @@ from natscli.errors import ConnectionFailedError, PynatsError
 from natscli.message import headers
 from natscli.message.templates import compile_template
 from natscli.output.requests import renderer
-from natscli.reply import responders
-from natscli.reply.listener import LIMITS, Limits, Listener, Listening
+from natscli.reply.echo import Echo
+from natscli.reply.faults import Delayed
+from natscli.reply.listener import LIMITS, Limits, Listener, Route
+from natscli.reply.numbers import Numbers
+from natscli.reply.responder import Batch, Done, Failure, Responder, Wrapper
+from natscli.reply.static import static
+from natscli.reply.threaded import Threaded
 from natscli.settings import resolve
 from natscli.wire.protocol import Message
 from tests.asking import Asker
 from tests.servers import Server as NatsServer
 
-OK = responders.static(compile_template("OK", "BODY", reply=True), ())
+OK = static(compile_template("OK", "BODY", reply=True), ())
 
 
 @pytest.fixture(autouse=True)
@@ -41,18 +46,20 @@ def _signals_as_before() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-class Gate:
-    """A slow responder: answers with the payload when it is opened."""
+class Gate(Threaded):
+    """Answers with the payload, when it is opened."""
 
     def __init__(self) -> None:
+        super().__init__(1)
         self.opened = threading.Event()
         self.killed = False
 
-    def answer(self, message: Message, number: int, limit: int) -> tuple[Message, str]:
+    def answer(self, request: Message, number: int, limit: int) -> tuple[Message, Failure | None]:
         self.opened.wait(30)
-        return (message[1], b"", None, message[3]), ""
+        return (request[1], b"", None, request[3]), None
 
     def kill(self) -> None:
+        super().kill()
         self.killed = True
         self.opened.set()
 
@@ -85,14 +92,18 @@ class World:
 
 @asynccontextmanager
 async def serving(
-    nats: NatsServer, responder: Any, tmp_path: Path, *, limits: Limits = LIMITS, **service: Any
+    nats: NatsServer, responder: Responder, tmp_path: Path, *, limits: Limits = LIMITS, count: int = 0
 ) -> AsyncIterator[World]:
     environment = Environment(io.BytesIO(), io.BytesIO(), io.BytesIO(), {"NATS_URL": nats.url})
     settings = resolve({}, environment.environ, ContextStore(str(tmp_path)))
     async with connected(prepare(settings, environment), environment, listener=True) as connection:
-        what = Listening(**{"subject": tmp_path.name, "queue": "q", **service})
         listener = Listener(
-            what, connection, environment, renderer(environment, as_json=False), responder, limits
+            [Route(tmp_path.name, "q", responder)],
+            connection,
+            environment,
+            renderer(environment, as_json=False),
+            Numbers(count),
+            limits,
         )
         task = asyncio.ensure_future(listener.run())
         world = World(environment, listener, task)
@@ -150,7 +161,7 @@ def test_the_bytes_in_hand_are_limited_too(nats_server: NatsServer, tmp_path: Pa
 
 def test_delayed_requests_are_limited_too(nats_server: NatsServer, tmp_path: Path) -> None:
     async def check(asker: Asker) -> None:
-        async with serving(nats_server, OK, tmp_path, limits=Limits(requests=3), sleep=0.3) as world:
+        async with serving(nats_server, Delayed(OK, 0.3), tmp_path, limits=Limits(requests=3)) as world:
             asker.send(tmp_path.name, *[b"x"] * 5)
             answers = await asyncio.to_thread(asker.receive, 5)
             assert sorted(answer.payload for answer in answers) == [b"", b"", b"OK", b"OK", b"OK"]
@@ -168,7 +179,7 @@ def test_a_slow_responder_is_told_to_give_up_when_it_is_stopped_for_good(
     async def check(asker: Asker) -> None:
         async with serving(nats_server, gate, tmp_path) as world:
             asker.send(tmp_path.name, b"x")
-            await world.until(lambda: world.listener._backlog.requests == 1)
+            await world.until(lambda: world.listener._pending.requests == 1)
             world.serving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await world.serving
@@ -185,9 +196,9 @@ def test_replies_that_cannot_be_sent_any_more_are_an_error(
     nats, gate = server_factory(), Gate()
 
     async def check(asker: Asker) -> None:
-        async with serving(nats, gate, tmp_path, limits=Limits(patience=0.2)) as world:
+        async with serving(nats, gate, tmp_path, limits=Limits(timeout=0.2)) as world:
             asker.send(tmp_path.name, b"x")
-            await world.until(lambda: world.listener._backlog.requests == 1)
+            await world.until(lambda: world.listener._pending.requests == 1)
             nats.stop()
             await world.until(lambda: "Disconnected" in world.log)
             stopping = asyncio.ensure_future(world.stop())
@@ -208,10 +219,10 @@ def test_replies_given_without_a_connection_are_sent_with_the_next(
     nats, gate = server_factory(), Gate()
 
     async def check() -> None:
-        async with serving(nats, gate, tmp_path, limits=Limits(patience=30)) as world:
+        async with serving(nats, gate, tmp_path, limits=Limits(timeout=30)) as world:
             with Asker(nats) as asker:
                 asker.send(tmp_path.name, b"late", reply=b"a.known.inbox")
-                await world.until(lambda: world.listener._backlog.requests == 1)
+                await world.until(lambda: world.listener._pending.requests == 1)
                 nats.stop()
             await world.until(lambda: "Disconnected" in world.log)
             stopping = asyncio.ensure_future(world.stop())
@@ -231,7 +242,7 @@ def test_a_silent_server_does_not_hold_up_the_end(
     nats = server_factory()
 
     async def check() -> None:
-        async with serving(nats, OK, tmp_path, limits=Limits(patience=0.2)) as world:
+        async with serving(nats, OK, tmp_path, limits=Limits(timeout=0.2)) as world:
             os.kill(nats.pid, signal.SIGSTOP)
             try:
                 with pytest.raises(ConnectionFailedError, match="does not answer"):
@@ -248,13 +259,37 @@ def test_every_batch_is_answered_with_the_parser_of_nats_py_too(
     monkeypatch.setattr("natscli.wire.client.batches_supported", lambda: False)
 
     async def check(asker: Asker) -> None:
-        async with serving(nats_server, responders.echo(()), tmp_path, count=50) as world:
+        async with serving(nats_server, Echo(()), tmp_path, count=50) as world:
             header = b"NATS/1.0\r\nA: 1\r\n\r\n"
             payloads = [b"%d" % number for number in range(50)]
             answers = await asyncio.to_thread(lambda: asker.ask(tmp_path.name, *payloads, header=header))
             assert [answer.payload for answer in answers] == payloads
             assert answers[7].lines == [b"A: 1", b"NATS-Reply-Counter: 7"]
             await asyncio.wait_for(world.serving, 30)
+
+    with Asker(nats_server) as asker:
+        run(check(asker))
+
+
+def test_a_request_without_a_reply_subject_is_shown_and_not_answered(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    seen: list[bytes] = []
+
+    class Watching(Wrapper):
+        def respond(self, batch: Batch, done: Done) -> None:
+            seen.extend(b"%d %b" % (one.first, one.requests[0][3]) for one in batch.single())
+            self.inner.respond(batch, done)
+
+    async def check(asker: Asker) -> None:
+        async with serving(nats_server, Watching(OK), tmp_path) as world:
+            asker.send(tmp_path.name, b"a", b"b")
+            asker.send(tmp_path.name, b"c", reply=b"")
+            asker.send(tmp_path.name, b"d")
+            await asyncio.to_thread(asker.receive, 3)
+            await world.stop()
+            assert seen == [b"0 a", b"1 b", b"3 d"]
+            assert "[#2] Received on" in world.log
 
     with Asker(nats_server) as asker:
         run(check(asker))

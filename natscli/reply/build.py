@@ -1,0 +1,27 @@
+"""From the options to the responder, with what is wrapped around it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from natscli.reply.options import RESPONDERS, ReplyOptions
+
+if TYPE_CHECKING:
+    from natscli.environment import Environment
+    from natscli.reply.responder import Responder
+
+
+def build(options: ReplyOptions, environment: Environment) -> Responder:
+    """The responder that `options` ask for, with what is wrapped around it.
+
+    Raises:
+        InputError: it cannot be made: an unknown template, a command that is not found, ...
+    """
+    module = import_module(f"natscli.reply.{RESPONDERS[options.responder]}")
+    responder: Responder = module.build(options, environment)
+    if options.sleep:
+        from natscli.reply.faults import Delayed
+
+        responder = Delayed(responder, options.sleep)
+    return responder

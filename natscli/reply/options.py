@@ -1,0 +1,85 @@
+"""The options of `pynats reply`, checked before anything connects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from natscli.errors import InputError
+from natscli.message import headers, subjects
+from natscli.message.templates import compile_template
+from natscli.reply.header_lines import HeaderTemplates
+
+
+@dataclass(frozen=True)
+class ReplyOptions:
+    """What was given on the command line, by the names of its parameters. Durations in seconds."""
+
+    subject: str
+    body: str | None = None
+    echo: bool = False
+    command: str | None = None
+    queue: str = "NATS-RPLY-22"
+    sleep: float = 0.0
+    header: tuple[str, ...] = ()
+    count: int = 0
+    concurrency: int | None = None
+    templates: bool = True
+    as_json: bool = False
+    quiet: bool = False
+
+    @property
+    def responder(self) -> str:
+        """The option that says what to answer with: a key of `RESPONDERS`."""
+        return next((name for name in RESPONDERS if _GIVEN[name](self)), "--echo")
+
+    @property
+    def processes_at_once(self) -> int:
+        """How many children run at once: two more than cores, so that none is idle while others start or end."""
+        return self.concurrency or (os.cpu_count() or 1) + 2
+
+
+#: What requests are answered with, by option: the module in `reply/` whose `build(options, environment)` makes the
+#: responder. Only one can be given.
+RESPONDERS: dict[str, str] = {
+    "BODY": "static",
+    "--echo": "echo",
+    "--command": "command",
+}
+
+#: Whether an option was given, by the name that errors have for it.
+_GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
+    "BODY": lambda options: options.body is not None,
+    "--echo": lambda options: options.echo,
+    "--command": lambda options: options.command is not None,
+}
+
+#: Options of which only one can be given.
+_EXCLUSIVE: tuple[tuple[str, ...], ...] = (tuple(RESPONDERS),)
+
+
+def check(options: ReplyOptions) -> None:
+    """Refuse what cannot be meant together, and subjects that cannot be listened on.
+
+    Raises:
+        InputError: options that exclude each other, by their names, or a value that is wrong.
+    """
+    for names in _EXCLUSIVE:
+        given = [name for name in names if _GIVEN[name](options)]
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(given)} exclude each other")
+    subjects.check_subscribe_subject(options.subject)
+    subjects.check_queue(options.queue)
+
+
+def header_templates(options: ReplyOptions) -> HeaderTemplates:
+    """The headers of all replies.
+
+    Raises:
+        InputError: a header that cannot be sent, or a template that is wrong.
+    """
+    return tuple(
+        (name, compile_template(value, "--header", reply=True, enabled=options.templates))
+        for name, value in headers.parse(options.header)
+    )

@@ -1,0 +1,46 @@
+"""Requests that are pending: accepted, and not answered yet."""
+
+from __future__ import annotations
+
+import asyncio
+
+from natscli.wire.protocol import Message
+
+
+class Pending:
+    """How many requests are pending, and their bytes; bounded, so that memory is."""
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self.requests = 0
+        self._bytes = 0
+        self._most = most
+        self._most_bytes = most_bytes
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def add(self, requests: list[Message]) -> bool:
+        """Accept these, if there is room for all. One may have any size if nothing else is pending."""
+        size = sum(map(memory, requests))
+        fits = self.requests + len(requests) <= self._most and self._bytes + size <= self._most_bytes
+        if not fits and (self.requests or len(requests) > 1):
+            return False
+        self.requests += len(requests)
+        self._bytes += size
+        self._empty.clear()
+        return True
+
+    def remove(self, requests: list[Message]) -> None:
+        """These, which were accepted, are answered."""
+        self.requests -= len(requests)
+        self._bytes -= sum(map(memory, requests))
+        if not self.requests:
+            self._empty.set()
+
+    async def empty(self) -> None:
+        """Wait until nothing is pending."""
+        await self._empty.wait()
+
+
+def memory(message: Message) -> int:
+    """About how many bytes of memory a message takes."""
+    return len(message[3]) + len(message[2] or b"") + 200

@@ -1,0 +1,129 @@
+"""What answers requests: the one interface of all responders, and of what is wrapped around one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from natscli.message import headers
+from natscli.wire.protocol import Message
+
+if TYPE_CHECKING:
+    from natscli.connection.connect import Connection
+    from natscli.environment import Environment
+
+
+class Batch(NamedTuple):
+    """Consecutive requests. Each has a reply subject.
+
+    The number of the first, and when they arrived (nanoseconds of `time.perf_counter_ns`).
+    """
+
+    requests: list[Message]
+    first: int
+    arrived: int
+
+    def single(self) -> Iterator[Batch]:
+        """Each request as a batch of its own."""
+        for number, request in enumerate(self.requests, self.first):
+            yield Batch([request], number, self.arrived)
+
+    def runs(self, kinds: Iterable[object]) -> Iterator[tuple[object, Batch]]:
+        """Split into consecutive requests of one kind: `kinds` has a kind for each request."""
+        start = 0
+        for kind, run in groupby(kinds):
+            end = start + sum(1 for _ in run)
+            yield kind, Batch(self.requests[start:end], self.first + start, self.arrived)
+            start = end
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why requests were answered with an error: the code and the text that the requester got (ADR-32).
+
+    `notice` is what the log says of it: the text, unless something else is given; nothing when it is empty.
+    """
+
+    code: int
+    text: str
+    notice: str | None = None
+
+    def reply(self, request: Message, payload: bytes = b"") -> Message:
+        """The reply to `request` that says so."""
+        return request[1], b"", headers.service_error(self.text, self.code), payload
+
+
+#: Called with requests that are done, a reply for each in their order (or none at all: they are not answered), and
+#: what went wrong with them.
+Done = Callable[[Batch, list[Message], "Failure | None"], None]
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a responder may use: the connection (`connection.client`) and the log (`environment`)."""
+
+    connection: Connection
+    environment: Environment
+
+    @property
+    def max_payload(self) -> int:
+        """Bytes of a reply, headers included, that the server takes now."""
+        return int(self.connection.client.max_payload)
+
+
+class Responder(ABC):
+    """Answers requests.
+
+    All methods are called in the event loop, and `done` must be. An `immediate` responder calls `done` before
+    `respond` returns; any other may do so later, in any order and for any part of a batch, and the requests count as
+    pending until then.
+    """
+
+    immediate = False
+
+    async def start(self, host: Host) -> None:  # noqa: B027
+        """Prepare, before anything is subscribed to.
+
+        Raises:
+            PynatsError: it cannot answer.
+        """
+
+    @abstractmethod
+    def respond(self, batch: Batch, done: Done) -> None:
+        """Answer each request of `batch`, now or later: call `done` exactly once for each. Must not block or raise."""
+
+    async def finish(self) -> None:  # noqa: B027
+        """End in order; called after draining, when nothing is pending."""
+
+    def kill(self) -> None:  # noqa: B027
+        """Give up what is still being done, at once; called at the end in any case, perhaps without `start`."""
+
+
+class Wrapper(Responder):
+    """Something around a responder, itself one: it may delay, answer in its place, or look at what it answers."""
+
+    def __init__(self, inner: Responder) -> None:
+        self.inner = inner
+        self.immediate = inner.immediate
+
+    async def start(self, host: Host) -> None:
+        await self.inner.start(host)
+
+    async def finish(self) -> None:
+        await self.inner.finish()
+
+    def kill(self) -> None:
+        self.inner.kill()
+
+
+#: The reply subject of a message.
+reply_subject = itemgetter(1)
+
+
+def fail(batch: Batch, done: Done, failure: Failure) -> None:
+    """Answer all of `batch` with an error."""
+    done(batch, [failure.reply(request) for request in batch.requests], failure)

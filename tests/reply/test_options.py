@@ -1,0 +1,68 @@
+"""What a run of `reply` is asked for: what excludes what, and which responder answers."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from importlib import import_module
+
+import pytest
+
+from natscli.commands.reply import reply
+from natscli.errors import InputError
+from natscli.reply.numbers import Numbers
+from natscli.reply.options import RESPONDERS, ReplyOptions, check
+
+
+def test_every_parameter_of_the_command_is_an_option_of_the_run() -> None:
+    exposed = {param.name for param in reply.params if param.expose_value}
+    assert exposed == {field.name for field in fields(ReplyOptions)}
+
+
+def test_the_defaults_of_the_command_are_those_of_the_run() -> None:
+    context = reply.make_context("reply", ["s"], resilient_parsing=True)
+    assert ReplyOptions(**context.params) == ReplyOptions("s")
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (ReplyOptions("s", body="", echo=True), "BODY and --echo"),
+        (ReplyOptions("s", body="x", command="ls"), "BODY and --command"),
+        (ReplyOptions("s", echo=True, command="ls"), "--echo and --command"),
+        (ReplyOptions("s", body="", echo=True, command="ls"), "BODY and --echo and --command"),
+    ],
+)
+def test_options_that_exclude_each_other_are_all_named(options: ReplyOptions, names: str) -> None:
+    with pytest.raises(InputError, match=f"^{names} exclude each other$"):
+        check(options)
+
+
+@pytest.mark.parametrize("option", RESPONDERS)
+def test_every_responder_has_a_module_that_builds_it(option: str) -> None:
+    assert callable(import_module(f"natscli.reply.{RESPONDERS[option]}").build)
+
+
+@pytest.mark.parametrize(
+    ("options", "responder"),
+    [
+        (ReplyOptions("s"), "--echo"),
+        (ReplyOptions("s", echo=True), "--echo"),
+        (ReplyOptions("s", body=""), "BODY"),
+        (ReplyOptions("s", command=""), "--command"),
+    ],
+)
+def test_what_was_given_says_which_responder_answers(options: ReplyOptions, responder: str) -> None:
+    assert options.responder == responder
+
+
+def test_numbers_end_with_the_limit() -> None:
+    numbers = Numbers(5)
+    assert (numbers.take(3), numbers.exhausted) == (range(3), False)
+    assert (numbers.take(3), numbers.exhausted) == (range(3, 5), True)
+    assert (numbers.take(3), numbers.exhausted) == (range(5, 5), True)
+
+
+def test_numbers_without_a_limit_have_no_end() -> None:
+    numbers = Numbers()
+    assert [numbers.take(2), numbers.take(1)] == [range(2), range(2, 3)]
+    assert not numbers.exhausted
