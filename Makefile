@@ -20,7 +20,7 @@ demo: $(VENV)/.demo  ## start a server and run a reply and a request for real
 test: $(READY)  ## the whole suite, against real servers; ARGS='-k name' runs a part
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-test-all:  ## the suite on every Python from 3.10 to 3.14 that is here, and with the lowest dependencies
+test-all:  ## the suite on every Python from 3.10 to 3.14 that is here, the lowest dependencies, the newest nats-py
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10 or newer" >&2; exit 1; }
 	@$(PYTHON) -m scripts.test_all $(ARGS)
 

@@ -1,6 +1,7 @@
 """Run the suite on every Python from 3.10 to 3.14 of this machine, each in a virtual environment of its own.
 
-The first of them runs it once more with the lowest versions of the dependencies that `pyproject.toml` admits.
+The first of them runs it twice more: with the lowest versions of the dependencies that `pyproject.toml` admits, and
+with the newest nats-py, pre-releases included, whose private names may differ from those that natscli/wire knows.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 ROOT = Path(__file__).resolve().parent.parent
+#: What pip installs for the newest nats-py: a version with `.dev0` admits pre-releases of this one package.
+NEWEST = ["--upgrade", "nats-py[nkeys]>=2.15.dev0"]
 
 
 def candidates(version: str) -> list[str]:
@@ -45,12 +48,16 @@ def lowest_versions() -> list[str]:
 def set_up(python: str, folder: Path, pinned: list[str]) -> Path:
     """The Python of a virtual environment at `folder` with the project, its dev tools and what is `pinned` installed.
 
+    It is made once for each `pyproject.toml`; only `NEWEST` is installed anew each time.
+
     Raises:
         subprocess.CalledProcessError: it could not be made.
     """
     own, stamp, project = folder / "bin" / "python", folder / ".installed", ROOT / "pyproject.toml"
-    if not stamp.exists() or stamp.stat().st_mtime < project.stat().st_mtime:
+    stale = not stamp.exists() or stamp.stat().st_mtime < project.stat().st_mtime
+    if stale:
         subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
+    if stale or pinned == NEWEST:
         install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", ".[dev]", *pinned]
         subprocess.run([str(own), *install], check=True, cwd=ROOT)
         stamp.touch()
@@ -73,9 +80,9 @@ def main(arguments: list[str]) -> int:
     """Test on all; 1 if the suite failed on any, or if there was none to test on."""
     pythons = {version: find_python(version) for version in VERSIONS}
     runs = [(version, python, list[str]()) for version, python in pythons.items() if python]
-    runs += [
-        (f"{version} with lowest versions", python, lowest_versions()) for version, python, _ in runs[:1]
-    ]
+    for version, python, _ in runs[:1]:
+        runs.append((f"{version} with lowest versions", python, lowest_versions()))
+        runs.append((f"{version} with the newest nats-py", python, NEWEST))
     results = {name: test(name, python, arguments, pinned) for name, python, pinned in runs}
     print()
     for name in [*VERSIONS, *(name for name in results if name not in VERSIONS)]:

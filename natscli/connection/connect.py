@@ -166,6 +166,8 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
             info = client.server_info
             tls = client.tls_version
             environment.warn(f"trace: connected to {url}, nats-server {info.get('version')} {tls}".rstrip())
+            if not client.batches:
+                environment.warn(f"trace: {client.why_plain}")
         return connection
     raise _worst(problems)
 

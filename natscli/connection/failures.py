@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from natscli.duration import format_duration
 from natscli.errors import ConnectionFailedError, PynatsError, RefusedError
-from natscli.wire.client import NotNatsError, TLSNotOfferedError
+from natscli.wire.client import NotNatsError, TLSNotOfferedError, UnsupportedError
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.transport import ProxyError
 
@@ -31,6 +31,8 @@ def classify(error: BaseException, url: str, timeout: float | None = None) -> Py
         return error
     parts = urlsplit(url)
     where = shown_url(parts)
+    if isinstance(error, UnsupportedError):
+        return ConnectionFailedError(str(error), where=where, hint="pip install 'nats-py<2.17'")
     text = str(error).removeprefix("nats: ").strip("' ")
     lower = text.lower()
     if isinstance(error, (TLSNotOfferedError, ssl.SSLError)) or "ssl" in type(error).__name__.lower():

@@ -3,8 +3,8 @@
 `Client` is nats-py's client (connect, auth, TLS, ping, reconnect, subscriptions) with three changes: TLS that was
 asked for is never skipped, a SOCKS proxy can be used, and a subscription may have a batch handler, which gets all
 messages of one network read at once and can answer them with one write. The last needs `BatchParser` and `Transport`
-in place of nats-py's own, and is used with the versions it was tested with; with any other, messages go nats-py's own
-way, one at a time, through public names.
+in place of nats-py's own, and private names of nats-py; where these are not as expected, messages go nats-py's own way,
+one at a time, through public names, and each correction is made only if what it needs is there.
 """
 
 from __future__ import annotations
@@ -22,9 +22,17 @@ from natscli.wire.parser import BatchParser
 from natscli.wire.protocol import LARGE, Message, encode
 from natscli.wire.transport import Transport
 
-#: nats-py releases that `BatchParser` was compared with, message by message; see tests/wire/test_client.py.
-TESTED = ((2, 15), (2, 17))
+#: What of the private names of nats-py is not as expected, and thus not used.
+DIFFERENCES = nats_py.differences()
 
+#: The steps of nats-py's client that are corrected, and the other private names that each correction uses.
+_CORRECTIONS = {
+    "_connect_to_server": ("_transport",),
+    "_process_connect_init": (),
+    "_process_err": ("_process_op_err", "_err", "_error_cb"),
+    "_process_info": ("_current_server",),
+    "_send_ping": ("_pending", "_pending_data_size", "_transport"),
+}
 
 #: Gets all messages of one network read for a subscription, and when they arrived (`perf_counter_ns`).
 BatchHandler = Callable[[list[Message], int], None]
@@ -42,13 +50,8 @@ class NotNatsError(nats_py.errors.Error):  # type: ignore[misc]
     """What listens on the port does not speak the NATS protocol."""
 
 
-def batches_supported(version: str = nats_py.version) -> bool:
-    """Whether this nats-py is one whose private names `BatchParser` knows."""
-    try:
-        major_minor = tuple(int(part) for part in version.split(".")[:2])
-    except ValueError:
-        return False
-    return TESTED[0] <= major_minor < TESTED[1]
+class UnsupportedError(nats_py.errors.Error):  # type: ignore[misc]
+    """This nats-py cannot do what was asked for."""
 
 
 class _ServerURL(ParseResult):
@@ -83,7 +86,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
         super().__init__()
         self.require_tls = require_tls
         self.socks_proxy = socks_proxy
-        self.batches = batches_supported() if batches is None else batches
+        self.batches = not DIFFERENCES if batches is None else batches
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.dropped = 0
         self._login: tuple[str | None, str | None] = None, None
@@ -93,6 +96,27 @@ class Client(nats_py.Client):  # type: ignore[misc]
             self._ps = BatchParser(self)
 
     # -- what the rest of pynats uses ------------------------------------------------------------------------
+
+    async def connect(self, servers: str | list[str] = "nats://localhost:4222", **options: Any) -> None:
+        """Connect; see nats-py.
+
+        Raises:
+            UnsupportedError: TLS or a proxy is asked for, and this nats-py would go without.
+        """
+        urls = [servers] if isinstance(servers, str) else servers
+        if (self.require_tls or any(url.startswith("tls://") for url in urls)) and not _corrected(
+            "_process_info"
+        ):
+            raise UnsupportedError(f"nats-py {nats_py.version} cannot be held to TLS")
+        if self.socks_proxy and not _own_transport():
+            raise UnsupportedError(f"nats-py {nats_py.version} cannot be led through a proxy")
+        await super().connect(servers, **options)
+
+    async def flush(self, timeout: float = 10) -> None:
+        """Wait until the server has taken all that was sent; see nats-py."""
+        if not _corrected("_send_ping"):
+            await super().flush(timeout)  # the first PING overtakes what was sent before it
+        await super().flush(timeout)
 
     async def subscribe_batches(self, subject: str, queue: str, handler: BatchHandler, limit: int = 0) -> Any:
         """Subscribe; `handler` is called with the messages of each read, `limit` of them at most in all."""
@@ -136,29 +160,40 @@ class Client(nats_py.Client):  # type: ignore[misc]
         if self._flush_queue is not None and self._flush_queue.empty() and self.is_connected:
             self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
 
+    @property
+    def why_plain(self) -> str:
+        """Why messages are handled one at a time, through public names of nats-py."""
+        names = ", ".join(sorted(DIFFERENCES)) or "as asked for"
+        return f"only public names of nats-py {nats_py.version} are used, without repeated headers ({names})"
+
     def abandon(self) -> None:
         """Let go of a connection that was never completed."""
-        if self._transport:
-            self._transport.close()
+        transport = getattr(self, "_transport", None)
+        if transport:
+            transport.close()
 
     @property
     def is_silent(self) -> bool:
         """Whether something listens there, and has not said what it is."""
-        return not self.server_info and getattr(self._transport, "_io_writer", None) is not None
+        return not self.server_info and self._writer() is not None
 
     @property
     def server_info(self) -> dict[str, Any]:
         """What the server said of itself in INFO."""
-        return dict(self._server_info) if isinstance(self._server_info, dict) else {}
+        info = getattr(self, "_server_info", None)
+        return dict(info) if isinstance(info, dict) else {}
 
     @property
     def tls_version(self) -> str:
         """`TLSv1.3` and the like, or an empty string for a connection in the clear."""
-        writer = getattr(self._transport, "_io_writer", None)
+        writer = self._writer()
         ssl_object = writer.get_extra_info("ssl_object") if writer is not None else None
         if ssl_object is not None:
             return str(ssl_object.version() or "TLS")
-        return "TLS" if getattr(self._transport, "_using_tls", False) else ""
+        return "TLS" if getattr(getattr(self, "_transport", None), "_using_tls", False) else ""
+
+    def _writer(self) -> Any:
+        return getattr(getattr(self, "_transport", None), "_io_writer", None)
 
     # -- called by the parser --------------------------------------------------------------------------------
 
@@ -222,7 +257,8 @@ class Client(nats_py.Client):  # type: ignore[misc]
             self._login = s.uri.username, s.uri.password
         elif s.discovered:
             s.uri.lent = self._login
-        if not self._transport and s.uri.scheme in ("nats", "tls") and (self.batches or self.socks_proxy):
+        ours = self.batches or self.socks_proxy
+        if not self._transport and s.uri.scheme in ("nats", "tls") and ours:
             self._transport = Transport(self._taker, self.socks_proxy)
         try:
             await super()._connect_to_server(s)
@@ -273,6 +309,21 @@ class Client(nats_py.Client):  # type: ignore[misc]
         """Wait until everything given to `send` is on its way."""
         while self._publishing:
             await asyncio.gather(*self._publishing)
+
+
+def _corrected(step: str) -> bool:
+    """Whether this step of nats-py's client is corrected."""
+    return not DIFFERENCES.intersection(f"Client.{name}" for name in (step, *_CORRECTIONS[step]))
+
+
+def _own_transport() -> bool:
+    """Whether `Transport` can take the place of nats-py's own."""
+    return _corrected("_connect_to_server") and not any(n.startswith("TcpTransport.") for n in DIFFERENCES)
+
+
+for _step in _CORRECTIONS:
+    if not _corrected(_step):
+        delattr(Client, _step)
 
 
 def _from_nats_py(message: Any) -> Message:

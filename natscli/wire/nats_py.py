@@ -3,13 +3,15 @@
 nats-py imports its JetStream half, aiohttp where it is installed, and `importlib.metadata` to find its own version:
 together more than the rest of a `pynats request`. Here the first two are executed when they are first used, with the
 standard library's `LazyLoader`, and the version is read from the name of the `.dist-info` folder beside the package.
+
+What is used of it besides its public names is listed here too, and compared with what is there: see `differences`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
@@ -69,9 +71,67 @@ def _light_imports() -> Iterator[None]:
 
 with _light_imports():
     import nats.errors as errors
-    from nats.aio.client import Client
+    from nats.aio.client import Client, Srv
     from nats.aio.client import __version__ as version
+    from nats.aio.subscription import Subscription
     from nats.aio.transport import TcpTransport
     from nats.protocol.parser import Parser
 
-__all__ = ["Client", "Parser", "TcpTransport", "errors", "version"]
+__all__ = ["Client", "Parser", "TcpTransport", "differences", "errors", "version"]
+
+#: The names that a method must have or use, by class and method: parameters for one that is called or overridden, and
+#: for one that is relied on as it is, what it goes through. `__init__` makes the attributes.
+Names = Mapping[type, Mapping[str, str]]
+_PARAMETERS: Names = {
+    Client: {
+        "_connect_to_server": "self s",
+        "_process_connect_init": "self",
+        "_process_err": "self err_msg",
+        "_process_info": "self info initial_connection",
+        "_process_msg": "self sid subject reply data headers",
+        "_process_op_err": "self e",
+        "_process_ping": "self",
+        "_process_pong": "self",
+        "_send_ping": "self future",
+    },
+    Parser: {"__init__": "self nc", "parse": "self data", "reset": "self"},
+    TcpTransport: {
+        "__bool__": "self",
+        "connect": "self uri buffer_size connect_timeout",
+        "connect_tls": "self uri ssl_context buffer_size connect_timeout",
+        "drain": "self",
+        "read": "self buffer_size",
+        "write": "self payload",
+        "writelines": "self payload",
+    },
+}
+_USES: Names = {
+    Client: {
+        "__init__": "_current_server _err _error_cb _flush_queue _max_pending_size _pending _pending_data_size _ps "
+        "_server_info _subs _transport",
+        "_attempt_reconnect": "_connect_to_server _process_connect_init",
+        "_flusher": "_flush_queue _pending _pending_data_size _transport writelines",
+        "_process_op_err": "_ps reset",
+        "_read_loop": "_ps parse _transport read",
+    },
+    Parser: {"reset": "buf"},
+    Srv: {"__init__": "uri discovered"},
+    Subscription: {"__init__": "_id _max_msgs _received"},
+    TcpTransport: {"__init__": "_bare_io_reader _bare_io_writer _io_reader _io_writer"},
+}
+
+
+def differences(parameters: Names = _PARAMETERS, uses: Names = _USES) -> frozenset[str]:
+    """What is not as it is relied on: `Class.method`, or `Class.name` for what a method does not use."""
+    found = set()
+    for owner, methods in parameters.items():
+        for method, names in methods.items():
+            code = getattr(getattr(owner, method, None), "__code__", None)
+            if code is None or code.co_varnames[: code.co_argcount] != tuple(names.split()):
+                found.add(f"{owner.__name__}.{method}")
+    for owner, methods in uses.items():
+        for method, names in methods.items():
+            code = getattr(getattr(owner, method, None), "__code__", None)
+            missing = set(names.split()).difference(code.co_names if code is not None else ())
+            found.update(f"{owner.__name__}.{name}" for name in missing)
+    return frozenset(found)

@@ -256,7 +256,7 @@ def test_a_silent_server_does_not_hold_up_the_end(
 def test_every_batch_is_answered_with_the_parser_of_nats_py_too(
     nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("natscli.wire.client.batches_supported", lambda: False)
+    monkeypatch.setattr("natscli.wire.client.DIFFERENCES", frozenset({"Parser.parse"}))
 
     async def check(asker: Asker) -> None:
         async with serving(nats_server, Echo(()), tmp_path, count=50) as world:

@@ -1,4 +1,4 @@
-"""The batch parser against nats-py's own, and the plain path for nats-py versions it was not tested with."""
+"""The batch parser against nats-py's own, and the plain path for a nats-py with other private names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from natscli.message import headers
 from natscli.wire import nats_py, parser
-from natscli.wire.client import Client, batches_supported
+from natscli.wire.client import Client
 from natscli.wire.parser import MOST_ROOM_KEPT, BatchParser
 from natscli.wire.protocol import Message, encode
 from tests.servers import Server
@@ -348,26 +348,6 @@ def test_the_same_to_many_is_encoded_like_anything_else() -> None:
         same: list[Message] = [(b"a.%d" % number, b"", None, body) for number in range(3)]
         assert encode(same) == b"".join(encode([message]) for message in same)
         assert encode(same) == b"".join(b"PUB a.%d %d\r\n%b\r\n" % (n, len(body), body) for n in range(3))
-
-
-@pytest.mark.parametrize(
-    ("version", "supported"),
-    [
-        ("2.14.0", False),
-        ("2.15.0", True),
-        ("2.16.3", True),
-        ("2.13.1", False),
-        ("2.17.0", False),
-        ("3.0.0", False),
-        ("next", False),
-    ],
-)
-def test_only_tested_versions_of_nats_py_get_the_batch_parser(version: str, supported: bool) -> None:
-    assert batches_supported(version) is supported
-
-
-def test_the_installed_nats_py_is_one_of_the_tested() -> None:
-    assert batches_supported()
 
 
 @pytest.mark.parametrize("batches", [True, False], ids=["batches", "plain"])
