@@ -9,13 +9,13 @@ import click
 
 from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
-from natscli.commands.context_ls import screen
 from natscli.contexts.checks import exposed_files, origin, problem_of, problems
 from natscli.contexts.format import DEFAULT_URL, Context, redacted, secrets
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import InputError
-from natscli.output.contexts import LABELS, Cell, as_json, show_table, to_json
+from natscli.output.contexts import LABELS, as_json, to_json
+from natscli.output.tables import Cell, Screen, show_table
 from natscli.settings import CONTEXT_KEYS, VARIABLES
 
 #: Environment variables that set what a key of a context sets, and win over it.
@@ -72,7 +72,7 @@ def info(app: App, name: str | None, as_object: bool, try_it: bool, show_secrets
         if results is not None:
             rows.extend((label, cell, "server" if results.ok else "") for label, cell in results.rows())
         title = f"Context {name!r}" + (" (selected)" if selected else "")
-        environment.out(show_table(title, (), rows, screen(environment)))
+        environment.out(show_table(title, (), rows, Screen.of(environment)))
     if results is not None and results.report is not None:
         environment.error(results.report)
         return int(results.report.status)

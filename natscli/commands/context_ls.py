@@ -10,7 +10,8 @@ from natscli.contexts.format import Context, redact_urls
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment, clean
 from natscli.errors import InputError, explain
-from natscli.output.contexts import Screen, as_json, show_table, to_json
+from natscli.output.contexts import as_json, to_json
+from natscli.output.tables import Screen, show_table
 
 
 @click.command(
@@ -55,7 +56,9 @@ def ls(app: App, as_objects: bool, names: bool) -> None:
             (f"{name}*" if name == selected else name, context.description, redact_urls(context.url))
             for name, context in contexts.items()
         ]
-        environment.out(show_table("Contexts", ("Name", "Description", "Server"), rows, screen(environment)))
+        environment.out(
+            show_table("Contexts", ("Name", "Description", "Server"), rows, Screen.of(environment))
+        )
 
 
 def _loaded(store: ContextStore, environment: Environment) -> dict[str, Context]:
@@ -69,9 +72,3 @@ def _loaded(store: ContextStore, environment: Environment) -> dict[str, Context]
             hint = f": {report.hint}" if report.hint else ""
             environment.warn(f"cannot read context {name!r}: {report.message}{hint}")
     return contexts
-
-
-def screen(environment: Environment) -> Screen:
-    """What stdout is."""
-    color = environment.colored(environment.stdout)
-    return Screen(terminal=color or environment.stdout.isatty(), color=color)

@@ -6,11 +6,10 @@ import click
 
 from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
-from natscli.commands.context_ls import screen
 from natscli.connection.probe import check, probe
 from natscli.contexts.store import ContextStore
 from natscli.errors import ExitStatus, Report
-from natscli.output.contexts import Cell, show_table
+from natscli.output.tables import Cell, Screen, show_table
 
 
 @click.command(
@@ -45,7 +44,7 @@ def validate(app: App, name: str | None, try_them: bool) -> int:
     rows: list[list[Cell | str]] = []
     for each, result in results.items():
         rows.append([each, *(result.server_cells() if try_them else ()), result.cell()])
-    environment.out(show_table("Contexts", headers, rows, screen(environment)))
+    environment.out(show_table("Contexts", headers, rows, Screen.of(environment)))
     bad = [result.report for result in results.values() if result.report is not None]
     if not bad:
         return ExitStatus.OK

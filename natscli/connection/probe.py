@@ -16,7 +16,7 @@ from natscli.contexts.store import ContextStore
 from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, InputError, PynatsError, Report, explain
-from natscli.output.contexts import Cell
+from natscli.output.tables import Cell
 from natscli.settings import Settings, resolve
 from natscli.signals import run
 

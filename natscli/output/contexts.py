@@ -1,14 +1,12 @@
-"""How contexts are shown: aligned text in a pipe, tables with rich on a terminal, JSON for programs."""
+"""How contexts are shown: what their settings are called, and contexts as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from natscli.contexts.format import Context, as_mapping, encode, redacted
 from natscli.contexts.kinds import PARTS
-from natscli.environment import clean
 
 #: What people read instead of the keys of the file, in the order in which `info` shows them.
 LABELS = {
@@ -31,22 +29,6 @@ LABELS = {
     "windows_ca_certs_match": "Windows CA match",
 }
 
-_GOOD, _BAD = "green", "red"
-
-
-class Cell(NamedTuple):
-    """A text in a table, and whether it is good or bad news (None: neither)."""
-
-    text: str
-    good: bool | None = None
-
-
-class Screen(NamedTuple):
-    """What the output goes to: a terminal is drawn on, anything else gets plain text."""
-
-    terminal: bool
-    color: bool
-
 
 def as_json(name: str, context: Context, *, selected: bool, show_secrets: bool = False) -> dict[str, Any]:
     """The object that stands for a context in JSON: its name, then the keys of the file."""
@@ -62,49 +44,3 @@ def to_json(value: Any, *, ascii_only: bool = False) -> str:
     if ascii_only:
         text = "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
     return f"{text}\n"
-
-
-def show_table(
-    title: str, headers: Sequence[str], rows: Sequence[Sequence[Cell | str]], screen: Screen
-) -> str:
-    """A table; control characters are shown as escapes. Without `headers` it is a list of properties."""
-    cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
-    cells = [[Cell(clean(cell.text), cell.good) for cell in row] for row in cells]
-    title = clean(title)
-    return _drawn(title, headers, cells, screen.color) if screen.terminal else _aligned(title, headers, cells)
-
-
-def _aligned(title: str, headers: Sequence[str], rows: list[list[Cell]]) -> str:
-    texts = [[cell.text for cell in row] for row in rows]
-    if headers:
-        texts.insert(0, [header.upper() for header in headers])
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    lines = ["  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in texts]
-    return "".join(f"{line}\n" for line in ([] if headers else [title, ""]) + lines)
-
-
-def _drawn(title: str, headers: Sequence[str], rows: list[list[Cell]], color: bool) -> str:
-    import io
-
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    file = io.StringIO()
-    system = "standard" if color else None
-    console = Console(file=file, force_terminal=True, color_system=system, highlight=False)  # type: ignore[arg-type]
-    # Text, because a plain str would be read as markup.
-    table = Table(title=Text(title, "bold"), title_justify="left", box=box.ROUNDED, show_header=bool(headers))
-    texts = [[Text(c.text, "" if c.good is None else _GOOD if c.good else _BAD) for c in row] for row in rows]
-    # Names stay in one piece, unless that takes the room of the other columns.
-    short = max(row[0].cell_len for row in texts) <= console.width // 2
-    for number, header in enumerate(headers or [""] * len(texts[0])):
-        first = number == 0
-        table.add_column(
-            Text(header), style="bold cyan" if first else "", overflow="fold", no_wrap=first and short
-        )
-    for row in texts:
-        table.add_row(*row)
-    console.print(table)
-    return file.getvalue()

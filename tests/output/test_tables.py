@@ -1,4 +1,4 @@
-"""Tables of contexts on a terminal."""
+"""Tables on a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from natscli.output.contexts import Screen, show_table
+from natscli.output.tables import Screen, show_table
 
 
 def drawn(
