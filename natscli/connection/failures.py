@@ -55,11 +55,12 @@ def classify(error: BaseException, url: str, timeout: float | None = None) -> Py
         return ConnectionFailedError(f"no connection through the SOCKS proxy: {text}", where=where)
     if isinstance(error, socket.gaierror):
         return ConnectionFailedError(f"the name {parts.hostname!r} does not resolve", where=where)
-    if isinstance(error, ConnectionRefusedError) or "connect call failed" in lower:
-        local = parts.hostname in ("127.0.0.1", "localhost", "::1")
-        return ConnectionFailedError(
-            "nothing listens there", where=where, hint="pynats server run" if local else ""
-        )
+    if (
+        isinstance(error, ConnectionRefusedError)
+        or "connect call failed" in lower
+        or "winerror 1225" in lower
+    ):
+        return ConnectionFailedError("nothing listens there", where=where, hint=_how_to_start(parts))
     if "empty response" in lower:
         return ConnectionFailedError("the connection was closed without a NATS greeting", where=where)
     if isinstance(error, NotNatsError) or "expecting info" in lower or "json parse error" in lower:
@@ -73,6 +74,14 @@ def classify(error: BaseException, url: str, timeout: float | None = None) -> Py
     if isinstance(error, nats_errors.Error) and text:
         return ConnectionFailedError(f"the server said: {text}", where=where)
     return ConnectionFailedError(f"cannot connect: {text or type(error).__name__}", where=where)
+
+
+def _how_to_start(url: SplitResult | ParseResult) -> str:
+    """The command that would start a server at `url`; empty if it is not one of this machine."""
+    if url.scheme != "nats" or url.hostname not in ("127.0.0.1", "localhost", "::1"):
+        return ""
+    host = " --host ::1" if url.hostname == "::1" else ""
+    return f"pynats server run{host}" + (f" --port {url.port}" if url.port not in (None, 4222) else "")
 
 
 def _classify_tls(error: BaseException, text: str, where: str) -> PynatsError:

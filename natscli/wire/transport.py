@@ -7,6 +7,7 @@ a `Taker` gets them first, in the call that read them; what it leaves goes nats-
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -100,6 +101,22 @@ def _aborted(error: Exception) -> ConnectionAbortedError:
     return ConnectionAbortedError(f"cannot take what came: {error!r}")
 
 
+def _unreachable(url: str, cause: BaseException | None) -> str:
+    """Why there is no connection to the proxy at `url`."""
+    import socket
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    if isinstance(cause, socket.gaierror):
+        return f"the name {parts.hostname!r} does not resolve"
+    if isinstance(cause, ConnectionRefusedError):
+        return f"nothing listens at {parts.hostname}:{parts.port}"
+    reason = (
+        os.strerror(cause.errno).lower() if isinstance(cause, OSError) and cause.errno else "cannot connect"
+    )
+    return f"{reason} at {parts.hostname}:{parts.port}"
+
+
 class Transport(nats_py.TcpTransport):  # type: ignore[misc]
     """nats-py's TCP transport, through a SOCKS proxy if one is given."""
 
@@ -170,12 +187,12 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
             connected: socket.socket = await Proxy.from_url(self._socks_proxy).connect(
                 uri.hostname, uri.port, timeout=timeout
             )
-        except (
-            python_socks.ProxyError,
-            python_socks.ProxyConnectionError,
-            python_socks.ProxyTimeoutError,
-        ) as error:
-            raise ProxyError(str(error)) from error
+        except python_socks.ProxyTimeoutError as error:
+            raise ProxyError("no answer from it in time") from error
+        except python_socks.ProxyConnectionError as error:
+            raise ProxyError(_unreachable(self._socks_proxy, error.__cause__)) from error
+        except python_socks.ProxyError as error:
+            raise ProxyError(f"it reports: {str(error).lower()}") from error
         return connected
 
     def _streams(self) -> tuple[asyncio.StreamReader, _Protocol]:

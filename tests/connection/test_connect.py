@@ -62,6 +62,21 @@ def test_nothing_listens_there(pynats: Runner) -> None:
     assert "pynats server run" in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("127.0.0.1:1", "pynats server run --port 1"),
+        ("nats://user:pass@localhost:1", "pynats server run --port 1"),
+        ("nats://[::1]:1", "pynats server run --host ::1 --port 1"),
+        ("ws://127.0.0.1:1", None),
+    ],
+)
+def test_the_hint_starts_a_server_where_none_listens(pynats: Runner, url: str, hint: str | None) -> None:
+    run = pynats("request", "x", "y", server=url)
+    assert run.status == 5
+    assert [line.strip() for line in run.errors if "hint" in line] == ([f"hint: {hint}"] if hint else [])
+
+
 def test_a_name_that_does_not_resolve(pynats: Runner) -> None:
     run = pynats("request", "x", "y", "--timeout", "3s", server="no-such-host.invalid")
     assert run.status == 5
