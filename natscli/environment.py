@@ -26,6 +26,26 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def home_folder(environ: Mapping[str, str]) -> str:
+    """The user's folder; on Windows that of the account whatever HOME says, as in the Go CLI."""
+    return (sys.platform != "win32" and environ.get("HOME")) or os.path.expanduser("~")
+
+
+def _takes_colors(stream: BinaryIO) -> bool:
+    """Whether a terminal understands escape sequences; a Windows console does once it is asked to."""
+    enabled = True
+    if sys.platform == "win32":
+        import ctypes
+        import msvcrt
+
+        kernel, mode = ctypes.windll.kernel32, ctypes.c_ulong()
+        handle = ctypes.c_void_p(msvcrt.get_osfhandle(stream.fileno()))
+        # 4: ENABLE_VIRTUAL_TERMINAL_PROCESSING
+        known = kernel.GetConsoleMode(handle, ctypes.byref(mode))
+        enabled = bool(known and kernel.SetConsoleMode(handle, mode.value | 4))
+    return enabled
+
+
 def _stream(stream: TextIO | None, mode: str) -> BinaryIO:
     """The bytes below a standard stream; `/dev/null` for one that was closed (`>&-`) or has none (a notebook's)."""
     return getattr(stream, "buffer", None) or cast(BinaryIO, open(os.devnull, mode))
@@ -66,8 +86,7 @@ class Environment:
     @property
     def config_dir(self) -> str:
         """The folder shared with the Go CLI: `$XDG_CONFIG_HOME/nats` or `~/.config/nats` (ADR-21)."""
-        home = self.environ.get("HOME") or os.path.expanduser("~")
-        base = self.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+        base = self.environ.get("XDG_CONFIG_HOME") or os.path.join(home_folder(self.environ), ".config")
         return os.path.join(base, "nats")
 
     def interactive(self) -> bool:
@@ -82,7 +101,7 @@ class Environment:
             return False
         if self.environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
             return True
-        return stream.isatty() and self.environ.get("TERM") != "dumb"
+        return stream.isatty() and self.environ.get("TERM") != "dumb" and _takes_colors(stream)
 
     def out(self, text: str) -> None:
         """Write text that was asked for to stdout, at once."""

@@ -1,8 +1,7 @@
-"""Stopping: the first signal asks, the second insists, the third forces."""
+"""How signals end a run: the first asks it to finish, the second cancels it, the third interrupts it."""
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from types import FrameType
@@ -12,18 +11,33 @@ from natscli.errors import Terminated
 
 T = TypeVar("T")
 
+#: The signals that ask a program to end, of those that this system has: Windows has no SIGHUP, only Windows SIGBREAK.
+ENDING = tuple(
+    number for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if (number := getattr(signal, name, None))
+)
+
+
+def on_end(handler: Callable[[int, FrameType | None], object]) -> dict[int, Any]:
+    """Call `handler` for every signal that asks this program to end; gives the handlers it replaces.
+
+    A SIGHUP that is ignored, as nohup has it, stays ignored.
+    """
+    ignored = {number for number in ENDING[2:] if signal.getsignal(number) == signal.SIG_IGN}
+    return {number: signal.signal(number, handler) for number in ENDING if number not in ignored}
+
 
 class Stop:
-    """Calls `handler` in the running loop at the first SIGINT, SIGTERM or SIGHUP; the second cancels the current task.
+    """Calls `handler` in the running loop at the first signal of `ENDING`; the second cancels the current task.
 
     A third is a KeyboardInterrupt. The second is none, because where it hits the loop between two steps one of them
     is lost, and the end may wait for it forever. Set `blocking` when the task is about to block the loop, as for a
-    slow terminal: then the second is one too. `number` is the last signal. A SIGHUP that is ignored, as nohup has it,
-    stays ignored.
+    slow terminal: then the second is one too. `number` is the last signal.
     """
 
     def __init__(self, handler: Callable[[], object] | None = None) -> None:
         """Without a handler the first signal cancels the current task."""
+        import asyncio
+
         task = asyncio.current_task()
         assert task is not None
         self.number = 0
@@ -32,10 +46,7 @@ class Stop:
         self._cancel = task.cancel
         self._handler = handler or task.cancel
         self._times = 0
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)  # Windows has no SIGHUP
-            if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
-                signal.signal(number, self._receive)
+        on_end(self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.number = number
@@ -51,6 +62,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         KeyboardInterrupt: it was cancelled so; Terminated, if not by Ctrl-C.
     """
+    import asyncio
+
     stops: list[Stop] = []
 
     async def main() -> T:

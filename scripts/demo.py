@@ -45,6 +45,7 @@ class Side:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=dict(environ),
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         assert self.process.stdout is not None
         self._reader = threading.Thread(target=self._read, args=(self.process.stdout, show), daemon=True)
@@ -88,7 +89,8 @@ class Side:
             DemoFailedError: it does not end, or with another status than 0.
         """
         if with_signal:
-            self.process.send_signal(signal.SIGTERM)
+            # Windows can only send a Ctrl-Break to another program.
+            self.process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
         try:
             status = self.process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:

@@ -75,7 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Under nohup, a hang-up signal would be ignored by every program that is tested.
     """
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not hasattr(config, "workerinput"):
         os.environ[OUTPUTS_VARIABLE] = tempfile.mkdtemp(prefix="pynats-test-outputs-")
 

@@ -33,6 +33,7 @@ def clean_environment(home: Path, config_home: Path) -> dict[str, str]:
     scripts = str(Path(sys.executable).parent)
     return kept | {
         "HOME": str(home),
+        "USERPROFILE": str(home),
         "XDG_CONFIG_HOME": str(config_home),
         "PATH": f"{scripts}{os.pathsep}{kept.get('PATH', '')}",
         "LC_ALL": "C.UTF-8",
@@ -98,6 +99,7 @@ class Program:
         with (self._folder / "stdout").open("wb") as out, (self._folder / "stderr").open("wb") as err:
             command = [sys.executable, "-m", "natscli", *arguments]
             popen.setdefault("stdin", subprocess.DEVNULL)
+            popen.setdefault("creationflags", getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0))
             self._process = subprocess.Popen(command, stdout=out, stderr=err, env=dict(environ), **popen)
 
     @property
@@ -151,8 +153,8 @@ class Program:
             time.sleep(0.005)
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal."""
-        self._process.send_signal(number)
+        """Send it a signal; on Windows, where no program can send another one of these, a Ctrl-Break."""
+        self._process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", number))
 
     def wait(self, timeout: float = 30) -> int:
         """Wait for its end and return its exit status."""

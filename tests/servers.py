@@ -107,13 +107,15 @@ class Server:
         if self._monitor is not None:
             self._monitor = urlsplit(ports["monitoring"][0]).port or 0
 
-    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
-        """End the process and wait for it; nothing happens if it does not run."""
+    def stop(self, how: signal.Signals | None = None) -> None:
+        """End the process with a signal, or kill it, and wait for it; nothing happens if it does not run."""
         if self._process is None:
             return
         if self._process.poll() is None:
-            self._process.send_signal(how)
-            if how != signal.SIGKILL:
+            if how is None:
+                self._process.kill()
+            else:
+                self._process.send_signal(how)
                 self._process.send_signal(signal.SIGCONT)
         self._process.wait(START_DEADLINE)
 

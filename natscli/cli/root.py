@@ -151,7 +151,8 @@ def main() -> None:
         environment.stderr.flush()
     except OSError:  # the reader went away (`pynats ... | head -1`)
         status = status or ExitStatus.FAILURE
-    if environment.interrupted and (environment.stdin.isatty() or environment.stderr.isatty()):
+    on_terminal = environment.stdin.isatty() or environment.stderr.isatty()
+    if environment.interrupted and on_terminal and sys.platform != "win32":
         # To a shell this is 130 too, and only so does it leave the loop that pynats was run in.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)

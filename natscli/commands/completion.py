@@ -9,13 +9,14 @@ import click
 
 from natscli.cli.groups import Command
 from natscli.cli.options import App, option, output_options, pass_app
+from natscli.environment import home_folder
 
 SHELLS = ("bash", "zsh", "fish")
 
 
 def script_path(shell: str, environ: Mapping[str, str]) -> str:
     """Where the shell, or the completion package it uses, looks for a user's own completions."""
-    home = environ.get("HOME") or os.path.expanduser("~")
+    home = home_folder(environ)
     config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
     data = environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
     if shell == "fish":

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 
@@ -118,7 +119,7 @@ def _editor(environ: Mapping[str, str]) -> list[str]:
     for variable in ("VISUAL", "EDITOR"):
         if environ.get(variable, "").strip():
             try:
-                return shlex.split(environ[variable])
+                return _words(environ[variable], environ)
             except ValueError as error:
                 raise InputError(f"cannot read the editor's name: {error}", where=f"${variable}") from None
     for name in ("nano", "vi", "notepad"):
@@ -126,6 +127,15 @@ def _editor(environ: Mapping[str, str]) -> list[str]:
         if program:
             return [program]
     raise InputError("no editor found", hint="set EDITOR to the one to use")
+
+
+def _words(command: str, environ: Mapping[str, str]) -> list[str]:
+    """The words of a command line; raises ValueError for a quote that is not closed."""
+    words = shlex.split(command, posix=sys.platform != "win32")  # on Windows a backslash is no escape
+    if sys.platform == "win32":
+        words = [word.strip('"') for word in words]
+        words[0] = shutil.which(words[0], path=environ.get("PATH")) or words[0]  # perhaps a .cmd file
+    return words
 
 
 def _run(editor: list[str], path: str) -> None:

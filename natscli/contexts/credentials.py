@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from natscli.environment import home_folder
 from natscli.errors import InputError
 
 #: Seconds an external program (`op`, `nsc`) may take.
@@ -125,8 +126,7 @@ def expand(path: str, environ: Mapping[str, str]) -> str:
 
         path = re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, path, flags=re.ASCII)
     if path == "~" or path.startswith("~/"):
-        home = environ.get("HOME") or os.path.expanduser("~")
-        return home + path[1:]
+        return home_folder(environ) + path[1:]
     return os.path.expanduser(path)
 
 

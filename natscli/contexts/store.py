@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -16,6 +17,7 @@ from natscli.contexts.format import Context, dump, parse
 from natscli.errors import InputError, PynatsError
 
 _LOCK_PATIENCE = 10.0
+_WINDOWS_TRIES = 50
 #: Bytes that a file may have; contexts with embedded credentials have a few thousand.
 _LARGEST = 1 << 20
 
@@ -32,6 +34,10 @@ def validate_name(name: str) -> None:
     for part in ("/", "\\", ".."):
         if part in name:
             raise InputError(f"invalid context name {name!r}: it contains {part!r}")
+    if sys.platform == "win32":
+        for part in ':*?"<>|':
+            if part in name:
+                raise InputError(f"invalid context name {name!r}: Windows allows no {part!r} in a file name")
 
 
 class ContextStore:
@@ -140,7 +146,7 @@ class ContextStore:
         path = self.path(name)
         with self._lock():
             try:
-                os.unlink(path)
+                _while_read(lambda: os.unlink(path))
             except FileNotFoundError:
                 raise self._unknown(name) from None
             if self.selected() == name:
@@ -161,7 +167,7 @@ class ContextStore:
             files = [f for f in (self._selected, self._previous) if _read_name(f) == name]
             if files:
                 _check_selectable(new)
-            os.rename(old_path, path)
+            _while_read(lambda: os.rename(old_path, path))
             for file in files:
                 _write(file, os.fsencode(new))
 
@@ -240,37 +246,25 @@ class ContextStore:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Hold the lock of the folder, where the system has `flock`.
+        """Hold the lock of the folder, where the file system has locks.
 
         Raises:
             PynatsError: another process keeps it for too long.
         """
         _make_folders(self._folder)
-        try:
-            import fcntl
-        except ImportError:  # Windows: files are still replaced whole
-            yield
-            return
-        import time
-
         path = os.path.join(self.config_dir, ".pynats.lock")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if os.fstat(descriptor).st_mode & 0o777 != 0o600:
-                os.fchmod(descriptor, 0o600)  # the umask took bits away
-            until = time.monotonic() + _LOCK_PATIENCE
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > until:
-                        raise PynatsError(
-                            "another process is changing contexts for too long", where=path
-                        ) from None
-                    time.sleep(0.005)
-                except OSError:
-                    break  # a file system without locks
+                os.chmod(path, 0o600)  # the umask took bits away
+            until = None
+            while not _try_lock(descriptor):
+                import time
+
+                until = until or time.monotonic() + _LOCK_PATIENCE
+                if time.monotonic() > until:
+                    raise PynatsError("another process is changing contexts for too long", where=path)
+                time.sleep(0.005)
             yield
         finally:
             os.close(descriptor)
@@ -280,6 +274,27 @@ def _check_selectable(name: str) -> None:
     """Raises InputError for a name that the selection file, which is stripped when read, cannot hold."""
     if name != name.strip():
         raise InputError(f"context {name!r} cannot be selected: its name starts or ends with white space")
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock a file until it is closed; False while another process has it. Does nothing where there are no locks."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+    else:
+        try:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except (ImportError, OSError):  # a file system without locks
+            pass
+    return True
 
 
 def _read(path: str) -> bytes:
@@ -311,7 +326,23 @@ def _read_name(path: str) -> str | None:
 
 def _remove(path: str) -> None:
     with suppress(FileNotFoundError):
-        os.unlink(path)
+        _while_read(lambda: os.unlink(path))
+
+
+def _while_read(change: Callable[[], None]) -> None:
+    """Replace or remove a file, which on Windows fails while another process has it open: to read it, not for long.
+
+    Raises:
+        OSError: as the system says; PermissionError when it was open all the time.
+    """
+    if sys.platform == "win32":
+        import time
+
+        for _ in range(_WINDOWS_TRIES):
+            with suppress(PermissionError):
+                return change()
+            time.sleep(0.01)
+    return change()
 
 
 def _make_folders(path: str) -> None:
@@ -344,7 +375,7 @@ def _write(path: str, data: bytes) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, target)
+        _while_read(lambda: os.replace(temporary, target))
     except BaseException:
         _remove(temporary)
         raise

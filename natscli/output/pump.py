@@ -7,6 +7,7 @@ one that is not tells its user to wait, and drops only what would fill the memor
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import stat
@@ -15,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from natscli.environment import Environment, from_stdout
 
@@ -39,7 +40,10 @@ _PATIENCE = 1.0
 def same_target(first: BinaryIO, second: BinaryIO) -> bool:
     """Whether two streams are the same file, pipe or terminal, so that their lines must keep their order."""
     try:
-        return os.path.samestat(os.fstat(first.fileno()), os.fstat(second.fileno()))
+        one, other = os.fstat(first.fileno()), os.fstat(second.fileno())
+        if not one.st_ino:  # Windows numbers no console and no pipe; a program has one console
+            return first.isatty() and second.isatty()
+        return os.path.samestat(one, other)
     except (OSError, ValueError):
         return False
 
@@ -47,10 +51,12 @@ def same_target(first: BinaryIO, second: BinaryIO) -> bool:
 def never_blocks(stream: BinaryIO) -> bool:
     """Whether writing to `stream` cannot wait for somebody: a regular file, `/dev/null`, or memory."""
     try:
-        fd = stream.fileno()
-        return stat.S_ISREG(os.fstat(fd).st_mode) or os.path.samestat(os.fstat(fd), os.stat(os.devnull))
+        status = os.fstat(stream.fileno())
     except (OSError, ValueError):
         return True
+    # The number is 0 for every pipe and device of Windows.
+    null = status.st_ino != 0 and os.path.samestat(status, os.stat(os.devnull))
+    return stat.S_ISREG(status.st_mode) or null
 
 
 def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], None] | None = None) -> None:
@@ -66,15 +72,18 @@ def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], None] | None
     except (OSError, ValueError):
         stream.write(data)
         return
+    # Not `os.write`: on a Windows console it takes the bytes for text in the console's old code page, not for UTF-8.
+    write = cast(io.RawIOBase, getattr(stream, "raw", stream)).write
     view = memoryview(data)
     most = _CHUNK if progress else len(view)
     while view:
-        try:
-            view = view[os.write(fd, view[:most]) :]
-            if progress:
-                progress()
-        except BlockingIOError:  # somebody else made it non-blocking: terminals and pipes are shared
+        written = write(view[:most])
+        if written is None:  # somebody else made it non-blocking: terminals and pipes are shared
             select.select([], [fd], [])
+            continue
+        view = view[written:]
+        if progress:
+            progress()
 
 
 class Pump:

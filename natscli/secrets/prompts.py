@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 from natscli.environment import Environment, clean
@@ -62,7 +63,7 @@ def ask_secret(environment: Environment, label: str, option: str) -> str:
 
     try:
         # A payload may come on stdin meanwhile: what counts is the terminal itself.
-        os.close(os.open("/dev/tty", os.O_RDWR))
+        os.close(os.open("CONIN$" if sys.platform == "win32" else "/dev/tty", os.O_RDWR))
     except OSError:
         require_terminal(environment, f"cannot ask for the {label.lower()}", f"{option} env://NAME")
 

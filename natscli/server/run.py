@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import queue
 import re
-import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,13 +21,18 @@ from typing import Any
 from natscli.errors import InputError, PynatsError
 from natscli.server.exposure import is_loopback, listening_sockets
 from natscli.server.find import find_nats_server
-from natscli.server.watchdog import watchdog
+from natscli.server.watchdog import UNAVAILABLE, watchdog
+from natscli.signals import on_end
 
 LOOPBACK = "127.0.0.1"
 
 _LOG_PREFIX = re.compile(r"^\[\d+\] \S+ \S+ \[[A-Z]+\] ")
 _POLL = 0.003
 _LOG_PATIENCE = 1.0
+#: How long (seconds) the log must be silent to be taken for complete.
+_SILENCE = 0.01
+#: Waiting for a thread cannot be interrupted by Ctrl-C there.
+_LONGEST_WAIT = 0.2 if sys.platform == "win32" else None
 _STOP_PATIENCE = 10.0
 
 
@@ -72,14 +79,30 @@ def explain_exit(lines: list[str], status: int | None) -> PynatsError:
         return PynatsError(f"nats-server was killed by signal {-status}")
     last = next((line.strip() for line in reversed(lines) if line.strip()), f"exit status {status}")
     reason = _LOG_PREFIX.sub("", last)
-    taken = re.search(r"listen tcp (\S+): bind: address already in use", reason)
+    taken = re.search(r"listen tcp (\S+): bind: (?:address already in use|Only one usage of)", reason)
     if taken:
-        return PynatsError(
-            f"{taken[1]} is already in use", hint="pynats server run --port -1 picks a free port"
-        )
+        free = "pynats server run --port -1 picks a free port"
+        if _is_nats_server(taken[1]):
+            return PynatsError(
+                f"{taken[1]} is already in use by a NATS server", hint=f"use that one, or: {free}"
+            )
+        return PynatsError(f"{taken[1]} is already in use", hint=free)
     if reason.startswith("nats-server: "):
         return InputError(f"nats-server refused its configuration: {reason.partition(': ')[2]}")
     return PynatsError(f"nats-server ended: {reason}")
+
+
+def _is_nats_server(address: str) -> bool:
+    """Whether a NATS server greets at `address`, as a log shows it: `127.0.0.1:4222`, `[::]:4222`."""
+    import socket
+
+    host, _, port = address.rpartition(":")
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))
+    try:
+        with socket.create_connection((host, int(port)), timeout=1) as connection:
+            return connection.recv(5) == b"INFO "
+    except (OSError, ValueError):
+        return False
 
 
 def run(
@@ -90,7 +113,7 @@ def run(
     ready: Callable[[Listening], None],
     gone: Callable[[], None],
 ) -> None:
-    """Run the server until SIGINT, SIGTERM or SIGHUP stop it.
+    """Run the server until a signal asks this program to end.
 
     `log` gets its log lines, `ready` is called once it accepts connections. `gone` undoes what `ready` did: it
     is called when the server has ended, in another process if this one was killed.
@@ -109,6 +132,8 @@ def run(
                 gone()
 
             with watchdog(child.process.pid, clean_up):
+                if UNAVAILABLE:
+                    log(UNAVAILABLE)
                 try:
                     _serve(child, options, scratch, log, ready)
                 finally:
@@ -136,7 +161,10 @@ def _serve(
         ports = {} if announced else _read_ports(scratch, child.process.pid)
         if ports:
             _check_exposure(ports, child.process.pid, options)
-            lines += child.read_log(0)  # what was logged before the ports were opened is shown before the URL
+            while more := child.read_log(
+                _SILENCE
+            ):  # logged before the ports were opened, shown before the URL
+                lines += more
         last = (last + lines)[-20:]
         held += lines
         if announced or ports or time.monotonic() > show_at:
@@ -159,15 +187,13 @@ class _Child:
     environ: Mapping[str, str]
     stopping: bool = False
     log_closed: bool = False
-    _rest: bytes = b""
+    _lines: queue.Queue[str | None] = field(default_factory=queue.Queue)
+    _reader: threading.Thread | None = None
     _handlers: dict[int, Any] = field(default_factory=dict)
 
     def __enter__(self) -> _Child:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-                continue  # started by nohup
-            self._handlers[number] = signal.signal(number, self._on_signal)
-        # A session of its own: Ctrl-C reaches this process only, which then stops the server once.
+        self._handlers = on_end(self._on_signal)
+        # A session or group of its own: Ctrl-C reaches this process only, which then stops the server once.
         self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
@@ -175,9 +201,10 @@ class _Child:
             stderr=subprocess.STDOUT,
             env=dict(self.environ),
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         if self.stopping:
-            self.process.terminate()
+            self._ask_to_end()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -187,14 +214,25 @@ class _Child:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         again, self.stopping = self.stopping, True
-        process = getattr(self, "process", None)
-        if process is not None:
-            process.send_signal(signal.SIGKILL if again else signal.SIGTERM)
+        if hasattr(self, "process"):
+            if again:
+                self.process.kill()
+            else:
+                self._ask_to_end()
+
+    def _ask_to_end(self) -> None:
+        if sys.platform == "win32":
+            try:
+                self.process.send_signal(signal.CTRL_BREAK_EVENT)
+            except OSError:  # this process has no console
+                self.process.terminate()
+        else:
+            self.process.terminate()
 
     def stop(self) -> None:
-        """End it if it runs, in peace if it lets itself be."""
+        """End it if it runs, by force if it does not end within 10 seconds."""
         if self.process.poll() is None:
-            self.process.terminate()
+            self._ask_to_end()
             try:
                 self.process.wait(_STOP_PATIENCE)
             except subprocess.TimeoutExpired:
@@ -202,15 +240,25 @@ class _Child:
                 self.process.wait()
 
     def read_log(self, timeout: float | None) -> list[str]:
-        """The whole lines it logged by now; waits for some at most `timeout` seconds. At its end: `log_closed`."""
+        """The lines it logged by now; waits at most `timeout` seconds for the first. At the end: `log_closed`."""
+        if self._reader is None:  # not sooner: the watchdog has been forked off by now
+            self._reader = threading.Thread(target=self._read, name="log", daemon=True)
+            self._reader.start()
+        lines: list[str] = []
+        with suppress(queue.Empty):
+            line = self._lines.get(timeout=_LONGEST_WAIT if timeout is None else timeout)
+            while line is not None:
+                lines.append(line)
+                line = self._lines.get_nowait()
+            self.log_closed = True
+        return lines
+
+    def _read(self) -> None:
+        # In a thread, because Windows can wait for sockets only, not for a pipe.
         assert self.process.stdout is not None
-        descriptor = self.process.stdout.fileno()
-        if not select.select([descriptor], [], [], timeout)[0]:
-            return []
-        data = os.read(descriptor, 65536)
-        self.log_closed = not data
-        *lines, self._rest = (self._rest + (data or b"\n")).split(b"\n")
-        return [line.decode("utf-8", "replace") for line in lines if data or line]
+        for line in self.process.stdout:
+            self._lines.put(line.decode("utf-8", "replace").rstrip("\r\n"))
+        self._lines.put(None)
 
 
 def _read_ports(folder: str, pid: int) -> dict[str, list[str]]:

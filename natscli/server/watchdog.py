@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+
+from natscli.signals import ENDING
+
+#: Why there is no such process, where the system cannot have one; otherwise empty.
+UNAVAILABLE = (
+    ""
+    if hasattr(os, "fork")
+    else "On Windows the server goes on when this command is killed; end it with Ctrl-C instead"
+)
 
 _POLL = 0.003
 _STOP_PATIENCE = 10.0
@@ -16,9 +26,9 @@ _STOP_PATIENCE = 10.0
 def watchdog(pid: int, clean_up: Callable[[], None]) -> Iterator[None]:
     """A process that stops the server and calls `clean_up` if this one dies (even of SIGKILL) while entered.
 
-    It waits at a pipe whose other end only this process has: the end of the file is the news of its death.
+    It waits at a pipe whose other end only this process has, so that the end of the file means its death.
     """
-    if not hasattr(os, "fork"):
+    if sys.platform == "win32" or UNAVAILABLE:
         yield
         return
     read_end, write_end = os.pipe()
@@ -40,8 +50,10 @@ def watchdog(pid: int, clean_up: Callable[[], None]) -> Iterator[None]:
 
 
 def _watch(read_end: int, pid: int, clean_up: Callable[[], None]) -> None:
+    if sys.platform == "win32":
+        return
     os.setsid()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):

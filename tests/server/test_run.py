@@ -207,13 +207,34 @@ def test_a_wrong_configuration_is_said_in_one_line(pynats: Runner, tmp_path: Pat
     assert "nats.conf:1:" in run.stderr
 
 
-def test_a_busy_port_is_said_in_one_line(pynats: Runner, nats_server: Server) -> None:
+def test_a_busy_port_is_said_in_one_line(pynats: Runner) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        run = pynats("server", "run", "--port", str(port))
+    assert (run.status, run.stdout) == (1, b"")
+    assert run.errors == [
+        f"pynats: error: 127.0.0.1:{port} is already in use",
+        "  hint: pynats server run --port -1 picks a free port",
+    ]
+
+
+def test_a_port_where_a_nats_server_listens_is_said_in_one_line(pynats: Runner, nats_server: Server) -> None:
     run = pynats("server", "run", "--port", str(nats_server.port))
     assert (run.status, run.stdout) == (1, b"")
     assert run.errors == [
-        f"pynats: error: 127.0.0.1:{nats_server.port} is already in use",
-        "  hint: pynats server run --port -1 picks a free port",
+        f"pynats: error: 127.0.0.1:{nats_server.port} is already in use by a NATS server",
+        "  hint: use that one, or: pynats server run --port -1 picks a free port",
     ]
+
+
+@pytest.mark.parametrize(
+    "reason", ["bind: address already in use", "bind: Only one usage of each socket address"]
+)
+def test_a_busy_port_is_recognized_on_every_system(reason: str) -> None:
+    line = (
+        f"[7] 2026/01/01 00:00:00.000000 [FTL] Error listening on port: 1, listen tcp 127.0.0.1:1: {reason}"
+    )
+    assert run.explain_exit([line], 1).what == "127.0.0.1:1 is already in use"
 
 
 def test_a_server_that_ends_by_itself_is_an_error(run_server: Callable[..., Program]) -> None:
