@@ -78,3 +78,22 @@ def test_private_names_of_others_are_used_in_wire_only() -> None:
     for path in sorted(PACKAGE.rglob("*.py")):
         if path.parent.name != "wire":
             assert private_uses(path.read_text()) <= documented, path
+
+
+def long_functions(source: str, most: int = 40) -> list[str]:
+    """Functions of more lines than `most`, from `def` to the end; of a command, whose options are a table, its body."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            is_command = any(ast.unparse(d).startswith(("option(", "click.")) for d in node.decorator_list)
+            first = node.body[0].lineno if is_command else node.lineno
+            if (node.end_lineno or 0) - first >= most:
+                found.append(node.name)
+    return found
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    assert long_functions("def f():\n" + "    x = 1\n" * 40) == ["f"]
+    assert long_functions("def f():\n" + "    x = 1\n" * 39) == []
+    found = {str(path): long_functions(path.read_text()) for path in PACKAGE.rglob("*.py")}
+    assert {path: names for path, names in found.items() if names} == {}

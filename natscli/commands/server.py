@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from natscli.cli.groups import Group
 from natscli.cli.options import App, option, output_options, pass_app
+from natscli.errors import InputError
+
+if TYPE_CHECKING:
+    from natscli.contexts.format import Context
+    from natscli.contexts.store import ContextStore
 
 
 class Port(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -78,30 +85,19 @@ def run(
     once the server accepts connections; the server's log goes to stderr. The server listens on 127.0.0.1 unless --host
     is given, and is always stopped with this command.
     """
-    import os
-    from contextlib import suppress
-
-    from natscli.contexts.format import Context
     from natscli.contexts.store import ContextStore
-    from natscli.errors import InputError
     from natscli.server import run as local
 
     environment = app.environment
-    store = ContextStore(environment.config_dir)
-    mark = f"pynats server run, process {os.getpid()}"
-
-    def refuse(existing: object) -> None:
-        if existing:
-            raise InputError(f"context {context_name!r} exists", hint=f"pynats context rm {context_name}")
+    saved = (
+        _SavedContext(ContextStore(environment.config_dir), context_name)
+        if context_name is not None
+        else None
+    )
 
     def ready(listening: local.Listening) -> None:
-        if context_name is not None:
-
-            def create(existing: Context | None) -> Context:
-                refuse(existing)
-                return Context(description=mark, url=listening.url)
-
-            store.update(context_name, create)
+        if saved is not None:
+            saved.create(listening.url)
             environment.notice(f"Context {context_name!r} leads to it: pynats --context {context_name} ...")
         if listening.monitor_url:
             environment.notice(f"Monitoring at {listening.monitor_url}")
@@ -109,12 +105,37 @@ def run(
         environment.out(f"{listening.url}\n")
 
     def gone() -> None:
-        # A context of that name that somebody else wrote is theirs.
-        with suppress(InputError):
-            if context_name is not None and store.load(context_name).description == mark:
-                store.remove(context_name)
+        if saved is not None:
+            saved.remove()
 
-    if context_name is not None:
-        refuse(store.exists(context_name))
     options = local.ServerOptions(host, port, config, jetstream, store_dir, monitor)
     local.run(options, environment.environ, log=environment.notice, ready=ready, gone=gone)
+
+
+class _SavedContext:
+    """A context that exists while the server runs; another one of its name is neither replaced nor removed."""
+
+    def __init__(self, store: ContextStore, name: str) -> None:
+        self._store, self._name = store, name
+        self._mark = f"pynats server run, process {os.getpid()}"
+        self._refuse(store.exists(name))
+
+    def create(self, url: str) -> None:
+        """Save it."""
+        from natscli.contexts import format
+
+        def new(existing: Context | None) -> Context:
+            self._refuse(existing)
+            return format.Context(description=self._mark, url=url)
+
+        self._store.update(self._name, new)
+
+    def remove(self) -> None:
+        """Remove it."""
+        with suppress(InputError):
+            if self._store.load(self._name).description == self._mark:
+                self._store.remove(self._name)
+
+    def _refuse(self, existing: object) -> None:
+        if existing:
+            raise InputError(f"context {self._name!r} exists", hint=f"pynats context rm {self._name}")

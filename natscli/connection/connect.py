@@ -136,40 +136,52 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
     deadline = loop.time() + plan.timeout
     problems: list[PynatsError] = []
     for index, url in enumerate(plan.servers):
-        remaining = max(deadline - loop.time(), 0.05) / (len(plan.servers) - index)
-        client = Client(require_tls=plan.tls, socks_proxy=plan.socks_proxy)
-        connection = Connection(client, environment)
-        events = Notices(connection, environment)
-        options = {
-            **plan.options,
-            **events.options(),
-            "connect_timeout": plan.timeout,
-        }
+        share = max(deadline - loop.time(), 0.05) / (len(plan.servers) - index)
         try:
-            await asyncio.wait_for(client.connect([url], **options), remaining)
-        except Exception as error:
-            cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
-            problems.append(_with_tls_in_mind(classify(cause, url, plan.timeout), cause, client, plan))
-            client.abandon()
-            if environment.trace:
-                environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
+            connection = await _connect_to(url, plan, environment, share)
+        except PynatsError as problem:
+            problems.append(problem)
             continue
-        except BaseException:
-            client.abandon()
-            raise
-        events.connecting = False
+        client = connection.client
         client.options["allow_reconnect"] = listener
         if len(plan.servers) > 1:
             client.set_server_pool([*plan.servers, *(uri.geturl() for uri in client.discovered_servers)])
-        url = connection.url
         if environment.trace:
-            info = client.server_info
-            tls = client.tls_version
-            environment.warn(f"trace: connected to {url}, nats-server {info.get('version')} {tls}".rstrip())
-            if not client.batches:
-                environment.warn(f"trace: {client.why_plain}")
+            _trace(connection, environment)
         return connection
     raise _worst(problems)
+
+
+async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: float) -> Connection:
+    """Try one server, once. Raises ConnectionFailedError or RefusedError."""
+    client = Client(require_tls=plan.tls, socks_proxy=plan.socks_proxy)
+    connection = Connection(client, environment)
+    events = Notices(connection, environment)
+    options = {**plan.options, **events.options(), "connect_timeout": plan.timeout}
+    try:
+        await asyncio.wait_for(client.connect([url], **options), seconds)
+    except Exception as error:
+        cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
+        problem = _with_tls_in_mind(classify(cause, url, plan.timeout), cause, client, plan)
+        client.abandon()
+        if environment.trace:
+            environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
+        raise problem from error
+    except BaseException:
+        client.abandon()
+        raise
+    events.connecting = False
+    return connection
+
+
+def _trace(connection: Connection, environment: Environment) -> None:
+    client = connection.client
+    version = client.server_info.get("version")
+    environment.warn(
+        f"trace: connected to {connection.url}, nats-server {version} {client.tls_version}".rstrip()
+    )
+    if not client.batches:
+        environment.warn(f"trace: {client.why_plain}")
 
 
 def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client, plan: Plan) -> PynatsError:

@@ -31,49 +31,67 @@ def classify(error: BaseException, url: str, timeout: float | None = None) -> Py
         return error
     parts = urlsplit(url)
     where = shown_url(parts)
-    if isinstance(error, UnsupportedError):
-        return ConnectionFailedError(str(error), where=where, hint="pip install 'nats-py<2.17'")
     text = str(error).removeprefix("nats: ").strip("' ")
-    lower = text.lower()
     if isinstance(error, (TLSNotOfferedError, ssl.SSLError)) or "ssl" in type(error).__name__.lower():
         return _classify_tls(error, text, where)
-    if "permissions violation" in lower:
-        # First: the text goes on with the subject, which may hold any of the words below.
-        return RefusedError(f"the server does not permit this: {text}", where=where)
-    if (
-        isinstance(error, nats_errors.AuthorizationError)
-        or "authorization" in lower
-        or "authentication" in lower
-    ):
-        if "expired" in lower or "revoked" in lower:
-            return RefusedError(f"the server refused the credentials: {lower}", where=where)
-        return RefusedError("the server refused the credentials", where=where)
-    if isinstance(error, (asyncio.TimeoutError, nats_errors.TimeoutError)):
-        within = f" within {format_duration(timeout)}" if timeout is not None else ""
-        return ConnectionFailedError(f"no answer from the server{within}", where=where)
-    if isinstance(error, ProxyError):
-        return ConnectionFailedError(f"no connection through the SOCKS proxy: {text}", where=where)
-    if isinstance(error, socket.gaierror):
-        return ConnectionFailedError(f"the name {parts.hostname!r} does not resolve", where=where)
-    if (
+    refusal = _refusal(error, text)
+    if refusal:
+        return RefusedError(refusal, where=where)
+    if isinstance(error, UnsupportedError):
+        return ConnectionFailedError(text, where=where, hint="pip install 'nats-py<2.17'")
+    problem = _connection_problem(error, text, parts.hostname, timeout)
+    if not problem and (
         isinstance(error, ConnectionRefusedError)
-        or "connect call failed" in lower
-        or "winerror 1225" in lower
+        or "connect call failed" in text.lower()
+        or "winerror 1225" in text.lower()
     ):
         return ConnectionFailedError("nothing listens there", where=where, hint=_how_to_start(parts))
-    if "empty response" in lower:
-        return ConnectionFailedError("the connection was closed without a NATS greeting", where=where)
-    if isinstance(error, NotNatsError) or "expecting info" in lower or "json parse error" in lower:
-        return ConnectionFailedError("what listens there is not a NATS server", where=where)
+    return ConnectionFailedError(problem or _server_problem(error, text), where=where)
+
+
+def _refusal(error: BaseException, text: str) -> str:
+    """What the server refused, if it refused something."""
+    lower = text.lower()
+    if "permissions violation" in lower:
+        # First: the text goes on with the subject, which may hold any of the words below.
+        return f"the server does not permit this: {text}"
+    words = "authorization" in lower or "authentication" in lower
+    if not words and not isinstance(error, nats_errors.AuthorizationError):
+        return ""
+    reason = f": {lower}" if "expired" in lower or "revoked" in lower else ""
+    return f"the server refused the credentials{reason}"
+
+
+def _connection_problem(error: BaseException, text: str, host: str | None, timeout: float | None) -> str:
+    """Why there is no connection, if it is that."""
+    if isinstance(error, (asyncio.TimeoutError, nats_errors.TimeoutError)):
+        within = f" within {format_duration(timeout)}" if timeout is not None else ""
+        return f"no answer from the server{within}"
+    if isinstance(error, ProxyError):
+        return f"no connection through the SOCKS proxy: {text}"
+    if isinstance(error, socket.gaierror):
+        return f"the name {host!r} does not resolve"
     if isinstance(error, (nats_errors.UnexpectedEOF, nats_errors.StaleConnectionError, ConnectionResetError)):
-        return ConnectionFailedError("the connection was lost", where=where)
+        return "the connection was lost"
+    return ""
+
+
+def _server_problem(error: BaseException, text: str) -> str:
+    """What is wrong with what listens there; or the error as it is."""
+    lower = text.lower()
+    if "empty response" in lower:
+        return "the connection was closed without a NATS greeting"
+    if isinstance(error, NotNatsError) or "expecting info" in lower or "json parse error" in lower:
+        return "what listens there is not a NATS server"
+    if isinstance(error, nats_errors.ProtocolError):
+        return "the server broke the NATS protocol"
     if type(error.__cause__ or error).__module__.startswith("aiohttp"):
-        return ConnectionFailedError(f"no WebSocket connection: {text.splitlines()[0][:100]}", where=where)
+        return f"no WebSocket connection: {text.splitlines()[0][:100]}"
     if isinstance(error, OSError):
-        return ConnectionFailedError(f"cannot connect: {(error.strerror or text).lower()}", where=where)
+        return f"cannot connect: {(error.strerror or text).lower()}"
     if isinstance(error, nats_errors.Error) and text:
-        return ConnectionFailedError(f"the server said: {text}", where=where)
-    return ConnectionFailedError(f"cannot connect: {text or type(error).__name__}", where=where)
+        return f"the server reported: {text}"
+    return f"cannot connect: {text or type(error).__name__}"
 
 
 def _how_to_start(url: SplitResult | ParseResult) -> str:

@@ -13,6 +13,9 @@ from natscli.wire.transport import READ_SIZE
 #: Bytes of room that are kept for the next large message; room is up to twice what was needed.
 MOST_ROOM_KEPT = 16 * 1024 * 1024
 
+#: Subject, sid, reply subject, size of the header block and of all, as the control line of a message says.
+_Head = tuple[bytes, bytes, bytes, int, int]
+
 
 class BatchParser(nats_py.Parser):  # type: ignore[misc]
     """nats-py's parser, for whole reads: walks over the bytes that came and hands on runs of messages."""
@@ -29,7 +32,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         self._part = bytearray()
         self._least = 0
         # Of one in `room` what its control line says, that line's length, and how many bytes are needed and there.
-        self._head = b"", b"", b"", 0, 0
+        self._head: _Head = b"", b"", b"", 0, 0
         self._start = self._needed = self._filled = 0
         self._room = memoryview(b"")
 
@@ -79,9 +82,13 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             data, large = bytes(self._part), self._least > LARGE
             self._part, self._least = bytearray(), 0
         run = None if large or not self._wants_first(data) else _plain_run(data)
-        if run is not None:
-            self.nc.hand_on(run[0], run[1], arrived)
-            return b""
+        if run is None:
+            return self._walk(data, arrived)
+        self.nc.hand_on(run[0], run[1], arrived)
+        return b""
+
+    def _walk(self, data: bytes, arrived: int) -> bytes:
+        """`take` for anything: one message after the other."""
         batch: list[Message] = []
         batch_sid = b""
         position, end = 0, len(data)
@@ -98,12 +105,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             start = line_end + 2
             body, stop = start + header_size, start + size
             if stop + 2 > end:
-                if size > LARGE:
-                    keep_large_blocks()
-                self._least = stop + 2 - position
-                if size > self.read_size and self.nc.wants(sid):
-                    self._head, self._start = head, start - position
-                    self._needed, self._least = self._least, 0
+                self._expect(head, start - position)
                 break
             if sid != batch_sid:
                 if batch:
@@ -122,6 +124,16 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         elif position < end and not rest:
             self._part += data[position:]
         return rest
+
+    def _expect(self, head: _Head, start: int) -> None:
+        """Prepare for the rest of a message that begins `start` bytes after its control line does."""
+        _, sid, _, _, size = head
+        if size > LARGE:
+            keep_large_blocks()
+        self._least = start + size + 2
+        if size > self.read_size and self.nc.wants(sid):
+            self._head, self._start = head, start
+            self._needed, self._least = self._least, 0
 
     def _wants_first(self, data: bytes) -> bool:
         head = _head(data[: max(data.find(b"\r\n"), 0)])
@@ -193,14 +205,16 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             raise nats_py.errors.ProtocolError
 
 
-def _head(line: bytes) -> tuple[bytes, bytes, bytes, int, int] | None:
-    """Subject, sid, reply subject, size of the header block and of all, if it is the control line of a message."""
+def _head(line: bytes) -> _Head | None:
+    """What the control line of a message says; None if it is none, or a bad one."""
     words = line.split(b" ")  # other white space may be part of a subject
     count = len(words)
     if words[0] == b"MSG" and 4 <= count <= 5 and words[-1].isdigit():
         return words[1], words[2], words[3] if count == 5 else b"", 0, int(words[-1])
     if words[0] == b"HMSG" and 5 <= count <= 6 and words[-1].isdigit() and words[-2].isdigit():
-        return words[1], words[2], words[3] if count == 6 else b"", int(words[-2]), int(words[-1])
+        header_size, size = int(words[-2]), int(words[-1])
+        if header_size <= size:
+            return words[1], words[2], words[3] if count == 6 else b"", header_size, size
     return None
 
 

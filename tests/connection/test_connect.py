@@ -490,7 +490,7 @@ def test_the_api_works_without_real_streams(nats_server: Server) -> None:
     [
         (
             nats_errors.Error("nats: maximum connections exceeded"),
-            "the server said: maximum connections exceeded",
+            "the server reported: maximum connections exceeded",
         ),
         (KeyError("oops"), "cannot connect: oops"),
         (KeyError(), "cannot connect: KeyError"),

@@ -263,6 +263,22 @@ def test_nothing_is_left_of_a_message_when_the_connection_is_made_anew() -> None
     assert recorder.seen == [(1, b"a", b"r", b"hi", None)] * 2
 
 
+@pytest.mark.parametrize("path", ["at once", "in pieces", "not wanted"])
+def test_a_header_longer_than_its_message_is_a_protocol_error(path: str) -> None:
+    sid = b"3" if path == "not wanted" else b"1"
+    stream = b"HMSG a %b r 17 12\r\nNATS/1.0\r\nA: 1\r\n\r\nPING\r\n" % sid
+    recorder = Recorder()
+    pieces = [stream] if path != "in pieces" else split(stream, list(range(5, 60, 7)))
+    assert fed(BatchParser(recorder), pieces) == "protocol error"
+    assert recorder.seen == []
+
+
+def test_a_message_that_is_all_header_is_none() -> None:
+    recorder = Recorder()
+    assert fed(BatchParser(recorder), [b"HMSG a 1 r 12 12\r\nNATS/1.0\r\n\r\n\r\n"]) == ""
+    assert recorder.seen == [(1, b"a", b"r", b"", b"NATS/1.0\r\n\r\n")]
+
+
 def test_a_size_that_no_number_can_hold_is_a_protocol_error() -> None:
     recorder = Recorder()
     assert fed(BatchParser(recorder), [b"PING\r\nMSG a 1 r " + b"9" * 5000 + b"\r\nx\r\n"]) in (
