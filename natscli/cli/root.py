@@ -110,6 +110,11 @@ def version(app: App) -> None:
 
 def run(arguments: list[str], environment: Environment) -> int:
     """Run one command line and return its exit status; never raises, shows errors on `environment.stderr`."""
+    if "_PYNATS_COMPLETE" in environment.environ:
+        from natscli.cli import completion
+
+        environment.out(completion.answer(cli, environment.environ[completion.VARIABLE], environment.environ))
+        return ExitStatus.OK
     app = App(environment)
     report: Report | None = None
     try:
@@ -118,7 +123,7 @@ def run(arguments: list[str], environment: Environment) -> int:
         environment.stdout.flush()
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except SystemExit as stop:  # click does this after a completion, and when the reader of stdout went away
+    except SystemExit as stop:  # click does this when the reader of stdout went away
         return stop.code if isinstance(stop.code, int) else ExitStatus.FAILURE
     except BaseException as error:
         if environment.trace and not isinstance(error, PynatsError):

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 
 import click
 
+from natscli.cli.completion import SCRIPTS
 from natscli.cli.groups import Command
 from natscli.cli.options import App, option, output_options, pass_app
 from natscli.environment import home_folder
+from natscli.errors import InputError
 
-SHELLS = ("bash", "zsh", "fish")
+#: What loads completion in PowerShell.
+_PROFILE = "pynats completion powershell | Out-String | Invoke-Expression"
 
 
 def script_path(shell: str, environ: Mapping[str, str]) -> str:
@@ -30,21 +33,13 @@ def script_path(shell: str, environ: Mapping[str, str]) -> str:
 def how_to_load(shell: str, path: str) -> str:
     """What a user may have to do for the script at `path` to be loaded."""
     if shell == "fish":
-        return "New fish shells load it by themselves."
+        return "New fish shells load it automatically."
     if shell == "zsh":
         folder = os.path.dirname(path)
-        return f"Once, in ~/.zshrc: fpath=({folder} $fpath); autoload -Uz compinit; compinit"
-    return f"New shells with bash-completion load it by themselves; others need, in ~/.bashrc: source {path}"
-
-
-def make_script(shell: str, root: click.Command) -> str:
-    """The script for `shell`; it calls pynats for the completions themselves."""
-    from click.shell_completion import ShellComplete, get_completion_class
-
-    kind = get_completion_class(shell)
-    assert kind is not None
-    # Not `kind.source`: for bash it runs the bash on PATH and complains when there is none.
-    return ShellComplete.source(kind(root, {}, "pynats", "_PYNATS_COMPLETE"))
+        return f"Add to ~/.zshrc: fpath=({folder} $fpath); autoload -Uz compinit; compinit"
+    return (
+        f"New shells with bash-completion load it automatically; without it, add to ~/.bashrc: source {path}"
+    )
 
 
 def write_if_changed(path: str, text: str) -> bool:
@@ -70,23 +65,27 @@ def write_if_changed(path: str, text: str) -> bool:
         "pynats completion bash --install": "for all new shells",
         'eval "$(pynats completion zsh)"': "for this zsh, or bash",
         "pynats completion fish | source": "for this fish",
+        _PROFILE: "for this PowerShell",
     },
 )
-@click.argument("shell", type=click.Choice(SHELLS), metavar="bash|zsh|fish")
+@click.argument("shell", type=click.Choice([*SCRIPTS]), metavar="|".join(SCRIPTS))
 @option("--install", is_flag=True, common=True, help="Write the script to where the shell looks for it.")
 @pass_app
-@click.pass_context
 @output_options
-def completion(ctx: click.Context, app: App, shell: str, install: bool) -> None:
+def completion(app: App, shell: str, install: bool) -> None:
     """Print or install shell completion.
 
     Completes commands, options, their values and the names of contexts.
     """
     environment = app.environment
-    script = make_script(shell, ctx.find_root().command)
+    script = SCRIPTS[shell]
     if not install:
         environment.out(script)
         return
+    if shell == "powershell":
+        raise InputError(
+            "--install does not know where PowerShell's profile is", hint=f"add to $PROFILE: {_PROFILE}"
+        )
     path = script_path(shell, environment.environ)
     changed = write_if_changed(path, script)
     environment.notice(f"Wrote {path}" if changed else f"{path} is up to date")

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import shutil
 import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from natscli.cli.root import ALIASES, COMMANDS
 from tests.programs import Runner
 
-SHELLS = ["bash", "zsh", "fish"]
+ON_ITS_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+SHELLS = ["bash", "zsh", "fish", "powershell"]
 
 
 @pytest.fixture
@@ -25,14 +39,14 @@ def contexts(config_home: Path) -> None:
 
 def complete(pynats: Runner, *words: str) -> list[str]:
     """What is offered for the last of the words, as the bash script asks for it."""
-    env = {
-        "COMP_WORDS": " ".join(words),
-        "COMP_CWORD": str(len(words) - 1),
-        "_PYNATS_COMPLETE": "bash_complete",
-    }
-    run = pynats(env=env)
+    return [line.partition(",")[2] for line in ask(pynats, "bash", " ".join(words))]
+
+
+def ask(pynats: Runner, shell: str, line: str, breaks: str = "=:") -> list[str]:
+    """What pynats answers to the script of a shell for that command line up to the cursor."""
+    run = pynats(env={"_PYNATS_COMPLETE": shell, "COMP_LINE": line, "COMP_WORDBREAKS": breaks})
     assert (run.status, run.stderr) == (0, "")
-    return [line.partition(",")[2] for line in run.lines if line]
+    return run.lines
 
 
 def test_commands_are_offered(pynats: Runner) -> None:
@@ -84,18 +98,83 @@ def test_nothing_is_offered_for_what_is_not_known(pynats: Runner) -> None:
     assert complete(pynats, "pynats", "--context", "x") == []
 
 
-def test_descriptions_go_to_shells_that_show_them(pynats: Runner) -> None:
-    env = {"COMP_WORDS": "pynats repl", "COMP_CWORD": "1", "_PYNATS_COMPLETE": "zsh_complete"}
-    assert pynats(env=env).lines == ["plain", "reply", COMMANDS["reply"][1]]
-    env = {"COMP_WORDS": "pynats repl", "COMP_CWORD": "repl", "_PYNATS_COMPLETE": "fish_complete"}
-    assert pynats(env=env).lines == [f"plain,reply\t{COMMANDS['reply'][1]}"]
+@pytest.mark.parametrize("shell", ["zsh", "fish", "powershell"])
+def test_descriptions_go_to_shells_that_show_them(pynats: Runner, shell: str) -> None:
+    assert ask(pynats, shell, "pynats repl") == [f"plain,reply\t{COMMANDS['reply'][1]}"]
+    assert ask(pynats, "bash", "pynats repl") == ["plain,reply"]
+
+
+@pytest.mark.usefixtures("contexts")
+@pytest.mark.parametrize(
+    ("shell", "breaks", "answer"),
+    [
+        ("bash", "=:", ["plain,local"]),  # bash replaces what is after the =
+        ("bash", "", ["plain,--context=local"]),
+        ("zsh", "", ["plain,local\t"]),  # the script takes the option away
+        ("fish", "", ["plain,local\t"]),  # the script puts the option before it
+        ("powershell", "", ["plain,--context=local\tlocal"]),
+    ],
+)
+def test_a_value_after_an_equals_sign_is_what_the_shell_replaces(
+    pynats: Runner, shell: str, breaks: str, answer: list[str]
+) -> None:
+    assert ask(pynats, shell, "pynats request --context=loc", breaks) == answer
+
+
+@pytest.mark.parametrize(
+    ("shell", "line", "answer"),
+    [
+        ("bash", "pynats --context=", r"plain,it\'s\ a:b"),
+        ("bash", "pynats --context it", r"plain,it\'s\ a:b"),
+        ("bash", "pynats --context \"it's a:", "plain,b"),
+        ("zsh", "pynats --context it", "plain,it's a:b\t"),
+        ("fish", "pynats --context it", "plain,it's a:b\t"),
+        ("powershell", "pynats --context it", "plain,'it''s a:b'\tit's a:b"),
+        ("powershell", "pynats --context=it", "plain,'--context=it''s a:b'\tit's a:b"),
+    ],
+)
+def test_names_are_quoted_as_the_shell_needs_them(
+    pynats: Runner, config_home: Path, shell: str, line: str, answer: str
+) -> None:
+    folder = config_home / "nats" / "context"
+    folder.mkdir(parents=True)
+    (folder / "it's a:b.json").write_text("{}")
+    assert ask(pynats, shell, line) == [answer]
+
+
+@pytest.mark.parametrize("shell", [*SHELLS])
+def test_files_are_left_to_the_shell(pynats: Runner, shell: str) -> None:
+    for line in ("pynats --creds ", "pynats --creds=", "pynats request x --body-file /t"):
+        assert ask(pynats, shell, line) == ["file,"]
+    assert ask(pynats, shell, "pynats server run --store-dir ") == ["dir,"]
+
+
+@pytest.mark.parametrize("shell", ["csh", "", "bash_source"])
+def test_a_shell_that_is_not_known_gets_nothing(pynats: Runner, shell: str) -> None:
+    assert ask(pynats, shell, "pynats ") == []
+
+
+@pytest.mark.parametrize(
+    "line", ["", "pynats", "pynats 'rep", "pynats nope ", "pynats request -- ", "pynats \\"]
+)
+def test_no_command_line_is_an_error(pynats: Runner, line: str) -> None:
+    for shell in SHELLS:
+        assert isinstance(ask(pynats, shell, line), list)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_script_is_all_there_is_on_stdout(pynats: Runner, shell: str) -> None:
     run = pynats("completion", shell)
     assert (run.status, run.stderr) == (0, "")
-    assert f"_PYNATS_COMPLETE={shell}_complete" in run.text
+    assert "_PYNATS_COMPLETE" in run.text
+
+
+def test_powershell_has_no_place_to_install_to_and_says_what_to_do(pynats: Runner) -> None:
+    run = pynats("completion", "powershell", "--install")
+    assert (run.status, run.stdout) == (2, b"")
+    assert run.errors[1].endswith(
+        "add to $PROFILE: pynats completion powershell | Out-String | Invoke-Expression"
+    )
 
 
 def test_another_shell_is_bad_usage(pynats: Runner) -> None:
@@ -154,20 +233,6 @@ def shell_output(pynats: Runner, *command: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("contexts")
-def test_a_real_bash_completes(pynats: Runner) -> None:
-    script = """
-        source <(pynats completion bash) || exit 1
-        ask() {
-            COMP_WORDS=(pynats "$@"); COMP_CWORD=$#; COMPREPLY=()
-            _pynats_completion pynats; echo "${COMPREPLY[@]}"
-        }
-        ask repl; ask ctx sele; ask request --context lo
-    """
-    expected = ["reply", "select", "local", "lodge"]
-    assert shell_output(pynats, "bash", "--norc", "-c", script) == expected
-
-
-@pytest.mark.usefixtures("contexts")
 def test_a_real_bash_loads_the_installed_script(pynats: Runner) -> None:
     package = Path("/usr/share/bash-completion/bash_completion")
     if not package.exists():
@@ -178,15 +243,118 @@ def test_a_real_bash_loads_the_installed_script(pynats: Runner) -> None:
     assert "_pynats_completion" in shell_output(pynats, "bash", "--norc", "-c", script)
 
 
-@pytest.mark.usefixtures("contexts")
-def test_a_real_fish_completes(pynats: Runner) -> None:
-    assert pynats("completion", "fish", "--install").status == 0
-    script = "complete -C 'pynats ctx sele' | string split -f1 \\t; complete -C 'pynats request --context lo'"
-    assert shell_output(pynats, "fish", "-c", script) == ["select", "local", "lodge"]
-
-
 def test_a_real_zsh_loads_the_installed_script(pynats: Runner, tmp_path: Path) -> None:
     run = pynats("completion", "zsh", "--install")
     line = run.errors[1].partition(": ")[2]  # the line to put into ~/.zshrc
     script = f"{line.replace('compinit; compinit', 'compinit; compinit -u -D')}; echo $_comps[pynats]"
     assert shell_output(pynats, "zsh", "-f", "-c", script) == ["_pynats"]
+
+
+class Shell:
+    """A shell on a terminal, with completion loaded."""
+
+    STARTS: ClassVar[dict[str, tuple[list[str], str]]] = {
+        "bash": (["bash", "--norc", "--noprofile", "-i"], "source <(pynats completion bash)"),
+        "zsh": (
+            ["zsh", "-f", "-i"],
+            "autoload -Uz compinit; compinit -u -D; source <(pynats completion zsh)",
+        ),
+        "fish": (["fish", "--no-config", "-i"], "pynats completion fish | source"),
+    }
+
+    def __init__(self, runner: Runner, shell: str) -> None:
+        command, setup = self.STARTS[shell]
+        if shutil.which(command[0]) is None:
+            pytest.skip(f"{shell} is not installed")
+        self.directory = runner.directory
+        self._words = runner.directory / "words"
+        self._show = runner.directory / "show"
+        self._show.write_text(
+            f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {self._words}.new\nmv {self._words}.new {self._words}\n"
+        )
+        self._show.chmod(0o700)
+        self._terminal, inner = pty.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", ON_ITS_TERMINAL, *command],
+            stdin=inner, stdout=inner, stderr=inner, env=runner.environ | {"TERM": "xterm"}, cwd=runner.directory,
+        )  # fmt: skip
+        os.close(inner)
+        self._shown = b""
+        self._type(f"{setup}; {self._show} ready\r")
+        assert self._said() == ["ready"]
+
+    def words(self, line: str) -> list[str]:
+        """The words of the command line after a press of the Tab key."""
+        # To the start of the line, to have the words shown instead of taken for a command line.
+        self._type(f"{line}\t\x01{self._show} \x05\r")
+        return self._said()
+
+    def _type(self, keys: str) -> None:
+        os.write(self._terminal, keys.encode())
+
+    def _said(self) -> list[str]:
+        deadline = time.monotonic() + 30
+        while not self._words.exists():
+            if select.select([self._terminal], [], [], 0.01)[0]:
+                self._shown += os.read(self._terminal, 65536)
+            assert time.monotonic() < deadline, self._shown
+        words = self._words.read_text().splitlines()
+        self._words.unlink()
+        return words
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._terminal)
+
+
+@pytest.fixture(params=["bash", "zsh", "fish"])
+def shell(request: pytest.FixtureRequest, runner: Runner) -> Iterator[Shell]:
+    shell = Shell(runner, request.param)
+    yield shell
+    shell.close()
+
+
+@pytest.mark.usefixtures("contexts")
+def test_a_real_shell_completes(shell: Shell) -> None:
+    (shell.directory / "photo file.jpg").write_text("")
+    for line, words in {
+        "pynats repl": ["pynats", "reply"],
+        "FOO=1 pynats repl": ["FOO=1", "pynats", "reply"],
+        "pynats ctx sele": ["pynats", "ctx", "select"],
+        "pynats request --context loc": ["pynats", "request", "--context", "local"],
+        "pynats request --context=loc": ["pynats", "request", "--context=local"],
+        "pynats --context=loc": ["pynats", "--context=local"],
+        "pynats context info lod": ["pynats", "context", "info", "lodge"],
+        "pynats request --concur": ["pynats", "request", "--concurrency"],
+        "pynats request --send-on=n": ["pynats", "request", "--send-on=newline"],
+        "pynats request x --body-file pho": ["pynats", "request", "x", "--body-file", "photo file.jpg"],
+        "pynats request x --body-file=pho": ["pynats", "request", "x", "--body-file=photo file.jpg"],
+    }.items():
+        assert shell.words(line) == words, line
+
+
+@pytest.mark.usefixtures("contexts")
+def test_a_real_bash_shows_all_candidates(pynats: Runner) -> None:
+    script = """
+        source <(pynats completion bash) || exit 1
+        ask() {
+            COMP_LINE=$1; COMP_POINT=${#1}; COMPREPLY=()
+            _pynats_completion pynats; echo "${COMPREPLY[@]}"
+        }
+        ask "pynats repl"; ask "pynats ctx sele"; ask "pynats request --context lo"; ask "pynats request --context=lo"
+    """
+    expected = ["reply", "select", "local", "lodge", "local", "lodge"]
+    assert shell_output(pynats, "bash", "--norc", "-c", script) == expected
+
+
+@pytest.mark.usefixtures("contexts")
+def test_a_real_fish_shows_all_candidates_with_whole_descriptions(pynats: Runner) -> None:
+    assert pynats("completion", "fish", "--install").status == 0
+    script = "complete -C 'pynats ctx sele' | string split -f1 \\t; complete -C 'pynats request --context lo'"
+    assert shell_output(pynats, "fish", "-c", script) == ["select", "local", "lodge"]
+    script = "complete -C 'pynats request --context=lo'; complete -C 'pynats repl'"
+    assert shell_output(pynats, "fish", "-c", script) == [
+        "--context=local", "--context=lodge", "reply", *COMMANDS["reply"][1].split()
+    ]  # fmt: skip
+    assert "," in COMMANDS["reply"][1]
