@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from natscli.output.requests import RenderRequests
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending, memory
 from natscli.reply.responder import Batch, Failure, Host, Responder, fail, reply_subject
+from natscli.reply.statistics import Statistics
 from natscli.signals import Stop
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.protocol import Message
@@ -29,13 +30,15 @@ from natscli.wire.protocol import Message
 class Route:
     """A subject to listen on, in a queue group or none, and what answers its requests.
 
-    `internal` requests, such as those for statistics, are neither numbered nor shown.
+    `internal` requests, such as those for statistics, are neither numbered nor shown. The listener counts in
+    `statistics`, which several routes may share.
     """
 
     subject: str
     queue: str
     responder: Responder
     internal: bool = False
+    statistics: Statistics = field(default_factory=Statistics)
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class Listener:
             await responder.finish()
 
     async def _subscribe(self, route: Route) -> Any:
-        handler = partial(self._on_internal if route.internal else self._on_batch, route.responder)
+        handler = partial(self._on_internal if route.internal else self._on_batch, route)
         limit = self._numbers.limit if len(self._routes) == 1 else 0
         return await self._client.subscribe_batches(route.subject, route.queue, handler, limit)
 
@@ -171,7 +174,7 @@ class Listener:
 
     # -- from requests to replies ----------------------------------------------------------------------------
 
-    def _on_batch(self, responder: Responder, requests: list[Message], arrived: int) -> None:
+    def _on_batch(self, route: Route, requests: list[Message], arrived: int) -> None:
         numbers = self._numbers.take(len(requests))
         if self._numbers.exhausted:
             self._stop.set()
@@ -179,35 +182,35 @@ class Listener:
             fail(Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived), self._done, _STOPPING)
             if not requests:
                 return
-        self._respond(responder, Batch(requests, numbers.start, arrived))
+        self._respond(route, Batch(requests, numbers.start, arrived))
         size = 0 if self._pump.direct else sum(map(memory, requests))
         self._pump.put(partial(self._render, requests, numbers.start, time.time()), len(requests), size)
 
-    def _on_internal(self, responder: Responder, requests: list[Message], arrived: int) -> None:
-        self._respond(responder, Batch(requests, 0, arrived))
+    def _on_internal(self, route: Route, requests: list[Message], arrived: int) -> None:
+        self._respond(route, Batch(requests, 0, arrived))
 
-    def _respond(self, responder: Responder, batch: Batch) -> None:
-        accept = self._answer if responder.immediate else self._accept
+    def _respond(self, route: Route, batch: Batch) -> None:
+        accept = self._answer if route.responder.immediate else self._accept
         if all(map(reply_subject, batch.requests)):
-            accept(responder, batch)
+            accept(route, batch)
         else:
             for answerable, part in batch.runs(bool(reply_subject(r)) for r in batch.requests):
                 if answerable:
-                    accept(responder, part)
+                    accept(route, part)
 
-    def _answer(self, responder: Responder, batch: Batch) -> None:
-        responder.respond(batch, self._done)
+    def _answer(self, route: Route, batch: Batch) -> None:
+        route.statistics.respond(route.responder, batch, self._done)
 
-    def _accept(self, responder: Responder, batch: Batch) -> None:
+    def _accept(self, route: Route, batch: Batch) -> None:
         """Keep the requests, to be answered later, and refuse those that there is no room for."""
         if self._pending.add(batch.requests):
-            responder.respond(batch, self._done_pending)
+            route.statistics.respond(route.responder, batch, self._done_pending)
             return
         for accepted, part in batch.runs([self._pending.add([request]) for request in batch.requests]):
             if accepted:
-                responder.respond(part, self._done_pending)
+                route.statistics.respond(route.responder, part, self._done_pending)
             else:
-                self._refuse(part)
+                self._refuse(route, part)
 
     def _done_pending(self, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
         self._done(batch, replies, failure)
@@ -231,11 +234,11 @@ class Listener:
 
     # -- what went wrong -------------------------------------------------------------------------------------
 
-    def _refuse(self, batch: Batch) -> None:
+    def _refuse(self, route: Route, batch: Batch) -> None:
         if not self._refused:
             self._loop.call_later(1.0, self._log_refused)
         self._refused += len(batch.requests)
-        fail(batch, self._done, _BUSY)
+        route.statistics.refuse(batch, self._done, _BUSY)
 
     def _log_refused(self) -> None:
         refused, self._refused = self._refused, 0

@@ -142,6 +142,26 @@ def test_what_is_too_much_is_refused_and_counted(nats_server: NatsServer, tmp_pa
         run(check(asker))
 
 
+def test_refused_requests_are_counted_as_errors(nats_server: NatsServer, tmp_path: Path) -> None:
+    gate = Gate()
+
+    async def check(asker: Asker) -> None:
+        async with serving(nats_server, gate, tmp_path, limits=Limits(requests=2)) as world:
+            (route,) = world.listener._routes
+            asker.send(tmp_path.name, *[b"x"] * 5)
+            assert len(await asyncio.to_thread(asker.receive, 3)) == 3
+            counted = route.statistics
+            assert (counted.requests, counted.errors, counted.in_flight) == (5, 3, 2)
+            assert counted.last_error == "503:too many requests are waiting"
+            gate.opened.set()
+            assert len(await asyncio.to_thread(asker.receive, 2)) == 2
+            await world.stop()
+            assert (counted.answered, counted.errors, counted.in_flight) == (5, 3, 0)
+
+    with Asker(nats_server) as asker:
+        run(check(asker))
+
+
 def test_the_bytes_in_hand_are_limited_too(nats_server: NatsServer, tmp_path: Path) -> None:
     gate = Gate()
 

@@ -1,0 +1,86 @@
+"""Counts of what was asked and answered: a few additions for each batch, and the clock twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
+from time import perf_counter_ns
+
+from natscli.reply.responder import Batch, Done, Failure, Responder, fail
+from natscli.wire.protocol import Message
+
+_payload = itemgetter(3)
+
+
+@dataclass(eq=False)
+class Statistics:
+    """What was asked and answered since `started` (seconds since 1970).
+
+    `finished` requests are no longer in flight, `answered` ones got a reply, and `errors` of them one that says what
+    went wrong; `last_error` is the code and the text of the last.
+
+    `processing` is nanoseconds: of an immediate responder those that its batches took, of any other those from the
+    arrival of each request to its reply.
+
+    With `times` it is counted in detail, which takes longer: `times` is called with the nanoseconds from arrival to
+    reply and for how many requests they were the same, and `bytes_in` and `bytes_out` have the bytes of payloads.
+    """
+
+    started: float = field(default_factory=time.time)
+    requests: int = 0
+    finished: int = 0
+    answered: int = 0
+    errors: int = 0
+    last_error: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    processing: int = 0
+    times: Callable[[int, int], object] | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being answered."""
+        return self.requests - self.finished
+
+    def respond(self, responder: Responder, batch: Batch, done: Done) -> None:
+        """`responder.respond(batch, done)`, counted."""
+        self._receive(batch)
+        if not responder.immediate:
+            responder.respond(batch, partial(self._later, done))
+            return
+        start = perf_counter_ns()
+        responder.respond(batch, partial(self._count, done))
+        end = perf_counter_ns()
+        self.processing += end - start
+        if self.times is not None:
+            self.times(end - batch.arrived, len(batch.requests))
+
+    def refuse(self, batch: Batch, done: Done, failure: Failure) -> None:
+        """Answer with an error in place of the responder, counted."""
+        self._receive(batch)
+        fail(batch, partial(self._count, done), failure)
+
+    def _receive(self, batch: Batch) -> None:
+        self.requests += len(batch.requests)
+        if self.times is not None:
+            self.bytes_in += sum(map(len, map(_payload, batch.requests)))
+
+    def _later(self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
+        elapsed, count = perf_counter_ns() - batch.arrived, len(batch.requests)
+        self.processing += elapsed * count
+        if self.times is not None:
+            self.times(elapsed, count)
+        self._count(done, batch, replies, failure)
+
+    def _count(self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
+        self.finished += len(batch.requests)
+        self.answered += len(replies)
+        if self.times is not None:
+            self.bytes_out += sum(map(len, map(_payload, replies)))
+        if failure is not None:
+            self.errors += len(batch.requests)
+            self.last_error = f"{failure.code}:{failure.text}"
+        done(batch, replies, failure)
