@@ -9,21 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from natscli.api import connect, load_context
+    from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "connect", "load_context"]
+__all__ = [
+    "ConnectionFailedError",
+    "InputError",
+    "PynatsError",
+    "RefusedError",
+    "__version__",
+    "connect",
+    "load_context",
+]
 
-#: Where the public names are.
-_HOMES = {"connect": "natscli.api", "load_context": "natscli.api"}
+#: The modules of the public names that are imported when first used.
+_MODULES = {
+    "connect": "natscli.api",
+    "load_context": "natscli.api",
+    **dict.fromkeys(("ConnectionFailedError", "InputError", "PynatsError", "RefusedError"), "natscli.errors"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return __all__

@@ -51,6 +51,9 @@ class PynatsError(Exception):
         self.where = where
         self.hint = hint
 
+    def __str__(self) -> str:
+        return f"{self.what} ({self.where})" if self.where else self.what
+
 
 class InputError(PynatsError):
     """Bad usage or bad input, found before connecting."""
@@ -110,8 +113,7 @@ class Report:
 def explain(error: BaseException) -> Report:
     """Turn any exception into what is shown and the status to exit with. Never raises."""
     if isinstance(error, PynatsError):
-        where = f" ({error.where})" if error.where else ""
-        return Report(f"{error.what}{where}", error.status, error.hint)
+        return Report(str(error), error.status, error.hint)
     if isinstance(error, KeyboardInterrupt):
         return Report("interrupted", ExitStatus.INTERRUPTED)
     click_errors = sys.modules.get("click.exceptions")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from natscli.contexts.format import DEFAULT_URL, split_urls, url_secrets
+from natscli.contexts.format import DEFAULT_URL, redacted_value, split_urls, url_secrets
 from natscli.contexts.kinds import KINDS, PARTS, Holds, Kind, deciding, used
 from natscli.duration import parse_duration
 from natscli.errors import InputError
@@ -39,7 +39,7 @@ def _nothing() -> Value[str]:
 class Settings:
     """Everything that is needed to connect. Credentials may still be references, see contexts/credentials.
 
-    It has no repr, so that no secret ends up in a log by accident.
+    Its repr shows what is set and where it is from, but no secret.
     """
 
     server: Value[str] = field(default_factory=lambda: Value(DEFAULT_URL))
@@ -60,6 +60,15 @@ class Settings:
     connection_name: Value[str] = field(default_factory=_nothing)
     timeout: Value[float] = field(default_factory=lambda: Value(DEFAULT_TIMEOUT))
     context: Value[str] = field(default_factory=_nothing)
+
+    def __repr__(self) -> str:
+        given = ((f.name, getattr(self, f.name)) for f in fields(self))
+        shown = [
+            f"{name}={redacted_value(CONTEXT_KEYS.get(name, name), setting.value)!r} ({setting.source})"
+            for name, setting in given
+            if setting
+        ]
+        return f"<Settings {', '.join(shown)}>"
 
     @property
     def secrets(self) -> list[str]:

@@ -45,6 +45,76 @@ def test_connect_gives_a_connected_client_for_a_context(store: ContextStore, nat
     assert asyncio.run(go(None)) == b"OK"
 
 
+def test_connecting_needs_no_await_to_be_entered(store: ContextStore, nats_server: Server) -> None:
+    async def go() -> tuple[bool, bool]:
+        async with natscli.connect(server=nats_server.url) as nc:
+            connected = nc.is_connected
+        return connected, nc.is_closed
+
+    assert asyncio.run(go()) == (True, True)
+
+
+def test_connecting_can_be_run_by_itself_as_a_task_or_within_a_timeout(
+    store: ContextStore, nats_server: Server
+) -> None:
+    async def go() -> list[bool]:
+        clients = [
+            await natscli.connect(server=nats_server.url),
+            await asyncio.create_task(natscli.connect(server=nats_server.url)),
+            await asyncio.wait_for(natscli.connect(server=nats_server.url), 10),
+        ]
+        connected = [client.is_connected for client in clients]
+        for client in clients:
+            await client.close()
+        return connected
+
+    assert asyncio.run(go()) == [True, True, True]
+
+
+def test_an_error_is_raised_out_of_the_block_that_is_closed(store: ContextStore, nats_server: Server) -> None:
+    async def go() -> None:
+        async with natscli.connect(server=nats_server.url) as nc:
+            clients.append(nc)
+            raise KeyError("mine")
+
+    clients: list[Any] = []
+    with pytest.raises(KeyError, match="mine"):
+        asyncio.run(go())
+    assert clients[0].is_closed
+
+
+def test_the_public_names_are_listed_and_importable() -> None:
+    assert {"connect", "load_context", "PynatsError", "InputError", "__version__"} <= set(dir(natscli))
+    assert set(dir(natscli)) == set(natscli.__all__)
+    for name in natscli.__all__:
+        assert getattr(natscli, name)
+    assert natscli.ConnectionFailedError is ConnectionFailedError
+    with pytest.raises(AttributeError, match="nope"):
+        _ = natscli.nope
+
+
+def test_an_error_names_the_server(store: ContextStore) -> None:
+    url = f"nats://127.0.0.1:{free_port()}"
+    with pytest.raises(natscli.ConnectionFailedError) as caught:
+        asyncio.run(natscli.connect(server=url.replace("//", "//u:s3cr3t@")))
+    assert url in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_settings_show_what_is_set_and_no_secret(store: ContextStore) -> None:
+    store.save(
+        "ngs", Context(url="nats://u:s3cr3t@h", user="joe", password="s3cr3t", creds="", inbox_prefix="_I")
+    )
+    shown = repr(natscli.load_context("ngs", timeout=2))
+    assert "s3cr3t" not in shown
+    assert "user='joe' (context 'ngs')" in shown
+    assert "password='********' (context 'ngs')" in shown
+    assert "server='nats://********@h' (context 'ngs')" in shown
+    assert "timeout=2 (--timeout)" in shown
+    assert "creds" not in shown
+    assert repr(natscli.load_context("ngs", seed="env://SEED", jwt="x.y", no_context=True)).count("x.y") == 0
+
+
 def test_load_context_gives_settings_with_their_sources(store: ContextStore) -> None:
     store.save("ngs", Context(url="tls://ngs.example", creds="~/ngs.creds"))
     settings = natscli.load_context("ngs", timeout=2.0)

@@ -144,7 +144,7 @@ def credential_kinds(context: Context) -> tuple[str, ...]:
 
 def redacted(context: Context) -> Context:
     """`context` with every secret masked; references such as `env://NAME` and paths stay."""
-    shown = {key: _redacted_value(key, getattr(context, key)) for key in KEYS}
+    shown = {key: redacted_value(key, getattr(context, key)) for key in KEYS}
     return replace(context, **shown, extra={k: _redacted_extra(k, v) for k, v in context.extra.items()})
 
 
@@ -193,7 +193,8 @@ def _url_parts(url: str) -> tuple[str, str, str]:
     return scheme + separator, userinfo, rest
 
 
-def _redacted_value(key: str, value: Any) -> Any:
+def redacted_value(key: str, value: Any) -> Any:
+    """The value of a key as it may be shown: without secrets."""
     if not isinstance(value, str) or not value:
         return value
     scheme = scheme_of(value)
