@@ -33,7 +33,7 @@ check: $(READY)  ## formatting, lint, types, import rules
 bench: $(READY)  ## speed, as ratios against floors measured side by side
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-docs: $(READY)  ## write docs/commands.md anew
+docs: $(READY)  ## write docs/commands.md and the man pages
 	@$(BIN)/python -m scripts.commands_md
 
 clean:  ## remove all that make made

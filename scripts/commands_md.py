@@ -1,4 +1,4 @@
-"""Write docs/commands.md: what `--help` says, for every command, 80 columns wide."""
+"""Write docs/commands.md: what `--help` says, for every command, 80 columns wide; and the man pages."""
 
 from __future__ import annotations
 
@@ -62,12 +62,15 @@ def _exit_statuses() -> str:
 
 
 def main() -> None:
-    """Write the file, or with `-` show it."""
+    """Write the file and the man pages, or with `-` show the file."""
+    from scripts import man_pages
+
     if sys.argv[1:] == ["-"]:
         sys.stdout.write(render())
         return
     PATH.parent.mkdir(exist_ok=True)
     PATH.write_text(render(), encoding="utf-8")
+    man_pages.write()
 
 
 if __name__ == "__main__":

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from scripts import man_pages
 from scripts.commands_md import PATH, WIDTH, render
 
 
 def test_docs_commands_md_is_what_make_docs_writes() -> None:
     assert PATH.exists(), "run: make docs"
     assert PATH.read_text(encoding="utf-8") == render(), "docs/commands.md is out of date; run: make docs"
+
+
+def test_the_man_pages_are_what_make_docs_writes() -> None:
+    written = {path.name: path.read_text(encoding="utf-8") for path in man_pages.FOLDER.glob("*")}
+    assert written == man_pages.render(), "docs/man is out of date; run: make docs"
 
 
 def test_the_written_options_fit_the_width() -> None:

@@ -58,24 +58,6 @@ def on_a_terminal(pynats: Runner, *arguments: str, columns: int, **environ: str)
 
 
 @pytest.mark.parametrize("path", EVERY, ids=" ".join)
-def test_the_short_help_is_one_screen_of_24_lines_and_80_columns(path: list[str]) -> None:
-    lines = in_process(*path, "-h")[1].splitlines()
-    assert len(lines) <= 24, "\n".join(lines)
-    assert max(map(len, lines)) <= 80
-    assert lines[0].startswith("Usage: ")
-    assert lines[-1].endswith("--help")
-
-
-@pytest.mark.parametrize("path", EVERY, ids=" ".join)
-def test_the_short_help_has_two_examples_that_say_what_they_do(path: list[str]) -> None:
-    page = page_of(context_of(path))
-    assert len(page.examples) >= 2
-    assert all(command and what for command, what in page.examples)
-    shown = plain(short(page))
-    assert all(command in shown and what in shown for command, what in page.examples[:2])
-
-
-@pytest.mark.parametrize("path", EVERY, ids=" ".join)
 def test_the_short_help_has_the_common_options_and_how_to_see_the_rest(path: list[str]) -> None:
     command = context_of(path).command
     text = in_process(*path, "-h")[1]

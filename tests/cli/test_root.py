@@ -13,7 +13,9 @@ import click
 import pytest
 
 from natscli.cli.groups import Command, Group
+from natscli.cli.help import plain, short
 from natscli.cli.options import App, connection_options
+from natscli.cli.pages import page_of
 from natscli.cli.root import ALIASES, COMMANDS, cli, run
 from natscli.environment import Environment
 from natscli.errors import EXIT_STATUS_HELP
@@ -62,6 +64,24 @@ def test_every_help_works_and_fits_100_columns(path: list[str]) -> None:
         assert (status, errors) == (0, "")
         assert text.startswith(f"Usage: {' '.join(['pynats', *path])}")
         assert [line for line in text.splitlines() if len(line) > 100] == []
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_the_short_help_is_one_screen_of_24_lines_and_80_columns(path: list[str]) -> None:
+    lines = in_process(*path, "-h")[1].splitlines()
+    assert len(lines) <= 24, "\n".join(lines)
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("Usage: ")
+    assert lines[-1].endswith("--help")
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_the_short_help_has_two_examples_that_say_what_they_do(path: list[str]) -> None:
+    page = page_of(next(c for c in all_commands() if c.command_path.split()[1:] == path))
+    assert len(page.examples) >= 2
+    assert all(command and what for command, what in page.examples)
+    shown = plain(short(page))
+    assert all(command in shown and what in shown for command, what in page.examples[:2])
 
 
 @pytest.mark.parametrize("path", EVERY, ids=" ".join)
