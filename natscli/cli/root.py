@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "reply": ("reply", "Answer requests with a body, an echo, or a command."),
     "request": ("request", "Send a request and show the replies."),
+    "service": ("service", "Find services, and show what they are and how they do."),
     "context": ("context", "Manage contexts: named connection settings."),
     "server": ("server", "Run a local nats-server for development."),
     "completion": ("completion", "Print or install shell completion."),
 }
-ALIASES: dict[str, str] = {"req": "request", "ctx": "context"}
+ALIASES: dict[str, str] = {"req": "request", "ctx": "context", "svc": "service"}
 
 
 class RootGroup(Group):

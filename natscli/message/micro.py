@@ -1,9 +1,12 @@
-"""The vocabulary of NATS services (ADR-32): control subjects, types of responses, what names and versions may be."""
+"""The vocabulary of NATS services (ADR-32): control subjects, what they answer, what names and versions may be."""
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from natscli.errors import InputError
 
@@ -12,6 +15,7 @@ PREFIX = "$SRV"
 DEFAULT_QUEUE = "q"
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
+_ID = re.compile("[^\\s.*>\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 #: As on semver.org, where ADR-32 takes it from.
 _VERSION = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
@@ -34,6 +38,82 @@ class Verb(str, Enum):
         return f"io.nats.micro.v1.{self.value.lower()}_response"
 
 
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint as an instance describes it; the numbers are of STATS only, times in nanoseconds."""
+
+    name: str
+    subject: str = ""
+    queue_group: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    num_requests: int = 0
+    num_errors: int = 0
+    last_error: str = ""
+    processing_time: int = 0
+    average_processing_time: int = 0
+    data: Any = None
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An instance of a service: what all three verbs answer, then what INFO and STATS add."""
+
+    name: str
+    id: str
+    version: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+    started: str = ""
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+def read_response(verb: Verb, payload: bytes) -> Instance | None:
+    """What an instance answered to `verb`; None if that is no such response. Odd parts of one are left out."""
+    try:
+        data = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict) or data.get("type") != verb.response_type:
+        return None
+    instance = Instance(
+        name=_text(data, "name"), id=_text(data, "id"), version=_text(data, "version"), metadata=_pairs(data),
+        description=_text(data, "description"), started=_text(data, "started"),
+        endpoints=tuple(_endpoint(e) for e in _list(data, "endpoints") if isinstance(e, dict)),
+    )  # fmt: skip
+    return instance if instance.name and instance.id else None
+
+
+def _endpoint(data: dict[str, Any]) -> Endpoint:
+    return Endpoint(
+        name=_text(data, "name"), subject=_text(data, "subject"), queue_group=_text(data, "queue_group"),
+        metadata=_pairs(data), num_requests=_number(data, "num_requests"), num_errors=_number(data, "num_errors"),
+        last_error=_text(data, "last_error"), processing_time=_number(data, "processing_time"),
+        average_processing_time=_number(data, "average_processing_time"), data=data.get("data"),
+    )  # fmt: skip
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(data: dict[str, Any], name: str) -> int:
+    value = data.get(name)
+    sound = isinstance(value, (int, float)) and 0 <= value < 1 << 63  # NaN and infinity are not
+    return int(value) if sound and value is not None else 0
+
+
+def _list(data: dict[str, Any], name: str) -> list[Any]:
+    value = data.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _pairs(data: dict[str, Any]) -> dict[str, str]:
+    value = data.get("metadata")
+    pairs = value.items() if isinstance(value, dict) else ()
+    return {name: text for name, text in pairs if isinstance(text, str)}
+
+
 def control_subject(verb: Verb, name: str = "", instance: str = "") -> str:
     """Where to ask all services, all instances of the service `name`, or one instance by its id."""
     return ".".join(filter(None, (PREFIX, verb.value, name, instance)))
@@ -53,6 +133,16 @@ def check_name(name: str, where: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise InputError(f"a service name has letters, digits, '-' and '_' only: {name!r}", where=where)
+
+
+def check_id(instance: str, where: str) -> None:
+    """Refuse what is no token of a subject, and so no id of an instance; `where` it was given goes into the error.
+
+    Raises:
+        InputError: empty, or with spaces, control characters, dots or wildcards.
+    """
+    if not _ID.fullmatch(instance):
+        raise InputError(f"an id has no spaces, dots and wildcards: {instance!r}", where=where)
 
 
 def check_version(version: str, where: str) -> None:

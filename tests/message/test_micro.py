@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timezone
+
 import pytest
 from nats.micro import service as nats_micro
 
@@ -54,3 +57,52 @@ def test_semantic_versions_pass(version: str) -> None:
 def test_other_versions_are_refused(version: str) -> None:
     with pytest.raises(InputError):
         micro.check_version(version, "--service-version")
+
+
+def test_a_response_of_a_nats_py_service_is_read() -> None:
+    endpoint = nats_micro.EndpointStats(
+        name="add", subject="calc.add", queue_group="q", num_requests=3, num_errors=1, last_error="bad",
+        processing_time=3000, average_processing_time=1000, data={"any": [1]},
+    )  # fmt: skip
+    stats = nats_micro.ServiceStats(
+        "Ab1", "calc", "1.0.0", datetime(2026, 11, 25, tzinfo=timezone.utc), [endpoint], {"region": "eu"}
+    )
+    instance = micro.read_response(Verb.STATS, json.dumps(stats.to_dict()).encode())
+    assert instance is not None
+    assert (instance.name, instance.id, instance.version) == ("calc", "Ab1", "1.0.0")
+    assert instance.metadata == {"region": "eu"}
+    assert instance.started.startswith("2026-11-25T00:00:00")
+    [read] = instance.endpoints
+    assert (read.num_requests, read.num_errors, read.last_error) == (3, 1, "bad")
+    assert (read.processing_time, read.average_processing_time, read.data) == (3000, 1000, {"any": [1]})
+    assert micro.read_response(Verb.PING, json.dumps(stats.to_dict()).encode()) is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b"[" * 5000,
+        b'{"type": "io.nats.micro.v1.ping_response", "name": 1, "id": "x"}',
+    ],
+)
+def test_what_is_no_response_is_none(payload: bytes) -> None:
+    assert micro.read_response(Verb.PING, payload) is None
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1", '"7"', "true", "NaN", "[1]", "null"])
+def test_a_number_that_is_none_is_read_as_zero_or_one(number: str) -> None:
+    payload = '{"type": "io.nats.micro.v1.stats_response", "name": "a", "id": "b", "endpoints": [{"num_requests": %s}]}'
+    instance = micro.read_response(Verb.STATS, (payload % number).encode())
+    assert instance is not None
+    assert instance.endpoints[0].num_requests in (0, 1)
+
+
+@pytest.mark.parametrize("instance", ["", "a.b", "a b", "*", ">", "a\n", "\x1b"])
+def test_an_id_is_one_token_of_a_subject(instance: str) -> None:
+    micro.check_id("K6v1Sbhyf0uD7pVqk1RTSP", "ID")
+    with pytest.raises(InputError):
+        micro.check_id(instance, "ID")

@@ -1,0 +1,134 @@
+"""How services are shown: tables, and JSON with the names that ADR-32 has for things."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from natscli.duration import format_duration
+from natscli.message.micro import Endpoint, Instance, Verb
+from natscli.output.tables import Cell, Screen, show_table
+
+
+class Found(NamedTuple):
+    """An instance of a service, and nanoseconds to its answer."""
+
+    instance: Instance
+    rtt_ns: int
+
+
+#: What the answers to a verb have besides name, id, version and metadata; the same for their endpoints.
+_MEMBERS = {Verb.PING: (), Verb.INFO: ("description", "endpoints"), Verb.STATS: ("started", "endpoints")}
+_ENDPOINT_MEMBERS = {
+    Verb.INFO: ("name", "subject", "queue_group", "metadata"),
+    Verb.STATS: ("name", "subject", "queue_group", "num_requests", "num_errors", "last_error",
+                 "processing_time", "average_processing_time", "data"),
+}  # fmt: skip
+
+
+def to_json(found: Sequence[Found], verb: Verb, *, ascii_only: bool, indent: int | None = 2) -> str:
+    """An array of what the instances answered, each with its `rtt_ns`. Times are in nanoseconds."""
+    records = [_record(instance, rtt_ns, verb) for instance, rtt_ns in found]
+    text = json.dumps(records, indent=indent, ensure_ascii=ascii_only)
+    return text.encode("utf-8", "backslashreplace").decode() + "\n"  # half a surrogate pair stays an escape
+
+
+def _record(instance: Instance, rtt_ns: int, verb: Verb) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "name": instance.name,
+        "id": instance.id,
+        "version": instance.version,
+        "metadata": instance.metadata,
+        "rtt_ns": rtt_ns,
+    }
+    for member in _MEMBERS[verb]:
+        record[member] = getattr(instance, member)
+    if "endpoints" in record:
+        endpoints = [asdict(endpoint) for endpoint in instance.endpoints]
+        record["endpoints"] = [{name: e[name] for name in _ENDPOINT_MEMBERS[verb]} for e in endpoints]
+    return record
+
+
+def list_table(found: Sequence[Found], screen: Screen) -> str:
+    """A line an instance: what it is, and how many endpoints it has."""
+    rows = [(i.name, i.version, i.id, str(len(i.endpoints)), i.description) for i, _ in found]
+    return _table("Services", ("Name", "Version", "ID", "Endpoints", "Description"), rows, screen)
+
+
+def ping_table(found: Sequence[Found], screen: Screen) -> str:
+    """A line an instance: how long its answer took."""
+    rows = [(i.name, i.version, i.id, format_duration(rtt_ns / 1e9)) for i, rtt_ns in found]
+    return _table("Services", ("Name", "Version", "ID", "RTT"), rows, screen)
+
+
+def stats_table(found: Sequence[Found], screen: Screen) -> str:
+    """A line an endpoint of each instance: requests, errors and times."""
+    headers = ("Name", "ID", "Endpoint", "Requests", "Errors", "Average time", "Total time", "Last error")
+    rows = [_stats_row(i, endpoint) for i, _ in found for endpoint in i.endpoints]
+    rows += [(i.name, i.id, *[""] * (len(headers) - 2)) for i, _ in found if not i.endpoints]
+    return _table("Statistics", headers, rows, screen)
+
+
+def info_blocks(found: Sequence[Found], screen: Screen) -> str:
+    """All that is known of each instance, then a table of its endpoints."""
+    return "\n".join(_info(instance, screen) for instance, _ in found)
+
+
+def _info(instance: Instance, screen: Screen) -> str:
+    properties = {
+        "Name": instance.name,
+        "ID": instance.id,
+        "Version": instance.version,
+        "Description": instance.description,
+        "Metadata": _metadata(instance.metadata),
+    }
+    rows = [(label, value) for label, value in properties.items() if value]
+    text = _table(f"Service {instance.name}", (), rows, screen)
+    if not instance.endpoints:
+        return text
+    headers = ("Endpoint", "Subject", "Queue group", "Metadata")
+    endpoints = [(e.name, e.subject, e.queue_group, _metadata(e.metadata)) for e in instance.endpoints]
+    return f"{text}\n{_table('Endpoints', headers, endpoints, screen)}"
+
+
+def _stats_row(instance: Instance, endpoint: Endpoint) -> Sequence[Cell | str]:
+    errors = Cell(str(endpoint.num_errors), good=False if endpoint.num_errors else None)
+    times = (endpoint.average_processing_time, endpoint.processing_time)
+    return (
+        instance.name, instance.id, endpoint.name, str(endpoint.num_requests), errors,
+        *(format_duration(ns / 1e9) for ns in times), endpoint.last_error,
+    )  # fmt: skip
+
+
+def _metadata(pairs: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(pairs.items()))
+
+
+def _table(title: str, headers: Sequence[str], rows: Sequence[Sequence[Cell | str]], screen: Screen) -> str:
+    """A table without the columns that are empty in all rows."""
+    kept = [n for n in range(len(headers)) if any(_text(row[n]) for row in rows)]
+    if headers:
+        headers, rows = [headers[n] for n in kept], [[row[n] for n in kept] for row in rows]
+    return show_table(title, headers, rows, screen)
+
+
+def _text(cell: Cell | str) -> str:
+    return cell.text if isinstance(cell, Cell) else cell
+
+
+class Layout(NamedTuple):
+    """What is asked for, and how the answers are shown for people."""
+
+    verb: Verb
+    table: Callable[[Sequence[Found], Screen], str]
+
+
+#: By the name of the command.
+LAYOUTS = {
+    "ls": Layout(Verb.INFO, list_table),
+    "info": Layout(Verb.INFO, info_blocks),
+    "stats": Layout(Verb.STATS, stats_table),
+    "ping": Layout(Verb.PING, ping_table),
+}

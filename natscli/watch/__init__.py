@@ -1,0 +1,1 @@
+"""Exchanges of others and services: what is seen without taking part."""

@@ -1,0 +1,123 @@
+"""Finds services (ADR-32): asks all, those of a name or one instance, and gathers what they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from natscli.connection.connect import Connection
+from natscli.duration import format_duration
+from natscli.errors import NoReplyError, NoRespondersError, PynatsError
+from natscli.message.micro import Verb, control_subject, read_response
+from natscli.output.replies import Reply
+from natscli.output.services import Found
+from natscli.request.options import Expectation
+from natscli.request.recipe import Question
+from natscli.request.requester import Requester
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """Whom to ask for what: all services, those called `name`, or the one instance with `id`. `wait` in seconds."""
+
+    verb: Verb
+    name: str = ""
+    id: str = ""
+    wait: float = 2.0
+
+    @property
+    def subject(self) -> str:
+        """Where to ask."""
+        return control_subject(self.verb, self.name, self.id)
+
+    @property
+    def expectation(self) -> Expectation:
+        """All that answer in time; one instance answers once."""
+        return Expectation(replies=1 if self.id else 0, first=self.wait, gap=self.wait)
+
+
+class Rounds:
+    """Asks the same every `pause` seconds, or once; a `request.source.Source`. `asked` is how often it did."""
+
+    def __init__(self, subject: str, pause: float | None = None) -> None:
+        self._subject = subject
+        self._pause = pause
+        self.asked = 0
+        self._next = 0.0
+        self._wake: Callable[[], None] = lambda: None
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """See `Source`."""
+        self._wake = wake
+
+    def take(self) -> Question | None:
+        """See `Source`."""
+        now = time.monotonic()
+        if self.exhausted or now < self._next:
+            return None
+        self.asked += 1
+        if self._pause is not None:
+            self._next = now + self._pause
+            asyncio.get_running_loop().call_later(self._pause, self._wake)
+        return Question(self.asked, self._subject, None, b"")
+
+    @property
+    def exhausted(self) -> bool:
+        """See `Source`."""
+        return self._pause is None and self.asked > 0
+
+
+class Gathering:
+    """Keeps the last answer of each instance, by its id; a `request.requester.Display`."""
+
+    behind = False
+
+    def __init__(self, verb: Verb) -> None:
+        self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
+        self.strange = 0
+        self.failure: PynatsError | None = None
+        self._verb = verb
+        self._found: dict[tuple[str, str], tuple[Found, int]] = {}
+
+    def sending(self, question: Question) -> None:
+        """See `Display`."""
+
+    def reply(self, reply: Reply) -> None:
+        """See `Display`."""
+        instance = read_response(self._verb, reply.payload)
+        if instance is None:
+            self.strange += 1
+            return
+        key = instance.name, instance.id
+        if key not in self._found or self._found[key][1] != reply.request:  # the first of several counts
+            self._found[key] = Found(instance, reply.rtt_ns), reply.request
+
+    def failed(self, questions: Sequence[Question], error: PynatsError) -> None:  # noqa: ARG002
+        """See `Display`."""
+        self.failure = error
+
+    def found(self, since: int = 1) -> list[Found]:
+        """The instances that answered round `since` or a later one, sorted by name and id."""
+        return [found for _, (found, number) in sorted(self._found.items()) if number >= since]
+
+
+async def gather(connection: Connection, inquiry: Inquiry) -> Gathering:
+    """Ask once, and wait for the answers.
+
+    Raises:
+        PynatsError: NoRespondersError if there is no such service, NoReplyError if none answered in time, or what else
+            went wrong.
+    """
+    gathering = Gathering(inquiry.verb)
+    await Requester(connection, Rounds(inquiry.subject), inquiry.expectation, gathering, concurrency=1).run()
+    if gathering.found():
+        return gathering
+    what = f"no service {inquiry.name!r}" if inquiry.name else "no service"
+    what += f" with the id {inquiry.id!r}" if inquiry.id else ""
+    if isinstance(gathering.failure, NoRespondersError):
+        raise NoRespondersError(f"{what} found", where=inquiry.subject)
+    if gathering.failure is None or isinstance(gathering.failure, NoReplyError):
+        raise NoReplyError(f"{what} answered within {format_duration(inquiry.wait)}", where=inquiry.subject)
+    raise gathering.failure

@@ -1,0 +1,247 @@
+"""`pynats service`: every instance of every service is found, whatever some of them do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from nats.aio.msg import Msg
+from nats.micro.request import Request, ServiceError
+
+from natscli.message.micro import Verb
+from tests.programs import Program, Runner
+from tests.servers import Server, start_server
+from tests.watch.peers import Peers, never
+
+
+async def add(request: Request) -> None:
+    await request.respond(b"42")
+
+
+async def fail(request: Request) -> None:
+    raise ServiceError("400", "not a number")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server with two services of two instances each."""
+    with start_server() as server:
+        peers = Peers()
+        for number in (1, 2):
+            calculator = {"add": add, "divide": fail}
+            meta = {"region": f"eu-{number}"}
+            peers.service(
+                peers.connect(server.url), "calculator", calculator, description="Adds", metadata=meta
+            )
+            peers.service(peers.connect(server.url), "weather", {"today": add}, version="2.1.0")
+        client = peers.connect(server.url)
+        for _ in range(6):
+            peers.request(client, "calculator.add", b"1")
+        peers.request(client, "calculator.divide", b"x")
+        yield server
+        peers.close()
+
+
+def objects(pynats: Runner, server: Server, *arguments: str) -> list[dict[str, object]]:
+    run = pynats("service", *arguments, "--json", server=server)
+    assert run.status == 0, run.stderr
+    found = json.loads(run.text)
+    assert isinstance(found, list)
+    return found
+
+
+def test_ls_shows_every_instance_sorted(pynats: Runner, server: Server) -> None:
+    found = objects(pynats, server, "ls", "--timeout", "1s")
+    assert [(f["name"], f["version"]) for f in found] == [("calculator", "1.0.0")] * 2 + [
+        ("weather", "2.1.0")
+    ] * 2
+    keys = [(f["name"], f["id"]) for f in found]
+    assert keys == sorted(keys)
+    assert len(set(keys)) == 4
+    run = pynats("service", "list", "--timeout", "1s", server=server)
+    header, *rows = run.lines
+    assert header.split() == ["NAME", "VERSION", "ID", "ENDPOINTS", "DESCRIPTION"]
+    assert [row.split()[:4] for row in rows] == [
+        [f["name"], f["version"], f["id"], "2" if f["name"] == "calculator" else "1"] for f in found
+    ]
+
+
+def test_info_shows_endpoints_queue_groups_and_metadata(pynats: Runner, server: Server) -> None:
+    found = objects(pynats, server, "info", "calculator", "--timeout", "1s")
+    assert {f["metadata"]["region"] for f in found} == {"eu-1", "eu-2"}  # type: ignore[index]
+    endpoints = found[0]["endpoints"]
+    assert endpoints == [
+        {"name": "add", "subject": "calculator.add", "queue_group": "q", "metadata": {}},
+        {"name": "divide", "subject": "calculator.divide", "queue_group": "q", "metadata": {}},
+    ]
+    run = pynats("svc", "info", "calculator", "--timeout", "1s", server=server)
+    assert run.text.count("calculator.divide") == 2
+    for shown in ("Description  Adds", "region=eu-1", "region=eu-2", "Service calculator"):
+        assert shown in run.text
+
+
+def test_info_of_one_instance_does_not_wait_for_others(pynats: Runner, server: Server) -> None:
+    one = str(objects(pynats, server, "ping", "calculator", "--timeout", "1s")[1]["id"])
+    found = json.loads(
+        pynats("svc", "info", "calculator", one, "--json", "--timeout", "20s", server=server, within=10).text
+    )
+    assert [f["id"] for f in found] == [one]
+
+
+def test_stats_count_requests_errors_and_times(pynats: Runner, server: Server) -> None:
+    found = objects(pynats, server, "stats", "--timeout", "1s")
+    assert len(found) == 4
+    endpoints = [e for f in found for e in f["endpoints"]]  # type: ignore[attr-defined]
+    by_name = {name: [e for e in endpoints if e["name"] == name] for name in ("add", "divide", "today")}
+    assert sum(e["num_requests"] for e in by_name["add"]) == 6
+    assert sum(e["num_errors"] for e in by_name["divide"]) == 1
+    assert sum(e["processing_time"] for e in by_name["add"]) > 0
+    assert any("not a number" in e["last_error"] for e in by_name["divide"])
+    run = pynats("service", "stats", "calculator", "--timeout", "1s", server=server)
+    header, *rows = run.lines
+    assert header.split()[:5] == ["NAME", "ID", "ENDPOINT", "REQUESTS", "ERRORS"]
+    assert len(rows) == 4
+    assert any(re.search(r"\d(ns|µs|ms) ", row) for row in rows)
+
+
+def test_ping_shows_how_long_each_instance_took(pynats: Runner, server: Server) -> None:
+    found = objects(pynats, server, "ping", "--timeout", "1s")
+    assert len(found) == 4
+    assert all(0 < f["rtt_ns"] < 30e9 for f in found)  # type: ignore[operator]
+    assert pynats("service", "ping", "--timeout", "1s", server=server).lines[0].split() == [
+        "NAME",
+        "VERSION",
+        "ID",
+        "RTT",
+    ]
+
+
+def test_no_service_exits_3(pynats: Runner, server: Server, nats_server: Server) -> None:
+    run = pynats("service", "info", "nobody", server=server)
+    assert run.status == 3
+    assert run.errors == ["pynats: error: no service 'nobody' found ($SRV.INFO.nobody)"]
+    assert run.stdout == b""
+
+
+def test_a_service_that_does_not_answer_exits_4(
+    pynats: Runner, server_factory: Callable[..., Server], peers: Peers
+) -> None:
+    server = server_factory()
+    peers.respond(peers.connect(server.url), "$SRV.PING.hung", never)
+    run = pynats("service", "ping", "hung", "--timeout", "300ms", server=server)
+    assert run.status == 4
+    assert "answered within 300ms" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("info", "a.b"), ("info", "a b"), ("ping", ""), ("info", "calc", "x.y"), ("stats", ">")]
+)
+def test_what_cannot_be_a_name_or_an_id_exits_2_before_connecting(
+    pynats: Runner, arguments: tuple[str, ...]
+) -> None:
+    run = pynats("service", *arguments, server="nats://127.0.0.1:1")
+    assert run.status == 2
+    assert len(run.errors) == 1
+
+
+def test_a_late_instance_is_waited_for_and_a_hung_one_is_not(
+    pynats: Runner, server_factory: Callable[..., Server], peers: Peers
+) -> None:
+    server = server_factory()
+    peers.service(peers.connect(server.url), "calculator", {"add": add})
+    late = json.dumps(
+        {"type": Verb.PING.response_type, "name": "calculator", "id": "late", "version": "1.0.0"}
+    )
+
+    async def answer_late(message: Msg) -> None:
+        await asyncio.sleep(0.7)
+        await message.respond(late.encode())
+
+    client = peers.connect(server.url)
+    peers.respond(client, "$SRV.PING", answer_late)
+    peers.respond(client, "$SRV.PING", never)
+    run = pynats("service", "ping", "--json", "--timeout", "1500ms", server=server, within=8)
+    found = json.loads(run.text)
+    assert [f["name"] for f in found] == ["calculator", "calculator"]
+    assert "late" in [f["id"] for f in found]
+    assert run.seconds > 1.4
+
+
+def test_duplicates_are_merged_and_strange_answers_counted(
+    pynats: Runner, server_factory: Callable[..., Server], peers: Peers
+) -> None:
+    server = server_factory()
+    endpoint = {
+        "name": "e\x07",
+        "num_requests": "many",
+        "processing_time": float("nan"),
+        "last_error": "\u202e",
+    }
+    one = {"type": Verb.STATS.response_type, "name": "x\x1b[2J", "id": "1\n2", "version": 7, "metadata": [],
+           "endpoints": [endpoint, 5]}  # fmt: skip
+    strange = (b"{", b"[]", json.dumps({**one, "type": "other"}).encode(), b"\xff")
+
+    async def answer(message: Msg) -> None:
+        for payload in (json.dumps(one).encode(), json.dumps(one).encode(), *strange):
+            await message.respond(payload)
+
+    peers.respond(peers.connect(server.url), "$SRV.STATS", answer)
+    run = pynats("service", "stats", "--timeout", "500ms", server=server)
+    assert run.status == 0
+    assert len(run.lines) == 2
+    assert r"x\x1b[2J" in run.text
+    assert not set(run.text) & {"\x1b", "\x07", "\u202e"}
+    assert "not those of a NATS service: 4" in run.stderr
+    [found] = objects(pynats, server, "stats", "--timeout", "500ms")
+    assert found["name"] == "x\x1b[2J"
+    assert found["endpoints"][0]["num_requests"] == 0  # type: ignore[index]
+
+
+def test_a_table_on_a_terminal_is_drawn(pynats: Runner, server: Server) -> None:
+    reader, writer = pty.openpty()
+    command = [sys.executable, "-m", "natscli", "service", "ls", "--timeout", "1s", "-s", server.url]
+    with subprocess.Popen(command, stdin=writer, stdout=writer, stderr=writer, env=pynats.environ) as run:
+        os.close(writer)
+        shown = b""
+        while b"\xe2\x95\xaf" not in shown:  # the last corner
+            shown += os.read(reader, 65536)
+    os.close(reader)
+    assert run.returncode == 0
+    assert shown.decode().count("calculator") == 2
+
+
+def test_watch_shows_instances_that_come_and_go_until_ctrl_c(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], peers: Peers
+) -> None:
+    server = server_factory()
+    program = spawn("service", "stats", "--watch", "--json", "--timeout", "500ms", server=server, ready="[]")
+    service = peers.service(peers.connect(server.url), "calculator", {"add": add})
+
+    def last() -> str:
+        return program.stdout_bytes().decode().splitlines()[-1]
+
+    program.wait_until(lambda: '"calculator"' in last(), "the new instance")
+    peers.run(service.stop())
+    program.wait_until(lambda: last() == "[]", "no instance")
+    assert program.stop(2) == 0
+
+
+def test_services_on_the_nodes_of_a_cluster_are_all_found(
+    pynats: Runner, peers: Peers, cluster: list[Server]
+) -> None:
+    for node in cluster:
+        peers.service(peers.connect(node.url, allow_reconnect=False), "calculator", {"add": add})
+    deadline = time.monotonic() + 20
+    while len(objects(pynats, cluster[0], "ls", "--timeout", "500ms")) < 3:
+        assert time.monotonic() < deadline
+    cluster[2].stop()
+    while len(objects(pynats, cluster[0], "ls", "--timeout", "500ms")) != 2:
+        assert time.monotonic() < deadline
