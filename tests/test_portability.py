@@ -1,7 +1,6 @@
 """What runs on every system runs without the parts of Python that only POSIX systems have.
 
-Windows itself is tested by the workflow in `.github/`; here those parts are taken away before pynats starts, and
-`make check` checks the types as Windows has them.
+Windows itself is tested by the workflow in `.github/`; here those parts are taken away before pynats starts.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.programs import Runner
-from tests.servers import Server, process_exists
+from tests.servers import Server
 
 #: Imported by Python as it starts. What Python's own modules need on this system (WNOHANG, SIGKILL) has to stay.
 TAKE_AWAY = """
@@ -98,7 +97,7 @@ def test_contexts_are_added_selected_edited_and_removed(portable: Runner, nats_s
     ):
         run = portable(*arguments)
         assert run.status == 0, run.stderr
-    assert portable("context", "edit", "local", env={"EDITOR": "true"}).status == 0
+    assert portable("context", "edit", "local", env={"EDITOR": f'"{sys.executable}" -c pass'}).status == 0
     assert portable("context", "ls", "--names").lines == ["local"]
     assert portable("request", "nobody.there", "").status == 3
 
@@ -106,11 +105,12 @@ def test_contexts_are_added_selected_edited_and_removed(portable: Runner, nats_s
 def test_server_run_starts_and_stops_a_server(portable: Runner) -> None:
     program = portable.spawn("server", "run", "--port", "-1", "--context", "dev", ready="Ready at")
     assert program.stderr_text().count("On Windows") == 1
-    pid = int(program.stderr_text().partition("[")[2].partition("]")[0])
+    program.wait_until(lambda: program.stdout_bytes().endswith(b"\n"), "the URL")
+    url = program.stdout_bytes().decode().strip()
     assert portable("request", "nobody.there", "", "--context", "dev").status == 3
     assert program.stop(signal.SIGINT) == 0
-    assert not process_exists(pid)
     assert portable("context", "ls", "--names").lines == []
+    assert portable("request", "nobody.there", "", server=url).status == 5
 
 
 def test_ctrl_c_ends_a_request_with_130(portable: Runner, nats_server: Server) -> None:

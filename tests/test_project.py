@@ -1,0 +1,44 @@
+"""What the project says about itself in several files says the same in all of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from scripts.test_all import VERSIONS
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKFLOW = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+
+
+def test_the_same_pythons_are_tested_and_declared() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    declared = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', project)
+    tested = re.search(r"^ +python: \[(.*)\]$", WORKFLOW, re.MULTILINE)
+    assert tested
+    assert declared == list(VERSIONS) == re.findall(r"[\d.]+", tested[1])
+    assert f'requires-python = ">={VERSIONS[0]}"' in project
+
+
+def test_actions_are_pinned_by_commit_and_may_only_read() -> None:
+    used = re.findall(r"uses: (.*)", WORKFLOW)
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", action)] == []
+    assert re.search(r"^permissions:\n  contents: read\n\n", WORKFLOW, re.MULTILINE)
+
+
+def test_what_the_workflow_runs_exists() -> None:
+    for path in re.findall(r"tests/[\w/]+\.py", WORKFLOW):
+        assert (ROOT / path).exists(), path
+    makefile = (ROOT / "Makefile").read_text()
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    verbs = re.findall(r"(?:run|entry): make (\w+)", WORKFLOW + hooks)
+    assert {"check", "test"} <= set(verbs)
+    for verb in verbs:
+        assert re.search(rf"^{verb}:", makefile, re.MULTILINE), verb
+
+
+def test_the_documents_link_to_what_exists() -> None:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(((?!http)[^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
