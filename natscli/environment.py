@@ -1,4 +1,4 @@
-"""The world around the program as one object: streams, their terminals, variables, colours, secrets to hide.
+"""The surroundings of a run as one object: streams, their terminals, variables, colours, secrets to hide.
 
 Made once, in `cli/root.py`; nothing else of a run touches `sys.stdout`, `sys.stderr`, `sys.stdin` or `os.environ`, so a
 test can swap the whole of it. What has no run, the Python API and shell completion, makes its own.
@@ -115,24 +115,26 @@ class Environment:
         """One line of the log on stderr, with the time, unless --quiet."""
         if not self.quiet:
             # Made of subjects and numbers, so a password that is an ordinary word is none here.
-            self._tell(f"{time.strftime('%H:%M:%S')} ", line, _DIM, redact=redact_shapes)
+            self._write_line(f"{time.strftime('%H:%M:%S')} ", line, _DIM, redact=redact_shapes)
 
     def notice(self, line: str) -> None:
         """One plain line on stderr, unless --quiet."""
         if not self.quiet:
-            self._tell("", line, "")
+            self._write_line("", line, "")
 
     def warn(self, line: str) -> None:
         """One line on stderr that --quiet does not silence."""
-        self._tell("pynats: ", line, _CYAN)
+        self._write_line("pynats: ", line, _CYAN)
 
     def error(self, report: Report) -> None:
         """`pynats: error: ...` and, where there is one, the hint."""
-        self._tell("pynats: error: ", report.message, _RED)
+        self._write_line("pynats: error: ", report.message, _RED)
         if report.hint:
-            self._tell("  hint: ", report.hint, _DIM)
+            self._write_line("  hint: ", report.hint, _DIM)
 
-    def _tell(self, label: str, line: str, style: str, redact: Callable[[str], str] | None = None) -> None:
+    def _write_line(
+        self, label: str, line: str, style: str, redact: Callable[[str], str] | None = None
+    ) -> None:
         line = clean((redact or self.redactor.redact)(line))
         if style and self.colored(self.stderr):
             label = f"{style}{label}{_RESET}"
@@ -143,4 +145,4 @@ class Environment:
             self.stderr.write(data)
             self.stderr.flush()
         except OSError:
-            pass  # nobody is left to read the log; the exit status still tells
+            pass  # stderr is closed; the exit status still shows how it ended

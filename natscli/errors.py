@@ -27,7 +27,7 @@ EXIT_STATUS_HELP: dict[ExitStatus, str] = {
     ExitStatus.OK: "done",
     ExitStatus.FAILURE: "any other failure",
     ExitStatus.USAGE: "bad usage or bad input, found before connecting",
-    ExitStatus.NO_RESPONDERS: "no responders: nobody listens on the subject",
+    ExitStatus.NO_RESPONDERS: "no responders: the subject has no subscribers",
     ExitStatus.TIMEOUT: "timeout: no reply, or fewer than --replies asked for",
     ExitStatus.CONNECTION: "cannot connect, or the connection was lost",
     ExitStatus.REFUSED: "refused: authentication, authorization, permissions",
@@ -62,7 +62,7 @@ class InputError(PynatsError):
 
 
 class NoRespondersError(PynatsError):
-    """The server said that nobody listens on the subject (status 503, NATS no_responders)."""
+    """The subject has no subscribers (status 503, NATS no_responders)."""
 
     status = ExitStatus.NO_RESPONDERS
 
@@ -103,7 +103,7 @@ class Terminated(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Report:
-    """An error as people see it: one line, perhaps a hint line, and the exit status."""
+    """An error as it is shown: one line, perhaps a hint line, and the exit status."""
 
     message: str
     status: ExitStatus
@@ -125,7 +125,7 @@ def explain(error: BaseException) -> Report:
         if isinstance(error, click_errors.ClickException):
             return Report(error.format_message(), ExitStatus.FAILURE)
     if isinstance(error, BrokenPipeError):
-        return Report("the reader of the output went away", ExitStatus.FAILURE)
+        return Report("the output was closed by its reader", ExitStatus.FAILURE)
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
         where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, (str, bytes)) else ""

@@ -121,7 +121,9 @@ def resolve(
     """
     name = Value(context, "argument") if context else _context_name(flags, environ, store)
     if name.source == "selected" and name.value not in store.names():
-        raise InputError(f"the selected context {name.value!r} is gone", hint="pynats context unselect")
+        raise InputError(
+            f"the selected context {name.value!r} does not exist", hint="pynats context unselect"
+        )
     loaded = store.load(name.value) if name else None
     return merge(flags, environ, loaded, name)
 
@@ -157,7 +159,7 @@ def merge(
     if isinstance(chosen.get("timeout", Value(0.0)).value, str):
         chosen["timeout"] = _duration(chosen["timeout"])
     if chosen.get("timeout", Value(1.0)).value == 0:
-        raise InputError("a timeout must be longer than nothing", where=chosen["timeout"].source)
+        raise InputError("a timeout must be more than 0", where=chosen["timeout"].source)
     return Settings(**chosen, context=name)
 
 

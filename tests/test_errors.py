@@ -33,7 +33,7 @@ def test_the_exit_statuses_are_the_contract() -> None:
         (KeyboardInterrupt(), 130, "interrupted"),
         (click.Abort(), 130, "interrupted"),
         (click.UsageError("Missing argument 'SUBJECT'."), 2, "missing argument 'SUBJECT'"),
-        (BrokenPipeError(32, "Broken pipe"), 1, "the reader of the output went away"),
+        (BrokenPipeError(32, "Broken pipe"), 1, "the output was closed by its reader"),
         (FileNotFoundError(2, "No such file or directory", "x.txt"), 1, "no such file or directory (x.txt)"),
         (ValueError("two\nlines"), 1, "ValueError: two lines"),
         (ZeroDivisionError(), 1, "ZeroDivisionError"),

@@ -149,7 +149,7 @@ def test_a_selected_context_that_is_gone_is_said_with_the_fix(tmp_path: Path) ->
     Path(store.path("a")).unlink()
     with pytest.raises(InputError) as caught:
         resolve({}, {}, store)
-    assert "gone" in f"{caught.value.what}"
+    assert "does not exist" in f"{caught.value.what}"
     assert "pynats context" in caught.value.hint
 
 

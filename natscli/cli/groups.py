@@ -48,8 +48,8 @@ class Helped:
         self.notes = notes
         self.params = [
             *self.params,
-            _help_option("-h", "Show help on one screen."),
-            _help_option("--help", "Show all of the help."),
+            _help_option("-h", "Show short help."),
+            _help_option("--help", "Show full help."),
         ]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -72,7 +72,7 @@ class Option(click.Option):
 
 
 class WholeNumber(click.IntRange):
-    """An integer in a range; says what is wrong with another in plain words."""
+    """An integer in a range; errors are in plain words."""
 
     name = "integer"
 
@@ -127,14 +127,14 @@ def complete_contexts(ctx: click.Context, param: click.Parameter, incomplete: st
 
 #: declarations, environment variable, metavar, help: the connection settings of the command line, once.
 _CONNECTION: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
-    (("-s", "--server", "server"), "NATS_URL", "URL", "Server URLs, comma-separated."),
+    (("-s", "--server", "server"), "NATS_URL", "URL", "Connect to URL; separate several with commas."),
     *(((f"--{p.setting}", p.setting), p.variable, p.metavar, p.help) for p in PARTS if p.help),
-    (("--tlscert", "tlscert"), "NATS_CERT", "FILE", "TLS client certificate."),
-    (("--tlskey", "tlskey"), "NATS_KEY", "FILE", "TLS private key."),
-    (("--tlsca", "tlsca"), "NATS_CA", "FILE", "TLS certificate authority chain."),
-    (("--inbox-prefix", "inbox_prefix"), "", "PREFIX", "Prefix of the inboxes replies are sent to."),
-    (("--socks-proxy", "socks_proxy"), "NATS_SOCKS_PROXY", "URL", "SOCKS5 proxy to connect through."),
-    (("--connection-name", "connection_name"), "", "NAME", "Name the server shows for this connection."),
+    (("--tlscert", "tlscert"), "NATS_CERT", "FILE", "Use this TLS client certificate."),
+    (("--tlskey", "tlskey"), "NATS_KEY", "FILE", "Use this TLS private key."),
+    (("--tlsca", "tlsca"), "NATS_CA", "FILE", "Trust the certificate authorities in FILE."),
+    (("--inbox-prefix", "inbox_prefix"), "", "PREFIX", "Receive replies on inboxes with this prefix."),
+    (("--socks-proxy", "socks_proxy"), "NATS_SOCKS_PROXY", "URL", "Connect through a SOCKS5 proxy."),
+    (("--connection-name", "connection_name"), "", "NAME", "Name the connection, as the server lists it."),
 )
 
 
@@ -155,11 +155,11 @@ def connection_options(command: F) -> F:
             help=f"{text}  [{variable}]" if variable else text,
         )
     add("--tlsfirst", "--tls-first", "tlsfirst", is_flag=True, default=None,
-        help="TLS handshake before the server's greeting.")  # fmt: skip
+        help="Start TLS before the server sends its INFO.")  # fmt: skip
     add("--timeout", "timeout", type=DURATION, metavar="DURATION",
-        help="Time to connect, and to wait for a reply.  [NATS_TIMEOUT; default: 5s]")  # fmt: skip
+        help="Limit the time to connect, and to wait for a reply.  [NATS_TIMEOUT; default: 5s]")  # fmt: skip
     add("--context", "context", metavar="NAME", shell_complete=complete_contexts,
-        help="Context to use instead of the selected one.  [NATS_CONTEXT]")  # fmt: skip
+        help="Use this context instead of the selected one.  [NATS_CONTEXT]")  # fmt: skip
     add("--no-context", "no_context", is_flag=True, default=None, help="Use no context.")
     command = output_options(command)
     for decorate in reversed(decorators):
@@ -173,7 +173,7 @@ def output_options(command: F) -> F:
                    group="Output", help="Log more details to stderr, tracebacks included.")  # fmt: skip
     color = option("--color", "color", type=click.Choice(["auto", "always", "never"]), callback=_set_environment,
                    expose_value=False, group="Output", is_eager=True,
-                   help="When to use colours.  [NO_COLOR, CLICOLOR_FORCE; default: auto]")  # fmt: skip
+                   help="Choose when to use colours.  [NO_COLOR, CLICOLOR_FORCE; default: auto]")  # fmt: skip
     return color(trace(command))
 
 

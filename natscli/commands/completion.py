@@ -83,9 +83,7 @@ def completion(app: App, shell: str, install: bool) -> None:
         environment.out(script)
         return
     if shell == "powershell":
-        raise InputError(
-            "--install does not know where PowerShell's profile is", hint=f"add to $PROFILE: {_PROFILE}"
-        )
+        raise InputError("--install cannot find PowerShell's profile", hint=f"add to $PROFILE: {_PROFILE}")
     path = script_path(shell, environment.environ)
     changed = write_if_changed(path, script)
     environment.notice(f"Wrote {path}" if changed else f"{path} is up to date")

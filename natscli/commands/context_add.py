@@ -10,7 +10,7 @@ import click
 
 from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
-from natscli.commands.context_select import tell_selected
+from natscli.commands.context_select import report_selected
 from natscli.contexts import changes
 from natscli.contexts.checks import problems
 from natscli.contexts.credentials import scheme_of
@@ -88,7 +88,7 @@ def add(app: App, /, name: str, then_select: bool, embed: bool, **texts: str | N
     known = store.exists(name)
     source = app.flags.get("context")
     if source and known:
-        app.environment.warn(f"context {name!r} exists: --context is only for new ones")
+        app.environment.warn(f"context {name!r} exists: --context applies to new contexts only")
     start = store.load(source) if source and not known else None
     given = _given(app, texts)
 
@@ -135,7 +135,7 @@ def _given(app: App, texts: Mapping[str, str | None]) -> dict[str, Any]:
             complete_url(url, "--server")
     for flag in _NOT_KEPT:
         if app.flags.get(flag):
-            app.environment.warn(f"--{flag.replace('_', '-')} is not kept in contexts")
+            app.environment.warn(f"--{flag.replace('_', '-')} is not saved in contexts")
     given = {CONTEXT_KEYS[flag]: value for flag, value in app.flags.items() if flag in CONTEXT_KEYS}
     given.update((key, text) for key, text in texts.items() if text is not None)
     app.environment.redactor.add(*secrets(Context(**given)))
@@ -162,4 +162,4 @@ def _finish(app: App, store: ContextStore, name: str, context: Context, then_sel
         environment.warn(f"context {name!r}: {problem}")
     if then_select:
         store.select(name)
-        tell_selected(app, store)
+        report_selected(app, store)

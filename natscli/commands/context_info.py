@@ -48,7 +48,7 @@ def info(app: App, name: str | None, as_object: bool, try_it: bool, show_secrets
     """
     environment = app.environment
     if show_secrets and not as_object:
-        raise InputError("--show-secrets goes with --json", hint="pynats context info --json --show-secrets")
+        raise InputError("--show-secrets needs --json", hint="pynats context info --json --show-secrets")
     store = ContextStore(environment.config_dir)
     name = name if name is not None else _default_name(app, store)
     context = store.load(name)
@@ -123,7 +123,7 @@ def _as_text(value: Any) -> str:
 
 
 def warnings(context: Context, path: str, environ: Mapping[str, str]) -> list[str]:
-    """What to tell about a context besides its values, a line each."""
+    """Warnings about a context, one per line."""
     lines = [p for p in problems(context, environ) if p.split(":")[0] not in LABELS]
     lines += [
         f"others than you can read or write {file}: chmod 600 {file}"

@@ -42,7 +42,7 @@ def ls(app: App, as_objects: bool, names: bool) -> None:
     selected = store.selected()
     contexts = _loaded(store, environment)
     if selected is not None and selected not in store.names():
-        environment.warn(f"the selected context {selected!r} is gone: pynats context unselect")
+        environment.warn(f"the selected context {selected!r} does not exist: pynats context unselect")
     if as_objects:
         records = [as_json(n, c, selected=n == selected) for n, c in contexts.items()]
         environment.out(to_json(records, ascii_only=environment.stdout.isatty()))
@@ -50,7 +50,7 @@ def ls(app: App, as_objects: bool, names: bool) -> None:
         shown = clean if environment.stdout.isatty() else str
         environment.out("".join(f"{shown(name)}\n" for name in contexts))
     elif not contexts:
-        environment.notice("no known contexts: pynats context add NAME --server URL")
+        environment.notice("no contexts: pynats context add NAME --server URL")
     else:
         rows = [
             (f"{name}*" if name == selected else name, context.description, redact_urls(context.url))

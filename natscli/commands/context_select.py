@@ -27,7 +27,7 @@ def select(app: App, name: str | None) -> None:
     """
     store = ContextStore(app.environment.config_dir)
     store.select(name if name is not None else _pick(app, store))
-    tell_selected(app, store)
+    report_selected(app, store)
 
 
 @click.command(
@@ -61,11 +61,11 @@ def previous(app: App) -> None:
     """Select the previously selected context."""
     store = ContextStore(app.environment.config_dir)
     store.select_previous()
-    tell_selected(app, store)
+    report_selected(app, store)
 
 
-def tell_selected(app: App, store: ContextStore) -> None:
-    """Say which context is selected now, and when a variable overrides it."""
+def report_selected(app: App, store: ContextStore) -> None:
+    """Log which context is selected now, and whether a variable overrides it."""
     name = store.selected()
     app.environment.notice(f"selected context {name!r}")
     override = app.environment.environ.get("NATS_CONTEXT")

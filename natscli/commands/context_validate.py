@@ -33,7 +33,7 @@ def validate(app: App, name: str | None, try_them: bool) -> int:
     store = ContextStore(environment.config_dir)
     names = [name] if name is not None else _all_names(store)
     if not names:
-        environment.notice("no known contexts")
+        environment.notice("no contexts")
         return ExitStatus.OK
     results = {each: check(environment, app.flags, store, each) for each in names}
     if try_them:
@@ -53,6 +53,6 @@ def validate(app: App, name: str | None, try_them: bool) -> int:
 
 
 def _all_names(store: ContextStore) -> list[str]:
-    """Every context, and the selected one even if it is gone."""
+    """Every context, and the selected one even if it does not exist."""
     names, selected = store.names(), store.selected()
     return names if selected is None or selected in names else [*names, selected]

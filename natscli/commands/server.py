@@ -98,7 +98,9 @@ def run(
     def ready(listening: local.Listening) -> None:
         if saved is not None:
             saved.create(listening.url)
-            environment.notice(f"Context {context_name!r} leads to it: pynats --context {context_name} ...")
+            environment.notice(
+                f"Context {context_name!r} connects to it: pynats --context {context_name} ..."
+            )
         if listening.monitor_url:
             environment.notice(f"Monitoring at {listening.monitor_url}")
         environment.notice(f"Ready at {listening.url}, Ctrl-C stops it")

@@ -38,7 +38,7 @@ def resolve_file(ref: str, environ: Mapping[str, str]) -> bytes:
     if not scheme and "://" in ref:
         raise InputError(
             f"unknown kind of credential reference {ref.partition(':')[0] + '://'!r}",
-            hint="known are a path, file://, env://, op://, nsc:// and data:;base64,",
+            hint="use a path, file://, env://, op://, nsc:// and data:;base64,",
         )
     if scheme in ("", "file"):
         return _read(expand(_rest(ref), environ))
@@ -181,7 +181,7 @@ def _fetch(scheme: str, ref: str, environ: Mapping[str, str]) -> bytes:
     if scheme == "nsc":
         creds, _ = nsc_profile(ref, environ)
         if not creds:
-            raise InputError("nsc knows no credentials file for it", where=ref)
+            raise InputError("nsc has no credentials file for it", where=ref)
         return _read(creds)
     return _decode(ref)
 

@@ -61,29 +61,29 @@ class Kind(NamedTuple):
 KINDS = (
     Kind((
         Part("user", "user", Holds.NAME, "Username", "NATS_USER",
-             "USER", "Username; without a password it is a token."),
+             "USER", "Log in as USER; without a password it is a token."),
         Part("password", "password", Holds.SECRET, "Password", "NATS_PASSWORD",
-             "PASSWORD", "Password; '-' asks for it without echo.", asked=True),
+             "PASSWORD", "Log in with PASSWORD; '-' asks for it.", asked=True),
     )),
     # Auth callout servers want a token beside other credentials.
     Kind((
         Part("token", "token", Holds.SECRET, "Token", "NATS_TOKEN",
-             "TOKEN", "Token; '-' asks for it without echo.", asked=True),
+             "TOKEN", "Log in with TOKEN; '-' asks for it.", asked=True),
     ), goes_with=frozenset({"creds", "nkey", "nsc", "jwt"})),
     Kind((
         Part("creds", "creds", Holds.FILE, "Credentials", "NATS_CREDS",
-             "LOCATION", "Credentials: a file or reference.", embedded=True),
+             "LOCATION", "Log in with a credentials file, or a reference to one.", embedded=True),
     )),
     Kind((
         Part("nkey", "nkey", Holds.FILE, "NKey", "NATS_NKEY",
-             "LOCATION", "NKey seed: a file or reference.", embedded=True),
+             "LOCATION", "Log in with an NKey seed, from a file or reference.", embedded=True),
     )),
     Kind((Part("nsc", "nsc", Holds.PROFILE, "nsc profile"),), overridden_by="creds"),
     Kind((
         Part("jwt", "user_jwt", Holds.SECRET, "User JWT", "NATS_JWT",
-             "JWT", "User JWT, or a reference to it; goes with --seed.", embedded=True),
+             "JWT", "Log in with a user JWT or a reference; needs --seed.", embedded=True),
         Part("seed", "user_seed", Holds.SECRET, "User seed", "NATS_SEED",
-             "SEED", "User seed, or a reference to it.", embedded=True),
+             "SEED", "Sign with this user seed, or a reference to one.", embedded=True),
     )),
 )  # fmt: skip
 

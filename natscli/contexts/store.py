@@ -226,13 +226,13 @@ class ContextStore:
 
         if os.path.islink(self.path(name)):
             return InputError(
-                f"context {name!r} is a link that leads nowhere",
+                f"context {name!r} is a broken symbolic link",
                 where=self.path(name),
                 hint=f"pynats context rm {name}",
             )
         if name == self.selected():
             return InputError(
-                f"the selected context {name!r} is gone",
+                f"the selected context {name!r} does not exist",
                 where=self.path(name),
                 hint="pynats context select another one, or pynats context unselect",
             )
@@ -263,7 +263,9 @@ class ContextStore:
 
                 until = until or time.monotonic() + _LOCK_PATIENCE
                 if time.monotonic() > until:
-                    raise PynatsError("another process is changing contexts for too long", where=path)
+                    raise PynatsError(
+                        "timed out waiting for another process that is changing contexts", where=path
+                    )
                 time.sleep(0.005)
             yield
         finally:

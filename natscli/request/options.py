@@ -82,7 +82,7 @@ def check(options: RequestOptions) -> None:
         if len(given) > 1:
             raise InputError(f"{' and '.join(given)} exclude each other")
     if options.reply_timeout == 0:
-        raise InputError("a timeout must be longer than nothing", where="--reply-timeout")
+        raise InputError("a timeout must be more than 0", where="--reply-timeout")
 
 
 @dataclass(frozen=True)

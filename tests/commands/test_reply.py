@@ -516,7 +516,7 @@ def test_a_reader_that_goes_away_ends_it_with_one_line(start: Start, asker: Aske
     assert process.wait(30) == 1
     assert process.stderr is not None
     errors = [line for line in process.stderr.read().decode().splitlines() if line.startswith("pynats: ")]
-    assert errors == ["pynats: error: the reader of the output went away"]
+    assert errors == ["pynats: error: the output was closed by its reader"]
 
 
 def test_a_full_disk_ends_it_with_one_line(start: Start, asker: Asker, subject: str) -> None:

@@ -49,7 +49,7 @@ BAD_INPUT = {
     "no duration": (["s", "x", "--timeout", "soon"], "'soon' is not a duration"),
     "no time": (
         ["s", "x", "--reply-timeout", "0"],
-        "a timeout must be longer than nothing (--reply-timeout)",
+        "a timeout must be more than 0 (--reply-timeout)",
     ),
     "no requests": (["s", "x", "--count", "0"], "0 is less than 1"),
     "no concurrency": (["s", "x", "--concurrency", "0"], "0 is less than 1"),

@@ -235,7 +235,7 @@ def test_a_reader_that_went_away_is_told_once(
     process.stdout.close()
     errors = process.stderr.read().decode()
     assert process.wait(20) == 1
-    assert errors.count("the reader of the output went away") == 1
+    assert errors.count("the output was closed by its reader") == 1
     assert len(errors.splitlines()) == 1
     process.stderr.close()
 
