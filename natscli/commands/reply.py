@@ -57,6 +57,10 @@ second one stops at once.
         help="Stop after N requests.")  # fmt: skip
 @option("--concurrency", type=click.IntRange(min=1), metavar="K",
         help="Run up to K commands at once.  [default: number of cores + 2]")  # fmt: skip
+@option("--command-timeout", type=DURATION, default=30.0, metavar="DURATION",
+        help="Terminate a command that takes longer; error 504.  [default: 30s]")  # fmt: skip
+@option("--wait", type=DURATION, default=0.0, metavar="DURATION",
+        help="Wait up to DURATION for a server that is not up yet.")  # fmt: skip
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each request as a line of JSON.")
 @option("--quiet", is_flag=True, help="Write payloads only, no log to stderr.")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from natscli.connection.failures import classify, shown_url
-from natscli.connection.notices import Notices
+from natscli.connection.notices import FIRST_RETRY, Notices
 from natscli.connection.options import Plan
+from natscli.duration import format_duration
 from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError, explain
 from natscli.wire.client import Client
 from natscli.wire.nats_py import errors as nats_errors
@@ -19,12 +20,17 @@ from natscli.wire.nats_py import errors as nats_errors
 if TYPE_CHECKING:
     from natscli.environment import Environment
 
+#: Seconds between two tries to reach a server that is waited for, at most.
+_LONGEST_PAUSE = 2.0
+
 
 @asynccontextmanager
 async def connected(
-    ready: Plan, environment: Environment, *, listener: bool = False
+    ready: Plan, environment: Environment, *, listener: bool = False, wait: float = 0.0
 ) -> AsyncIterator[Connection]:
     """A connection, closed at the end. A `listener` reconnects forever, and says so.
+
+    A server that is not up yet is waited for, `wait` seconds at most.
 
     Raises:
         PynatsError: ConnectionFailedError or RefusedError when no server took us.
@@ -33,7 +39,7 @@ async def connected(
     asyncio.get_running_loop().set_exception_handler(_unhandled(environment))
     _leave_lookups_behind(ready.servers)
     try:
-        connection = await connect(ready, environment, listener=listener)
+        connection = await _connect_within(wait, ready, environment, listener=listener)
     except RefusedError as error:
         given = "pynats context info" if ready.context else "give --user and --password, --token or --creds"
         error.hint = error.hint or given
@@ -124,6 +130,25 @@ class Connection:
     def _give_up(self, error: PynatsError) -> None:
         if not self.lost.done():
             self.lost.set_result(error)
+
+
+async def _connect_within(wait: float, plan: Plan, environment: Environment, *, listener: bool) -> Connection:
+    """Connect; for `wait` seconds, try again while no server can be reached. Logs why it waits."""
+    loop = asyncio.get_running_loop()
+    deadline, pause, logged = loop.time() + wait, FIRST_RETRY, ""
+    while True:
+        try:
+            return await connect(plan, environment, listener=listener)
+        except ConnectionFailedError as error:
+            left = deadline - loop.time()
+            if left <= 0:
+                raise
+            reason = explain(error).message
+            if reason != logged:
+                environment.log(f"Waiting {format_duration(round(left, 1))} for a server: {reason}")
+                logged = reason
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 async def connect(plan: Plan, environment: Environment, *, listener: bool = False) -> Connection:

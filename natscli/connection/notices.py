@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from natscli.connection.connect import Connection
     from natscli.environment import Environment
 
-_FIRST_RETRY, _LAST_RETRY = 0.1, 5.0
+FIRST_RETRY, _LAST_RETRY = 0.1, 5.0
 
 
 class Notices:
@@ -76,5 +76,5 @@ def next_server(pool: list[Any], info: dict[str, Any]) -> tuple[Any, float]:  # 
     server = min(pool, key=lambda s: s.reconnects)
     if server.reconnects == 0:
         return server, 0.0
-    pause = min(_FIRST_RETRY * 2 ** min(server.reconnects - 1, 10), _LAST_RETRY)
+    pause = min(FIRST_RETRY * 2 ** min(server.reconnects - 1, 10), _LAST_RETRY)
     return server, pause * random.uniform(0.75, 1.25)

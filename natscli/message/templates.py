@@ -16,6 +16,7 @@ from itertools import product
 
 from natscli.errors import InputError
 from natscli.message.payload import LARGEST
+from natscli.message.programs import check_words
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #: A letter for each byte. The first eight come a little more often, which does not matter for filler.
@@ -91,6 +92,11 @@ class Template:
         """Whether it always gives the same."""
         return not self.fields
 
+    @property
+    def begins_filled_in(self) -> bool:
+        """Whether the first character comes from what it is filled with."""
+        return bool(self.fields) and self.format.startswith(b"%b")
+
     def fill(self, facts: Facts) -> bytes:
         """The text for one message."""
         return self.format % tuple([f(facts) for f in self.fields]) if self.fields else self.format
@@ -113,7 +119,8 @@ def compile_command(
     With `translate`, `{{Subject}}` is what can be filled in, else all that a reply can.
 
     Raises:
-        InputError: quotes that do not close, nothing to run, or a template that is wrong.
+        InputError: quotes that do not close, nothing to run, a word that only a shell understands, or a template that
+            is wrong.
     """
     parts = list(_parse(line, where, _TRANSLATE if translate else _REPLY)) if enabled else [line]
     marked = "".join(part if isinstance(part, str) else f"\0{i}\0" for i, part in enumerate(parts))
@@ -123,6 +130,7 @@ def compile_command(
         raise InputError(f"cannot split the command: {str(error).lower()}", where=where) from None
     if not words:
         raise InputError("the command is empty", where=where)
+    check_words(marked, where)
     # Text and the numbers of fields take turns between the marks.
     return [
         _template(parts[int(part)] if i % 2 else part for i, part in enumerate(word.split("\0")))

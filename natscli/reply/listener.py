@@ -148,6 +148,8 @@ class Listener:
                     subscription.drain() if self._client.is_connected else subscription.unsubscribe(),
                     self._limits.timeout,
                 )
+        for responder in self._responders:
+            responder.drain()
         await self._pending.empty()
         await self._client.published()
         deadline = self._loop.time() + self._limits.timeout

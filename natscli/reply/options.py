@@ -25,6 +25,8 @@ class ReplyOptions:
     header: tuple[str, ...] = ()
     count: int = 0
     concurrency: int | None = None
+    command_timeout: float = 30.0
+    wait: float = 0.0
     templates: bool = True
     as_json: bool = False
     quiet: bool = False
@@ -71,6 +73,8 @@ def check(options: ReplyOptions) -> None:
             raise InputError(f"{' and '.join(given)} exclude each other")
     subjects.check_subscribe_subject(options.subject)
     subjects.check_queue(options.queue)
+    if options.command_timeout == 0:
+        raise InputError("a timeout must be longer than nothing", where="--command-timeout")
 
 
 def header_templates(options: ReplyOptions) -> HeaderTemplates:

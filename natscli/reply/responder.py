@@ -96,6 +96,9 @@ class Responder(ABC):
     def respond(self, batch: Batch, done: Done) -> None:
         """Answer each request of `batch`, now or later: call `done` exactly once for each. Must not block or raise."""
 
+    def drain(self) -> None:  # noqa: B027
+        """No more requests come, and what is pending is waited for: whatever can take long gets a limit now."""
+
     async def finish(self) -> None:  # noqa: B027
         """End in order; called after draining, when nothing is pending."""
 
@@ -112,6 +115,9 @@ class Wrapper(Responder):
 
     async def start(self, host: Host) -> None:
         await self.inner.start(host)
+
+    def drain(self) -> None:
+        self.inner.drain()
 
     async def finish(self) -> None:
         await self.inner.finish()

@@ -19,7 +19,7 @@ async def run(options: ReplyOptions, responder: Responder, plan: Plan, environme
         PynatsError: no connection, or see `Listener.run`.
         asyncio.CancelledError: stopped a second time.
     """
-    async with connected(plan, environment, listener=True) as connection:
+    async with connected(plan, environment, listener=True, wait=options.wait) as connection:
         listener = Listener(
             [Route(options.subject, options.queue, responder)],
             connection,

@@ -25,13 +25,13 @@ class Spawner:
     """Starts programs in process groups of their own: a Ctrl-C is not for them."""
 
     def __init__(self) -> None:
-        """Raises OSError: this system has no posix_spawn."""
+        """Raises OSError: this system has no posix_spawn(3)."""
         try:
             self._spawn = ctypes.CDLL(None).posix_spawn
             self._library = ctypes.PyDLL(None)  # what only fills in a structure may keep the lock
             self._attributes = self._make_attributes()
         except (OSError, TypeError, AttributeError) as error:
-            raise OSError("this system has no posix_spawn") from error
+            raise OSError("it needs posix_spawn(3), which Windows does not have") from error
 
     def __call__(
         self, program: bytes, argv: Sequence[bytes], environ: Sequence[bytes], stdin: int, stdout: int

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from subprocess import PIPE, Popen
 
-from natscli.errors import InputError, PynatsError
+from natscli.errors import PynatsError
+from natscli.message import programs
 from natscli.message.templates import Facts, compile_command
 
 _WHERE = "--translate"
@@ -29,15 +29,14 @@ class Translator:
         """Split the line.
 
         Raises:
-            InputError: quotes that do not close, an unknown template, or a program that is not there.
+            InputError: quotes that do not close, an unknown template, words for a shell, or no such program.
         """
         self._words = compile_command(line, _WHERE, translate=True)
         self._lock = threading.Lock()
         self._process: Popen[bytes] | None = None
         self._stopped = False
-        name = os.fsdecode(self._words[0].format)
-        if self._words[0].is_static and shutil.which(name, path=environ.get("PATH")) is None:
-            raise InputError(f"cannot run {name!r}: not found, or not executable", where=_WHERE)
+        if self._words[0].is_static:
+            programs.find(os.fsdecode(self._words[0].format), environ.get("PATH"), _WHERE)
 
     async def run(self, payload: bytes, subject: str) -> tuple[bytes, str]:
         """What the command wrote, on stdout and on stderr. It is killed when the task is cancelled.

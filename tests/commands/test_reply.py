@@ -258,6 +258,93 @@ def test_a_failing_command_is_an_error_of_the_service(
     assert pynats("request", subject, "x", server=asker.url).status == 7
 
 
+def test_a_request_that_would_be_an_option_of_the_command_is_refused(
+    spawn: Spawn, asker: Asker, subject: str
+) -> None:
+    program = spawn("reply", f"{subject}.*", "--command", "ls {{1}}", server=asker.url)
+    (answer,) = asker.ask(f"{subject}.-la", b"")
+    problem = "the request would become an option of the command"
+    assert answer.lines == [f"Nats-Service-Error: {problem}".encode(), b"Nats-Service-Error-Code: 400"]
+    assert answer.payload == b""
+    program.wait_for(f"pynats: [#0] {problem}")
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [("ls | wc", "'|'"), ("date > x", "'>'"), ("cd /tmp && ls", "'&&'"), ("cd /tmp", "'cd'")],
+)
+def test_a_command_for_a_shell_is_refused_before_connecting(pynats: Runner, line: str, word: str) -> None:
+    run = pynats("reply", "x", "--command", line, server="nats://127.0.0.1:1")
+    assert run.status == 2
+    assert word in run.errors[0]
+    assert run.errors[1] == """  hint: for a shell: --command "sh -c '...'\""""
+
+
+def test_a_command_that_left_something_running_is_answered_and_the_end_not_held_up(
+    spawn: Spawn, asker: Asker, subject: str
+) -> None:
+    program = spawn("reply", subject, "--command", "sh -c 'sleep 30 & echo $!'", server=asker.url)
+    (answer,) = asker.ask(subject, b"")
+    began = time.monotonic()
+    assert program.stop() == 0
+    os.kill(int(answer.payload), signal.SIGKILL)
+    assert (answer.lines, answer.seconds < 10) == ([], True)
+    assert time.monotonic() - began < 10
+
+
+def test_a_command_that_takes_too_long_is_an_error_504(spawn: Spawn, asker: Asker, subject: str) -> None:
+    line = ["--command", "sleep 1000", "--command-timeout", "200ms"]
+    program = spawn("reply", subject, *line, server=asker.url)
+    (answer,) = asker.ask(subject, b"")
+    problem = "the command did not end within 200ms"
+    assert answer.lines == [f"Nats-Service-Error: {problem}".encode(), b"Nats-Service-Error-Code: 504"]
+    program.wait_for(f"pynats: [#0] {problem}")
+
+
+def test_draining_takes_no_longer_than_a_command_may(spawn: Spawn, asker: Asker, subject: str) -> None:
+    line = ["--command", "sleep 1000", "--command-timeout", "1s", "--concurrency", "1"]
+    program = spawn("reply", subject, *line, server=asker.url)
+    asker.send(subject, *[b"x"] * 50)
+    program.wait_for("[#49]")
+    began = time.monotonic()
+    assert program.stop() == 0
+    assert time.monotonic() - began < 20  # and not 50 s
+    answers = asker.receive(50)
+    assert {answer.lines[1] for answer in answers} == {b"Nats-Service-Error-Code: 504"}
+
+
+def test_it_waits_for_a_server_that_is_not_up_yet(server_factory: Any, runner: Runner) -> None:
+    server = server_factory()
+    server.stop()
+    program = runner.spawn(
+        "reply", "x", "OK", "--wait", "1m", server=server, ready="Waiting 1m0s for a server: "
+    )
+    time.sleep(0.3)
+    server.start()
+    program.wait_for("Listening on")
+    with Asker(server) as asker:
+        assert asker.ask("x", b"")[0].payload == b"OK"
+    assert program.stop() == 0
+    assert program.stderr_text().count("Waiting") == 1
+
+
+def test_the_wait_for_a_server_has_an_end(runner: Runner) -> None:
+    url = f"nats://127.0.0.1:{free_port()}"
+    run = runner("reply", "x", "OK", "--wait", "300ms", server=url)
+    assert run.status == 5
+    assert "Waiting 300ms for a server: " in run.stderr
+    assert 0.3 < run.seconds < 10
+
+
+def test_the_wait_for_a_server_can_be_interrupted(runner: Runner) -> None:
+    program = runner.spawn(
+        "reply", "x", "OK", "--wait", "1m", server=f"nats://127.0.0.1:{free_port()}", ready="Waiting"
+    )
+    began = time.monotonic()
+    assert program.stop(signal.SIGINT) == 130
+    assert time.monotonic() - began < 10
+
+
 def test_output_larger_than_the_server_takes_is_an_error(spawn: Spawn, asker: Asker, subject: str) -> None:
     program = spawn("reply", subject, "--command", "head -c 2000000 /dev/zero", server=asker.url)
     (answer,) = asker.ask(subject, b"x")

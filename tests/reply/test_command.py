@@ -24,9 +24,12 @@ from tests.servers import process_exists
 ENVIRON = {"PATH": os.environ["PATH"], "KEPT": "yes"}
 
 
-def command(line: str, environ: Mapping[str, str] = ENVIRON, header: dict[str, str] | None = None) -> Command:
+def command(
+    line: str, environ: Mapping[str, str] = ENVIRON, header: dict[str, str] | None = None,
+    timeout: float = 30,
+) -> Command:  # fmt: skip
     lines = tuple((k, compile_template(v, "--header", reply=True)) for k, v in (header or {}).items())
-    return Command(compile_command(line, "--command"), environ, lines)
+    return Command(compile_command(line, "--command"), environ, lines, timeout=timeout)
 
 
 def python(code: str) -> str:
@@ -182,8 +185,90 @@ def test_a_command_that_goes_on_without_its_output_is_waited_for(tmp_path: Path)
     assert (tmp_path / "done").exists()
 
 
-def test_output_that_a_child_holds_open_is_read_to_its_end() -> None:
-    assert answer(command("sh -c '(sleep 0.2; echo late) & echo early'"))[0] == b"early\nlate\n"
+@pytest.mark.parametrize("background", ["sleep 30", "while sleep 0.01; do echo more; done"])
+def test_what_a_command_leaves_running_does_not_hold_up_the_reply(background: str) -> None:
+    began = time.monotonic()
+    output, lines, problem = answer(command(f"sh -c '({background}) & echo $!; echo hi'"))
+    assert time.monotonic() - began < 10
+    pid, *rest = output.split()
+    os.kill(int(pid), signal.SIGKILL)  # it is not pynats that ends it
+    assert (rest[0], lines, problem) == (b"hi", {}, "")
+
+
+def test_output_that_is_in_the_pipe_when_a_command_ends_is_read() -> None:
+    code = "import os; os.set_blocking(1, True); os.fork() or os.write(1, b'x' * 60_000)"
+    output, *_ = answer(command(python(code + "; os._exit(0)")))
+    assert output == b"x" * 60_000
+
+
+SLOW = "the command did not end within 300ms"
+LATE = {"Nats-Service-Error": SLOW, "Nats-Service-Error-Code": "504"}
+
+
+def test_a_command_that_takes_too_long_is_terminated_with_all_it_started(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    line = f"sh -c 'sleep 1000 & echo $$ $! >{pids}; echo so far; wait'"
+    assert answer(command(line, timeout=0.3)) == (b"so far\n", LATE, SLOW)
+    assert not [pid for pid in map(int, pids.read_text().split()) if process_exists(pid)]
+
+
+@pytest.mark.parametrize("line", [
+    "sh -c 'trap \"\" TERM; while :; do sleep 1; done'",  # ignores SIGTERM
+    "sh -c 'exec >&- 2>&-; sleep 1000'",  # has let go of its output
+    "sh -c '(trap \"\" TERM; while :; do sleep 1; done) & wait'",  # a child that ignores SIGTERM
+])  # fmt: skip
+def test_a_command_that_takes_too_long_is_killed_in_the_end(line: str) -> None:
+    began = time.monotonic()
+    assert answer(command(line, timeout=0.3)) == (b"", LATE, SLOW)
+    assert time.monotonic() - began < 15
+
+
+def test_draining_bounds_what_runs_and_what_waits_to_run() -> None:
+    responder = command("sleep 1000", timeout=0.3)
+    responder._children._timeout = 1000.0  # of one, which began just before
+    results: list[tuple[bytes, dict[str, str], str]] = []
+    thread = threading.Thread(target=lambda: results.append(answer(responder)))
+    thread.start()
+    until(lambda: bool(responder._children._running))
+    responder.drain()
+    thread.join(30)
+    assert results == [(b"", LATE, SLOW)]
+    assert answer(responder) == (b"", LATE, SLOW)
+    assert not responder._children._running
+
+
+OPTION = "the request would become an option of the command"
+REFUSED = {"Nats-Service-Error": OPTION, "Nats-Service-Error-Code": "400"}
+
+
+@pytest.mark.parametrize(
+    "line", ["touch {{1}} {0}", "touch {{1}}x {0}", "touch {{9}}{{1}} {0}", "touch {{Request}} {0}"]
+)
+def test_a_request_cannot_become_an_option(line: str, tmp_path: Path) -> None:
+    line = line.replace("{0}", str(tmp_path / "ran"))
+    assert answer(command(line), b"-la", subject=b"ls.-la") == (b"", REFUSED, OPTION)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("echo -- {{1}}", b"-- -n\n"), ("echo x{{1}}", b"x-n\n"), ("echo -{{1}}", b"--n\n")],
+)
+def test_a_word_that_begins_with_a_hyphen_is_allowed_where_the_command_line_says_so(
+    line: str, expected: bytes
+) -> None:
+    assert answer(command(line), subject=b"x.-n") == (expected, {}, "")
+
+
+def test_a_double_hyphen_that_a_request_brings_allows_nothing() -> None:
+    for line in ("echo {{1}} {{2}}", "echo -{{3}} {{2}}"):
+        assert answer(command(line), subject=b"x.--.-n.-") == (b"", REFUSED, OPTION)
+
+
+def test_a_system_without_posix_spawn_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda name: None)
+    with pytest.raises(InputError, match=r"posix_spawn.*Windows"):
+        command("true")
 
 
 def test_a_command_need_not_read_its_input() -> None:
@@ -238,14 +323,14 @@ def test_kill_ends_what_runs_and_what_that_started_and_starts_nothing_more(tmp_p
 
 def test_kill_ends_also_what_is_just_being_started() -> None:
     responder = command("sleep 1000")
-    start, pids = responder._spawner, list[int]()
+    start, pids = responder._children._spawner, list[int]()
 
     def start_slowly(*arguments: Any) -> int:
         pids.append(start(*arguments))
         time.sleep(0.2)  # as a thread that does not get its turn
         return pids[0]
 
-    responder._spawner = start_slowly  # type: ignore[assignment]
+    responder._children._spawner = start_slowly  # type: ignore[assignment]
     with patch.object(os, "killpg", wraps=os.killpg) as killed:
         thread = threading.Thread(target=answer, args=(responder,))
         thread.start()
@@ -257,16 +342,16 @@ def test_kill_ends_also_what_is_just_being_started() -> None:
 
 
 def test_kill_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("natscli.reply.command._KILL_TIMEOUT", 0.01)
+    monkeypatch.setattr("natscli.reply.children._START_TIMEOUT", 0.01)
     responder = command("sleep 1000")
-    start, entered, go_on = responder._spawner, threading.Event(), threading.Event()
+    start, entered, go_on = responder._children._spawner, threading.Event(), threading.Event()
 
     def start_later(*arguments: Any) -> int:
         entered.set()
         go_on.wait(30)
         return start(*arguments)
 
-    responder._spawner = start_later  # type: ignore[assignment]
+    responder._children._spawner = start_later  # type: ignore[assignment]
     results: list[tuple[bytes, dict[str, str], str]] = []
     thread = threading.Thread(target=lambda: results.append(answer(responder)))
     thread.start()
@@ -286,4 +371,4 @@ def test_a_sigchld_that_is_ignored_does_not_hide_how_a_command_ended() -> None:
         signal.signal(signal.SIGCHLD, before)
     assert (output, problem) == (b"hi\n", "command failed: exit status 3")
     assert lines == failed(problem)
-    assert not responder._running
+    assert not responder._children._running

@@ -1,0 +1,48 @@
+"""Command lines that are run without a shell: what only a shell understands is found before anything runs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+from natscli.errors import InputError
+
+#: Words as a shell would split them, quotes and all.
+_WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
+#: Words that are or have an operator of the shell: `|`, `&&`, `>`, `2>&1`, `</dev/null`, `;`, `done;`.
+_OPERATOR = re.compile(r"\|\|?|&&?|\d*[<>].*|&>.*|(.*[^\\])?;", re.DOTALL)
+#: Commands that work in a shell only, because they change it or are its grammar.
+_BUILTINS = frozenset((
+    ".", ":", "alias", "bg", "break", "case", "cd", "continue", "declare", "eval", "exec", "exit", "export", "fg",
+    "for", "function", "if", "jobs", "let", "local", "read", "readonly", "return", "set", "shift", "shopt", "source",
+    "times", "trap", "type", "typeset", "ulimit", "umask", "unalias", "unset", "until", "wait", "while",
+))  # fmt: skip
+
+
+def check_words(line: str, where: str) -> None:
+    """Refuse a command line that is meant for a shell.
+
+    Raises:
+        InputError: a word is `|`, `>`, `&&`, `;` or the like, and not in quotes.
+    """
+    for word in _WORD.findall(line):
+        if _OPERATOR.fullmatch(word):
+            raise _needs_shell(f"{word!r} is for a shell, and the command is run without one", where)
+
+
+def find(program: str, path: str | None, where: str) -> str:
+    """The file to run for `program`, looked up in the folders of `path`.
+
+    Raises:
+        InputError: there is none, or it is a command of the shell.
+    """
+    if program in _BUILTINS:
+        raise _needs_shell(f"{program!r} is a command of the shell, and is run without one", where)
+    found = shutil.which(program, path=path)
+    if found is None:
+        raise InputError(f"cannot run {program!r}: not found, or not executable", where=where)
+    return found
+
+
+def _needs_shell(what: str, where: str) -> InputError:
+    return InputError(what, where=where, hint=f"""for a shell: {where} "sh -c '...'\"""")
