@@ -62,14 +62,14 @@ def test_check_runs_the_import_rules() -> None:
 
 
 def private_uses(source: str) -> set[str]:
-    """Private attributes of other objects: `x._name`, where x is neither self nor cls."""
+    """Private attributes of other objects: `x._name`, where x is not of the same class: self, cls, other."""
     return {
         node.attr
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Attribute)
         and node.attr.startswith("_")
         and not node.attr.startswith("__")
-        and ast.unparse(node.value) not in ("self", "cls", "super()")
+        and ast.unparse(node.value) not in ("self", "cls", "super()", "other")
     }
 
 

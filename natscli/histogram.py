@@ -1,0 +1,94 @@
+"""Counts of durations by size, to three significant digits, in bounded memory: for percentiles of many.
+
+The buckets are those of HdrHistogram: 1024 for each power of two. Counting in a dictionary of them is faster than
+`hdrhistogram`, needs no compiler where that has no wheel, and takes some megabytes at most; the library is used to
+write its log format. While there are few values they are kept as they are, and percentiles are exact.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from math import ceil
+
+#: Bits that are kept of a value: 1 in 1024 is the largest error.
+_BITS = 11
+#: Values that are kept as they are.
+_MOST_EXACT = 10_000
+
+
+class Histogram:
+    """Counts of values: whole numbers, 0 or more, such as nanoseconds. `smallest` and `largest` are exact."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0
+        self.smallest = 0
+        self.largest = 0
+        self._counts: dict[int, int] = {}
+        self._exact: array[int] | None = array("q")
+
+    def record(self, value: int, count: int = 1) -> None:
+        """Count `value` so many times; a negative one, from clocks that differ, as 0."""
+        value = max(value, 0)
+        if not self.count or value < self.smallest:
+            self.smallest = value
+        if value > self.largest:
+            self.largest = value
+        self.count += count
+        self.total += value * count
+        spare = value.bit_length() - _BITS
+        bucket = value if spare <= 0 else value >> spare << spare
+        self._counts[bucket] = self._counts.get(bucket, 0) + count
+        if self._exact is not None:
+            self._keep(value, count)
+
+    def add(self, other: Histogram) -> None:
+        """Count all that `other` has."""
+        if not other.count:
+            return
+        self.smallest = min(self.smallest, other.smallest) if self.count else other.smallest
+        self.largest = max(self.largest, other.largest)
+        self.count += other.count
+        self.total += other.total
+        for bucket, count in other._counts.items():
+            self._counts[bucket] = self._counts.get(bucket, 0) + count
+        if self._exact is not None and other._exact is not None and self.count <= _MOST_EXACT:
+            self._exact.extend(other._exact)
+        else:
+            self._exact = None
+
+    @property
+    def mean(self) -> int:
+        """The mean, 0 of none."""
+        return self.total // self.count if self.count else 0
+
+    def items(self) -> list[tuple[int, int]]:
+        """Values and how many there are of each, smallest first; of a bucket its middle."""
+        if self._exact is not None:
+            return [(value, 1) for value in sorted(self._exact)]
+        return [(self._middle(bucket), count) for bucket, count in sorted(self._counts.items())]
+
+    def percentiles(self, ranks: Iterable[float]) -> list[int]:
+        """For each of the `ranks` (percent, growing) the least value that so many are not above; 0 of none."""
+        found, items, seen, value = [], iter(self.items()), 0, 0
+        for rank in ranks:
+            wanted = max(ceil(round(self.count * rank / 100, 6)), 1) if self.count else 0
+            while seen < wanted:
+                value, count = next(items)
+                seen += count
+            found.append(value)
+        return found
+
+    def _keep(self, value: int, count: int) -> None:
+        assert self._exact is not None
+        if self.count > _MOST_EXACT:
+            self._exact = None
+        elif count == 1:
+            self._exact.append(value)
+        else:
+            self._exact.extend([value] * count)
+
+    def _middle(self, bucket: int) -> int:
+        spare = max(bucket.bit_length() - _BITS, 0)
+        return min(max(bucket + (1 << spare) // 2, self.smallest), self.largest) if spare else bucket

@@ -1,0 +1,34 @@
+"""When the next request is due: at once (a closed loop), or at a rate whatever comes back (an open loop).
+
+In a closed loop a slow reply holds back the requests after it, and none of them shows how slow it was. In an open loop
+each is due at a time of its own and its latency counts from then, so that a stall is seen by all that it delayed
+(coordinated omission, as wrk2 explains it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+
+@dataclass(frozen=True)
+class OpenLoop:
+    """`rate` requests a second; over the first `ramp` seconds it rises to that, evenly."""
+
+    rate: float
+    ramp: float = 0.0
+
+    def due(self, index: int) -> int:
+        """When request `index`, from 0, is due: nanoseconds after the start."""
+        while_rising = self.rate * self.ramp / 2
+        if index < while_rising:
+            return int(sqrt(2 * index * self.ramp / self.rate) * 1e9)
+        return int((self.ramp + (index - while_rising) / self.rate) * 1e9)
+
+    def share(self, parts: int) -> OpenLoop:
+        """The loop of each of so many processes, which together have the rate."""
+        return OpenLoop(self.rate / parts, self.ramp)
+
+
+#: A closed loop has no schedule.
+Schedule = OpenLoop | None
