@@ -16,7 +16,7 @@ from benchmarks.measures import Measure, Sample
 from benchmarks.report import Result
 from benchmarks.server import ROOT, Bench, BenchError
 
-#: How often a patient run repeats what was disturbed.
+#: How often --patient repeats a measurement that was disturbed.
 ATTEMPTS = 6
 BEGIN, END = "<!-- table -->", "<!-- /table -->"
 
@@ -41,7 +41,7 @@ def main() -> int:
     unmet = [result.case.name for result in results if not result.ok]
     others = report.others(results)
     if others > machine.QUIET:
-        print(f"others used {others:.0%} of the machine: not a result to keep", file=sys.stderr)
+        print(f"others used {others:.0%} of the machine: the result is not reliable", file=sys.stderr)
     if broken:
         print(f"not measured in full: {', '.join(broken)}", file=sys.stderr)
     if unmet:
@@ -71,7 +71,7 @@ def measure(bench: Bench, case: Case, runs: int, *, patient: bool) -> Result:
 
 
 def _samples(bench: Bench, measure: Measure, attempts: int) -> list[Sample]:
-    """Measure until others left the machine alone meanwhile, or so many times."""
+    """Measure until other processes used little of the machine meanwhile, at most so many times."""
     samples: list[Sample] = []
     for _ in range(attempts):
         if attempts > 1:
@@ -124,7 +124,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--full", action="store_true", help="slow cases too (memory)")
     parser.add_argument(
-        "--quick", action="store_true", help="a fifth of the requests, 2 runs: a look, not a result"
+        "--quick", action="store_true", help="a fifth of the requests, 2 runs: for a first impression"
     )
     parser.add_argument(
         "--patient", action="store_true", help="wait for quiet moments, repeat what was disturbed"

@@ -215,7 +215,7 @@ def _command_case(requests: int) -> Case:
 def _stalled_case(seconds: float) -> Case:
     measures: dict[str, Measure] = {}
     needs: list[Need] = []
-    for name, terminal, stopped in (("pipe", False, "nobody reads"), ("terminal", True, "stopped by Ctrl-S")):
+    for name, terminal, stopped in (("pipe", False, "not read"), ("terminal", True, "stopped by Ctrl-S")):
         for state, read in (("read", True), (stopped, False)):
             measures[f"{name}, {state}"] = stalled(
                 pynats("reply", "bench", "OK"), terminal=terminal, read=read, seconds=seconds

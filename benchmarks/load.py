@@ -98,7 +98,7 @@ class Report:
 
 
 class Verifier:
-    """Parses what arrived and holds every reply against its request."""
+    """Parses what arrived and compares every reply with its request."""
 
     def __init__(self, load: Load, inbox: bytes) -> None:
         self.report = Report()
@@ -145,7 +145,7 @@ class Verifier:
         token = subject[len(self._inbox) :]
         if not subject.startswith(self._inbox) or not token.isdigit() or int(token) >= self.report.sent:
             self.report.unasked += 1
-            self._problem(f"a reply nobody asked for, to {subject.decode(errors='replace')}")
+            self._problem(f"a reply to no request, to {subject.decode(errors='replace')}")
             return
         number = int(token)
         if number in self.arrived:
@@ -367,7 +367,7 @@ def _pump(
 
 
 def _linger(wire: Wire, seconds: float, reads: Reads) -> None:
-    """Read what is left of the last reply, and whatever else comes that nobody asked for."""
+    """Read what is left of the last reply, and replies to no request."""
     time.sleep(seconds)
     try:
         wire.send(b"PING\r\n")

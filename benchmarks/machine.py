@@ -42,9 +42,9 @@ def _processor() -> str:
 
 
 def others_meanwhile(bench: Bench, work: Callable[[], None]) -> float:
-    """Do `work`; the share of the machine (0 to 1) that anybody but this run used, or the host took, meanwhile.
+    """Do `work`; the share of the machine (0 to 1) that other processes or the host used meanwhile.
 
-    Zero where the system does not tell.
+    Zero where the system has no /proc/stat.
     """
     start, all_before, ours_before = time.monotonic(), _all_seconds(), _our_seconds(bench)
     work()
@@ -54,14 +54,14 @@ def others_meanwhile(bench: Bench, work: Callable[[], None]) -> float:
 
 
 def wait_for_quiet(bench: Bench, seconds: float) -> None:
-    """Wait until others leave the machine alone, but not longer than this."""
+    """Wait until other processes use little of the machine, at most so many seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and others_meanwhile(bench, lambda: time.sleep(0.5)) > QUIET:
         pass
 
 
 def _all_seconds() -> float:
-    """Processor time everybody used since boot, and what the host gave to other machines."""
+    """Processor time that all processes used since boot, and what the host gave to other machines."""
     try:
         line = Path("/proc/stat").read_text().partition("\n")[0]
     except OSError:

@@ -151,7 +151,7 @@ def stalled(command: Command, *, terminal: bool, read: bool, seconds: float) -> 
             report = bench.load(load)
             grown = Usage.of(process.pid).resident_mb - before
             if not read:
-                # Let it go on, so that it can end as it likes.
+                # Let it go on, so that it can end by itself.
                 if terminal:
                     os.write(reader, CTRL_Q)
                 stack.enter_context(_reading(reader))
@@ -166,7 +166,7 @@ def stalled(command: Command, *, terminal: bool, read: bool, seconds: float) -> 
 
 @contextlib.contextmanager
 def _writing_to(writer: int, bench: Bench, command: Command) -> Iterator[subprocess.Popen[bytes]]:
-    """A responder that writes to `writer`, which nobody else has open then."""
+    """A responder that writes to `writer`, which is open nowhere else then."""
     with bench.responder(command(bench), "bench", output=writer) as process:
         os.close(writer)
         yield process

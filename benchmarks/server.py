@@ -55,7 +55,7 @@ def floor_command(name: str, *arguments: object) -> list[str]:
 
 @dataclass
 class Usage:
-    """What one process has used so far; zeros where the system does not tell."""
+    """What one process has used so far; zeros where the system has no /proc."""
 
     cpu_seconds: float = 0.0
     resident_mb: float = 0.0
@@ -149,10 +149,10 @@ class Bench:
             if ready():
                 return
             time.sleep(0.01)
-        told = log.read_text(errors="replace")[-500:].strip() if log.exists() else ""
+        last = log.read_text(errors="replace")[-500:].strip() if log.exists() else ""
         state = "never got ready" if process.poll() is None else f"exited with {process.poll()}"
         stop(process)
-        raise BenchError(f"{' '.join(map(str, process.args[1:4]))} {state}: {told}")  # type: ignore[index]
+        raise BenchError(f"{' '.join(map(str, process.args[1:4]))} {state}: {last}")  # type: ignore[index]
 
     @contextmanager
     def responder(
@@ -209,8 +209,8 @@ class Bench:
             file.seek(0)
             output = file.read() if to_file else run.stdout
         if run.returncode != 0:
-            told = run.stderr.decode(errors="replace").strip()[-300:]
-            raise BenchError(f"{' '.join(command[:3])} exited with {run.returncode}: {told}")
+            error = run.stderr.decode(errors="replace").strip()[-300:]
+            raise BenchError(f"{' '.join(command[:3])} exited with {run.returncode}: {error}")
         return spent, output
 
 

@@ -23,7 +23,7 @@ TIMEOUT = 30.0
 
 
 class DemoFailedError(Exception):
-    """Something did not happen as the walkthrough says."""
+    """Something did not happen as in the walkthrough."""
 
 
 class Side:
@@ -34,7 +34,7 @@ class Side:
     ) -> None:
         self.label = label
         self.lines: list[str] = []
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._over = False
         if show:
             shown = [f'"{word}"' if set(word) & set(" !") else word for word in arguments]
@@ -56,12 +56,12 @@ class Side:
             line = raw.decode("utf-8", "replace").rstrip("\n")
             if show:
                 print(f"{self.label} | {line}".rstrip(), flush=True)
-            with self._news:
+            with self._changed:
                 self.lines.append(line)
-                self._news.notify_all()
-        with self._news:
+                self._changed.notify_all()
+        with self._changed:
             self._over = True
-            self._news.notify_all()
+            self._changed.notify_all()
 
     def wait_for(self, pattern: str) -> str:
         """The first line where the regular expression `pattern` is found, when it comes.
@@ -73,12 +73,12 @@ class Side:
         def found() -> str | None:
             return next((line for line in self.lines if re.search(pattern, line)), None)
 
-        with self._news:
-            self._news.wait_for(lambda: found() is not None or self._over, TIMEOUT)
+        with self._changed:
+            self._changed.wait_for(lambda: found() is not None or self._over, TIMEOUT)
             line = found()
         if line is None:
             raise DemoFailedError(
-                f"{self.label.strip()} never said {pattern!r}, but: " + "\n".join(self.lines)
+                f"{self.label.strip()} never printed {pattern!r}, but: " + "\n".join(self.lines)
             )
         return line
 
@@ -102,7 +102,7 @@ class Side:
             )
 
     def kill(self) -> None:
-        """End it, whatever it does."""
+        """Kill it if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -112,7 +112,7 @@ class Side:
 def side(
     label: str, arguments: Sequence[str], environ: Mapping[str, str], show: bool = True
 ) -> Iterator[Side]:
-    """A `Side` that is gone at the end."""
+    """A `Side` that is ended at the end."""
     process = Side(label, arguments, environ, show)
     try:
         yield process

@@ -1,4 +1,4 @@
-"""Which addresses a server listens on: a development server is not to be reached from the network by accident."""
+"""The addresses a server listens on, so that no development server is open to the network by accident."""
 
 from __future__ import annotations
 

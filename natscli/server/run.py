@@ -1,4 +1,4 @@
-"""Runs a nats-server as a local development server that never outlives this process."""
+"""Runs a nats-server for development, for as long as this process runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _POLL = 0.003
 _LOG_PATIENCE = 1.0
 #: How long (seconds) the log must be silent to be taken for complete.
 _SILENCE = 0.01
-#: Waiting for a thread cannot be interrupted by Ctrl-C there.
+#: Seconds: on Windows, Ctrl-C does not interrupt waiting for a thread.
 _LONGEST_WAIT = 0.2 if sys.platform == "win32" else None
 _STOP_PATIENCE = 10.0
 
@@ -74,7 +74,7 @@ def command_line(binary: str, options: ServerOptions, scratch: str) -> list[str]
 
 
 def explain_exit(lines: list[str], status: int | None) -> PynatsError:
-    """Why nats-server ended by itself: a signal, its last log line, or its exit status when it said nothing."""
+    """Why nats-server ended by itself: a signal, its last log line, or its exit status when it logged nothing."""
     if status is not None and status < 0:
         return PynatsError(f"nats-server was killed by signal {-status}")
     last = next((line.strip() for line in reversed(lines) if line.strip()), f"exit status {status}")
@@ -93,7 +93,7 @@ def explain_exit(lines: list[str], status: int | None) -> PynatsError:
 
 
 def _is_nats_server(address: str) -> bool:
-    """Whether a NATS server greets at `address`, as a log shows it: `127.0.0.1:4222`, `[::]:4222`."""
+    """Whether a NATS server answers at `address`, as the log writes it: `127.0.0.1:4222`, `[::]:4222`."""
     import socket
 
     host, _, port = address.rpartition(":")
@@ -151,7 +151,7 @@ def _serve(
     ready: Callable[[Listening], None],
 ) -> None:
     """Pass the log on until the server has ended; raises as `run` does."""
-    # The log of a start that fails is not shown, only its reason; one that takes long is shown as it comes.
+    # Of a start that fails only the reason is shown, of one that takes long the whole log as it comes.
     held: list[str] = []
     show_at = time.monotonic() + _LOG_PATIENCE
     announced = False
@@ -161,9 +161,8 @@ def _serve(
         ports = {} if announced else _read_ports(scratch, child.process.pid)
         if ports:
             _check_exposure(ports, child.process.pid, options)
-            while more := child.read_log(
-                _SILENCE
-            ):  # logged before the ports were opened, shown before the URL
+            # What it logged before it opened the ports is shown before the URL.
+            while more := child.read_log(_SILENCE):
                 lines += more
         last = (last + lines)[-20:]
         held += lines

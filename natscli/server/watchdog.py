@@ -1,4 +1,4 @@
-"""A process that stops the server when this one dies, even of SIGKILL."""
+"""A process that stops the server when this one is killed."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _STOP_PATIENCE = 10.0
 
 @contextmanager
 def watchdog(pid: int, clean_up: Callable[[], None]) -> Iterator[None]:
-    """A process that stops the server and calls `clean_up` if this one dies (even of SIGKILL) while entered.
+    """While entered: a process that stops the server and calls `clean_up` if this one ends, even by SIGKILL.
 
-    It waits at a pipe whose other end only this process has, so that the end of the file means its death.
+    It reads from a pipe whose other end only this process has: the end of the file means that it has ended.
     """
     if sys.platform == "win32" or UNAVAILABLE:
         yield
@@ -44,7 +44,7 @@ def watchdog(pid: int, clean_up: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            os.write(write_end, b".")  # all is well
+            os.write(write_end, b".")  # this process ends in order
         os.close(write_end)
         os.waitpid(watcher, 0)
 
@@ -58,7 +58,7 @@ def _watch(read_end: int, pid: int, clean_up: Callable[[], None]) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    # The read end of the server's log stays open here, so that it can log its own orderly end.
+    # The read end of the server's log stays open here, so that it can log how it ends.
     if os.read(read_end, 1):
         return
     with suppress(ProcessLookupError):
