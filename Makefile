@@ -28,6 +28,7 @@ check: $(READY)  ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file mypy-windows.ini
 	$(BIN)/lint-imports
 
 bench: $(READY)  ## speed, as ratios against floors measured side by side

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -73,6 +74,8 @@ def check(options: ReplyOptions) -> None:
             raise InputError(f"{' and '.join(given)} exclude each other")
     subjects.check_subscribe_subject(options.subject)
     subjects.check_queue(options.queue)
+    if options.command is not None and sys.platform == "win32":
+        raise InputError("Windows cannot run a command for each request", where="--command")
     if options.command_timeout == 0:
         raise InputError("a timeout must be longer than nothing", where="--command-timeout")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,7 +27,7 @@ def watchdog(pid: int, clean_up: Callable[[], None]) -> Iterator[None]:
 
     It reads from a pipe whose other end only this process has: the end of the file means that it has ended.
     """
-    if sys.platform == "win32" or UNAVAILABLE:
+    if UNAVAILABLE:
         yield
         return
     read_end, write_end = os.pipe()
@@ -50,8 +49,6 @@ def watchdog(pid: int, clean_up: Callable[[], None]) -> Iterator[None]:
 
 
 def _watch(read_end: int, pid: int, clean_up: Callable[[], None]) -> None:
-    if sys.platform == "win32":
-        return
     os.setsid()
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)

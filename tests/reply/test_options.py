@@ -66,3 +66,10 @@ def test_numbers_without_a_limit_have_no_end() -> None:
     numbers = Numbers()
     assert [numbers.take(2), numbers.take(1)] == [range(2), range(2, 3)]
     assert not numbers.exhausted
+
+
+def test_commands_are_refused_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "win32")
+    check(ReplyOptions("s", body="x"))
+    with pytest.raises(InputError, match="Windows cannot run a command"):
+        check(ReplyOptions("s", command="ls"))
