@@ -1,4 +1,4 @@
-"""Connection settings: flags > environment > context > default, as one pure function that says where from."""
+"""Connection settings: flags > environment > context > default, as one pure function, with where each is from."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _context_name(flags: Mapping[str, Any], environ: Mapping[str, str], store: C
 def merge(
     flags: Mapping[str, Any], environ: Mapping[str, str], context: Context | None, name: Value[str]
 ) -> Settings:
-    """`resolve` without the store: what each layer says, the highest layer first."""
+    """`resolve` without the store: the settings of each layer, the highest layer first."""
     layers: list[dict[str, Value[Any]]] = [
         {k: Value(v, f"--{k.replace('_', '-')}") for k, v in flags.items() if v not in (None, "")},
         {k: Value(environ[v], v) for k, v in VARIABLES.items() if environ.get(v)},

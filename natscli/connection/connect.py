@@ -28,12 +28,12 @@ _LONGEST_PAUSE = 2.0
 async def connected(
     ready: Plan, environment: Environment, *, listener: bool = False, wait: float = 0.0
 ) -> AsyncIterator[Connection]:
-    """A connection, closed at the end. A `listener` reconnects forever, and says so.
+    """A connection, closed at the end. A `listener` reconnects forever, and logs it.
 
     A server that is not up yet is waited for, `wait` seconds at most.
 
     Raises:
-        PynatsError: ConnectionFailedError or RefusedError when no server took us.
+        PynatsError: ConnectionFailedError or RefusedError when no server accepted the connection.
     """
     _silence_loggers()
     asyncio.get_running_loop().set_exception_handler(_unhandled(environment))
@@ -107,7 +107,7 @@ class Connection:
         """Close; what was sent is on its way, nothing is waited for."""
         await self.client.published()
         if not self.client.is_closed:
-            with suppress(OSError):  # it was lost already; who had to know has been told
+            with suppress(OSError):  # it was lost already, and reported
                 await self.client.close()
 
     def gone(self, error: BaseException | None) -> None:
@@ -152,7 +152,7 @@ async def _connect_within(wait: float, plan: Plan, environment: Environment, *, 
 
 
 async def connect(plan: Plan, environment: Environment, *, listener: bool = False) -> Connection:
-    """Try every server once, all within the timeout; the first that takes us is it.
+    """Try every server once, all within the timeout; the first that accepts the connection is used.
 
     Raises:
         ConnectionFailedError: none could be reached. RefusedError: one refused us.
@@ -188,12 +188,12 @@ async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: f
     except Exception as error:
         cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
         problem = _with_tls_in_mind(classify(cause, url, plan.timeout), cause, client, plan)
-        client.abandon()
+        client.discard()
         if environment.trace:
             environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
         raise problem from error
     except BaseException:
-        client.abandon()
+        client.discard()
         raise
     events.connecting = False
     return connection
@@ -210,10 +210,10 @@ def _trace(connection: Connection, environment: Environment) -> None:
 
 
 def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client, plan: Plan) -> PynatsError:
-    """`problem`, or what it rather is, when client and server do not agree on how TLS begins."""
+    """`problem`, or a better one when client and server do not agree on how TLS begins."""
     if client.server_info.get("tls_verify") and not plan.client_certificate and isinstance(cause, OSError):
-        # The server hangs up on who has none, and the alert that says so is often lost with it.
-        return RefusedError("the server wants a TLS client certificate", where=problem.where,
+        # The server closes a connection without one, and its TLS alert is often lost with it.
+        return RefusedError("the server requires a TLS client certificate", where=problem.where,
                             hint="--tlscert FILE --tlskey FILE")  # fmt: skip
     if client.is_silent and not problem.hint:
         # Both wait for the other to begin, or take what comes for something else.
@@ -226,7 +226,7 @@ def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client
 
 
 def _worst(problems: list[PynatsError]) -> PynatsError:
-    """The problem to report: a refusal tells more than a server that is away."""
+    """The problem to report: a refusal before a server that cannot be reached."""
     if not problems:
         return InputError("no server URL", where="--server")
     for problem in problems:
@@ -238,7 +238,7 @@ def _worst(problems: list[PynatsError]) -> PynatsError:
 
 
 def _silence_loggers() -> None:
-    """Nothing of nats-py's or asyncio's own logging reaches the user; notices are ours to give."""
+    """Nothing of nats-py's or asyncio's own logging reaches the user; pynats writes its own notices."""
     for name in ("nats", "asyncio"):
         logger = logging.getLogger(name)
         logger.addHandler(logging.NullHandler())

@@ -84,7 +84,7 @@ def _server_problem(error: BaseException, text: str) -> str:
     if isinstance(error, NotNatsError) or "expecting info" in lower or "json parse error" in lower:
         return "what listens there is not a NATS server"
     if isinstance(error, nats_errors.ProtocolError):
-        return "the server broke the NATS protocol"
+        return "the server sent something that is not the NATS protocol"
     if type(error.__cause__ or error).__module__.startswith("aiohttp"):
         return f"no WebSocket connection: {text.splitlines()[0][:100]}"
     if isinstance(error, OSError):

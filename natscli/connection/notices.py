@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from natscli.connection.failures import classify
-from natscli.wire.client import ComplaintError
+from natscli.wire.client import ServerError
 from natscli.wire.nats_py import errors as nats_errors
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Notices:
         self.connection = connection
         self.environment = environment
         self.connecting = True
-        self.told_refused = False
+        self.refusal_shown = False
         self.first_error: Exception | None = None
 
     def options(self) -> dict[str, Any]:
@@ -45,12 +45,12 @@ class Notices:
         text = str(error).lower()
         if "permissions violation" in text:
             self.connection.refused(classify(error, self.connection.url))
-        elif isinstance(error, ComplaintError):
+        elif isinstance(error, ServerError):
             self.environment.warn(f"the server ended the connection: {text}")
         elif isinstance(error, nats_errors.SlowConsumerError):
             self.environment.warn("requests were dropped: they came faster than they could be handled")
-        elif isinstance(error, nats_errors.Error) and "authorization" in text and not self.told_refused:
-            self.told_refused = True  # once: it is tried again and again
+        elif isinstance(error, nats_errors.Error) and "authorization" in text and not self.refusal_shown:
+            self.refusal_shown = True  # once: it is tried again and again
             self.environment.warn("the server refused the credentials, still trying to reconnect")
         elif self.environment.trace:
             self.environment.warn(f"trace: {type(error).__name__}: {error}")
@@ -60,7 +60,7 @@ class Notices:
             self.environment.log("Disconnected, reconnecting...")
 
     async def reconnected(self) -> None:
-        self.told_refused = False
+        self.refusal_shown = False
         self.environment.log(f"Reconnected to {self.connection.url}")
         dropped, self.connection.client.dropped = self.connection.client.dropped, 0
         if dropped:

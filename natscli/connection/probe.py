@@ -20,13 +20,13 @@ from natscli.output.tables import Cell
 from natscli.settings import Settings, resolve
 from natscli.signals import run
 
-#: The server's own service that tells who a connection is (nats-server 2.10 and later).
+#: The server's own service that has the user and account of a connection (nats-server 2.10 and later).
 _USER_INFO = "$SYS.REQ.USER.INFO"
 
 
 @dataclass(frozen=True)
 class Reached:
-    """What a server that took the connection tells."""
+    """What is known of a server that accepted the connection."""
 
     name: str
     version: str
@@ -137,11 +137,11 @@ async def _probe_one(
             start = time.perf_counter()
             await client.flush(timeout=prepared.timeout)
             rtt = time.perf_counter() - start
-            told = client.server_info
+            info = client.server_info
             return Result(
                 Reached(
-                    name=str(told.get("server_name", "")),
-                    version=str(told.get("version", "")),
+                    name=str(info.get("server_name", "")),
+                    version=str(info.get("version", "")),
                     url=connection.url,
                     rtt=rtt,
                     tls=client.tls_version,
@@ -158,7 +158,7 @@ async def _probe_one(
 
 
 async def _account(client: Any, timeout: float) -> str:
-    """The account of the connection, empty if the server or the permissions do not let us know."""
+    """The account of the connection, empty if the server or the permissions do not allow to ask."""
     try:
         answer = await client.request(_USER_INFO, b"", timeout=timeout)
         return str(json.loads(answer.data)["data"]["account"])

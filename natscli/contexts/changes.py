@@ -1,4 +1,4 @@
-"""What `context add` and `context copy` make of a context and the settings that were given."""
+"""How `context add` and `context copy` change a context."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from natscli.errors import InputError
 
 
 def apply(existing: Context | None, given: Mapping[str, Any]) -> tuple[Context, list[str]]:
-    """The context after setting the keys in `given`, and what to tell the user about it.
+    """The context after setting the keys in `given`, and notices for the user.
 
     Only what is given changes; an empty value clears its key. Without `existing` it is a new context.
     Credentials replace the stored ones that cannot go along with them, see `credential_kinds`. As in the Go

@@ -93,7 +93,7 @@ def exposed_files(context: Context, path: str, environ: Mapping[str, str]) -> li
         try:
             paths.append(file_of(value, environ))
         except InputError:
-            continue  # `problems` tells about it
+            continue  # `problems` reports it
     return [p for p in dict.fromkeys(paths) if p and _is_exposed(p)]
 
 

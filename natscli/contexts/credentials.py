@@ -244,7 +244,7 @@ def _run(command: list[str], ref: str, environ: Mapping[str, str]) -> bytes:
 
 
 def _reason(errors: bytes, output: bytes) -> str:
-    """The first line a failed program said, unless it holds something of its output, which may be secret."""
+    """The first line of a failed program's stderr, unless it holds something of its output, which may be secret."""
     from natscli.secrets.redaction import redact_shapes
 
     lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]

@@ -1,6 +1,6 @@
 """The kinds of credentials, one row each: their options, variables, keys in a context file, and what the values are.
 
-Everything that treats kinds differently reads it here; what nats-py makes of them is in connection/credentials.py.
+Everything that treats kinds differently reads it here; how nats-py gets them is in connection/credentials.py.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from natscli.contexts.format import Context, dump, parse
 from natscli.errors import InputError, PynatsError
 
-_LOCK_PATIENCE = 10.0
+_LOCK_TIMEOUT = 10.0
 _WINDOWS_TRIES = 50
 #: Bytes that a file may have; contexts with embedded credentials have a few thousand.
 _LARGEST = 1 << 20
@@ -123,7 +123,7 @@ class ContextStore:
             _write(path, dump(context))
 
     def update(self, name: str, change: Callable[[Context | None], Context]) -> Context:
-        """Replace the context by what `change` makes of it (of None if it is new or empty), as one step.
+        """Replace the context by `change(context)`, of None if it is new or empty, as one step.
 
         Raises:
             InputError: an invalid name, or the existing file is corrupt; and whatever `change` raises.
@@ -261,7 +261,7 @@ class ContextStore:
             while not _try_lock(descriptor):
                 import time
 
-                until = until or time.monotonic() + _LOCK_PATIENCE
+                until = until or time.monotonic() + _LOCK_TIMEOUT
                 if time.monotonic() > until:
                     raise PynatsError(
                         "timed out waiting for another process that is changing contexts", where=path
@@ -335,7 +335,7 @@ def _while_read(change: Callable[[], None]) -> None:
     """Replace or remove a file, which on Windows fails while another process has it open: to read it, not for long.
 
     Raises:
-        OSError: as the system says; PermissionError when it was open all the time.
+        OSError: as of the system; PermissionError when it was open all the time.
     """
     if sys.platform == "win32":
         import time
@@ -348,7 +348,7 @@ def _while_read(change: Callable[[], None]) -> None:
 
 
 def _make_folders(path: str) -> None:
-    """Create `path` and its missing parents, each for the user only whatever the umask says."""
+    """Create `path` and its missing parents, each for the user only, whatever the umask."""
     if os.path.isdir(path):
         return
     parent = os.path.dirname(path)
@@ -363,7 +363,7 @@ def _make_folders(path: str) -> None:
 
 
 def _write(path: str, data: bytes) -> None:
-    """Replace the file at `path`, or what the link at `path` leads to, so that nobody ever sees half of it."""
+    """Replace the file at `path`, or what the link at `path` leads to, so that no reader sees half of it."""
     target = os.path.realpath(path) if os.path.islink(path) else path
     folder = os.path.dirname(target)
     temporary = os.path.join(folder, f".pynats-{os.getpid()}-{os.urandom(4).hex()}.tmp")

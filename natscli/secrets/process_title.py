@@ -9,7 +9,7 @@ _ARG_START, _ARG_END = 47, 48  # of /proc/PID/stat, counted from 0; see proc(5)
 
 
 def hide(values: Iterable[str]) -> bool:
-    """Overwrite `values` with stars in this process's command line; says whether that was possible.
+    """Overwrite `values` with stars in this process's command line; whether that was possible.
 
     They were visible until now: an environment variable, a reference or a context never are.
     """

@@ -1,4 +1,4 @@
-"""Asking a person at the terminal; without one, saying which option to give instead."""
+"""Asking a person at the terminal; without one, an error that names the option to give instead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from natscli.errors import InputError, InterruptedByUserError
 
 
 def require_terminal(environment: Environment, what: str, hint: str) -> None:
-    """Raises InputError, saying `what` cannot be asked and the `hint`, unless a person can be asked."""
+    """Raises InputError with `what` and the `hint`, unless there is a terminal to ask at."""
     if not environment.interactive():
         raise InputError(f"{what}: there is no terminal to ask on", hint=hint)
 

@@ -2,7 +2,7 @@
 
 `Client` is nats-py's client (connect, auth, TLS, ping, reconnect, subscriptions) with three changes: TLS that was
 asked for is never skipped, a SOCKS proxy can be used, and a subscription may have a batch handler, which gets all
-messages of one network read at once and can answer them with one write. The last needs `BatchParser` and `Transport`
+messages of one network read at once and can answer them with one write. That needs `BatchParser` and `Transport`
 in place of nats-py's own, and private names of nats-py; where these are not as expected, messages go nats-py's own way,
 one at a time, through public names, and each correction is made only if what it needs is there.
 """
@@ -42,8 +42,8 @@ class TLSNotOfferedError(nats_py.errors.Error):  # type: ignore[misc]
     """TLS was asked for and the server does not offer it."""
 
 
-class ComplaintError(nats_py.errors.Error):  # type: ignore[misc]
-    """The server ended the connection, and said why."""
+class ServerError(nats_py.errors.Error):  # type: ignore[misc]
+    """The server ended the connection with an error."""
 
 
 class NotNatsError(nats_py.errors.Error):  # type: ignore[misc]
@@ -57,19 +57,19 @@ class UnsupportedError(nats_py.errors.Error):  # type: ignore[misc]
 class _ServerURL(ParseResult):
     """A server URL with percent escapes in its user info decoded, which nats-py sends as they are.
 
-    Without any it has what it was `lent`: nats-py tells servers apart by the text, which must stay as it is.
+    Without any it has the `default_login`: nats-py compares servers by the text of the URL, which must not change.
     """
 
-    lent: tuple[str | None, str | None] = None, None
+    default_login: tuple[str | None, str | None] = None, None
 
     @property
     def username(self) -> str | None:
-        return unquote(super().username or "") or self.lent[0]
+        return unquote(super().username or "") or self.default_login[0]
 
     @property
     def password(self) -> str | None:
         password = super().password
-        return self.lent[1] if password is None else unquote(password)
+        return self.default_login[1] if password is None else unquote(password)
 
 
 class Client(nats_py.Client):  # type: ignore[misc]
@@ -107,9 +107,9 @@ class Client(nats_py.Client):  # type: ignore[misc]
         if (self.require_tls or any(url.startswith("tls://") for url in urls)) and not _corrected(
             "_process_info"
         ):
-            raise UnsupportedError(f"nats-py {nats_py.version} cannot be held to TLS")
+            raise UnsupportedError(f"TLS cannot be enforced with nats-py {nats_py.version}")
         if self.socks_proxy and not _own_transport():
-            raise UnsupportedError(f"nats-py {nats_py.version} cannot be led through a proxy")
+            raise UnsupportedError(f"a SOCKS proxy cannot be used with nats-py {nats_py.version}")
         await super().connect(servers, **options)
 
     async def flush(self, timeout: float = 10) -> None:
@@ -166,20 +166,20 @@ class Client(nats_py.Client):  # type: ignore[misc]
         names = ", ".join(sorted(DIFFERENCES)) or "as asked for"
         return f"only public names of nats-py {nats_py.version} are used, without repeated headers ({names})"
 
-    def abandon(self) -> None:
-        """Let go of a connection that was never completed."""
+    def discard(self) -> None:
+        """Close a connection that was never completed."""
         transport = getattr(self, "_transport", None)
         if transport:
             transport.close()
 
     @property
     def is_silent(self) -> bool:
-        """Whether something listens there, and has not said what it is."""
+        """Whether something accepted the connection and has sent no INFO."""
         return not self.server_info and self._writer() is not None
 
     @property
     def server_info(self) -> dict[str, Any]:
-        """What the server said of itself in INFO."""
+        """The INFO of the server."""
         info = getattr(self, "_server_info", None)
         return dict(info) if isinstance(info, dict) else {}
 
@@ -197,12 +197,12 @@ class Client(nats_py.Client):  # type: ignore[misc]
 
     # -- called by the parser --------------------------------------------------------------------------------
 
-    def wants(self, sid: bytes) -> bool:
+    def has_handler(self, sid: bytes) -> bool:
         """Whether this subscription has a batch handler."""
         return sid in self._handlers
 
-    def hand_on(self, sid: bytes, batch: list[Message], arrived: int) -> None:
-        """Give a run of messages of one subscription to its handler."""
+    def deliver(self, sid: bytes, batch: list[Message], arrived: int) -> None:
+        """Give messages of one subscription to its handler."""
         subscription, handler = self._handlers[sid]
         if subscription._id not in self._subs:
             return
@@ -222,7 +222,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
         if self.is_connected and self._transport:
             await self._transport.drain()
 
-    def _taker(self) -> BatchParser | None:
+    def _read_handler(self) -> BatchParser | None:
         return self._ps if self.batches and self.is_connected else None
 
     # -- nats-py's own steps, corrected ----------------------------------------------------------------------
@@ -236,9 +236,9 @@ class Client(nats_py.Client):  # type: ignore[misc]
         await super()._send_ping(future)
 
     async def _process_err(self, err_msg: str) -> None:
-        said, words = err_msg.strip("'"), err_msg.lower()
+        text, words = err_msg.strip("'"), err_msg.lower()
         if "permissions violation" in words:
-            self._err = nats_py.errors.Error(f"nats: {said}")
+            self._err = nats_py.errors.Error(f"nats: {text}")
             await self._error_cb(self._err)
         elif (
             self.options["allow_reconnect"]
@@ -246,8 +246,8 @@ class Client(nats_py.Client):  # type: ignore[misc]
             and not any(word in words for word in ("authorization", "authentication", "stale"))
         ):
             # nats-py would close for good, when all that a requester did was to choose a very long reply subject.
-            await self._error_cb(ComplaintError(said))
-            await self._process_op_err(ComplaintError(said))
+            await self._error_cb(ServerError(text))
+            await self._process_op_err(ServerError(text))
         else:
             await super()._process_err(words)
 
@@ -256,10 +256,10 @@ class Client(nats_py.Client):  # type: ignore[misc]
         if s.uri.username:
             self._login = s.uri.username, s.uri.password
         elif s.discovered:
-            s.uri.lent = self._login
+            s.uri.default_login = self._login
         ours = self.batches or self.socks_proxy
         if not self._transport and s.uri.scheme in ("nats", "tls") and ours:
-            self._transport = Transport(self._taker, self.socks_proxy)
+            self._transport = Transport(self._read_handler, self.socks_proxy)
         try:
             await super()._connect_to_server(s)
         except (OSError, asyncio.TimeoutError, nats_py.errors.Error):

@@ -1,4 +1,4 @@
-"""Keeps the memory of large messages, where the C library would hand it back to the system and fetch it again."""
+"""Keeps the memory of large messages, where the C library would return it to the system and get it again."""
 
 from __future__ import annotations
 

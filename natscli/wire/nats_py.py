@@ -36,7 +36,7 @@ class _LaterFinder:
 
 
 def _installed_version(distribution: str) -> str:
-    """What `importlib.metadata.version` says, from a folder name if there is exactly one for `distribution`."""
+    """As `importlib.metadata.version`, from a folder name if there is exactly one for `distribution`."""
     start = distribution.replace("-", "_") + "-"
     spec = PathFinder.find_spec("nats")
     for location in (spec and spec.submodule_search_locations) or ():

@@ -1,4 +1,4 @@
-"""nats-py's parser, for whole reads: what arrives is handed on in runs of messages, not one at a time."""
+"""nats-py's parser, for whole reads: messages are delivered in batches, not one at a time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from natscli.wire.transport import READ_SIZE
 #: Bytes of room that are kept for the next large message; room is up to twice what was needed.
 MOST_ROOM_KEPT = 16 * 1024 * 1024
 
-#: Subject, sid, reply subject, size of the header block and of all, as the control line of a message says.
+#: Subject, sid, reply subject, size of the header block and of all, from the control line of a message.
 _Head = tuple[bytes, bytes, bytes, int, int]
 
 
 class BatchParser(nats_py.Parser):  # type: ignore[misc]
-    """nats-py's parser, for whole reads: walks over the bytes that came and hands on runs of messages."""
+    """nats-py's parser, for whole reads: delivers the messages of one read in batches."""
 
     #: An incomplete message of more bytes than this is put together in `room`, any other in `_part`.
     read_size = READ_SIZE
@@ -31,15 +31,15 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         # Of an incomplete message its bytes, and how many are needed before it is worth another look.
         self._part = bytearray()
         self._least = 0
-        # Of one in `room` what its control line says, that line's length, and how many bytes are needed and there.
+        # Of one in `room` its control line, that line's length, and how many bytes are needed and there.
         self._head: _Head = b"", b"", b"", 0, 0
         self._start = self._needed = self._filled = 0
         self._room = memoryview(b"")
 
     def room(self) -> memoryview:
-        """Where to read the rest of a large message to, and what comes after it; `filled` wants to know how much.
+        """Where to read the rest of a large message to, and what comes after it; `filled` is called with how much.
 
-        Empty if none has begun. It grows with what came, as the size in a control line may be a lie.
+        Empty if none has begun. It grows with what was received, as the size in a control line may be wrong.
         """
         if not self._needed:
             return memoryview(b"")
@@ -51,7 +51,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         return self._room[self._filled : max(self._needed, least)]
 
     def filled(self, count: int) -> bytes:
-        """Handle `count` bytes that were put into `room`; gives what is left of them, as `take` does."""
+        """Handle `count` bytes that were put into `room`; gives what is left of them, as `feed` does."""
         self._filled += count
         if self._filled < self._needed:
             return b""
@@ -63,11 +63,11 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         subject, sid, reply, header_size, size = self._head
         start, body, stop = self._start, self._start + header_size, self._start + size
         header = bytes(came[start:body]) if header_size else None
-        self.nc.hand_on(sid, [(subject, reply, header, bytes(came[body:stop]))], arrived)
-        return self.take(bytes(came[stop + 2 :]))
+        self.nc.deliver(sid, [(subject, reply, header, bytes(came[body:stop]))], arrived)
+        return self.feed(bytes(came[stop + 2 :]))
 
-    def take(self, data: bytes) -> bytes:
-        """Hand on the messages that batch handlers want, up to the first thing that is for nats-py.
+    def feed(self, data: bytes) -> bytes:
+        """Deliver the messages that have a batch handler, up to the first thing that is for nats-py.
 
         Gives what is left, from there on. A part of a message at the end is kept until the rest of it comes.
         """
@@ -84,11 +84,11 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         run = None if large or not self._wants_first(data) else _plain_run(data)
         if run is None:
             return self._walk(data, arrived)
-        self.nc.hand_on(run[0], run[1], arrived)
+        self.nc.deliver(run[0], run[1], arrived)
         return b""
 
     def _walk(self, data: bytes, arrived: int) -> bytes:
-        """`take` for anything: one message after the other."""
+        """`feed` for anything: one message after the other."""
         batch: list[Message] = []
         batch_sid = b""
         position, end = 0, len(data)
@@ -109,16 +109,16 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
                 break
             if sid != batch_sid:
                 if batch:
-                    self.nc.hand_on(batch_sid, batch, arrived)
+                    self.nc.deliver(batch_sid, batch, arrived)
                     batch = []
-                if not self.nc.wants(sid):
+                if not self.nc.has_handler(sid):
                     rest = data[position:]
                     break
                 batch_sid = sid
             batch.append((subject, reply, data[start:body] if header_size else None, data[body:stop]))
             position = stop + 2
         if batch:
-            self.nc.hand_on(batch_sid, batch, arrived)
+            self.nc.deliver(batch_sid, batch, arrived)
         if self._needed:
             self._put(data[position:])
         elif position < end and not rest:
@@ -131,13 +131,13 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         if size > LARGE:
             keep_large_blocks()
         self._least = start + size + 2
-        if size > self.read_size and self.nc.wants(sid):
+        if size > self.read_size and self.nc.has_handler(sid):
             self._head, self._start = head, start
             self._needed, self._least = self._least, 0
 
     def _wants_first(self, data: bytes) -> bool:
         head = _head(data[: max(data.find(b"\r\n"), 0)])
-        return head is not None and bool(self.nc.wants(head[1]))
+        return head is not None and bool(self.nc.has_handler(head[1]))
 
     def _put(self, data: bytes) -> bytes:
         """Put what was read elsewhere into `room`, up to the end of the message; gives the rest."""
@@ -163,16 +163,16 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
 
     async def _parse(self, data: bytes) -> None:
         resets = self._resets
-        rest = self.take(data)
+        rest = self.feed(data)
         while rest:
             end = await self._pass_on(rest)
             if resets != self._resets:
                 return  # an error ended the connection: the rest must not go into the next
-            rest = self.take(rest[end:])
+            rest = self.feed(rest[end:])
         await self.nc.written()
 
     async def _pass_on(self, data: bytes) -> int:
-        """Give nats-py what `take` left: a control line, or messages up to one that `take` wants; gives its end."""
+        """Give nats-py what `feed` left: a control line, or messages up to one that `feed` delivers; gives its end."""
         resets, end = self._resets, 0
         while resets == self._resets and (line_end := data.find(b"\r\n", end)) >= 0:
             line, start = data[end:line_end], line_end + 2
@@ -181,7 +181,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
                 await self._control(line)
                 return start
             subject, sid, reply, header_size, size = head
-            if start + size + 2 > len(data) or (end and self.nc.wants(sid)):
+            if start + size + 2 > len(data) or (end and self.nc.has_handler(sid)):
                 break
             if not sid.isdigit():
                 raise nats_py.errors.ProtocolError
@@ -206,7 +206,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
 
 
 def _head(line: bytes) -> _Head | None:
-    """What the control line of a message says; None if it is none, or a bad one."""
+    """The parts of the control line of a message; None if it is another, or a bad one."""
     words = line.split(b" ")  # other white space may be part of a subject
     count = len(words)
     if words[0] == b"MSG" and 4 <= count <= 5 and words[-1].isdigit():

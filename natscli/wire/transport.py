@@ -1,7 +1,7 @@
 """The TCP connection under nats-py: asyncio's streams, and a shorter way for what can be handled at once.
 
 nats-py reads in a task of its own, which runs one turn of the event loop after the bytes came. While that task waits,
-a `Taker` gets them first, in the call that read them; what it leaves goes nats-py's way.
+a `ReadHandler` gets them first, in the call that read them; nats-py gets what it leaves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import ssl
     from urllib.parse import ParseResult
 
-#: Bytes of one read, unless a large message wants more: as many as asyncio asks for, which makes a new buffer each
+#: Bytes of one read, unless a large message has more: as many as asyncio asks for, which makes a new buffer each
 #: time; that costs as much as reading.
 READ_SIZE = 256 * 1024
 
@@ -27,21 +27,21 @@ READ_SIZE = 256 * 1024
 MOST_UNSENT = 4 * 1024 * 1024
 
 
-class Taker(Protocol):
+class ReadHandler(Protocol):
     """Handles what a read brought. Both ways to do so give what is left of it for nats-py."""
 
-    def take(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> bytes:
         """Handle `data`."""
 
     def room(self) -> memoryview:
-        """Where the next bytes are wanted; empty if it does not matter."""
+        """Where to read the next bytes to; empty if it does not matter."""
 
     def filled(self, count: int) -> bytes:
         """Handle `count` bytes that were read to `room`."""
 
 
-#: Gives who handles the next read; None leaves it to nats-py.
-Choose = Callable[[], "Taker | None"]
+#: Gives the handler of the next read; None leaves it to nats-py.
+Choose = Callable[[], "ReadHandler | None"]
 
 
 class ProxyError(OSError):
@@ -49,7 +49,7 @@ class ProxyError(OSError):
 
 
 class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
-    """asyncio's protocol for streams, with a taker that comes first.
+    """asyncio's protocol for streams, with a handler that comes first.
 
     `awaited` is whether nats-py waits for more, having handled all that came before.
     """
@@ -58,7 +58,7 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
         super().__init__(reader)
         self.awaited = False
         self._choose = choose
-        self._taker: Taker | None = None
+        self._read_handler: ReadHandler | None = None
         self._buffer = memoryview(bytearray(READ_SIZE))
         self._room = self._buffer[:0]
 
@@ -66,14 +66,16 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
         super().connection_made(transport)
         assert isinstance(transport, asyncio.WriteTransport)
         self._unsent = transport.get_write_buffer_size
-        with suppress(AttributeError):  # Python 3.10, when the server has closed meanwhile; reading tells why
+        with suppress(
+            AttributeError
+        ):  # Python 3.10, when the server has closed meanwhile; reading raises the error
             transport.set_write_buffer_limits(high=MOST_UNSENT)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         # While replies pile up it is nats-py's turn, which stops reading.
-        self._taker = self._choose() if self.awaited and self._unsent() <= MOST_UNSENT else None
+        self._read_handler = self._choose() if self.awaited and self._unsent() <= MOST_UNSENT else None
         try:
-            self._room = self._taker.room() if self._taker else self._buffer[:0]
+            self._room = self._read_handler.room() if self._read_handler else self._buffer[:0]
         except Exception as error:
             raise _aborted(error) from error
         return self._room or self._buffer
@@ -81,12 +83,12 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         try:
             if self._room:
-                assert self._taker is not None
-                rest = self._taker.filled(nbytes)
+                assert self._read_handler is not None
+                rest = self._read_handler.filled(nbytes)
             else:
                 rest = bytes(self._buffer[:nbytes])
-                if self._taker is not None:
-                    rest = self._taker.take(rest)
+                if self._read_handler is not None:
+                    rest = self._read_handler.feed(rest)
         except Exception as error:
             raise _aborted(error) from error
         finally:
@@ -98,7 +100,7 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
 
 def _aborted(error: Exception) -> ConnectionAbortedError:
     """What nats-py reconnects after, as after any OSError; anything else ends its reading for good."""
-    return ConnectionAbortedError(f"cannot take what came: {error!r}")
+    return ConnectionAbortedError(f"cannot handle what was received: {error!r}")
 
 
 def _unreachable(url: str, cause: BaseException | None) -> str:
@@ -147,7 +149,7 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         """Go on with TLS, for the host name in `uri`, within `connect_timeout` seconds.
 
         Raises:
-            OSError, asyncio.TimeoutError: the handshake failed; ssl.SSLError says how.
+            OSError, asyncio.TimeoutError: the handshake failed.
         """
         reader, protocol = self._streams()
         upgrade = asyncio.get_running_loop().start_tls(
@@ -164,7 +166,7 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         self.write(b"".join(payload))
 
     async def read(self, buffer_size: int) -> bytes:  # noqa: ARG002
-        """What came and was not taken."""
+        """What was received and left to nats-py."""
         self._protocol.awaited = True
         try:
             return await self._io_reader.read(READ_SIZE)

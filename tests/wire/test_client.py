@@ -61,10 +61,10 @@ class Recorder:
     ) -> None:
         self.seen.append((sid, subject, reply, payload, header))
 
-    def wants(self, sid: bytes) -> bool:
+    def has_handler(self, sid: bytes) -> bool:
         return sid in (b"1", b"2")
 
-    def hand_on(self, sid: bytes, batch: list[Message], arrived: int) -> None:
+    def deliver(self, sid: bytes, batch: list[Message], arrived: int) -> None:
         assert batch
         for subject, reply, header, payload in batch:
             self.seen.append((int(sid), subject, reply, payload, header))
@@ -99,7 +99,7 @@ def fed(parser: Any, pieces: list[bytes], *, at_once: bool = False) -> str:
                 room[:count] = piece[:count]
                 rest, piece = parser.filled(count), piece[count:]
             else:
-                rest, piece = parser.take(piece), b""
+                rest, piece = parser.feed(piece), b""
             if rest:
                 await parser.parse(rest)
 
@@ -292,7 +292,7 @@ def test_what_comes_with_the_end_of_a_large_message_is_taken_too() -> None:
     recorder = Recorder()
     parser = SmallRoom(recorder)
     begun, end = b"MSG a 1 r 30\r\n" + b"x" * 29, b"x\r\nMSG a 1 r 2\r\nhi\r\n"
-    assert parser.take(begun) == b""
+    assert parser.feed(begun) == b""
     parser.room()[: len(end)] = end
     assert parser.filled(len(end)) == b""
     assert [payload for _, _, _, payload, _ in recorder.seen] == [b"x" * 30, b"hi"]
@@ -345,7 +345,7 @@ def test_no_more_than_the_limit_is_handed_on(nats_server: Server) -> None:
             )
             sid = b"%d" % subscription._id
             for _ in range(3):  # as it is when messages were on their way before the server knew the limit
-                client.hand_on(sid, [(b"limit", b"", None, b"")] * 2, 0)
+                client.deliver(sid, [(b"limit", b"", None, b"")] * 2, 0)
         return sizes
 
     assert asyncio.run(go()) == [2, 1]

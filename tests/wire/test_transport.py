@@ -137,7 +137,7 @@ def test_replies_that_nobody_takes_stop_the_reading_of_requests(nats_server: Ser
             requester.send([(b"held.up", b"inbox", None, bytes(1 << 16))])
             await requester.flush()
         await asyncio.sleep(0.5)
-        responder.abandon()
+        responder.discard()
         await requester.close()
         middle.close()
         return answered, waiting
@@ -147,7 +147,7 @@ def test_replies_that_nobody_takes_stop_the_reading_of_requests(nats_server: Ser
     assert waiting < MOST_UNSENT + (1 << 20)
 
 
-@pytest.mark.parametrize("step", ["take", "room", "filled"])
+@pytest.mark.parametrize("step", ["feed", "room", "filled"])
 def test_a_read_that_cannot_be_taken_ends_the_connection_and_not_the_service(
     nats_server: Server, step: str
 ) -> None:
@@ -222,7 +222,7 @@ def test_writing_to_a_connection_that_is_lost_is_no_error(nats_server: Server) -
         client._transport._io_writer.transport.abort()
         await asyncio.sleep(0.05)
         client._transport.writelines([b"PI", b"NG\r\n"])
-        client.abandon()
+        client.discard()
 
     asyncio.run(go())
 
