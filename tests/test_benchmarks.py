@@ -75,7 +75,7 @@ def load(server: Server, subject: str, **changes: object) -> Load:
     return replace(base, patience=0.3, **changes)  # type: ignore[arg-type]
 
 
-def test_an_honest_responder_is_right(nats_server: Server) -> None:
+def test_a_correct_responder_passes(nats_server: Server) -> None:
     with responder(nats_server, "bench.honest", honest):
         report = run(load(nats_server, "bench.honest"))
     assert report.ok
@@ -130,7 +130,7 @@ def test_a_reply_that_is_not_right_is_seen(nats_server: Server, lie: str) -> Non
     assert {name: count for name, count in counted.items() if count} == {kind: 1}
 
 
-def test_nobody_answering_is_seen(nats_server: Server) -> None:
+def test_missing_replies_are_reported(nats_server: Server) -> None:
     report = run(load(nats_server, "bench.nobody"))
     assert not report.ok
     assert report.wrong == 300

@@ -826,7 +826,7 @@ def test_info_says_what_a_reference_is_and_whether_it_works(
     assert "two kinds at once: user and nkey" in done.stderr
 
 
-def test_info_as_json_shows_secrets_only_when_told(
+def test_info_as_json_shows_secrets_only_when_asked_to(
     ok: Callable[..., Run], ctx: Callable[..., Run], contexts: Contexts
 ) -> None:
     contexts.put("a", Context(url=f"nats://u:{SECRET}@h", user="u", password=f"{SECRET}-p"))

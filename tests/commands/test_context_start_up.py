@@ -57,7 +57,7 @@ def test_listing_contexts_loads_nothing_that_it_does_not_need(
     assert len(loaded) < 40, sorted(loaded)
 
 
-def test_the_contexts_package_knows_neither_click_nor_nats(runner: Runner) -> None:
+def test_the_contexts_package_imports_neither_click_nor_nats(runner: Runner) -> None:
     code = "import sys, natscli.contexts.store, natscli.contexts.checks, natscli.contexts.changes; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], env=runner.environ, capture_output=True, text=True, check=True

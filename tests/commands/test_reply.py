@@ -382,7 +382,7 @@ def test_two_hundred_commands_at_once_are_all_answered(spawn: Spawn, asker: Aske
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("slow", [["OK", "--sleep", "1s"], ["--command", "sh -c 'sleep 0.5; echo -n OK'"]],
                          ids=["delays", "commands"])  # fmt: skip
-def test_a_signal_lets_it_answer_all_it_has_in_hand(
+def test_a_signal_lets_it_answer_all_that_is_pending(
     spawn: Spawn, asker: Asker, subject: str, number: int, slow: list[str]
 ) -> None:
     program = spawn("reply", subject, *slow, "--concurrency", "50", server=asker.url)
@@ -505,7 +505,7 @@ def test_it_reconnects_when_the_server_comes_back_and_answers_again(
     assert any(line.startswith("Disconnected") for line in log(program))
 
 
-def test_it_stops_at_once_when_the_server_is_gone_and_nothing_is_in_hand(
+def test_it_stops_at_once_when_the_server_is_gone_and_nothing_is_pending(
     server_factory: Any, spawn: Spawn
 ) -> None:
     server = server_factory()
@@ -615,7 +615,7 @@ def test_a_full_disk_ends_it_with_one_line(start: Start, asker: Asker, subject: 
     assert b"pynats: error: no space left on device (stdout)\n" in process.stderr.read()
 
 
-def test_a_story_that_cannot_be_written_does_not_end_it(start: Start, asker: Asker, subject: str) -> None:
+def test_a_log_that_cannot_be_written_does_not_end_it(start: Start, asker: Asker, subject: str) -> None:
     with open("/dev/full", "wb") as full:
         process = start(subject, "x", stdout=subprocess.PIPE, stderr=full)
     asker.wait_for_responder(subject)
@@ -631,7 +631,7 @@ def ask_many(asker: Asker, subject: str, count: int) -> float:
     return max(a.seconds for _ in range(count // 500) for a in asker.ask(subject, *[b"x" * 20] * 500))
 
 
-def test_a_pipe_that_nobody_reads_holds_up_no_reply(
+def test_a_pipe_that_is_not_read_delays_no_reply(
     start: Start, asker: Asker, subject: str, tmp_path: Path
 ) -> None:
     story_path = tmp_path / "log"

@@ -328,7 +328,7 @@ def test_replies_that_were_lost_while_there_was_no_connection_are_counted(
     reply.wait_for("replies were lost while there was no connection")
 
 
-def test_a_refusal_when_reconnecting_is_told_once(
+def test_a_refusal_when_reconnecting_is_reported_once(
     spawn: Callable[..., Program], server_factory: Callable[..., Server]
 ) -> None:
     config = 'authorization {{ user: a, password: "{}" }}'
@@ -384,7 +384,7 @@ def test_an_inbox_prefix_is_used_where_only_it_is_permitted(
     assert pynats("request", "x", "y", "--inbox-prefix", "a b", server=server).status == 2
 
 
-def test_trace_tells_more_and_shows_no_secret(pynats: Runner, server_factory: Callable[..., Server]) -> None:
+def test_trace_shows_more_but_no_secret(pynats: Runner, server_factory: Callable[..., Server]) -> None:
     server = server_factory('authorization { token: "s3cr3t-token" }')
     run = pynats("request", "nobody", "y", "--token", "s3cr3t-token", "--trace", server=server)
     assert run.status == 3

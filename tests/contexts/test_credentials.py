@@ -175,7 +175,7 @@ def test_a_program_that_hangs_is_given_up_on(stub: Stub, monkeypatch: pytest.Mon
     assert time.monotonic() - start < 5
 
 
-def test_nsc_knows_the_creds_and_the_servers(stub: Stub, file: Path) -> None:
+def test_nsc_gives_the_creds_and_the_servers(stub: Stub, file: Path) -> None:
     profile = {"user_creds": str(file), "operator": {"service": ["nats://a:1", "nats://b:2"]}}
     environ = stub(
         "nsc", f"[ \"$*\" = 'generate profile nsc://o/a/u' ] && cat <<'E'\n{json.dumps(profile)}\nE"

@@ -199,7 +199,7 @@ def test_a_command_without_templates_stays_as_it_is() -> None:
     assert words("echo {{Nope}} {{", enabled=False) == [b"echo", b"{{Nope}}", b"{{"]
 
 
-def test_a_translation_knows_the_subject_and_nothing_else() -> None:
+def test_a_translation_gets_the_subject_and_nothing_else() -> None:
     command = compile_command("run {{Subject}} {{.Subject}}", "--translate", translate=True)
     assert [word.fill(Facts(0, b"a b")) for word in command] == [b"run", b"a b", b"a b"]
     with pytest.raises(InputError, match=r"at character 5$") as caught:

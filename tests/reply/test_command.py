@@ -275,7 +275,7 @@ def test_a_command_need_not_read_its_input() -> None:
     assert answer(command("true"), b"x" * 1_000_000) == (b"", {}, "")
 
 
-def test_a_command_dies_of_a_closed_pipe_as_in_a_shell() -> None:
+def test_a_command_is_ended_by_a_closed_pipe_as_in_a_shell() -> None:
     assert answer(command("sh -c 'yes | head -1'")) == (b"y\n", {}, "")
 
 

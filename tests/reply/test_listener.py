@@ -162,7 +162,7 @@ def test_refused_requests_are_counted_as_errors(nats_server: NatsServer, tmp_pat
         run(check(asker))
 
 
-def test_the_bytes_in_hand_are_limited_too(nats_server: NatsServer, tmp_path: Path) -> None:
+def test_the_pending_bytes_are_limited_too(nats_server: NatsServer, tmp_path: Path) -> None:
     gate = Gate()
 
     async def check(asker: Asker) -> None:

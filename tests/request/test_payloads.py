@@ -96,7 +96,7 @@ def test_a_terminal_is_read_when_that_is_asked_for(
 
 
 @pytest.mark.parametrize("how", [(), ("--count", "2"), ("--send-on", "newline")])
-def test_too_much_for_the_server_is_told_with_both_numbers(
+def test_a_payload_too_large_for_the_server_is_reported_with_both_sizes(
     pynats: Runner,
     server_factory: Callable[..., Server],
     responders_on: Callable[..., Responders],

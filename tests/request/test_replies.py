@@ -62,7 +62,7 @@ def test_no_reply_at_all_within_the_timeout_exits_4(ask: Ask, responders: Respon
     assert (run.status, run.stdout) == (4, b"")
 
 
-def test_nobody_to_reply_exits_3_whatever_is_awaited(ask: Ask) -> None:
+def test_no_responders_exit_3_whatever_is_awaited(ask: Ask) -> None:
     for how in (("--replies", "0"), ("--replies", "4"), ("--wait-for-empty",)):
         assert ask("nobody.home", "x", *how).status == 3
 
@@ -114,7 +114,7 @@ def test_replies_are_shown_as_they_arrive(
     assert program.status is None
 
 
-def test_replies_that_nobody_awaits_any_more_are_not_anothers(ask: Ask, responders: Responders) -> None:
+def test_late_replies_are_not_taken_for_those_of_other_requests(ask: Ask, responders: Responders) -> None:
     subject = responders(lambda request: [request.payload] * 3)
     run = ask(subject, "{{Count}}", "--count", "20", "--concurrency", "5", "--json")
     assert run.status == 0

@@ -292,7 +292,7 @@ def test_the_nats_server_on_path_comes_first(tmp_path: Path) -> None:
     assert find.find_nats_server({"PATH": str(tmp_path / "empty")}) != str(own)
 
 
-def test_it_listens_on_loopback_at_the_default_port_unless_told_otherwise() -> None:
+def test_it_listens_on_loopback_at_the_default_port_by_default() -> None:
     command = run.command_line("nats-server", run.ServerOptions(), "scratch")
     assert command[command.index("--addr") + 1] == "127.0.0.1"
     assert not {"--port", "--http_port", "--jetstream"} & set(command)
@@ -305,5 +305,5 @@ def test_it_listens_on_loopback_at_the_default_port_unless_told_otherwise() -> N
         *((host, False) for host in ("0.0.0.0", "::", "192.0.2.1", "example.com")),
     ],
 )
-def test_loopback_is_told_from_the_network(host: str, expected: bool) -> None:
+def test_loopback_is_distinguished_from_the_network(host: str, expected: bool) -> None:
     assert exposure.is_loopback(host) is expected
