@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -59,6 +60,18 @@ class InputError(PynatsError):
     """Bad usage or bad input, found before connecting."""
 
     status = ExitStatus.USAGE
+
+
+def refuse_together(given: Mapping[str, bool], *exclusive: tuple[str, ...]) -> None:
+    """Refuse options that cannot be meant together: of each of the `exclusive` ones only one may be given.
+
+    Raises:
+        InputError: it names those that are.
+    """
+    for names in exclusive:
+        chosen = [name for name in names if given[name]]
+        if len(chosen) > 1:
+            raise InputError(f"{' and '.join(chosen)} exclude each other")
 
 
 class NoRespondersError(PynatsError):

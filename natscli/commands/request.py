@@ -24,7 +24,7 @@ from natscli.request.recipe import compile_recipe, read_body
 
 if TYPE_CHECKING:
     from natscli.environment import Environment
-    from natscli.request.translate import Translator
+    from natscli.output.translate import Translator
 
 NOTES = """
 Templates in BODY, SUBJECT and header values:
@@ -101,7 +101,7 @@ def request(app: App, /, **given: Any) -> int:
 def _translator(options: RequestOptions, environment: Environment) -> Translator | None:
     if options.translate is None:
         return None
-    from natscli.request.translate import Translator
+    from natscli.output.translate import Translator
 
     return Translator(options.translate, environment.environ)
 

@@ -10,34 +10,32 @@ from natscli.errors import InputError
 _UNFIT = re.compile("[\\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def check_publish_subject(subject: str) -> None:
-    """Refuse a subject that no request can be sent to.
+def check_publish_subject(subject: str, what: str = "a request", where: str = "SUBJECT") -> None:
+    """Refuse a subject that nothing can be sent to; `what` was to be sent.
 
     Raises:
         InputError: empty, with spaces or control characters, with an empty token, or with a wildcard.
     """
-    _check_tokens(subject)
+    _check_tokens(subject, where)
     for token in subject.split("."):
         if token in ("*", ">"):
             raise InputError(
-                f"a request needs one subject, and {subject!r} has the wildcard {token!r}", where="SUBJECT"
+                f"{what} needs one subject, and {subject!r} has the wildcard {token!r}", where=where
             )
 
 
-def check_subscribe_subject(subject: str) -> None:
+def check_subscribe_subject(subject: str, where: str = "SUBJECT") -> None:
     """Refuse a subject that cannot be listened on; `*` and a last `>` are wildcards.
 
     Raises:
         InputError: as for `check_publish_subject`, or a `>` that is not the last token.
     """
-    _check_tokens(subject)
+    _check_tokens(subject, where)
     for token in subject.split("."):
         if len(token) > 1 and ("*" in token or ">" in token):
-            raise InputError(
-                f"a wildcard is a token of its own, not a part of one: {subject!r}", where="SUBJECT"
-            )
+            raise InputError(f"a wildcard is a token of its own, not a part of one: {subject!r}", where=where)
     if ">" in subject.split(".")[:-1]:
-        raise InputError(f"the wildcard '>' must be the last token in {subject!r}", where="SUBJECT")
+        raise InputError(f"the wildcard '>' must be the last token in {subject!r}", where=where)
 
 
 def check_queue(queue: str) -> None:
@@ -72,10 +70,10 @@ def overlap(pattern: str, other: str) -> bool:
     return len(mine) == len(others)
 
 
-def _check_tokens(subject: str) -> None:
+def _check_tokens(subject: str, where: str) -> None:
     if not subject:
-        raise InputError("a subject cannot be empty", where="SUBJECT")
+        raise InputError("a subject cannot be empty", where=where)
     if _UNFIT.search(subject):
-        raise InputError(f"a subject has no spaces or control characters: {subject!r}", where="SUBJECT")
+        raise InputError(f"a subject has no spaces or control characters: {subject!r}", where=where)
     if "" in subject.split("."):
-        raise InputError(f"a subject has no empty token: {subject!r}", where="SUBJECT")
+        raise InputError(f"a subject has no empty token: {subject!r}", where=where)

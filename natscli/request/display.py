@@ -21,7 +21,7 @@ from natscli.request.requester import Tally
 from natscli.request.timings import timings
 
 if TYPE_CHECKING:
-    from natscli.request.translate import Translator
+    from natscli.output.translate import Translator
 
 #: Replies that may wait for their translation before no more requests are sent.
 _MOST_UNTRANSLATED = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from natscli.errors import InputError
+from natscli.errors import InputError, refuse_together
 
 #: Seconds to the next of several replies, without --reply-timeout; as in the Go CLI.
 _DEFAULT_GAP = 0.3
@@ -77,10 +77,7 @@ def check(options: RequestOptions) -> None:
     Raises:
         InputError: options that exclude each other, by their names, or a value that is out of range.
     """
-    for names in _EXCLUSIVE:
-        given = [name for name in names if _GIVEN[name](options)]
-        if len(given) > 1:
-            raise InputError(f"{' and '.join(given)} exclude each other")
+    refuse_together({name: is_given(options) for name, is_given in _GIVEN.items()}, *_EXCLUSIVE)
     if options.reply_timeout == 0:
         raise InputError("a timeout must be more than 0", where="--reply-timeout")
 

@@ -17,7 +17,7 @@ from natscli.request.requester import Requester
 from natscli.request.source import Counted, Lines, Source
 
 if TYPE_CHECKING:
-    from natscli.request.translate import Translator
+    from natscli.output.translate import Translator
 
 
 async def run(

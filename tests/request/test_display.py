@@ -10,10 +10,10 @@ import pytest
 from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.output.replies import Reply, renderer
+from natscli.output.translate import Translator
 from natscli.request import display as module
 from natscli.request.display import RequestDisplay
 from natscli.request.requester import Tally
-from natscli.request.translate import Translator
 
 
 def display(environment: Environment, translator: Translator | None = None) -> RequestDisplay:
