@@ -24,11 +24,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reply": ("reply", "Answer requests with a body, an echo, or a command."),
     "request": ("request", "Send a request and show the replies."),
     "service": ("service", "Find services, and show what they are and how they do."),
+    "subscribe": ("subscribe", "Receive messages and show them."),
     "context": ("context", "Manage contexts: named connection settings."),
     "server": ("server", "Run a local nats-server for development."),
     "completion": ("completion", "Print or install shell completion."),
 }
-ALIASES: dict[str, str] = {"req": "request", "ctx": "context", "svc": "service"}
+ALIASES: dict[str, str] = {"req": "request", "sub": "subscribe", "ctx": "context", "svc": "service"}
 
 
 class RootGroup(Group):

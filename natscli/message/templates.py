@@ -16,7 +16,6 @@ from itertools import product
 
 from natscli.errors import InputError
 from natscli.message.payload import LARGEST
-from natscli.message.programs import check_words
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #: A letter for each byte. The first eight come a little more often, which does not matter for filler.
@@ -130,6 +129,8 @@ def compile_command(
         raise InputError(f"cannot split the command: {str(error).lower()}", where=where) from None
     if not words:
         raise InputError("the command is empty", where=where)
+    from natscli.message.programs import check_words  # only commands need it
+
     check_words(marked, where)
     # Text and the numbers of fields take turns between the marks.
     return [

@@ -94,13 +94,20 @@ class Pump:
     """
 
     def __init__(
-        self, environment: Environment, *, lossy: bool, on_failure: Callable[[Exception], None]
+        self,
+        environment: Environment,
+        *,
+        lossy: bool,
+        on_failure: Callable[[Exception], None],
+        most_bytes: int | None = None,
     ) -> None:
+        """Keep `most_bytes` for a slow reader; without, 4 MB if `lossy`, else 256 MB."""
         self.direct = never_blocks(environment.stdout) and never_blocks(environment.stderr)
         self.failure: Exception | None = None
         self.lost = self._told = 0
         self._environment = environment
         self._lossy = lossy
+        self._most_bytes = most_bytes or (_MOST_BYTES if lossy else _MOST_BYTES_KEPT)
         self._on_failure = on_failure
         self._queue: deque[tuple[Render, int, int]] = deque()
         self._bytes = self._messages = self._dropped = self._steps = 0
@@ -144,6 +151,11 @@ class Pump:
         """Whether a careful user waits before it makes more."""
         return self._bytes > _MOST_BYTES or self._messages > _MOST_MESSAGES
 
+    @property
+    def waiting(self) -> bool:
+        """Whether messages wait to be written."""
+        return bool(self._messages)
+
     def close(self, patience: float = _PATIENCE) -> None:
         """Write what is left, until nobody has taken any of it for `patience` seconds.
 
@@ -163,9 +175,10 @@ class Pump:
 
     def _is_full(self) -> bool:
         """Once full, it is so until half of it was written: a few long gaps read better than many short ones."""
-        most = _MOST_BYTES if self._lossy else _MOST_BYTES_KEPT
         part = 2 if self._dropping else 1
-        self._dropping = self._bytes * part > most or (self._lossy and self._messages * part > _MOST_MESSAGES)
+        self._dropping = self._bytes * part > self._most_bytes or (
+            self._lossy and self._messages * part > _MOST_MESSAGES
+        )
         return self._dropping
 
     def _put_dropped(self) -> None:

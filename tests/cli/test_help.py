@@ -100,7 +100,7 @@ def test_the_full_help_has_every_option_and_example() -> None:
         ctx = context_of(path)
         text = in_process(*path, "--help")[1]
         for param in ctx.command.params:
-            if isinstance(param, click.Option):
+            if isinstance(param, click.Option) and not param.hidden:
                 assert all(name in text for name in param.opts)
         assert all(command in text for command, _ in page_of(ctx).examples)
 

@@ -1,0 +1,63 @@
+"""How many messages came on which subject: a table that is redrawn on a terminal, aligned text or JSON elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from natscli.output.tables import Screen, show_table
+from natscli.output.text import visible_line
+
+
+class Row(NamedTuple):
+    """A subject, its messages, and the bytes of their payloads."""
+
+    subject: str
+    messages: int
+    size: int
+
+
+class Totals(NamedTuple):
+    """All there was: subjects, messages and bytes. `unnamed` messages were on more subjects than are kept apart."""
+
+    subjects: int
+    messages: int
+    size: int
+    unnamed: int
+
+
+def subject_table(rows: Sequence[Row], totals: Totals, screen: Screen) -> str:
+    """The `rows`, and a last one for everything."""
+    more = "+" if totals.unnamed else ""
+    cells = [[visible_line(row.subject), f"{row.messages:,}", format_bytes(row.size)] for row in rows]
+    last = f"All {totals.subjects:,}{more} subjects" if totals.subjects != 1 else "All of 1 subject"
+    cells.append([last, f"{totals.messages:,}", format_bytes(totals.size)])
+    title = f"Top {len(rows)} of {totals.subjects:,}{more} subjects"
+    return show_table(title, ["Subject", "Messages", "Bytes"], cells, screen)
+
+
+def subject_lines(rows: Sequence[Row], *, ascii_only: bool) -> str:
+    """The `rows` as JSON, one object a line."""
+    return "".join(
+        json.dumps(
+            {"subject": row.subject, "messages": row.messages, "bytes": row.size}, ensure_ascii=ascii_only
+        )
+        + "\n"
+        for row in rows
+    )
+
+
+def redrawn(text: str, lines_before: int) -> str:
+    """`text` in place of the lines that were drawn before it."""
+    return (f"\x1b[{lines_before}F\x1b[J" if lines_before else "") + text
+
+
+def format_bytes(size: int) -> str:
+    """A number of bytes for people: `312 B`, `1.5 kB`, `2.04 MB`."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if float(f"{value:.3g}") < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"

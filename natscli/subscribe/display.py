@@ -1,0 +1,111 @@
+"""Where messages go when they came, and the usual place: stdout, by way of the pump."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Protocol
+
+from natscli.environment import Environment
+from natscli.errors import PynatsError, explain
+from natscli.output.messages import Message, RenderMessages
+from natscli.output.pump import Pump
+
+#: Bytes of messages that wait for a reader that takes less than comes. Reading from the server does not wait: it keeps
+#: no more than that for a client, and then disconnects it, and nobody knows how much was lost.
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+class Display(Protocol):
+    """What becomes of the messages. Only `finish` may wait."""
+
+    broken: asyncio.Future[PynatsError]
+    """Done when nothing can be shown any more."""
+
+    def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:
+        """Take messages, the number of the first, when they came, and whether they are replies to those numbers."""
+
+    @property
+    def lost(self) -> int:
+        """How many messages there was no room for."""
+
+    async def finish(self) -> None:
+        """Wait until all is shown, as long as that takes.
+
+        Raises:
+            PynatsError: not all could be shown.
+        """
+
+    def close(self) -> None:
+        """Show no more."""
+
+
+class Screen:
+    """Shows messages on stdout. What a terminal does not take is dropped and counted; for a pipe, 64 MB may wait."""
+
+    def __init__(self, environment: Environment, render: RenderMessages) -> None:
+        self._environment = environment
+        self._render = render
+        self._lossy = environment.stdout.isatty()
+        self._loop = asyncio.get_running_loop()
+        self._sink = environment.sink
+        self._pump = Pump(environment, lossy=self._lossy, on_failure=self._on_failure, most_bytes=_MOST_BYTES)
+        environment.sink = self._pump.log
+        self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
+
+    def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:
+        """See `Display`."""
+        size = 0 if self._pump.direct else sum(map(size_of, batch))
+        self._pump.put(partial(self._render, batch, first, came, matched), len(batch), size)
+
+    @property
+    def lost(self) -> int:
+        """See `Display`."""
+        return self._pump.lost
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything is written."""
+        return not self._pump.waiting
+
+    def write(self, text: Callable[[], bytes]) -> None:
+        """Write what `text` gives, which is none of the messages."""
+        self._pump.put(lambda: (b"", text()), 1, 0)
+
+    async def finish(self) -> None:
+        """See `Display`."""
+        written = asyncio.Event()
+
+        def after_the_rest() -> tuple[bytes, bytes]:
+            self._loop.call_soon_threadsafe(written.set)
+            return b"", b""
+
+        self._pump.put(after_the_rest, 0, 0)
+        waiting = self._loop.create_task(written.wait())
+        await asyncio.wait((waiting, self.broken), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self.broken.done():
+            raise self.broken.result()
+        if self.lost and not self._lossy:
+            raise PynatsError(f"messages lost, because the output could not keep up: {self.lost}")
+
+    def close(self) -> None:
+        """See `Display`; what is logged from now on goes straight to stderr."""
+        self._pump.close()
+        self._environment.sink = self._sink
+
+    def _on_failure(self, error: BaseException) -> None:
+        with suppress(RuntimeError):  # the loop may be closed by now
+            self._loop.call_soon_threadsafe(self._break, PynatsError(explain(error).message))
+
+    def _break(self, error: PynatsError) -> None:
+        if not self.broken.done():
+            self._environment.sink = self._sink
+            self.broken.set_result(error)
+
+
+def size_of(message: Message) -> int:
+    """About how many bytes of memory a message takes."""
+    return len(message[3]) + len(message[2] or b"") + 300

@@ -1,0 +1,60 @@
+"""Messages saved as files, one a message (`--dump DIRECTORY`)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from natscli.errors import PynatsError
+from natscli.output.messages import Message, RenderMessages
+
+
+class Dump:
+    """Writes message N to `N.json` and the reply to it to `N_reply.json`.
+
+    Names are made of numbers only, never of what came from the network; files are for their owner only, and one that
+    is there already, or a link, is never written to. Writing is waited for, so that nothing is lost.
+    """
+
+    lost = 0
+
+    def __init__(self, folder: str, render: RenderMessages) -> None:
+        self._folder = folder
+        self._render = render
+        self._loop = asyncio.get_running_loop()
+        self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
+
+    def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:
+        """See `Display`."""
+        ending = "_reply.json" if matched else ".json"
+        try:
+            for number, message in enumerate(batch, first):
+                if self.broken.done():
+                    return
+                _, data = self._render([message], number, came, matched)
+                self._save(os.path.join(self._folder, f"{number}{ending}"), data)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            self.broken.set_result(PynatsError(f"cannot save a message: {reason}", where=str(error.filename)))
+
+    async def finish(self) -> None:
+        """See `Display`."""
+        if self.broken.done():
+            raise self.broken.result()
+
+    def close(self) -> None:
+        """See `Display`."""
+
+    @staticmethod
+    def _save(path: str, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        fd = os.open(path, flags, 0o600)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+        except OSError as error:
+            error.filename = path
+            raise
+        finally:
+            os.close(fd)

@@ -1,0 +1,72 @@
+"""Requests that wait for the reply to be seen, so that both are shown together (`--match-replies`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from natscli.output.messages import Message
+from natscli.subscribe.display import Display, size_of
+
+#: Requests that may wait, and their bytes; the one that waits longest is shown without a reply when there are more.
+_MOST, _MOST_BYTES = 16_384, 16 * 1024 * 1024
+
+
+class Matching:
+    """Shows each request when its reply comes, and messages that ask for no reply at once.
+
+    `unmatched` counts requests that were shown without a reply. `on_empty` is called when none waits any more.
+    """
+
+    def __init__(self, display: Display, inboxes: str) -> None:
+        """`inboxes` is the subject that all replies are seen on: `_INBOX.>`."""
+        self._display = display
+        self._prefix = inboxes.removesuffix(">").encode()
+        self._waiting: dict[bytes, tuple[Message, int, float]] = {}
+        self._bytes = 0
+        self.unmatched = 0
+        self.on_empty: Callable[[], object] = lambda: None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are requests without a reply."""
+        return bool(self._waiting)
+
+    def without_replies(self, batch: list[Message]) -> list[Message]:
+        """`batch` without what came to an inbox: replies come by a subscription of their own."""
+        return [message for message in batch if not message[0].startswith(self._prefix)]
+
+    def show(self, batch: list[Message], first: int, came: float) -> None:
+        """Take messages that were received."""
+        for number, message in enumerate(batch, first):
+            if not message[1]:
+                self._display.show([message], number, came)
+                continue
+            if message[1] in self._waiting:  # a second request with the same inbox: only one can be matched
+                self._give_up(message[1])
+            self._waiting[message[1]] = message, number, came
+            self._bytes += size_of(message)
+            while len(self._waiting) > _MOST or self._bytes > _MOST_BYTES:
+                self._give_up(next(iter(self._waiting)))
+
+    def replies(self, batch: list[Message], came: float) -> None:
+        """Take messages that came to inboxes."""
+        for reply in batch:
+            request = self._waiting.pop(reply[0], None)
+            if request is not None:
+                message, number, requested = request
+                self._bytes -= size_of(message)
+                self._display.show([message], number, requested)
+                self._display.show([reply], number, came, True)
+        if not self._waiting:
+            self.on_empty()
+
+    def show_rest(self) -> None:
+        """Show the requests that have had no reply."""
+        for inbox in list(self._waiting):
+            self._give_up(inbox)
+
+    def _give_up(self, inbox: bytes) -> None:
+        message, number, came = self._waiting.pop(inbox)
+        self._bytes -= size_of(message)
+        self.unmatched += 1
+        self._display.show([message], number, came)

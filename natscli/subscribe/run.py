@@ -1,0 +1,78 @@
+"""One run of `pynats subscribe`: connect, receive, show."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from natscli.connection.connect import connected
+from natscli.connection.options import Plan
+from natscli.environment import Environment
+from natscli.output.messages import RenderMessages, Style, renderer
+from natscli.subscribe.display import Display, Screen
+from natscli.subscribe.options import SubscribeOptions
+from natscli.subscribe.subscriber import Subscriber, Subscribing
+
+if TYPE_CHECKING:
+    from natscli.output.translate import Translator
+
+_DEFAULT_INBOXES = "_INBOX"
+
+
+async def run(
+    options: SubscribeOptions, plan: Plan, environment: Environment, translator: Translator | None = None
+) -> None:
+    """Receive what `options` ask for.
+
+    Raises:
+        PynatsError: see `Subscriber.run`; or there is no connection.
+        asyncio.CancelledError: stopped a second time.
+    """
+    async with connected(plan, environment, listener=True) as connection:
+        subjects = (connection.client.new_inbox(),) if options.inbox else options.subjects
+        display = _display(options, environment, translator)
+        try:
+            await Subscriber(_subscribing(options, subjects, plan), connection, environment, display).run()
+        finally:
+            display.close()
+
+
+def _subscribing(options: SubscribeOptions, subjects: tuple[str, ...], plan: Plan) -> Subscribing:
+    inboxes = f"{plan.options.get('inbox_prefix', _DEFAULT_INBOXES)}.>" if options.match_replies else ""
+    return Subscribing(
+        subjects, options.queue, options.count, options.wait, options.ignored, inboxes, plan.timeout
+    )
+
+
+def _display(options: SubscribeOptions, environment: Environment, translator: Translator | None) -> Display:
+    if options.report_subjects:
+        from natscli.subscribe.report import Report
+
+        return Report(environment, top=options.report_top, as_json=options.as_json)
+    display: Display
+    if options.dump not in (None, "-"):
+        from natscli.subscribe.dump import Dump
+
+        display = Dump(options.dump or "", _renderer(options, environment))
+    else:
+        display = Screen(environment, _renderer(options, environment))
+    if translator is not None:
+        from natscli.subscribe.translated import Translated
+
+        return Translated(display, translator, environment)
+    return display
+
+
+def _renderer(options: SubscribeOptions, environment: Environment) -> RenderMessages:
+    part = "headers" if options.headers_only else "subject" if options.subjects_only else "all"
+    clock = "timestamp" if options.timestamp else "delta" if options.delta_time else "time"
+    style = Style(
+        raw=options.raw,
+        as_json=options.as_json or options.dump is not None,
+        part=part,
+        clock=clock,
+        start=time.time(),
+        single=options.raw and options.count == 1 and not options.match_replies,
+        end="\0" if options.dump == "-" else "\n",
+    )
+    return renderer(environment, style)

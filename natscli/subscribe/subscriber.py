@@ -1,0 +1,214 @@
+"""The loop that receives messages, until it is stopped, has enough, or no more come."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from natscli.connection.connect import Connection
+from natscli.connection.failures import classify
+from natscli.duration import format_duration
+from natscli.environment import Environment
+from natscli.errors import NoReplyError
+from natscli.message.subjects import covers
+from natscli.signals import Stop
+from natscli.subscribe.display import Display
+from natscli.subscribe.matching import Matching
+from natscli.wire.nats_py import errors as nats_errors
+from natscli.wire.protocol import Message
+
+#: How long (seconds) to wait for the server at the end.
+_PATIENCE = 3.0
+#: Subjects of which it is remembered whether they are ignored.
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True)
+class Subscribing:
+    """What to receive, and for how long. Times in seconds.
+
+    `count` messages and no more, 0 for no end; until none came for `wait`, 0 for ever. Replies on the subjects
+    `inboxes` are matched to their requests; those to the last of `count` messages are waited for `reply_timeout`.
+    """
+
+    subjects: tuple[str, ...]
+    queue: str = ""
+    count: int = 0
+    wait: float = 0.0
+    ignored: tuple[str, ...] = ()
+    inboxes: str = ""
+    reply_timeout: float = 5.0
+
+
+class Subscriber:
+    """Receives what one `Subscribing` describes on one connection, and gives it to a `Display`."""
+
+    def __init__(
+        self, subscribing: Subscribing, connection: Connection, environment: Environment, display: Display
+    ) -> None:
+        self._subscribing = subscribing
+        self._connection = connection
+        self._client = connection.client
+        self._environment = environment
+        self._display = display
+        self._matching = Matching(display, subscribing.inboxes) if subscribing.inboxes else None
+        self._ignored = _Ignored(subscribing.ignored)
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self._last = 0.0
+        self._waited_in_vain = False
+        self.received = 0
+
+    async def run(self) -> None:
+        """Subscribe, receive, and at the end show all that was on its way.
+
+        Raises:
+            PynatsError: refused, the connection was lost for good, not all could be shown, or fewer than `count` came.
+            asyncio.CancelledError: stopped a second time.
+        """
+        connection = self._connection
+        stop = Stop(self._stop.set)
+        try:
+            subscriptions = await self._subscribe()
+            await connection.confirm()
+            connection.on_refusal = lambda error: self._environment.warn(error.what)
+            self._log_subscribed()
+            self._last = self._loop.time()
+            self._watch_the_clock()
+            await self._unless_ended(self._stop.wait())
+            await self._unless_ended(self._drain(subscriptions))
+        except nats_errors.Error as error:
+            raise classify(error, connection.url) from None
+        self._report_gaps()
+        await self._display.finish()
+        stop.blocking = True
+        if self._waited_in_vain and self._subscribing.count:
+            raise NoReplyError(
+                f"timeout: {self.received} of {self._subscribing.count} messages, "
+                f"none more within {format_duration(self._subscribing.wait)}"
+            )
+
+    async def _subscribe(self) -> list[Any]:
+        subscribing, client = self._subscribing, self._client
+        subscriptions = []
+        if self._matching is not None:  # first, so that no reply is missed
+            subscriptions.append(await client.subscribe_batches(subscribing.inboxes, "", self._on_replies))
+        # The server counts what it sends to one subscription, and that is right only if all of it counts.
+        limit = 0 if subscribing.ignored or subscribing.inboxes else subscribing.count
+        for subject in dict.fromkeys(subscribing.subjects):
+            subscriptions.append(
+                await client.subscribe_batches(subject, subscribing.queue, self._on_batch, limit)
+            )
+        return subscriptions
+
+    def _log_subscribed(self) -> None:
+        subscribing = self._subscribing
+        line = f"Subscribed to [{', '.join(subscribing.subjects)}]"
+        if subscribing.queue:
+            line += f' in group "{subscribing.queue}"'
+        if subscribing.ignored:
+            line += f", ignoring [{', '.join(subscribing.ignored)}]"
+        if subscribing.inboxes:
+            line += f", matching replies on [{subscribing.inboxes}]"
+        self._environment.log(line)
+
+    async def _drain(self, subscriptions: list[Any]) -> None:
+        """Unsubscribe, and take what the server has sent before that."""
+        endings = [s.drain() if self._client.is_connected else s.unsubscribe() for s in subscriptions]
+        # Without a connection no more messages come anyway.
+        with suppress(asyncio.TimeoutError, nats_errors.Error):
+            await asyncio.wait_for(asyncio.gather(*endings), _PATIENCE)
+        if self._matching is not None:
+            self._matching.show_rest()
+
+    async def _unless_ended(self, work: Awaitable[Any]) -> None:
+        """Wait for `work`, unless the connection is lost for good or nothing can be shown any more.
+
+        Raises:
+            PynatsError: which of the two it is.
+        """
+        task = asyncio.ensure_future(work)
+        ends = (self._connection.lost, self._display.broken)
+        await asyncio.wait((task, *ends), return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            if end.done():
+                task.cancel()
+                raise end.result()
+        task.result()
+
+    # -- what comes --------------------------------------------------------------------------------------------
+
+    def _on_batch(self, batch: list[Message], arrived: int) -> None:  # noqa: ARG002
+        subscribing, matching = self._subscribing, self._matching
+        if subscribing.ignored:
+            batch = self._ignored.without(batch)
+        if matching is not None:
+            batch = matching.without_replies(batch)
+        if subscribing.count:
+            batch = batch[: subscribing.count - self.received]
+        if not batch:
+            return
+        first, self.received = self.received + 1, self.received + len(batch)
+        self._last = self._loop.time()
+        (matching or self._display).show(batch, first, time.time())
+        if self.received == subscribing.count:
+            self._have_enough()
+
+    def _on_replies(self, batch: list[Message], arrived: int) -> None:  # noqa: ARG002
+        assert self._matching is not None
+        self._matching.replies(batch, time.time())
+
+    def _have_enough(self) -> None:
+        """All messages came; replies to them may still come."""
+        if self._matching is not None and self._matching.waiting:
+            self._matching.on_empty = self._stop.set
+            self._loop.call_later(self._subscribing.reply_timeout, self._stop.set)
+        else:
+            self._stop.set()
+
+    def _watch_the_clock(self) -> None:
+        """Stop when none came for too long."""
+        if not self._subscribing.wait:
+            return
+        due = self._last + self._subscribing.wait
+        if due <= self._loop.time():
+            self._waited_in_vain = self.received != self._subscribing.count and not self._stop.is_set()
+            self._stop.set()
+        else:
+            self._loop.call_at(due, self._watch_the_clock)
+
+    def _report_gaps(self) -> None:
+        """Say what nobody can count."""
+        reconnects = self._client.stats["reconnects"]
+        if reconnects:
+            self._environment.warn(
+                f"reconnected {reconnects} time{'s' * (reconnects > 1)}: messages sent meanwhile were missed"
+            )
+        if self._matching is not None and self._matching.unmatched:
+            self._environment.warn(f"requests without a reply: {self._matching.unmatched}")
+
+
+class _Ignored:
+    """Leaves out messages on subjects that patterns match; what was found out is remembered, for so many subjects."""
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._patterns = patterns
+        self._known: dict[bytes, bool] = {}
+
+    def without(self, batch: list[Message]) -> list[Message]:
+        """`batch` without them."""
+        return [message for message in batch if not self._is_ignored(message[0])]
+
+    def _is_ignored(self, subject: bytes) -> bool:
+        known = self._known.get(subject)
+        if known is None:
+            text = subject.decode("utf-8", "surrogateescape")
+            known = any(covers(pattern, text) for pattern in self._patterns)
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[subject] = known
+        return known

@@ -1,0 +1,80 @@
+"""Messages shown as what a command writes when it gets their payloads on stdin (`--translate`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from natscli.environment import Environment
+from natscli.errors import PynatsError
+from natscli.output.messages import Message
+from natscli.subscribe.display import Display, size_of
+
+if TYPE_CHECKING:
+    from natscli.output.translate import Translator
+
+#: Bytes of messages that may wait for their translation.
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+class Translated:
+    """Translates one message after the other for another `Display`; one that fails is shown as it came."""
+
+    def __init__(self, display: Display, translator: Translator, environment: Environment) -> None:
+        self._display = display
+        self._translator = translator
+        self._environment = environment
+        self._waiting: deque[tuple[Message, int, float, bool]] = deque()
+        self._bytes = self._dropped = 0
+        self._task: asyncio.Task[None] | None = None
+        self._problem: PynatsError | None = None
+        self.broken = display.broken
+
+    def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:
+        """See `Display`."""
+        for number, message in enumerate(batch, first):
+            if self._waiting and self._bytes > _MOST_BYTES:
+                self._dropped += 1
+                continue
+            self._waiting.append((message, number, came, matched))
+            self._bytes += size_of(message)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._work())
+
+    @property
+    def lost(self) -> int:
+        """See `Display`."""
+        return self._dropped + self._display.lost
+
+    async def finish(self) -> None:
+        """See `Display`."""
+        if self._task is not None:
+            await asyncio.wait((self._task, self.broken), return_when=asyncio.FIRST_COMPLETED)
+        await self._display.finish()
+        if self._dropped:
+            raise PynatsError(f"messages lost, because the command could not keep up: {self._dropped}")
+        if self._problem is not None:
+            raise self._problem
+
+    def close(self) -> None:
+        """See `Display`."""
+        if self._task is not None:
+            self._task.cancel()
+        self._display.close()
+
+    async def _work(self) -> None:
+        while self._waiting:
+            message, number, came, matched = self._waiting.popleft()
+            self._bytes -= size_of(message)
+            subject, reply, header, payload = message
+            try:
+                payload, written = await self._translator.run(payload, subject.decode("utf-8", "replace"))
+                for line in written.splitlines():
+                    self._environment.warn(line)
+            except PynatsError as error:
+                # Said once: each message may fail for the same reason.
+                if self._problem is None:
+                    self._problem = error
+                    self._environment.warn(f"[#{number}] {error.what}")
+            self._display.show([(subject, reply, header, payload)], number, came, matched)

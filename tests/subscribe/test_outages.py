@@ -1,0 +1,105 @@
+"""`pynats subscribe` on bad days: servers that die, outputs that are slow."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from tests.asking import Asker
+from tests.programs import Program, Runner
+from tests.servers import Server, free_port
+
+Subscribe = Callable[..., Program]
+CLUSTER = (
+    'server_name: n{0}\ncluster {{ name: c, listen: "127.0.0.1:{1}", routes: ["nats://127.0.0.1:{2}"] }}'
+)
+
+
+def publish_until(program: Program, url: str, subject: str, payload: bytes) -> None:
+    """Publish until the program has shown the payload."""
+    with Asker(url) as asker:
+        deadline = time.monotonic() + 30
+        while payload not in program.stdout_bytes():
+            assert time.monotonic() < deadline, program.stderr_text()
+            asker.send(subject, payload, reply=b"")
+            time.sleep(0.05)
+
+
+def test_it_goes_on_when_the_server_comes_back(
+    subscribe: Subscribe, server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory()
+    program = subscribe("t.back", "--raw", server=server)
+    publish_until(program, server.url, "t.back", b"before")
+    server.restart()
+    program.wait_for("Reconnected to")
+    publish_until(program, server.url, "t.back", b"after")
+    assert program.stop() == 0
+    assert "reconnected 1 time: messages sent meanwhile were missed" in program.stderr_text()
+
+
+def test_it_goes_on_when_a_node_of_its_cluster_is_killed(
+    subscribe: Subscribe, server_factory: Callable[..., Server]
+) -> None:
+    routes = [free_port() for _ in range(3)]
+    nodes = [server_factory(CLUSTER.format(n, routes[n], routes[(n + 1) % 3])) for n in range(3)]
+    program = subscribe("t.cluster", "--raw", server=",".join(node.url for node in nodes[:2]))
+    publish_until(program, nodes[2].url, "t.cluster", b"through a route")
+    nodes[0].stop(signal.SIGKILL)
+    program.wait_for(f"Reconnected to {nodes[1].url}")
+    publish_until(program, nodes[2].url, "t.cluster", b"after the end of a node")
+    assert program.stop() == 0
+
+
+def test_a_pipe_that_nobody_reads_for_a_second_loses_nothing(
+    runner: Runner, nats_server: Server, publisher: Asker
+) -> None:
+    command = [sys.executable, "-m", "natscli", "sub", "t.pause", "--raw", "--count", "40000"]
+    environ = {**runner.environ, "NATS_URL": nats_server.url}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b"Subscribed" in process.stderr.readline()
+        for start in range(0, 40_000, 100):
+            publisher.send(
+                "t.pause", *[b"%06d" % n + b"x" * 993 for n in range(start, start + 100)], reply=b""
+            )
+        time.sleep(1)
+        output = process.stdout.read()
+        assert process.wait(30) == 0, process.stderr.read()
+    assert [int(line[:6]) for line in output.splitlines()] == list(range(40_000))
+
+
+def test_what_a_pipe_that_nobody_reads_cannot_take_is_counted(
+    runner: Runner, nats_server: Server, publisher: Asker
+) -> None:
+    command = [sys.executable, "-m", "natscli", "sub", "t.stuck", "--raw", "--count", "100000"]
+    environ = {**runner.environ, "NATS_URL": nats_server.url}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b"Subscribed" in process.stderr.readline()
+        for start in range(0, 100_000, 100):
+            publisher.send(
+                "t.stuck", *[b"%06d" % n + b"x" * 993 for n in range(start, start + 100)], reply=b""
+            )
+        publisher.ask("t.stuck.nobody", b"")
+        time.sleep(1)
+        resident = _resident_mb(process.pid)
+        output = process.stdout.read()
+        errors = process.stderr.read().decode()
+        assert process.wait(30) == 1
+    lost = re.search(r"messages lost, because the output could not keep up: (\d+)", errors)
+    assert lost, errors
+    assert len(output.splitlines()) + int(lost[1]) == 100_000
+    assert 60 < resident < 130
+
+
+def _resident_mb(pid: int) -> float:
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

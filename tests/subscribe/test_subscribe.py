@@ -1,0 +1,526 @@
+"""`pynats subscribe` against a real server: what it shows, and when it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from itertools import combinations
+
+import pytest
+
+from natscli.cli.jetstream import FLAGS
+from tests.asking import Asker
+from tests.programs import Program, Runner
+from tests.request.terminals import run_on_terminal
+from tests.servers import Server
+
+Subscribe = Callable[..., Program]
+HEADER = b"NATS/1.0\r\nA: 1\r\nA: 2\r\nEmpty:\r\n\r\n"
+
+
+def ended(program: Program, status: int = 0) -> tuple[bytes, str]:
+    """stdout and stderr of a program that ends by itself."""
+    assert program.wait() == status, program.stderr_text()
+    return program.stdout_bytes(), program.stderr_text()
+
+
+def without_times(text: str) -> list[str]:
+    return [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in text.splitlines()]
+
+
+def test_payloads_are_on_stdout_and_the_log_on_stderr(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.sub.*", "--count", "2")
+    publisher.send("t.sub.one", b"hello", header=HEADER)
+    publisher.send("t.sub.two", b"\xff\0\x1b[31m", reply=b"")
+    out, err = ended(program)
+    assert out == b"hello\n\xff\0\x1b[31m\n"
+    lines = without_times(err)
+    assert lines[0] == "Subscribed to [t.sub.*]"
+    assert re.fullmatch(r"\[#1\] Received on \[t\.sub\.one\] with reply \[_INBOX\..*\]", lines[1])
+    assert lines[2:] == ["A: 1", "A: 2", "Empty:", "", "[#2] Received on [t.sub.two]"]
+
+
+def test_the_alias_and_several_subjects_work(runner: Runner, nats_server: Server, publisher: Asker) -> None:
+    program = runner.spawn(
+        "sub", "t.al.a", "t.al.b", "--count", "2", server=nats_server, ready="Subscribed to"
+    )
+    publisher.send("t.al.a", b"1", reply=b"")
+    publisher.send("t.al.b", b"2", reply=b"")
+    assert ended(program)[0] == b"1\n2\n"
+
+
+def test_the_log_and_the_payloads_of_one_file_are_in_order(
+    subscribe: Subscribe, publisher: Asker, runner: Runner
+) -> None:
+    command = [sys.executable, "-m", "natscli", "sub", "t.one", "--count", "2"]
+    with (runner.directory / "both").open("wb") as file:
+        process = subprocess.Popen(
+            command, stdout=file, stderr=file, env={**runner.environ, "NATS_URL": publisher.url}
+        )
+    both = runner.directory / "both"
+    while b"Subscribed" not in both.read_bytes():
+        assert process.poll() is None
+    publisher.send("t.one", b"a", b"b", reply=b"")
+    assert process.wait(20) == 0
+    assert without_times(both.read_text())[1:] == [
+        "[#1] Received on [t.one]",
+        "a",
+        "",
+        "[#2] Received on [t.one]",
+        "b",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("payload", [b"", b"\r\n\0\xff\n", b"x" * 300_000], ids=["empty", "binary", "large"])
+def test_raw_with_count_1_is_byte_exact(subscribe: Subscribe, publisher: Asker, payload: bytes) -> None:
+    program = subscribe("t.raw", "--raw", "--count", "1")
+    publisher.send("t.raw", payload, reply=b"")
+    assert ended(program)[0] == payload
+
+
+def test_raw_payloads_are_separated_by_line_breaks_and_not_logged(
+    subscribe: Subscribe, publisher: Asker
+) -> None:
+    program = subscribe("t.raws", "--raw", "--count", "3")
+    publisher.send("t.raws", b"a", b"", b"b\n", reply=b"")
+    out, err = ended(program)
+    assert out == b"a\n\nb\n\n"
+    assert without_times(err) == ["Subscribed to [t.raws]"]
+
+
+def test_quiet_writes_no_log(runner: Runner, nats_server: Server, publisher: Asker) -> None:
+    program = runner.spawn("sub", "t.quiet", "--quiet", "--count", "1", server=nats_server)
+    while program.status is None:
+        publisher.send("t.quiet", b"x", reply=b"")
+        program.wait_until(lambda: bool(program.stdout_bytes()) or True, "nothing", 0.05)
+    assert ended(program) == (b"x\n", "")
+
+
+def test_json_is_one_object_a_message(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.json.>", "--json", "--count", "2")
+    publisher.send("t.json.a", "grüße\n".encode(), header=HEADER, reply=b"back")
+    publisher.send("t.json.\x1b[31m", b"\xff\0", reply=b"")
+    first, second = [json.loads(line) for line in ended(program)[0].splitlines()]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", first.pop("time"))
+    second.pop("time")
+    assert first == {
+        "number": 1, "subject": "t.json.a", "reply": "back", "headers": {"A": ["1", "2"], "Empty": [""]},
+        "data": "grüße\n", "encoding": "utf-8", "size": 8,
+    }  # fmt: skip
+    assert second == {
+        "number": 2, "subject": "t.json.\x1b[31m", "reply": None, "headers": {},
+        "data": "/wA=", "encoding": "base64", "size": 2,
+    }  # fmt: skip
+
+
+def test_headers_only_shows_headers_and_no_payloads(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.heads", "--headers-only", "--count", "2")
+    publisher.send("t.heads", b"secret", reply=b"")
+    publisher.send("t.heads", b"secret", header=HEADER, reply=b"")
+    out, err = ended(program)
+    assert out == b"A: 1\nA: 2\nEmpty:\n\n"
+    assert without_times(err)[1:] == ["[#1] Received on [t.heads]", "[#2] Received on [t.heads]"]
+
+
+def test_headers_only_as_json_has_no_data(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.headj", "--headers-only", "--json", "--count", "1")
+    publisher.send("t.headj", b"secret", header=HEADER, reply=b"")
+    found = json.loads(ended(program)[0])
+    assert "data" not in found
+    assert (found["headers"]["A"], found["size"]) == (["1", "2"], 6)
+
+
+def test_subjects_only_shows_one_subject_a_line(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.subj.>", "--subjects-only", "--count", "2")
+    publisher.send("t.subj.a", b"1", reply=b"")
+    publisher.send("t.subj.b.c", b"2", header=HEADER, reply=b"")
+    out, err = ended(program)
+    assert out == b"t.subj.a\nt.subj.b.c\n"
+    assert without_times(err) == ["Subscribed to [t.subj.>]"]
+
+
+TIMES = {
+    "--timestamp": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d ",
+    "-t": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d ",
+    "--delta-time": r"\+\d+\.\d{6}s ",
+    "-d": r"\+\d+\.\d{6}s ",
+}
+
+
+@pytest.mark.parametrize("flag", TIMES)
+def test_the_time_of_a_message_is_shown_as_asked(subscribe: Subscribe, publisher: Asker, flag: str) -> None:
+    logged, subjects = (
+        subscribe("t.time", flag, "--count", "1"),
+        subscribe("t.time", "--subjects-only", flag, "--count", "1"),
+    )
+    publisher.send("t.time", b"x", reply=b"")
+    assert re.fullmatch(TIMES[flag] + r"\[#1\] Received on \[t\.time\]", ended(logged)[1].splitlines()[1])
+    assert re.fullmatch(TIMES[flag] + r"t\.time\n", ended(subjects)[0].decode())
+
+
+def test_a_queue_group_shares_the_messages(subscribe: Subscribe, publisher: Asker) -> None:
+    members = [subscribe("t.queue", "--queue", "g", "--raw"), subscribe("t.queue", "-q", "g", "--raw")]
+    publisher.send("t.queue", *[b"%d" % n for n in range(200)], reply=b"")
+
+    def received() -> list[bytes]:
+        return [line for member in members for line in member.stdout_bytes().split()]
+
+    members[0].wait_until(lambda: len(received()) >= 200, "200 messages")
+    assert [member.stop() for member in members] == [0, 0]
+    assert sorted(map(int, received())) == list(range(200))
+    assert all(member.stdout_bytes() for member in members)
+    assert 'Subscribed to [t.queue] in group "g"' in members[0].stderr_text()
+
+
+def test_count_ends_after_exactly_so_many(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.count.a", "t.count.b", "--count", "1000", "--raw")
+    for subject in ("t.count.a", "t.count.b"):
+        publisher.send(subject, *[b"%d" % n for n in range(700)], reply=b"")
+    assert len(ended(program)[0].split()) == 1000
+
+
+def test_wait_ends_when_nothing_comes(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.wait", "--wait", "400ms", "--raw")
+    for _ in range(4):
+        publisher.send("t.wait", b"x", reply=b"")
+        threading.Event().wait(0.2)
+        assert program.status is None
+    assert ended(program)[0] == b"x\n" * 4
+
+
+def test_wait_before_count_is_reached_exits_4(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.wait.count", "--wait", "300ms", "--count", "3")
+    publisher.send("t.wait.count", b"x", reply=b"")
+    out, err = ended(program, 4)
+    assert out == b"x\n"
+    assert "timeout: 1 of 3 messages, none more within 300ms" in err
+
+
+def test_ignored_subjects_are_not_shown_and_not_counted(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe(
+        "t.ign.>",
+        "--subjects-only",
+        "--count",
+        "2",
+        "-I",
+        "t.ign.a.*,t.ign.b",
+        "--ignore-subject",
+        "t.ign.c.>",
+    )
+    for name in ("a.1", "a.1.2", "b", "c.d.e", "c"):
+        publisher.send(f"t.ign.{name}", b"", reply=b"")
+    out, err = ended(program)
+    assert out == b"t.ign.a.1.2\nt.ign.c\n"
+    assert "ignoring [t.ign.a.*, t.ign.b, t.ign.c.>]" in err
+
+
+def test_an_inbox_is_made_and_named(runner: Runner, nats_server: Server, publisher: Asker) -> None:
+    program = runner.spawn("sub", "--inbox", "--count", "1", server=nats_server, ready="Subscribed to")
+    found = re.search(r"Subscribed to \[(_INBOX\.\w+)\]", program.stderr_text())
+    assert found
+    publisher.send(found[1], b"x", reply=b"")
+    assert ended(program)[0] == b"x\n"
+
+
+# -- matching replies ------------------------------------------------------------------------------------------------
+
+
+def test_replies_are_shown_after_their_requests(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.match", "--match-replies", "--count", "3", "--json")
+    publisher.send("t.match", b"first", reply=b"_INBOX.m.1")
+    publisher.send("t.match", b"alone", reply=b"")
+    publisher.send("t.match", b"second", reply=b"_INBOX.m.2")
+    publisher.send("_INBOX.m.2", b"re: second", reply=b"")
+    publisher.send("_INBOX.m.1", b"re: first", reply=b"")
+    found = [json.loads(line) for line in ended(program)[0].splitlines()]
+    assert [(f["number"], f["data"], f.get("matched", False)) for f in found] == [
+        (2, "alone", False), (3, "second", False), (3, "re: second", True), (1, "first", False), (1, "re: first", True),
+    ]  # fmt: skip
+
+
+def test_matched_replies_are_named_as_such(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe(">", "--match-replies", "--count", "1", "-I", "_INBOX.>")
+    publisher.send("t.match.text", b"ask", reply=b"_INBOX.mt")
+    publisher.send("_INBOX.mt", b"answer", header=HEADER, reply=b"")
+    out, err = ended(program)
+    assert out == b"ask\nanswer\n"
+    assert without_times(err)[1:] == [
+        "[#1] Received on [t.match.text] with reply [_INBOX.mt]", "[#1] Matched reply on [_INBOX.mt]",
+        "A: 1", "A: 2", "Empty:", "",
+    ]  # fmt: skip
+
+
+def test_requests_without_a_reply_are_shown_at_the_end(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.unmatched", "--match-replies", "--count", "2", "--raw", "--timeout", "1s")
+    publisher.send("t.unmatched", b"one", reply=b"_INBOX.u.1")
+    publisher.send("t.unmatched", b"two", reply=b"_INBOX.u.2")
+    publisher.send("_INBOX.u.2", b"answer", reply=b"")
+    out, err = ended(program)
+    assert out == b"two\nanswer\none\n"
+    assert "requests without a reply: 1" in err
+
+
+# -- translating -----------------------------------------------------------------------------------------------------
+
+
+def test_translate_shows_what_the_command_writes(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.tr.*", "--translate", "sed 's/^/{{Subject}}: /'", "--raw", "--count", "2")
+    publisher.send("t.tr.a", b"one", reply=b"")
+    publisher.send("t.tr.b", b"two", reply=b"")
+    assert ended(program)[0] == b"t.tr.a: one\nt.tr.b: two\n"
+
+
+def test_a_payload_that_cannot_be_translated_is_shown_as_it_came(
+    subscribe: Subscribe, publisher: Asker
+) -> None:
+    program = subscribe("t.trf", "--translate", "grep good", "--raw", "--count", "3")
+    publisher.send("t.trf", b"good", b"bad", b"good", reply=b"")
+    out, err = ended(program, 1)
+    assert out == b"good\n\nbad\ngood\n\n"
+    assert "[#2] the command failed with status 1" in err
+
+
+def test_translate_works_with_dump(subscribe: Subscribe, publisher: Asker, runner: Runner) -> None:
+    program = subscribe("t.trd", "--translate", "tr a-z A-Z", "--dump", "saved", "--count", "1")
+    publisher.send("t.trd", b"x", reply=b"")
+    ended(program)
+    assert json.loads((runner.directory / "saved" / "1.json").read_text())["data"] == "X"
+
+
+# -- saving ----------------------------------------------------------------------------------------------------------
+
+
+def test_dump_saves_each_message_to_a_numbered_file(
+    subscribe: Subscribe, publisher: Asker, runner: Runner
+) -> None:
+    program = subscribe("t.dump.>", "--dump", "a/saved", "--count", "3", "--match-replies")
+    for subject in ("t.dump./tmp/escaped", "t.dump.-rf", "t.dump.\x1b[31m"):
+        reply = b"_INBOX.d.1" if subject.endswith("rf") else b""
+        publisher.send(subject, b"\xff", header=HEADER, reply=reply)
+    publisher.send("_INBOX.d.1", b"answer", reply=b"")
+    out, _ = ended(program)
+    folder = runner.directory / "a" / "saved"
+    assert out == b""
+    assert sorted(os.listdir(folder)) == ["1.json", "2.json", "2_reply.json", "3.json"]
+    assert os.listdir(runner.directory) == ["a"]
+    assert (folder.stat().st_mode & 0o777, (folder / "1.json").stat().st_mode & 0o777) == (0o700, 0o600)
+    first, answer = (
+        json.loads((folder / "1.json").read_text()),
+        json.loads((folder / "2_reply.json").read_text()),
+    )
+    assert (first["subject"], first["data"], first["encoding"]) == ("t.dump./tmp/escaped", "/w==", "base64")
+    assert (answer["number"], answer["matched"], answer["data"]) == (2, True, "answer")
+
+
+def test_dump_to_stdout_ends_each_message_with_nul(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.nul", "--dump", "-", "--count", "2")
+    publisher.send("t.nul", b"a\nb", b"c", reply=b"")
+    first, second, rest = ended(program)[0].split(b"\0")
+    assert (json.loads(first)["data"], json.loads(second)["data"], rest) == ("a\nb", "c", b"")
+
+
+def test_dump_never_replaces_a_file(subscribe: Subscribe, publisher: Asker, runner: Runner) -> None:
+    folder = runner.directory / "saved"
+    program = subscribe("t.dump.again", "--dump", "saved")
+    (folder / "2.json").symlink_to("/dev/full")
+    publisher.send("t.dump.again", b"a", b"b", reply=b"")
+    _, err = ended(program, 1)
+    assert "cannot save a message: file exists (saved/2.json)" in err
+    again = runner("sub", "x", "--dump", "saved", server="nats://127.0.0.1:1")
+    assert again.status == 2
+    assert "'saved' holds saved messages already: 1.json (--dump)" in again.stderr
+
+
+def test_dump_to_what_is_no_folder_is_bad_input(pynats: Runner) -> None:
+    (pynats.directory / "file").write_text("")
+    run = pynats("sub", "x", "--dump", "file", server="nats://127.0.0.1:1")
+    assert (run.status, run.errors) == (
+        2,
+        ["pynats: error: cannot save messages to 'file': file exists (--dump)"],
+    )
+
+
+# -- counting by subject ---------------------------------------------------------------------------------------------
+
+
+def test_the_report_counts_messages_and_bytes_by_subject(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.rep.>", "--report-subjects", "--report-top", "2", "--count", "6")
+    for name, count in (("c", 1), ("b", 2), ("a\x1b[31m", 3)):
+        publisher.send(f"t.rep.{name}", *[b"x" * 1000] * count, reply=b"")
+    out, _ = ended(program)
+    assert out.decode().splitlines() == [
+        "SUBJECT          MESSAGES  BYTES",
+        r"t.rep.a\x1b[31m  3         3 kB",
+        "t.rep.b          2         2 kB",
+        "All 3 subjects   6         6 kB",
+    ]  # fmt: skip
+
+
+def test_the_report_as_json_is_one_object_a_subject(subscribe: Subscribe, publisher: Asker) -> None:
+    program = subscribe("t.repj.>", "--report-subjects", "--json", "--count", "3")
+    publisher.send("t.repj.a", b"xy", b"z", reply=b"")
+    publisher.send("t.repj.b", b"", reply=b"")
+    assert [json.loads(line) for line in ended(program)[0].splitlines()] == [
+        {"subject": "t.repj.a", "messages": 2, "bytes": 3}, {"subject": "t.repj.b", "messages": 1, "bytes": 0},
+    ]  # fmt: skip
+
+
+# -- terminals -------------------------------------------------------------------------------------------------------
+
+HOSTILE = b"\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08 \xe2\x80\xae"
+
+
+def on_terminal(runner: Runner, server: Server, *arguments: str) -> bytes:
+    """What a terminal gets while somebody publishes hostile messages until `pynats subscribe` ends."""
+    stop = threading.Event()
+
+    def publish() -> None:
+        with Asker(server) as asker:
+            while not stop.wait(0.05):
+                asker.send(
+                    "t.tty.\x1b[31m\x9b",
+                    HOSTILE,
+                    header=b"NATS/1.0\r\nA: \x1b[2J\r\n\r\n",
+                    reply=b"r.\x1b[0m",
+                )
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        status, output = run_on_terminal(runner, "sub", "t.tty.>", *arguments, server=server)
+    finally:
+        stop.set()
+        thread.join()
+    assert status == 0
+    return output
+
+
+MODES = {
+    "plain": (), "raw": ("--raw",), "json": ("--json",), "headers": ("--headers-only",),
+    "subjects": ("--subjects-only",), "report": ("--report-subjects",), "dump": ("--dump", "-"),
+    "matching": ("--match-replies", "--timeout", "100ms"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_nothing_from_the_network_drives_the_terminal(
+    pynats: Runner, nats_server: Server, mode: tuple[str, ...]
+) -> None:
+    output = on_terminal(pynats, nats_server, "--count", "2", *mode)
+    ours = re.sub(rb"\x1b\[[\d;]*[mFJ]", b"", output)  # colours, and the table drawn again
+    assert b"\x1b" not in ours
+    assert not re.search(
+        rb"[\x00-\x08\x0b-\x1f\x7f]",
+        ours.replace(b"\r\n", b"\n").replace(b"\0", b"" if "-" in mode else b"\0"),
+    )
+    assert b"\x9b" not in ours.replace("›".encode(), b"")
+    assert b"\x1b[2J\x9b" not in output
+    assert b"t.tty." in output
+
+
+def test_the_report_is_drawn_again_on_a_terminal(pynats: Runner, nats_server: Server) -> None:
+    output = on_terminal(pynats, nats_server, "--report-subjects", "--wait", "2s", "--count", "30")
+    assert len(re.findall(rb"\x1b\[\d+F\x1b\[J", output)) >= 2
+    assert b"Top 1 of 1 subjects" in output
+    assert b"30" in output.rpartition(b"\x1b[J")[2]
+
+
+# -- bad input -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flag", [*FLAGS["subscribe"][0], *FLAGS["subscribe"][1]])
+def test_jetstream_options_are_refused_in_one_line(pynats: Runner, flag: str) -> None:
+    value = ["1"] if flag in FLAGS["subscribe"][1] else []
+    for name in flag.split():
+        run = pynats("sub", "x", name, *value, server="nats://127.0.0.1:1")
+        assert (run.status, run.errors) == (
+            2,
+            [f"pynats: error: pynats has no JetStream ({flag.split()[-1]})"],
+        )
+
+
+EXCLUSIVE = {
+    "--raw": (), "--headers-only": (), "--subjects-only": (), "--dump": ("-",), "--report-subjects": (),
+}  # fmt: skip
+PAIRS = [
+    *combinations(EXCLUSIVE, 2), ("--raw", "--json"), ("--json", "--subjects-only"), ("--json", "--dump"),
+    ("--timestamp", "--delta-time"), ("--match-replies", "--report-subjects"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_options_that_exclude_each_other_are_bad_input(pynats: Runner, one: str, other: str) -> None:
+    words = [word for flag in (one, other) for word in (flag, *EXCLUSIVE.get(flag, ()))]
+    run = pynats("sub", "x", *words, server="nats://127.0.0.1:1")
+    assert (run.status, run.errors) == (2, [f"pynats: error: {one} and {other} exclude each other"])
+
+
+BAD = {
+    "no subject": ((), "a subject to subscribe to is missing (SUBJECT)"),
+    "empty token": (("a..b",), "a subject has no empty token: 'a..b' (SUBJECT)"),
+    "inner >": (("ok", "a.>.b"), "the wildcard '>' must be the last token in 'a.>.b' (SUBJECT)"),
+    "ignored": (("a", "-I", "b..c"), "a subject has no empty token: 'b..c' (--ignore-subject)"),
+    "queue": (("a", "-q", "g h"), "a queue group has no spaces or control characters: 'g h' (--queue)"),
+    "translate": (("a", "--translate", "no-such-program"),
+                  "cannot run 'no-such-program': not found, or not executable (--translate)"),
+    "top": (("a", "--report-top", "0"), "invalid value for '--report-top': 0 is less than 1"),
+    "inbox and subject": (("a", "--inbox"), "SUBJECT and --inbox exclude each other"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_found_before_connecting(pynats: Runner, case: str) -> None:
+    arguments, message = BAD[case]
+    run = pynats("sub", *arguments, server="nats://127.0.0.1:1")
+    assert run.status == 2
+    assert run.errors[0] == f"pynats: error: {message}"
+
+
+# -- the end ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_shows_what_was_on_its_way_and_exits_0(
+    subscribe: Subscribe, publisher: Asker, number: int
+) -> None:
+    program = subscribe("t.signal", "--raw")
+    publisher.send("t.signal", *[b"x" * 100] * 20_000, reply=b"")
+    publisher.ask("t.signal.nobody", b"")  # the server has taken all
+    assert program.stop(number) == 0
+    assert program.stdout_bytes() == (b"x" * 100 + b"\n") * 20_000
+    assert without_times(program.stderr_text()) == ["Subscribed to [t.signal]"]
+
+
+def test_a_reader_that_goes_away_ends_it(runner: Runner, nats_server: Server, publisher: Asker) -> None:
+    command = [sys.executable, "-m", "natscli", "sub", "t.head", "--raw"]
+    environ = {**runner.environ, "NATS_URL": nats_server.url}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b"Subscribed" in process.stderr.readline()
+        publisher.send("t.head", b"x", reply=b"")
+        assert process.stdout.readline() == b"x\n"
+        process.stdout.close()
+        while process.poll() is None:
+            publisher.send("t.head", b"x", reply=b"")
+            threading.Event().wait(0.02)
+        assert process.stderr.read() == b"pynats: error: the output was closed by its reader\n"
+    assert process.returncode == 1
+
+
+def test_a_refused_subscription_exits_6(pynats: Runner, server_factory: Callable[..., Server]) -> None:
+    server = server_factory(
+        'authorization { users: [{user: u, password: p, permissions: {subscribe: ["ok.>"]}}] }'
+    )
+    url = f"nats://u:p@127.0.0.1:{server.port}"
+    for arguments in (("no",), ("ok.a", "no"), ("ok.a", "--match-replies")):
+        run = pynats("sub", *arguments, "-s", url)
+        assert run.status == 6
+        assert "does not permit" in run.errors[-1]
