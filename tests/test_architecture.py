@@ -20,7 +20,7 @@ BAD_IMPORTS = {
     "contexts import click": ("contexts/store.py", "import click", "natscli.contexts.store -> click"),
     "secrets import nats-py": ("secrets/redaction.py", "import nats", "natscli.secrets.redaction -> nats"),
     "request imports a command": (
-        "request/source.py",
+        "request/requester.py",
         "import natscli.commands.request",
         "natscli.request is not allowed to import natscli.commands",
     ),
@@ -29,7 +29,11 @@ BAD_IMPORTS = {
         "def late() -> None:\n    import natscli.commands.server",
         "natscli.connection is not allowed to import natscli.commands",
     ),
-    "request imports reply": ("request/source.py", "import natscli.reply.listener", "natscli.request is not"),
+    "request imports reply": (
+        "request/requester.py",
+        "import natscli.reply.listener",
+        "natscli.request is not",
+    ),
 }
 
 

@@ -19,8 +19,8 @@ from natscli.cli.options import (
     pass_app,
 )
 from natscli.errors import PynatsError, explain
+from natscli.message.recipe import compile_recipe, read_body
 from natscli.request.options import RequestOptions, check
-from natscli.request.recipe import compile_recipe, read_body
 
 if TYPE_CHECKING:
     from natscli.environment import Environment

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError, Report, explain
+from natscli.message.recipe import Outgoing as Question
 from natscli.output import json_lines
 from natscli.output.pump import Pump
 from natscli.output.replies import RenderReply, Reply
 from natscli.output.summary import summary_lines
-from natscli.request.recipe import Question
 from natscli.request.requester import Tally
 from natscli.request.timings import timings
 

@@ -16,11 +16,11 @@ from natscli.connection.connect import Connection
 from natscli.duration import format_duration
 from natscli.errors import InputError, NoReplyError, NoRespondersError, PynatsError, ServiceError
 from natscli.message import headers
+from natscli.message.recipe import Outgoing as Question
+from natscli.message.source import Source
 from natscli.message.subjects import check_publish_subject
 from natscli.output.replies import Reply
 from natscli.request.options import Expectation
-from natscli.request.recipe import Question
-from natscli.request.source import Source
 from natscli.wire.protocol import Message
 
 #: Questions taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.

@@ -9,12 +9,12 @@ from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import ExitStatus
+from natscli.message.recipe import Recipe
+from natscli.message.source import Counted, Lines, Source
 from natscli.output.replies import renderer
 from natscli.request.display import RequestDisplay
 from natscli.request.options import RequestOptions, expectation
-from natscli.request.recipe import Recipe
 from natscli.request.requester import Requester
-from natscli.request.source import Counted, Lines, Source
 
 if TYPE_CHECKING:
     from natscli.output.translate import Translator

@@ -11,10 +11,10 @@ from natscli.connection.connect import Connection
 from natscli.duration import format_duration
 from natscli.errors import NoReplyError, NoRespondersError, PynatsError
 from natscli.message.micro import Verb, control_subject, read_response
+from natscli.message.recipe import Outgoing as Question
 from natscli.output.replies import Reply
 from natscli.output.services import Found
 from natscli.request.options import Expectation
-from natscli.request.recipe import Question
 from natscli.request.requester import Requester
 
 

@@ -81,7 +81,7 @@ OURS = {
     "natscli.message.payload", "natscli.message.subjects", "natscli.message.templates", "natscli.output",
     "natscli.output.json_lines", "natscli.output.pump", "natscli.output.replies", "natscli.output.summary",
     "natscli.output.text", "natscli.request", "natscli.request.display", "natscli.request.options",
-    "natscli.request.recipe", "natscli.request.requester", "natscli.request.run", "natscli.request.source",
+    "natscli.message.recipe", "natscli.request.requester", "natscli.request.run", "natscli.message.source",
     "natscli.request.timings", "natscli.secrets", "natscli.secrets.redaction", "natscli.settings",
     "natscli.signals", "natscli.wire", "natscli.wire.client", "natscli.wire.memory", "natscli.wire.nats_py",
     "natscli.wire.parser", "natscli.wire.protocol", "natscli.wire.transport",

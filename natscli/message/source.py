@@ -1,4 +1,4 @@
-"""Where requests come from: a body and a count, or lines that arrive one after another."""
+"""Where messages to send come from: a body and a count, or lines that arrive one after another."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import BinaryIO, Protocol
 
 from natscli.errors import InputError
 from natscli.message.payload import read_lines
-from natscli.request.recipe import Question, Recipe
+from natscli.message.recipe import Outgoing, Recipe
 
 
 class Source(Protocol):
-    """Gives requests as they are asked for."""
+    """Gives messages as they are asked for."""
 
     def start(self, wake: Callable[[], None]) -> None:
         """Get ready; `wake` is called in the event loop whenever there may be more."""
 
-    def take(self) -> Question | None:
-        """The next request, or None when there is none now.
+    def take(self) -> Outgoing | None:
+        """The next message, or None when there is none now.
 
         Raises:
             InputError: there cannot be any more.
@@ -32,7 +32,7 @@ class Source(Protocol):
 
 
 class Counted:
-    """`count` requests after one recipe."""
+    """`count` messages after one recipe."""
 
     def __init__(self, recipe: Recipe, count: int) -> None:
         self._recipe = recipe
@@ -42,7 +42,7 @@ class Counted:
     def start(self, wake: Callable[[], None]) -> None:
         """See `Source`."""
 
-    def take(self) -> Question | None:
+    def take(self) -> Outgoing | None:
         """See `Source`."""
         if self.exhausted:
             return None
@@ -56,7 +56,7 @@ class Counted:
 
 
 class Lines:
-    """A request for each line of a stream, as it comes, each sent `count` times."""
+    """A message for each line of a stream, as it comes, each sent `count` times."""
 
     def __init__(self, recipe: Recipe, count: int, stream: BinaryIO) -> None:
         self._recipe = recipe
@@ -84,7 +84,7 @@ class Lines:
 
         self._taken = read_lines(self._stream, hand_over)
 
-    def take(self) -> Question | None:
+    def take(self) -> Outgoing | None:
         """See `Source`."""
         if not self._lines:
             return None

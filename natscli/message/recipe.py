@@ -1,19 +1,18 @@
-"""Requests made from templates: the subject, the headers and the body, compiled once."""
+"""Messages made from templates: the subject, the headers and the body, compiled once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from natscli.environment import Environment
 from natscli.message import headers, payload
 from natscli.message.subjects import check_publish_subject
 from natscli.message.templates import Facts, Template, compile_template
-from natscli.request.options import RequestOptions
 
 
-class Question(NamedTuple):
-    """One request to send; its subject and its size are still to be checked."""
+class Outgoing(NamedTuple):
+    """One message to send; its subject and its size are still to be checked."""
 
     number: int
     subject: str
@@ -23,18 +22,18 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make requests: subject and headers as templates, and the body, unless it comes from elsewhere."""
+    """How to make messages: subject and headers as templates, and the body, unless it comes from elsewhere."""
 
     subject: Template
     header: tuple[tuple[str, Template], ...]
     body: Template
     _same: tuple[str, bytes | None, bytes] | None = field(init=False, repr=False, compare=False)
 
-    def make(self, number: int, payload: bytes | None = None) -> Question:
-        """Request `number`, which counts from 1."""
+    def make(self, number: int, payload: bytes | None = None) -> Outgoing:
+        """Message `number`, which counts from 1."""
         if self._same is not None:
             subject, header, body = self._same
-            return Question(number, subject, header, body if payload is None else payload)
+            return Outgoing(number, subject, header, body if payload is None else payload)
         return self._make(number, payload)
 
     def __post_init__(self) -> None:
@@ -44,12 +43,12 @@ class Recipe:
         # What is the same for all requests is made once.
         object.__setattr__(self, "_same", self._make(1, None)[1:] if static else None)
 
-    def _make(self, number: int, payload: bytes | None) -> Question:
+    def _make(self, number: int, payload: bytes | None) -> Outgoing:
         facts = Facts(number)
         pairs = [
             (name, template.fill(facts).decode("utf-8", "surrogateescape")) for name, template in self.header
         ]
-        return Question(
+        return Outgoing(
             number,
             self.subject.fill(facts).decode("utf-8", "surrogateescape"),
             headers.encode(pairs) or None,
@@ -57,8 +56,44 @@ class Recipe:
         )
 
 
-def compile_recipe(options: RequestOptions) -> Recipe:
-    """The subject, headers and BODY of `options`, compiled.
+class Described(Protocol):
+    """The options of `request` and `publish` that say what is sent."""
+
+    @property
+    def subject(self) -> str:
+        """SUBJECT."""
+
+    @property
+    def body(self) -> str | None:
+        """BODY."""
+
+    @property
+    def body_file(self) -> str | None:
+        """--body-file."""
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """--header."""
+
+    @property
+    def templates(self) -> bool:
+        """--templates."""
+
+    @property
+    def force_stdin(self) -> bool:
+        """--force-stdin."""
+
+    @property
+    def by_line(self) -> bool:
+        """Whether each line of standard input is a message."""
+
+    @property
+    def log_each(self) -> bool:
+        """Whether each message is logged."""
+
+
+def compile_recipe(options: Described, what: str = "a request") -> Recipe:
+    """The subject, headers and BODY of `options`, compiled; `what` is sent.
 
     Raises:
         InputError: a template, a subject or a header that cannot be sent.
@@ -68,12 +103,12 @@ def compile_recipe(options: RequestOptions) -> Recipe:
         return compile_template(text, where, reply=False, enabled=options.templates)
 
     subject = compiled(options.subject, "SUBJECT")
-    check_publish_subject(subject.fill(Facts(1)).decode("utf-8", "surrogateescape"))
+    check_publish_subject(subject.fill(Facts(1)).decode("utf-8", "surrogateescape"), what)
     header = tuple((name, compiled(value, "--header")) for name, value in headers.parse(options.header))
     return Recipe(subject, header, compiled(options.body or "", "BODY"))
 
 
-def read_body(recipe: Recipe, options: RequestOptions, environment: Environment) -> Recipe:
+def read_body(recipe: Recipe, options: Described, environment: Environment) -> Recipe:
     """`recipe` with the body from --body-file or standard input, where that is where it comes from.
 
     Raises:
