@@ -16,7 +16,9 @@ from typing import BinaryIO, TextIO, cast
 from natscli.errors import Report
 from natscli.secrets.redaction import Redactor, redact_shapes
 
-_RED, _DIM, _CYAN, _RESET = "\x1b[1;31m", "\x1b[2m", "\x1b[36m", "\x1b[0m"
+#: The styles of the log, as terminals know them (SGR codes).
+BOLD, DIM, RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+RED, GREEN, YELLOW, MAGENTA, CYAN = "\x1b[1;31m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[36m"
 
 
 def clean(text: str) -> str:
@@ -115,7 +117,7 @@ class Environment:
         """One line of the log on stderr, with the time, unless --quiet."""
         if not self.quiet:
             # Made of subjects and numbers, so a password that is an ordinary word is none here.
-            self._write_line(f"{time.strftime('%H:%M:%S')} ", line, _DIM, redact=redact_shapes)
+            self._write_line(f"{time.strftime('%H:%M:%S')} ", line, DIM, redact=redact_shapes)
 
     def notice(self, line: str) -> None:
         """One plain line on stderr, unless --quiet."""
@@ -124,20 +126,20 @@ class Environment:
 
     def warn(self, line: str) -> None:
         """One line on stderr that --quiet does not silence."""
-        self._write_line("pynats: ", line, _CYAN)
+        self._write_line("pynats: ", line, CYAN)
 
     def error(self, report: Report) -> None:
         """`pynats: error: ...` and, where there is one, the hint."""
-        self._write_line("pynats: error: ", report.message, _RED)
+        self._write_line("pynats: error: ", report.message, RED)
         if report.hint:
-            self._write_line("  hint: ", report.hint, _DIM)
+            self._write_line("  hint: ", report.hint, DIM)
 
     def _write_line(
         self, label: str, line: str, style: str, redact: Callable[[str], str] | None = None
     ) -> None:
         line = clean((redact or self.redactor.redact)(line))
         if style and self.colored(self.stderr):
-            label = f"{style}{label}{_RESET}"
+            label = f"{style}{label}{RESET}"
         self.sink(f"{label}{line}\n".encode("utf-8", "surrogateescape"))
 
     def _write_log(self, data: bytes) -> None:

@@ -1,49 +1,104 @@
-"""Messages and errors as JSON, one object a line."""
+"""Messages and errors as JSON, one object a line; put together by hand, which is ten times as fast."""
 
 from __future__ import annotations
 
 import json
+import re
+import time
 from base64 import b64encode
-from typing import Any
+from collections.abc import Callable
+from json.encoder import encode_basestring, encode_basestring_ascii
+from typing import TYPE_CHECKING
 
 from natscli.errors import Report
 from natscli.message import headers
+from natscli.output import json_text
+
+if TYPE_CHECKING:
+    from natscli.output.replies import Reply
+
+#: A payload that is larger (bytes) is not parsed.
+_LARGEST_JSON = 1024 * 1024
+_MAY_BEGIN_JSON = frozenset(b'{["-0123456789tfn \t\r\n')
+_NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 
 
-def line(record: dict[str, Any], *, ascii_only: bool = False) -> bytes:
-    """One JSON object and a line break; `ascii_only` for terminals, where other controls must not get through."""
-    text = json.dumps(record, ensure_ascii=ascii_only, separators=(", ", ": "))
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+class Encoder:
+    """Makes the members of a record; with `ascii_only`, for terminals, no control character is left in them."""
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        self.text = encode_basestring_ascii if ascii_only else encode_basestring
+        self._ascii_only = ascii_only
+
+    def decoded(self, text: bytes) -> str:
+        """A string; bytes that are not UTF-8 are U+FFFD."""
+        return self.text(text.decode("utf-8", "replace"))
+
+    def message(self, header: bytes | None, payload: bytes) -> str:
+        """The members that all records share: headers (name to list of values), data, its encoding, its size.
+
+        `data` is text when the payload is UTF-8, else base64, and `encoding` says which. `json` is the value, if the
+        payload is JSON that any parser reads.
+        """
+        pairs = self._headers(header) if header else "{}"
+        try:
+            text = payload.decode()
+        except UnicodeDecodeError:
+            data = b64encode(payload).decode()
+            return f'"headers": {pairs}, "data": "{data}", "encoding": "base64", "size": {len(payload)}'
+        value = self._json(text) if payload[:1] and payload[0] in _MAY_BEGIN_JSON else ""
+        parsed = f', "json": {value}' if value else ""
+        return f'"headers": {pairs}, "data": {self.text(text)}, "encoding": "utf-8", "size": {len(payload)}{parsed}'
+
+    def _headers(self, header: bytes) -> str:
+        pairs: dict[str, list[str]] = {}
+        for name, value in headers.decode(header):
+            pairs.setdefault(_text(name), []).append(_text(value))
+        members = [
+            f"{self.text(name)}: [{', '.join(map(self.text, values))}]" for name, values in pairs.items()
+        ]
+        return f"{{{', '.join(members)}}}"
+
+    def _json(self, text: str) -> str:
+        value = json_text.for_programs(text) if len(text) <= _LARGEST_JSON else ""
+        if not self._ascii_only:
+            return value
+        return _NOT_PRINTABLE_ASCII.sub(lambda found: encode_basestring_ascii(found[0])[1:-1], value)
 
 
-def body(header: bytes | None, payload: bytes) -> dict[str, Any]:
-    """The part that requests and replies share: headers (name to list of values), data, its encoding, its size.
+def replies(*, ascii_only: bool) -> Callable[[Reply], bytes]:
+    """Renders a reply that `pynats request` received: `rtt_ns` nanoseconds after the request was written."""
+    encoder = Encoder(ascii_only=ascii_only)
 
-    `data` is text when the payload is UTF-8, else base64, and `encoding` says which.
-    """
-    pairs: dict[str, list[str]] = {}
-    for name, value in headers.decode(header):
-        pairs.setdefault(name, []).append(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-    try:
-        data, encoding = payload.decode(), "utf-8"
-    except UnicodeDecodeError:
-        data, encoding = b64encode(payload).decode(), "base64"
-    return {"headers": pairs, "data": data, "encoding": encoding, "size": len(payload)}
+    def line(reply: Reply) -> bytes:
+        return (
+            f'{{"time": "{timestamp(reply.came)}", "subject": {encoder.text(reply.subject)}, '
+            f'"request": {reply.request}, "reply": {reply.number}, "rtt_ns": {reply.rtt_ns}, '
+            f"{encoder.message(reply.header, reply.payload)}}}\n"
+        ).encode("utf-8", "backslashreplace")
 
-
-def reply_record(
-    subject: str, request: int, reply: int, rtt_ns: int, header: bytes | None, payload: bytes
-) -> dict[str, Any]:
-    """A reply that `pynats request` received: `rtt_ns` nanoseconds after request number `request` was written."""
-    return {"subject": subject, "request": request, "reply": reply, "rtt_ns": rtt_ns, **body(header, payload)}
+    return line
 
 
-def error_record(subject: str, request: int, report: Report) -> dict[str, Any]:
+def error_line(subject: str, request: int, report: Report, at: float, *, ascii_only: bool) -> bytes:
     """A failed request, 0 for the whole run: what the error line says, the exit status by name and by number."""
-    return {
+    record = {
+        "time": timestamp(at),
         "subject": subject,
         "request": request,
         "error": report.status.name.lower(),
         "message": report.message,
         "status": int(report.status),
     }
+    return json.dumps(record, ensure_ascii=ascii_only).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def timestamp(at: float) -> str:
+    """Seconds since 1970 as RFC 3339 has it, in UTC: `2026-11-25T12:30:25.412345Z`."""
+    second = int(at)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{int((at - second) * 1e6):06d}Z"
+
+
+def _text(text: str) -> str:
+    """Bytes that are not UTF-8, which `headers.decode` keeps as surrogates, as U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -11,7 +11,7 @@ from functools import partial
 from json.encoder import encode_basestring, encode_basestring_ascii
 from operator import itemgetter
 
-from natscli.environment import Environment
+from natscli.environment import BOLD, DIM, GREEN, Environment
 from natscli.message import headers
 from natscli.output.pump import Rendered, same_target
 
@@ -114,7 +114,7 @@ def _drawn_log(environment: Environment, style: Style) -> _Log:
     painter = Painter(colored=environment.colored(environment.stderr))
     # Painted once and filled in for each message: painting takes longer than receiving.
     line = painter.paint(
-        ("{now}", "dim"), ("[#{number}] ", "bold"), ("{what}", ""), ("{subject}", "green"), ("{end}", "")
+        ("{now}", DIM), ("[#{number}] ", BOLD), ("{what}", ""), ("{subject}", GREEN), ("{end}", "")
     )
     with_headers = style.part == "all"
 

@@ -1,8 +1,8 @@
 """Writes what was received without ever holding up who answers.
 
 Regular files take whatever comes, so they are written at once. Terminals, pipes and sockets may stop taking for as
-long as they like, so a thread writes to them. A `lossy` pump drops what does not fit meanwhile and says how much;
-one that is not tells its user to wait, and drops only what would fill the memory.
+long as they like, so a thread renders and writes. A `lossy` pump drops what does not fit meanwhile and says how much;
+with one that is not, its user waits while it is `behind`, and it drops only what would fill the memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _MOST_MESSAGES = 10_000
 #: What one that is not lossy keeps for a reader that is slow.
 _MOST_BYTES_KEPT = 256 * 1024 * 1024
 _NOT_SHOWN = b"pynats: %d more were not shown: the output could not keep up\n"
-#: Bytes of one write. Each that somebody took counts as progress.
+_DISCARDED = b"pynats: the rest was not shown: interrupted\n"
+#: Bytes of one write. Each that was taken counts as progress.
 _CHUNK = 32 * 1024
 #: How long (seconds) the thread may go on when the one that answers has something to do; 10 times shorter than usual.
 _TURN = 0.0005
@@ -49,7 +50,7 @@ def same_target(first: BinaryIO, second: BinaryIO) -> bool:
 
 
 def never_blocks(stream: BinaryIO) -> bool:
-    """Whether writing to `stream` cannot wait for somebody: a regular file, `/dev/null`, or memory."""
+    """Whether writing to `stream` cannot wait for a reader: a regular file, `/dev/null`, or memory."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -59,10 +60,11 @@ def never_blocks(stream: BinaryIO) -> bool:
     return stat.S_ISREG(status.st_mode) or null
 
 
-def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], None] | None = None) -> None:
+def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], bool] | None = None) -> None:
     """Write all of `data` to the file behind `stream`, past Python's buffer and its lock.
 
-    `progress` is called whenever some of it was taken; without, it is written in one piece.
+    `progress` is called whenever some of it was taken, and says whether to go on; without, it is written in one piece.
+    When it ends early, that is after a whole line, where there are lines.
 
     Raises:
         OSError: as the system says; BrokenPipeError when the reader went away.
@@ -74,23 +76,41 @@ def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], None] | None
         return
     # Not `os.write`: on a Windows console it takes the bytes for text in the console's old code page, not for UTF-8.
     write = cast(io.RawIOBase, getattr(stream, "raw", stream)).write
-    view = memoryview(data)
-    most = _CHUNK if progress else len(view)
-    while view:
-        written = write(view[:most])
-        if written is None:  # somebody else made it non-blocking: terminals and pipes are shared
-            select.select([], [fd], [])
-            continue
-        view = view[written:]
-        if progress:
-            progress()
+    view, start = memoryview(data), 0
+    while start < len(data):
+        end = _line_end(data, start) if progress else len(data)
+        while start < end:
+            written = write(view[start:end])
+            if written is None:  # another process made it non-blocking: terminals and pipes are shared
+                select.select([], [fd], [])
+            start += written or 0
+        if progress and not progress():
+            return
+
+
+def _line_end(data: bytes, start: int) -> int:
+    """Where a write that begins at `start` ends: after the last whole line, if there is one in so many bytes."""
+    end = start + _CHUNK
+    return len(data) if end >= len(data) else data.rfind(b"\n", start, end) + 1 or end
+
+
+class _Entry:
+    """What waits to be shown: `messages` of them, about `size` bytes."""
+
+    __slots__ = ("messages", "render", "rendered", "size")
+
+    def __init__(self, render: Render, messages: int, size: int) -> None:
+        self.render = render
+        self.messages = messages
+        self.size = size
+        self.rendered = False
 
 
 class Pump:
     """The way out for everything that is shown while messages come in.
 
     `failure` is why nothing is written any more; `on_failure` was called with it, perhaps in a thread. `direct` is
-    whether all is written at once, so that nobody has to know sizes. `lost` is how many messages were dropped.
+    whether all is written at once, so that sizes do not matter. `lost` is how many messages were dropped.
     """
 
     def __init__(
@@ -104,12 +124,14 @@ class Pump:
         """Keep `most_bytes` for a slow reader; without, 4 MB if `lossy`, else 256 MB."""
         self.direct = never_blocks(environment.stdout) and never_blocks(environment.stderr)
         self.failure: Exception | None = None
-        self.lost = self._told = 0
+        self.lost = self._said = 0
         self._environment = environment
         self._lossy = lossy
         self._most_bytes = most_bytes or (_MOST_BYTES if lossy else _MOST_BYTES_KEPT)
         self._on_failure = on_failure
-        self._queue: deque[tuple[Render, int, int]] = deque()
+        self._queue: deque[_Entry] = deque()
+        self._writing: _Entry | None = None
+        self._cut: _Entry | None = None
         self._bytes = self._messages = self._dropped = self._steps = 0
         self._dropping = self._closed = self._finished = False
         self._condition = threading.Condition()
@@ -128,15 +150,27 @@ class Pump:
                 self.lost += messages
                 return
             self._put_dropped()
-            self._queue.append((render, messages, size))
+            self._queue.append(_Entry(render, messages, size))
             self._bytes += size
             self._messages += messages
             if self._thread is None:
-                # Drawing for a terminal takes long, and must let go when somebody has to be answered.
+                # Drawing for a terminal takes long, and must let go when a request is to be answered.
                 sys.setswitchinterval(_TURN)
                 self._thread = threading.Thread(target=self._run, name="output", daemon=True)
                 self._thread.start()
             self._condition.notify()
+
+    def discard(self) -> None:
+        """Do not show what is not written yet, from the next line on, and say so; what is put later is shown."""
+        with self._condition:
+            if not self._queue and self._writing is None:
+                return
+            self._bytes -= sum(entry.size for entry in self._queue)
+            self._messages -= sum(entry.messages for entry in self._queue)
+            self._dropped = 0
+            self._cut = self._writing
+            self._queue.clear()
+            self._queue.append(_Entry(lambda: (_DISCARDED, b""), 0, 0))
 
     def log(self, data: bytes) -> None:
         """A line of the log, in its place among the messages; an `Environment.sink`."""
@@ -147,8 +181,13 @@ class Pump:
             self.put(lambda: (data, b""), int(self._lossy), len(data))
 
     @property
+    def rendering(self) -> bool:
+        """Whether something is still to be rendered, which takes the time of who receives."""
+        return bool(self._queue) or (self._writing is not None and not self._writing.rendered)
+
+    @property
     def behind(self) -> bool:
-        """Whether a careful user waits before it makes more."""
+        """Whether a user that can wait should, before there is more to show."""
         return self._bytes > _MOST_BYTES or self._messages > _MOST_MESSAGES
 
     @property
@@ -157,9 +196,9 @@ class Pump:
         return bool(self._messages)
 
     def close(self, patience: float = _PATIENCE) -> None:
-        """Write what is left, until nobody has taken any of it for `patience` seconds.
+        """Write what is left, until none of it was taken for `patience` seconds.
 
-        Lines of the log that come later are written at once, or dropped if nobody reads.
+        Lines of the log that come later are written at once, or dropped if they are not read.
         """
         with self._condition:
             self._closed = True
@@ -171,7 +210,7 @@ class Pump:
             thread.join(patience)
         self._finished = thread is None or not thread.is_alive()
         if not self._finished:
-            self._tell_unwritten()
+            self._say_unwritten()
 
     def _is_full(self) -> bool:
         """Once full, it is so until half of it was written: a few long gaps read better than many short ones."""
@@ -186,21 +225,21 @@ class Pump:
         count, self._dropped = self._dropped, 0
 
         def notice() -> Rendered:
-            self._told += count
+            self._said += count
             return _NOT_SHOWN % count, b""
 
         if count:
-            self._queue.append((notice, 0, 0))
+            self._queue.append(_Entry(notice, 0, 0))
 
-    def _tell_unwritten(self) -> None:
-        """Say how many nobody took; in a thread, because stderr may be stuck as well."""
-        count = self._messages + self.lost - self._told
+    def _say_unwritten(self) -> None:
+        """Say how many were not taken; in a thread, because stderr may be stuck as well."""
+        count = self._messages + self.lost - self._said
 
-        def tell() -> None:
+        def say() -> None:
             with suppress(OSError, ValueError):
                 write_all(self._environment.stderr, _NOT_SHOWN % count)
 
-        thread = threading.Thread(target=tell, daemon=True)
+        thread = threading.Thread(target=say, daemon=True)
         thread.start()
         thread.join(_PATIENCE / 5)
 
@@ -213,26 +252,33 @@ class Pump:
                     self._condition.wait()
                 if not self._queue:
                     return
-                render, messages, size = self._queue.popleft()
-            self._write(render)
+                self._writing = entry = self._queue.popleft()
+            self._write(entry.render)
             with self._condition:
-                self._bytes -= size
-                self._messages -= messages
+                self._writing = None
+                self._bytes -= entry.size
+                self._messages -= entry.messages
 
     def _write(self, render: Render) -> None:
         if self.failure is not None:
             return
         try:
             log, data = render()
+            if self._writing is not None:
+                self._writing.rendered = True
             progress = None if self.direct else self._step
-            if log:
-                with suppress(OSError):  # nobody is left to read it; what matters is the data
+            if log and not self._is_cut():
+                with suppress(OSError):  # its reader went away; what matters is the data
                     write_all(self._environment.stderr, log, progress)
-            if data:
+            if data and not self._is_cut():
                 write_all(self._environment.stdout, data, progress)
         except Exception as error:
             self.failure = from_stdout(error) if isinstance(error, OSError) else error
             self._on_failure(self.failure)
 
-    def _step(self) -> None:
+    def _step(self) -> bool:
         self._steps += 1
+        return not self._is_cut()
+
+    def _is_cut(self) -> bool:
+        return self._cut is not None and self._cut is self._writing

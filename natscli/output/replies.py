@@ -1,17 +1,21 @@
-"""How `pynats request` shows the replies: payloads as they are, JSON lines, or drawn for a terminal."""
+"""How `pynats request` shows what happens: payloads as they are, JSON lines, or text for a terminal."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from natscli.duration import format_duration
-from natscli.environment import Environment
+from natscli.environment import BOLD, CYAN, DIM, GREEN, Environment, clean
 from natscli.message import headers
-from natscli.output import json_lines
-from natscli.output.pump import Rendered
+from natscli.output.pump import Rendered, same_target
 from natscli.output.text import visible_line
+from natscli.secrets.redaction import redact_shapes
+
+if TYPE_CHECKING:
+    from natscli.output.terminal import Painter
 
 
 class Reply(NamedTuple):
@@ -29,87 +33,140 @@ class Reply(NamedTuple):
     came: float
 
 
-RenderReply = Callable[[Reply], Rendered]
-#: Which of the requests and replies a line is about: `[#2 reply 3] `, or an empty string.
-Label = Callable[[Reply], str]
+class Sent(NamedTuple):
+    """A request that was sent, and when (seconds since 1970)."""
+
+    subject: str
+    request: int
+    at: float
+
+
+class Lines(NamedTuple):
+    """What was rendered before, for the log and for stdout."""
+
+    log: bytes
+    data: bytes = b""
+
+
+Event = Reply | Sent | Lines
+#: Renders what happened, in that order.
+RenderEvents = Callable[[Sequence[Event]], Rendered]
+_Log = Callable[[Reply | Sent], bytes]
+_Show = Callable[[Reply], bytes]
 
 
 def renderer(
     environment: Environment, *, raw: bool, as_json: bool, many_requests: bool, many_replies: bool
-) -> RenderReply:
+) -> RenderEvents:
     """The renderer that fits the streams and the flags, and whether many are to be told apart."""
     terminal = environment.stdout.isatty()
     end = b"\n" if many_requests or many_replies else b""
+    together = same_target(environment.stdout, environment.stderr)
     if as_json:
-        return lambda reply: (b"", json_lines.line(json_lines.reply_record(*reply[:-1]), ascii_only=terminal))
+        from natscli.output.json_lines import replies
+
+        return _ordered(None, replies(ascii_only=terminal), together)
     if raw and not terminal:
-        return lambda reply: (b"", reply.payload + end)
-
-    def label(reply: Reply) -> str:
-        parts = [f"#{reply.request}"] if many_requests else []
-        parts += [f"reply {reply.number}"] if many_replies else []
-        return f"[{' '.join(parts)}] " if parts else ""
-
-    log = not (raw or environment.quiet)
+        return _ordered(None, lambda reply: reply.payload + end, together)
+    logged = not (raw or environment.quiet)
     # Payloads in a pipe are for programs: only --color always insists on colour in them.
     out = terminal or environment.color == "always"
     err = environment.stderr.isatty() or environment.colored(environment.stderr)
-    if out or (err and log):
-        return _drawn(environment, label if log else None, plain=not out, pretty=not raw, end=end.decode())
-    return _plain(label if log else None)
-
-
-def _plain(label: Label | None) -> RenderReply:
-    """Payloads as they are, each with a line break at its end; without a `label`, no log."""
-
-    def render(reply: Reply) -> Rendered:
-        log = ""
-        if label is not None:
-            log = f"{_clock(reply)}{label(reply)}Received with rtt {_rtt(reply)}\n"
-            pairs = headers.decode(reply.header)
-            log += "".join(f"{visible_line(name)}: {visible_line(value)}\n" for name, value in pairs)
-            log += "\n" if pairs else ""
-        return log.encode("utf-8", "backslashreplace"), _with_line_break(reply.payload)
-
-    return render
-
-
-def _drawn(
-    environment: Environment, label: Label | None, *, plain: bool, pretty: bool, end: str
-) -> RenderReply:
-    """As `_plain`, drawn; `plain` leaves the payloads as they are, when only the log goes to a terminal."""
+    label = _Label(many_requests, many_replies)
+    if not out and not (err and logged):
+        return _ordered(_log(label) if logged else None, _with_line_break, together)
     from natscli.output.terminal import Painter
 
-    out = Painter(colored=environment.colored(environment.stdout))
-    err = Painter(colored=environment.colored(environment.stderr))
+    log = _log(label, Painter(colored=environment.colored(environment.stderr))) if logged else None
+    if not out:
+        return _ordered(log, _with_line_break, together)
+    painter = Painter(colored=environment.colored(environment.stdout))
+    after = end.decode() if logged else ""
 
-    def render(reply: Reply) -> Rendered:
-        log = ""
-        if label is not None:
-            log = err.paint(
-                (_clock(reply), "dim"),
-                (label(reply), "bold"),
-                ("Received with rtt ", ""),
-                (_rtt(reply), "green"),
-                ("" if reply.payload else " (empty payload)", "dim"),
-            )
-            header = err.header_lines(reply.header)
-            log += f"{header}\n" if header else ""
-        if plain:
-            return log.encode("utf-8", "backslashreplace"), _with_line_break(reply.payload)
-        data = out.payload(reply.payload, pretty=pretty) + (end if log else "")
-        return log.encode("utf-8", "backslashreplace"), data.encode("utf-8", "backslashreplace")
+    def shown(reply: Reply) -> bytes:
+        return (painter.payload(reply.payload, pretty=not raw) + after).encode("utf-8", "backslashreplace")
+
+    return _ordered(log, shown, together)
+
+
+def _ordered(log: _Log | None, show: _Show, together: bool) -> RenderEvents:
+    """Render one event after the other; into one stream where log and data go to the same, so that order is kept."""
+
+    def render(events: Sequence[Event]) -> Rendered:
+        logged: list[bytes] = []
+        shown = logged if together else []
+        for event in events:
+            if isinstance(event, Lines):
+                logged.append(event.log)
+                shown.append(event.data)
+                continue
+            if log is not None:
+                logged.append(log(event))
+            if isinstance(event, Reply):
+                shown.append(show(event))
+        return (b"", b"".join(shown)) if together else (b"".join(logged), b"".join(shown))
 
     return render
 
 
-def _with_line_break(payload: bytes) -> bytes:
-    return payload if payload.endswith(b"\n") else payload + b"\n"
+def _log(label: _Label, painter: Painter | None = None) -> _Log:
+    """The log's lines; with a painter coloured, and with a note where there is no payload to be seen."""
+    styled = painter.styled if painter else lambda text, style: text
+    clock = _Clock(styled)
+    note = styled(" (empty payload)", DIM) if painter else ""
+
+    def log(event: Sent | Reply) -> bytes:
+        if isinstance(event, Sent):
+            text = f"{clock(event.at)}{label.of_request(event.request)}Sending request on [{_safe(event.subject)}]\n"
+        else:
+            number = styled(label.of_reply(event.request, event.number), BOLD)
+            rtt = styled(format_duration(event.rtt_ns / 1e9), GREEN)
+            text = f"{clock(event.came)}{number}Received with rtt {rtt}{'' if event.payload else note}\n"
+            for name, value in headers.decode(event.header):
+                text += f"{styled(visible_line(name), CYAN)}: {visible_line(value)}\n"
+            text += "\n" if text.count("\n") > 1 else ""
+        return text.encode("utf-8", "backslashreplace")
+
+    return log
 
 
-def _clock(reply: Reply) -> str:
-    return time.strftime("%H:%M:%S ", time.localtime(reply.came))
+class _Label:
+    """Which of the requests and replies a line is about, where there are several: `[#2 reply 3] `."""
+
+    def __init__(self, many_requests: bool, many_replies: bool) -> None:
+        self._requests = many_requests
+        self._replies = many_replies
+
+    def of_request(self, request: int) -> str:
+        return f"[#{request}] " if self._requests else ""
+
+    def of_reply(self, request: int, reply: int) -> str:
+        if not self._replies:
+            return self.of_request(request)
+        return f"[#{request} reply {reply}] " if self._requests else f"[reply {reply}] "
 
 
-def _rtt(reply: Reply) -> str:
-    return format_duration(reply.rtt_ns / 1e9)
+class _Clock:
+    """The time of day, made once a second."""
+
+    def __init__(self, styled: Callable[[str, str], str]) -> None:
+        self._styled = styled
+        self._second = -1
+        self._shown = ""
+
+    def __call__(self, at: float) -> str:
+        second = int(at)
+        if second != self._second:
+            self._second = second
+            self._shown = self._styled(time.strftime("%H:%M:%S ", time.localtime(second)), DIM)
+        return self._shown
+
+
+@lru_cache(64)
+def _safe(subject: str) -> str:
+    """A subject of ours in the log: on one line, and without what looks like a secret."""
+    return clean(redact_shapes(subject))
+
+
+def _with_line_break(reply: Reply) -> bytes:
+    return reply.payload if reply.payload.endswith(b"\n") else reply.payload + b"\n"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from base64 import b64encode
 from collections.abc import Callable
 from itertools import count
-from json.encoder import encode_basestring, encode_basestring_ascii
 
-from natscli.environment import Environment
+from natscli.environment import BOLD, DIM, GREEN, YELLOW, Environment
 from natscli.message import headers
 from natscli.output.pump import Rendered, same_target
 
@@ -24,7 +22,7 @@ def renderer(environment: Environment, *, as_json: bool) -> RenderRequests:
     """The renderer that fits the streams and the flags."""
     out, err = environment.stdout, environment.stderr
     if as_json:
-        return _json(encode_basestring_ascii if out.isatty() else encode_basestring)
+        return _json(ascii_only=out.isatty())
     together = same_target(out, err)
     draw_out, draw_err = (stream.isatty() or environment.colored(stream) for stream in (out, err))
     if draw_out or (draw_err and not environment.quiet):
@@ -43,7 +41,7 @@ def _payloads(batch: list[Message]) -> bytes:
 
 
 def _together(batch: list[Message], first: int, came: float) -> Rendered:
-    """Story and byte-exact payloads for one file, in order."""
+    """The log and byte-exact payloads for one file, in order."""
     now = _clock(came)
     subjects, replies, blocks, payloads = zip(*batch, strict=True)
     if all(replies) and not any(blocks):  # what a busy responder gets: C code can fill it in
@@ -78,39 +76,23 @@ def _log_lines(now: bytes, number: int, subject: bytes, reply: bytes, header: by
     return b"%b[#%d] Received on [%b]%b\n%b" % (now, number, subject, mark, lines)
 
 
-def _json(quote: Callable[[str], str]) -> RenderRequests:
-    """One object a line, as `json_lines` makes them for replies; put together by hand, which is ten times as fast."""
+def _json(*, ascii_only: bool) -> RenderRequests:
+    """One object a line, with the names that the records of `pynats request` have."""
+    from natscli.output.json_lines import Encoder, timestamp
 
-    def render(batch: list[Message], first: int, came: float) -> Rendered:  # noqa: ARG001
-        lines = []
+    encoder = Encoder(ascii_only=ascii_only)
+
+    def render(batch: list[Message], first: int, came: float) -> Rendered:
+        time, lines = timestamp(came), []
         for number, (subject, reply, header, payload) in enumerate(batch, first):
-            try:
-                data, encoding = quote(payload.decode()), "utf-8"
-            except UnicodeDecodeError:
-                data, encoding = f'"{b64encode(payload).decode()}"', "base64"
-            answered_on = quote(reply.decode("utf-8", "replace")) if reply else "null"
-            shown = _json_headers(header, quote) if header else "{}"
+            reply_to = encoder.decoded(reply) if reply else "null"
             lines.append(
-                f'{{"number": {number}, "subject": {quote(subject.decode("utf-8", "replace"))}, '
-                f'"reply": {answered_on}, "headers": {shown}, '
-                f'"data": {data}, "encoding": "{encoding}", "size": {len(payload)}}}\n'
+                f'{{"time": "{time}", "subject": {encoder.decoded(subject)}, "request": {number}, '
+                f'"reply_to": {reply_to}, {encoder.message(header, payload)}}}\n'
             )
         return b"", "".join(lines).encode()
 
     return render
-
-
-def _json_headers(header: bytes, quote: Callable[[str], str]) -> str:
-    pairs: dict[str, list[str]] = {}
-    for name, value in headers.decode(header):
-        pairs.setdefault(_text(name), []).append(_text(value))
-    members = [f"{quote(name)}: [{', '.join(map(quote, values))}]" for name, values in pairs.items()]
-    return f"{{{', '.join(members)}}}"
-
-
-def _text(text: str) -> str:
-    """Bytes that are not UTF-8, which `headers.decode` keeps as surrogates, as U+FFFD."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: bool) -> RenderRequests:
@@ -120,9 +102,9 @@ def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: b
 
     out = Painter(colored=environment.colored(environment.stdout))
     err = Painter(colored=environment.colored(environment.stderr))
-    # Painted once and filled in for each request: painting takes longer than answering.
-    parts = [("{now}", "dim"), ("[#{number}] ", "bold"), ("Received on ", ""), ("[{subject}]", "green")]
-    answered, unanswered = err.paint(*parts), err.paint(*parts, (_UNANSWERED, "yellow"))
+    # Painted once and filled in for each request, which takes a fraction of the time.
+    parts = [("{now}", DIM), ("[#{number}] ", BOLD), ("Received on ", ""), ("[{subject}]", GREEN)]
+    answered, unanswered = err.paint(*parts), err.paint(*parts, (_UNANSWERED, YELLOW))
 
     def log(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
         if not draw_err:
@@ -141,9 +123,11 @@ def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: b
         if environment.quiet:
             return b"", b"".join(shown)
         now = _clock(came)
-        told = [log(now, number, s, r, h) for number, (s, r, h, _) in enumerate(batch, first)]
+        logged = [log(now, number, s, r, h) for number, (s, r, h, _) in enumerate(batch, first)]
         if together:
-            return b"", b"".join([part for pair in zip(told, shown, strict=True) for part in (*pair, b"\n")])
-        return b"".join(told), b"".join(shown)
+            return b"", b"".join(
+                [part for pair in zip(logged, shown, strict=True) for part in (*pair, b"\n")]
+            )
+        return b"".join(logged), b"".join(shown)
 
     return render

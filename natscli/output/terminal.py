@@ -1,97 +1,73 @@
-"""Messages for a person at a terminal, drawn with rich: the only module of `reply` and `request` that imports it."""
+"""Messages for a person at a terminal: coloured by hand, because there may be thousands a second."""
 
 from __future__ import annotations
 
-import io
-import json
-from typing import Any
-
-from rich.console import Console
-from rich.highlighter import JSONHighlighter
-from rich.text import Text
-
+from natscli.environment import BOLD, CYAN, GREEN, MAGENTA, RESET
 from natscli.message import headers
+from natscli.output import json_text
 from natscli.output.text import payload_text, visible_json, visible_line
 
-#: JSON larger than this (bytes) is shown as it came: parsing and colouring it takes longer than reading on.
+#: JSON larger than this (bytes) is shown as it came: reading and colouring it takes longer than reading on.
 _LARGEST_JSON = 64 * 1024
 _LARGEST_SHOWN = 4 * _LARGEST_JSON
 
+_KEY = BOLD + CYAN
+
 
 class Painter:
-    """Turns the parts of a message into text, coloured or not."""
+    """Turns the parts of a message into text, coloured or not, in which nothing drives the terminal."""
 
     def __init__(self, *, colored: bool) -> None:
-        self._console = Console(
-            file=io.StringIO(), force_terminal=colored, no_color=not colored, width=10_000, highlight=False,
-            color_system="standard" if colored else None, legacy_windows=False, _environ={},
-        )  # fmt: skip
+        self._colored = colored
+        self._paint_json = _colored_json if colored else _plain_json
 
     def paint(self, *parts: tuple[str, str]) -> str:
-        """Text and style pairs on one line, with every control character escaped."""
-        return self._render(Text.assemble(*((visible_line(text), style) for text, style in parts)))
+        """A line of text and style pairs, with every control character escaped."""
+        shown = [self.styled(visible_line(text), style) for text, style in parts]
+        return "".join(shown) + "\n"
+
+    def styled(self, text: str, style: str) -> str:
+        """`text`, which is safe to show, in a style: one of the codes of `environment`, or an empty string."""
+        return f"{style}{text}{RESET}" if style and text and self._colored else text
 
     def header_lines(self, block: bytes | None) -> str:
         """`Name: value` lines."""
+        pairs = headers.decode(block)
         return "".join(
-            self.paint((name, "cyan"), (": ", ""), (value, "")) for name, value in headers.decode(block)
+            [f"{self.styled(visible_line(name), CYAN)}: {visible_line(value)}\n" for name, value in pairs]
         )
 
     def payload(self, payload: bytes, *, pretty: bool = True) -> str:
-        """A payload: JSON pretty-printed, text with its controls escaped, anything else as a hex dump."""
-        json_text = _pretty_json(payload) if pretty else ""
-        if json_text:
-            return self._render(JSONHighlighter()(json_text))
+        """A payload: JSON indented, text with its controls escaped, anything else as a hex dump."""
+        if pretty and payload[:1] in _MAY_BEGIN_JSON:
+            shown = self._json(payload)
+            if shown:
+                return shown + "\n"
         text = payload_text(payload)
-        return text if text.endswith("\n") or not text else f"{text}\n"
+        return text if text.endswith("\n") or not text else text + "\n"
 
-    def _render(self, text: Text) -> str:
-        with self._console.capture() as capture:
-            self._console.print(text, soft_wrap=True)
-        return capture.get()
-
-
-def _pretty_json(payload: bytes) -> str:
-    """A JSON object or array, indented; an empty string for anything else, or when it would not say the same."""
-    if len(payload) > _LARGEST_JSON or payload.lstrip()[:1] not in (b"{", b"["):
-        return ""
-    try:
-        data = json.loads(
-            payload.decode(),
-            object_pairs_hook=_object,
-            parse_int=_int,
-            parse_float=_float,
-            parse_constant=_float,
-        )
-        shown, size = [], 0
-        for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(data):
-            size += len(part)
-            if size > _LARGEST_SHOWN:  # deep nesting makes little JSON very long
-                return ""
-            shown.append(part)
-        return visible_json("".join(shown))
-    except (ValueError, RecursionError):
-        return ""
+    def _json(self, payload: bytes) -> str:
+        """A JSON object or array, indented; an empty string for anything else, or when there is too much of it."""
+        if len(payload) > _LARGEST_JSON or payload.lstrip()[:1] not in (b"{", b"["):
+            return ""
+        try:
+            text = payload.decode()
+        except UnicodeDecodeError:
+            return ""
+        if not json_text.is_json(text):
+            return ""
+        return json_text.indented(visible_json(text), _LARGEST_SHOWN, self._paint_json)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Raises ValueError for a key that comes twice: one of the two would not be shown."""
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError
-    return members
+#: An object, an array, or the white space before one.
+_MAY_BEGIN_JSON = (b"{", b"[", b" ", b"\n", b"\r", b"\t")
 
 
-def _int(literal: str) -> int:
-    """Raises ValueError for -0, which Python has no integer for, and for thousands of digits."""
-    if literal == "-0":
-        raise ValueError
-    return int(literal)
+def _plain_json(token: str, is_key: bool) -> str:  # noqa: ARG001
+    return token
 
 
-def _float(literal: str) -> float:
-    """Raises ValueError for a number that Python would write otherwise."""
-    number = float(literal)
-    if repr(number) != literal:
-        raise ValueError
-    return number
+def _colored_json(token: str, is_key: bool) -> str:
+    if token[0] == '"':
+        return f"{_KEY if is_key else GREEN}{token}{RESET}"
+    return f"{CYAN if token[0] in '-0123456789' else MAGENTA}{token}{RESET}"

@@ -23,17 +23,17 @@ _VISIBLE_JSON = {c: f"\\u{c:04x}" for c in (*_UNSAFE, *range(0xD800, 0xE000)) if
 
 def visible(text: str) -> str:
     """`text` with control characters as escapes (`\\x1b`), tabs and line breaks (also CRLF) left alone."""
-    return text.replace("\r\n", "\n").translate(_VISIBLE)
+    return text if text.isprintable() else text.replace("\r\n", "\n").translate(_VISIBLE)
 
 
 def visible_line(text: str) -> str:
     """`text` as one line: every control character as an escape."""
-    return text.translate(_VISIBLE_LINE)
+    return text if text.isprintable() else text.translate(_VISIBLE_LINE)
 
 
 def visible_json(text: str) -> str:
     """A JSON text, written with its C0 controls escaped, with all the others escaped too."""
-    return text.translate(_VISIBLE_JSON)
+    return text if text.isascii() and "\x7f" not in text else text.translate(_VISIBLE_JSON)
 
 
 def payload_text(payload: bytes) -> str:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError, Report, explain
 from natscli.message.recipe import Outgoing as Question
-from natscli.output import json_lines
 from natscli.output.pump import Pump
-from natscli.output.replies import RenderReply, Reply
+from natscli.output.replies import Lines, RenderEvents, Reply, Sent
+from natscli.output.rounds import Rounds, size_of
 from natscli.output.summary import summary_lines
 from natscli.request.requester import Tally
 from natscli.request.timings import timings
@@ -27,63 +27,65 @@ if TYPE_CHECKING:
 _MOST_UNTRANSLATED = 256
 #: Bytes of replies to one request that may wait for it.
 _MOST_BYTES_UNTRANSLATED = 64 * 1024 * 1024
+#: How long (seconds) an interrupted run waits for a terminal that takes nothing.
+_PATIENCE_INTERRUPTED = 0.1
 
 
 class RequestDisplay:
-    """Shows replies and failures as they come, in that order, and never holds up who receives them.
+    """Shows requests, replies and failures as they come, in that order, without holding up who receives them.
 
-    With `many` requests they are numbered, and summed up. `problem` is the first failure of the translation; the
-    reply was shown as it came then. `broken` is done when nothing can be shown any more.
+    With `many` requests they are numbered, and summed up; `log_each` logs each when it is sent. `problem` is the
+    first failure of the translation; the reply was shown as it came then. `broken` is done when nothing can be shown
+    any more.
     """
 
     def __init__(
         self,
         environment: Environment,
-        render: RenderReply,
+        render: RenderEvents,
         *,
-        tell: bool,
+        log_each: bool,
         as_json: bool,
         many: bool,
         translator: Translator | None = None,
     ) -> None:
         self._environment = environment
-        self._render = render
-        self._tell = tell
+        self._log_each = log_each and not environment.quiet
         self._as_json = as_json
         self._many = many
         self._translator = translator
         self._untranslated: deque[Reply] = deque()
         self._untranslated_bytes = self._lost = 0
-        self._summed_up = False
+        self._summed_up = self._interrupted = False
         self._translation: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._sink = environment.sink
         self._pump = Pump(environment, lossy=False, on_failure=self._on_failure)
-        environment.sink = self._pump.log
+        self._rounds = Rounds(self._pump, render)
+        environment.sink = self._log
         self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
         self.problem: PynatsError | None = None
 
     @property
     def behind(self) -> bool:
         """See `requester.Display`."""
-        return self._pump.behind or len(self._untranslated) >= _MOST_UNTRANSLATED
+        return self._rounds.behind or len(self._untranslated) >= _MOST_UNTRANSLATED
 
     def sending(self, question: Question) -> None:
         """See `requester.Display`."""
-        if self._tell:
-            number = f"[#{question.number}] " if self._many else ""
-            self._environment.log(f"{number}Sending request on [{question.subject}]")
+        if self._log_each:
+            self._rounds.add(Sent(question.subject, question.number, time.time()))
 
     def reply(self, reply: Reply) -> None:
         """See `requester.Display`."""
         if self._translator is None:
-            self._show(reply)
+            self._rounds.add(reply)
             return
         if self._untranslated_bytes > _MOST_BYTES_UNTRANSLATED:
             self._lost += 1
             return
         self._untranslated.append(reply)
-        self._untranslated_bytes += _size(reply)
+        self._untranslated_bytes += size_of(reply)
         if self._translation is None or self._translation.done():
             self._translation = self._loop.create_task(self._translate(self._translator))
 
@@ -93,18 +95,24 @@ class RequestDisplay:
         if self._as_json:
             about = [(q.subject, q.number) for q in questions] or [("", 0)]
             lines = b"".join([error_line(self._environment, report, *which) for which in about])
-            self._pump.put(lambda: (b"", lines), 0, len(lines))
+            self._rounds.add(Lines(b"", lines))
         if self._many and questions:
             which = f"#{questions[0].number}" if len(questions) == 1 else f"{len(questions)} requests"
             report = replace(report, message=f"[{which}] {report.message}")
         self._environment.error(report)
 
     def summary(self, tally: Tally) -> None:
-        """Say what became of many requests, once: also when `finish` is cancelled after it did."""
+        """Show once what became of many requests: also when `finish` is cancelled after it did."""
         if self._many and not self._summed_up:
             self._summed_up = True
             for line in summary_lines(tally.sent, tally.answered, tally.failed, timings(tally.rtts)):
                 self._environment.notice(line)
+
+    def interrupted(self, tally: Tally) -> None:
+        """Show the summary instead of what is not shown yet."""
+        self._interrupted = True
+        self._rounds.discard()
+        self.summary(tally)
 
     async def finish(self, tally: Tally) -> None:
         """Wait until all is shown, the summary too; as long as it takes, readers may be slow.
@@ -117,6 +125,7 @@ class RequestDisplay:
             if self._translation.done():
                 self._translation.result()
         self.summary(tally)
+        self._rounds.flush()
         written = asyncio.Event()
 
         def after_the_rest() -> tuple[bytes, bytes]:
@@ -134,27 +143,29 @@ class RequestDisplay:
             raise PynatsError(f"replies not shown, because the output could not keep up: {lost}")
 
     def close(self) -> None:
-        """Show no more; what is said from now on goes straight to stderr."""
-        self._pump.close()
+        """Show no more; later lines of the log go straight to stderr."""
+        self._rounds.flush()
+        self._pump.close(_PATIENCE_INTERRUPTED if self._interrupted else 1.0)
         self._environment.sink = self._sink
 
-    def _show(self, reply: Reply) -> None:
-        self._pump.put(partial(self._render, reply), 1, _size(reply))
+    def _log(self, data: bytes) -> None:
+        """A line of the log, in its place; an `Environment.sink`."""
+        self._rounds.add(Lines(data))
 
     async def _translate(self, translator: Translator) -> None:
         while self._untranslated:
             reply = self._untranslated.popleft()
-            self._untranslated_bytes -= _size(reply)
+            self._untranslated_bytes -= size_of(reply)
             try:
-                payload, told = await translator.run(reply.payload, reply.subject)
+                payload, log = await translator.run(reply.payload, reply.subject)
             except PynatsError as error:
                 self.problem = self.problem or error
-                self._show(reply)
+                self._rounds.add(reply)
                 self.failed([Question(reply.request, reply.subject, None, b"")], error)
             else:
-                for line in told.splitlines():
+                for line in log.splitlines():
                     self._environment.warn(line)
-                self._show(reply._replace(payload=payload))
+                self._rounds.add(reply._replace(payload=payload))
 
     def _on_failure(self, error: BaseException) -> None:
         with suppress(RuntimeError):  # the loop may be closed by now
@@ -166,13 +177,9 @@ class RequestDisplay:
             self.broken.set_result(error)
 
 
-def _size(reply: Reply) -> int:
-    """About how many bytes of memory a reply takes."""
-    return len(reply.payload) + len(reply.header or b"") + 400
-
-
 def error_line(environment: Environment, report: Report, subject: str, request: int) -> bytes:
     """A failure as a line of JSON, without secrets; `request` is its number, 0 when the whole run failed."""
+    from natscli.output import json_lines
+
     clean = replace(report, message=environment.redactor.redact(report.message))
-    record = json_lines.error_record(subject, request, clean)
-    return json_lines.line(record, ascii_only=environment.stdout.isatty())
+    return json_lines.error_line(subject, request, clean, time.time(), ascii_only=environment.stdout.isatty())

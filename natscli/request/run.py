@@ -46,7 +46,7 @@ async def run(
             await requester.run()
             await display.finish(requester.tally)
         except asyncio.CancelledError:
-            display.summary(requester.tally)
+            display.interrupted(requester.tally)
             raise
         finally:
             display.close()
@@ -67,6 +67,6 @@ def _display(
         many_requests=options.many_requests, many_replies=options.many_replies,
     )  # fmt: skip
     return RequestDisplay(
-        environment, render, tell=options.log_each, as_json=options.as_json,
+        environment, render, log_each=options.log_each, as_json=options.as_json,
         many=options.many_requests, translator=translator,
     )  # fmt: skip

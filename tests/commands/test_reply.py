@@ -547,10 +547,10 @@ def test_json_is_one_object_a_request(spawn: Spawn, asker: Asker, subject: str) 
     asker.ask(subject, "µ\n".encode(), header=b"NATS/1.0\r\nA: 1\r\nA: 2\r\n\r\n")
     assert program.stop() == 0
     first, second = map(json.loads, program.stdout_bytes().splitlines())
-    assert (first["reply"], first["data"], first["encoding"]) == (None, "/w==", "base64")
-    assert second["reply"].startswith("_INBOX.")
-    del second["reply"]
-    assert second == {"number": 1, "subject": subject, "headers": {"A": ["1", "2"]}, "data": "µ\n",
+    assert (first["reply_to"], first["data"], first["encoding"]) == (None, "/w==", "base64")
+    assert second.pop("reply_to").startswith("_INBOX.")
+    assert second.pop("time").endswith("Z")
+    assert second == {"request": 1, "subject": subject, "headers": {"A": ["1", "2"]}, "data": "µ\n",
                       "encoding": "utf-8", "size": 3}  # fmt: skip
     assert len(log(program)) == 1
 

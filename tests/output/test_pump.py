@@ -109,9 +109,9 @@ def test_everything_arrives_in_order(pipe: Pipe) -> None:
     pump = pipe.pump()
     for number in range(2000):
         pump.put(numbered(number), 1, 9)
-    pump.log(b"told\n")
+    pump.log(b"log\n")
     pump.close()
-    assert pipe.read_all() == lines(0, 2000) + b"told\n"
+    assert pipe.read_all() == lines(0, 2000) + b"log\n"
 
 
 def test_nobody_waits_for_a_reader_and_what_is_missing_is_said_where_it_is_missing(pipe: Pipe) -> None:
@@ -273,3 +273,34 @@ def test_a_pipe_that_somebody_made_non_blocking_is_waited_for(pipe: Pipe) -> Non
     assert len(pipe.read(1_000_000)) == 1_000_000
     pump.close()
     assert not pipe.failures
+
+
+def test_what_is_discarded_ends_with_a_whole_line_and_what_comes_later_is_shown(pipe: Pipe) -> None:
+    pump = pipe.pump(lossy=False)
+    pump.put(lambda: (b"", lines(0, 100_000)), 100_000, 900_000)
+    for number in range(10):
+        pump.put(numbered(number), 1, 9)
+    until(lambda: pump._steps > 0)
+    pump.discard()
+    pump.log(b"the summary\n")
+    rest = threading.Thread(target=pump.close)
+    rest.start()
+    end = b"pynats: the rest was not shown: interrupted\nthe summary\n"
+    shown = b""
+    while not shown.endswith(end):
+        shown += pipe.read(1)
+    rest.join()
+    kept = len(shown.removesuffix(end)) // 9
+    assert shown == lines(0, kept) + end
+    assert 0 < kept < 20_000
+    assert (pump._bytes, pump._messages) == (0, 0)
+
+
+def test_nothing_is_discarded_when_all_is_shown(pipe: Pipe) -> None:
+    pump = pipe.pump(lossy=False)
+    pump.put(numbered(1), 1, 9)
+    until(lambda: not pump._messages)
+    pump.discard()
+    pump.put(numbered(2), 1, 9)
+    pump.close()
+    assert pipe.read_all() == lines(1, 3)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from natscli.environment import Environment
 from natscli.output import json_lines
+from natscli.output.replies import Reply
 from natscli.output.requests import Message, renderer
 
 PLAIN: Message = (b"a.b", b"inbox", None, b"hello")
@@ -43,7 +44,7 @@ def environment(
 def show(
     environment: Environment, *batch: Message, as_json: bool = False, first: int = 0
 ) -> tuple[bytes, bytes]:
-    """Story and data, with the time replaced by T."""
+    """Log and data, with the time replaced by T."""
     log, data = renderer(environment, as_json=as_json)(list(batch), first, time.time())
     return re.sub(rb"(?m)^(\x1b\[2m)?" + CLOCK, rb"\1T ", log), re.sub(
         rb"(?m)^(\x1b\[2m)?" + CLOCK, rb"\1T ", data
@@ -78,7 +79,7 @@ def test_the_time_shown_is_when_it_came(file: BinaryIO, other: BinaryIO, termina
         assert shown in log + data
 
 
-def test_one_file_gets_the_story_and_the_payloads_in_order(file: BinaryIO) -> None:
+def test_one_file_gets_the_log_and_the_payloads_in_order(file: BinaryIO) -> None:
     assert show(environment(file, file), PLAIN, RICH, LOST, first=7) == (
         b"",
         b"T [#7] Received on [a.b]\nhello\n\n"
@@ -87,7 +88,7 @@ def test_one_file_gets_the_story_and_the_payloads_in_order(file: BinaryIO) -> No
     )
 
 
-def test_two_files_get_the_story_and_the_payloads(file: BinaryIO, other: BinaryIO) -> None:
+def test_two_files_get_the_log_and_the_payloads(file: BinaryIO, other: BinaryIO) -> None:
     assert show(environment(file, other), PLAIN, RICH, LOST) == (
         b"T [#0] Received on [a.b]\n"
         b"T [#1] Received on [a.b]\nA: 1\nA: \xff\n\n"
@@ -106,12 +107,17 @@ def test_a_quiet_one_shows_payloads_only(file: BinaryIO, other: BinaryIO, termin
 def test_json_is_one_object_a_line_with_everything_in_it(file: BinaryIO) -> None:
     log, data = show(environment(file, file), PLAIN, RICH, LOST, as_json=True, first=3)
     assert log == b""
-    assert [json.loads(line) for line in data.splitlines()] == [
-        {"number": 3, "subject": "a.b", "reply": "inbox", "headers": {}, "data": "hello", "encoding": "utf-8",
-         "size": 5},
-        {"number": 4, "subject": "a.b", "reply": "inbox", "headers": {"A": ["1", "\ufffd"]},
+    records = [json.loads(line) for line in data.splitlines()]
+    assert all(
+        re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", record.pop("time")) for record in records
+    )
+    assert records == [
+        {"request": 3, "subject": "a.b", "reply_to": "inbox", "headers": {}, "data": "hello",
+         "encoding": "utf-8", "size": 5},
+        {"request": 4, "subject": "a.b", "reply_to": "inbox", "headers": {"A": ["1", "\ufffd"]},
          "data": "G1szMW3/AA==", "encoding": "base64", "size": 7},
-        {"number": 5, "subject": "a.b", "reply": None, "headers": {}, "data": "bye", "encoding": "utf-8", "size": 3},
+        {"request": 5, "subject": "a.b", "reply_to": None, "headers": {}, "data": "bye",
+         "encoding": "utf-8", "size": 3},
     ]  # fmt: skip
 
 
@@ -139,12 +145,13 @@ def test_json_of_requests_is_like_that_of_replies(
     )
     assert data.count(b"\n") == 1
     assert data.isascii() or not drawn
-    assert json.loads(data) == {
-        "number": 1,
-        "subject": subject.decode("utf-8", "replace"),
-        "reply": reply.decode("utf-8", "replace") or None,
-        **json_lines.body(header, payload),
-    }
+    found = json.loads(data)
+    of_reply = json.loads(
+        json_lines.replies(ascii_only=drawn)(Reply(found["subject"], 1, 1, 1, header, payload, 0.0))
+    )
+    assert found.pop("reply_to") == (reply.decode("utf-8", "replace") or None)
+    assert found == {name: value for name, value in of_reply.items() if name not in ("reply", "rtt_ns")}
+    assert found["subject"] == subject.decode("utf-8", "replace")
 
 
 def test_a_terminal_shows_nothing_from_the_network_as_it_is(terminal: BinaryIO) -> None:
@@ -156,7 +163,7 @@ def test_a_terminal_shows_nothing_from_the_network_as_it_is(terminal: BinaryIO) 
     )
 
 
-def test_a_terminal_for_the_story_alone_is_safe_and_the_payloads_stay_exact(
+def test_a_terminal_for_the_log_alone_is_safe_and_the_payloads_stay_exact(
     file: BinaryIO, terminal: BinaryIO
 ) -> None:
     assert show(environment(file, terminal, color="never"), HOSTILE) == (
@@ -165,7 +172,7 @@ def test_a_terminal_for_the_story_alone_is_safe_and_the_payloads_stay_exact(
     )
 
 
-def test_a_terminal_for_the_payloads_alone_is_safe_and_the_story_is_plain(
+def test_a_terminal_for_the_payloads_alone_is_safe_and_the_log_is_plain(
     file: BinaryIO, terminal: BinaryIO
 ) -> None:
     assert show(environment(terminal, file), HOSTILE, PLAIN) == (

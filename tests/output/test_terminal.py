@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from natscli.environment import BOLD, DIM
 from natscli.message import headers
 from natscli.output.terminal import Painter
 
@@ -36,12 +37,8 @@ def test_json_is_pretty_printed_and_coloured() -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        b'{"a": 1, "a": 2}',
-        b'{"a": 1.10}',
-        b"[-0]",
-        b"[" + b"9" * 5000 + b"]",
-        b'{"a": 1e400}',
         b'{"a": NaN}',
+        b"[Infinity]",
         b'{"a": 1',
         b"[" * 100_000,
         b'"text"',
@@ -49,7 +46,40 @@ def test_json_is_pretty_printed_and_coloured() -> None:
         b"[1] x",
     ],
 )
-def test_json_that_would_not_say_the_same_is_shown_as_it_came(payload: bytes) -> None:
+def test_what_is_no_json_object_or_array_is_shown_as_it_came(payload: bytes) -> None:
+    assert COLORED.payload(payload) == payload.decode() + "\n"
+
+
+@pytest.mark.parametrize(
+    "literal",
+    ["2.50", "1e3", "1E+3", "-0", "-0.0", "9" * 5000, "1e400", '"\\u0041\\/"', "true", '" , : [ { "'],
+)
+def test_every_literal_of_json_is_kept(literal: str) -> None:
+    payload = f'{{"a":{literal},"b":[{literal}]}}'.encode()
+    assert PLAIN.payload(payload) == f'{{\n  "a": {literal},\n  "b": [\n    {literal}\n  ]\n}}\n'
+    assert uncolored(COLORED.payload(payload)) == PLAIN.payload(payload)
+
+
+def test_every_member_of_json_is_kept_and_empty_ones_stay_short() -> None:
+    payload = b'{"a": 1, "a": 2, "": {}, "b": [ ], "c": [[], {"d": []}]}'
+    pretty = """{
+  "a": 1,
+  "a": 2,
+  "": {},
+  "b": [],
+  "c": [
+    [],
+    {
+      "d": []
+    }
+  ]
+}
+"""
+    assert PLAIN.payload(payload) == pretty
+
+
+@pytest.mark.parametrize("payload", [b"[" * 900 + b"]" * 900, b"[" * 30_000 + b"]" * 30_000])
+def test_json_that_is_nested_deep_is_shown_as_it_came(payload: bytes) -> None:
     assert COLORED.payload(payload) == payload.decode() + "\n"
 
 
@@ -85,5 +115,11 @@ def test_headers_are_lines_whatever_is_in_them() -> None:
     assert PLAIN.header_lines(None) == ""
 
 
-def test_rich_markup_is_text() -> None:
+def test_markup_is_text() -> None:
     assert PLAIN.paint(("[bold]x[/bold] :smile:", "")) == "[bold]x[/bold] :smile:\n"
+
+
+def test_a_style_ends_with_its_text() -> None:
+    parts = [("a", BOLD), ("", DIM), ("b\n", "")]
+    assert COLORED.paint(*parts) == "\x1b[1ma\x1b[0mb\\n\n"
+    assert PLAIN.paint(*parts) == "ab\\n\n"

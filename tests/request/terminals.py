@@ -42,12 +42,12 @@ def run_on_terminal(
     os.close(slave)
     if typed:
         os.write(master, typed)
-    output = b""
+    output = bytearray()
     deadline = time.monotonic() + 20
     while True:
         if not select.select([master], [], [], max(deadline - time.monotonic(), 0))[0]:
             process.kill()
-            raise AssertionError(f"still runs: {output!r}")
+            raise AssertionError(f"still runs: {bytes(output)!r}")
         try:
             chunk = os.read(master, 65536)
         except OSError:  # how Linux says that nobody has the other side open any more
@@ -57,5 +57,5 @@ def run_on_terminal(
         output += chunk
     os.close(master)
     status = process.wait(30)
-    record(output, arguments)
-    return status, output
+    record(bytes(output), arguments)
+    return status, bytes(output)

@@ -18,7 +18,9 @@ from natscli.request.requester import Tally
 
 def display(environment: Environment, translator: Translator | None = None) -> RequestDisplay:
     render = renderer(environment, raw=True, as_json=False, many_requests=True, many_replies=True)
-    return RequestDisplay(environment, render, tell=False, as_json=False, many=True, translator=translator)
+    return RequestDisplay(
+        environment, render, log_each=False, as_json=False, many=True, translator=translator
+    )
 
 
 @pytest.fixture

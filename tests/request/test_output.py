@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
@@ -93,6 +95,9 @@ def test_json_is_one_object_a_reply(ask: Ask, responders: Responders) -> None:
     run = ask(subject, "x", "--replies", "2", "--json")
     first, second = run.objects
     assert 0 < first.pop("rtt_ns") <= second.pop("rtt_ns") < 10**10
+    for record in (first, second):
+        came = datetime.fromisoformat(record.pop("time").replace("Z", "+00:00"))
+        assert abs(time.time() - came.timestamp()) < 30
     assert first == {
         "subject": subject, "request": 1, "reply": 1, "headers": {"A": ["1", "2"]},
         "data": "a\nb", "encoding": "utf-8", "size": 3,
@@ -124,8 +129,8 @@ def test_json_is_one_object_an_error(ask: Ask, responders: Responders) -> None:
 def test_json_of_bad_input_is_an_object_too(pynats: Runner) -> None:
     run = pynats("request", "a..b", "x", "--json", server="nats://127.0.0.1:1")
     assert run.status == 2
-    assert run.objects == [
-        {"subject": "a..b", "request": 0, "error": "usage", "status": 2,
+    assert [{**record, "time": ""} for record in run.objects] == [
+        {"time": "", "subject": "a..b", "request": 0, "error": "usage", "status": 2,
          "message": "a subject has no empty token: 'a..b' (SUBJECT)"}
     ]  # fmt: skip
 

@@ -1,0 +1,108 @@
+"""Shows what happens to requests in rounds, so that drawing and receiving take turns.
+
+A reply that waits in the socket while another is drawn seems to come late. So under load, what happens is collected
+for a tenth of a second, then no more requests are sent until it is rendered. With less to show, all is shown at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from functools import partial
+
+from natscli.output.pump import Pump
+from natscli.output.replies import Event, Lines, RenderEvents, Reply
+
+#: Seconds from one round to the next, and how long the replies to what was sent before may take to come.
+_ROUND = 0.1
+_GRACE = 0.005
+#: So few events are rendered without a pause, which they would not fill.
+_FEW = 64
+#: Events and bytes (about) of one round, and of one part of it: between parts, an interrupt ends it.
+_MOST_EVENTS, _MOST_BYTES = 20_000, 4 * 1024 * 1024
+_PART_EVENTS, _PART_BYTES = 2_000, 256 * 1024
+#: Memory that an event takes, apart from what it carries.
+_OVERHEAD = 400
+
+
+class Rounds:
+    """Collects events, and has `pump` show them, in order, with `render`."""
+
+    def __init__(self, pump: Pump, render: RenderEvents) -> None:
+        self._pump = pump
+        self._render = render
+        self._loop = asyncio.get_running_loop()
+        self._events: list[Event] = []
+        self._bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._last = 0.0
+        self._due = self._pausing = False
+
+    @property
+    def behind(self) -> bool:
+        """Whether no more requests should be sent now."""
+        self._pausing = self._pausing and self._pump.rendering
+        return (
+            self._due
+            or self._pausing
+            or self._pump.behind
+            or len(self._events) > _MOST_EVENTS
+            or self._bytes > _MOST_BYTES
+        )
+
+    def add(self, event: Event) -> None:
+        """Show it, soon."""
+        self._events.append(event)
+        self._bytes += size_of(event)
+        if self._timer is None:
+            pause = 0.0 if self._pump.direct else _ROUND
+            self._timer = self._loop.call_at(self._last + pause, self._on_time)
+
+    def flush(self) -> None:
+        """Have all shown that was collected."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._pausing, self._due = self._due, False
+        self._timer, self._last = None, self._loop.time()
+        events, self._events = self._events, []
+        size, self._bytes = self._bytes, 0
+        if len(events) > _PART_EVENTS or size > _PART_BYTES:
+            for part in _parts(events):
+                self._put(part, sum(map(size_of, part)))
+        elif events:
+            self._put(events, size)
+
+    def _put(self, events: list[Event], size: int) -> None:
+        self._pump.put(partial(self._render, events), len(events), size)
+
+    def discard(self) -> None:
+        """Show no more of what was collected; what is added later is shown."""
+        self.flush()
+        self._pump.discard()
+
+    def _on_time(self) -> None:
+        if self._due or self._pump.direct or len(self._events) <= _FEW:
+            self.flush()
+        else:
+            self._due = True
+            self._timer = self._loop.call_later(_GRACE, self._on_time)
+
+
+def _parts(events: list[Event]) -> Iterator[list[Event]]:
+    part: list[Event] = []
+    size = 0
+    for event in events:
+        part.append(event)
+        size += size_of(event)
+        if size > _PART_BYTES or len(part) >= _PART_EVENTS:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def size_of(event: Event) -> int:
+    """About how many bytes of memory it takes."""
+    if isinstance(event, Reply):
+        return len(event.payload) + len(event.header or b"") + _OVERHEAD
+    return _OVERHEAD + (len(event.log) + len(event.data) if isinstance(event, Lines) else 0)
