@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import click
     from click.shell_completion import CompletionItem
 
+    from natscli.cli.options import App
+
 VARIABLE = "_PYNATS_COMPLETE"
 
 _BASH = """\
@@ -107,16 +109,18 @@ Register-ArgumentCompleter -Native -CommandName pynats -ScriptBlock {
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH, "powershell": _POWERSHELL}
 
 
-def answer(root: click.Command, shell: str, environ: Mapping[str, str]) -> str:
+def answer(root: click.Command, app: App) -> str:
     """The candidates for the last word of `COMP_LINE`; nothing for a shell that is not known."""
     from click.shell_completion import ShellComplete, split_arg_string
 
+    environ = app.environment.environ
+    shell = environ[VARIABLE]
     if shell not in SCRIPTS:
         return ""
     line = environ.get("COMP_LINE", "")
     words = split_arg_string(line)
     word = words.pop() if words and not line[-1:].isspace() else ""
-    items = ShellComplete(root, {}, "pynats", VARIABLE).get_completions(words[1:], word)
+    items = ShellComplete(root, {"obj": app}, "pynats", VARIABLE).get_completions(words[1:], word)
     return "".join(f"{answered}\n" for answered in _answers(items, shell, word, line, environ))
 
 
@@ -139,12 +143,30 @@ def _answers(
 
 
 def _for_bash(value: str, word: str, line: str, environ: Mapping[str, str]) -> str:
-    """The part of `value` after the last character of `word` that ends a word for bash, quoted if `word` is not."""
+    """The part of `value` after the last character of `word` that ends a word for bash, quoted as `word` is."""
     breaks = [character for character in "=:" if character in environ.get("COMP_WORDBREAKS", "")]
-    start = max((word.rfind(character) + 1 for character in breaks), default=0)
-    in_quotes = len(line) > len(word) and line[-len(word) - 1] in "'\""
-    return value[start:] if in_quotes else re.sub(r"([^\w@%+=:,./-])", r"\\\1", value[start:])
+    value = value[max((word.rfind(character) + 1 for character in breaks), default=0) :]
+    quote = _open_quote(line)
+    if quote == "'":
+        return value.replace("'", "'\\''")
+    return re.sub(r'([\\$`"])' if quote else r"([^\w@%+=:,./-])", r"\\\1", value)
+
+
+def _open_quote(line: str) -> str:
+    """The quote that a command line ends in, or nothing."""
+    quote, escaped = "", False
+    for character in line:
+        if escaped:
+            escaped = False
+        elif character == "\\" and quote != "'":
+            escaped = True
+        elif character in "'\"" and quote in ("", character):
+            quote = "" if quote else character
+    return quote
 
 
 def _for_powershell(value: str) -> str:
-    return value if re.fullmatch(r"[\w+=:./\\-]+", value) else "'" + value.replace("'", "''") + "'"
+    """Quoted if it needs to be; PowerShell ends a string at a typographic quote too."""
+    if re.fullmatch(r"[\w+=:./\\-]+", value):
+        return value
+    return "'" + re.sub("(['\u2018-\u201b])", r"\1\1", value) + "'"

@@ -99,7 +99,7 @@ def option(*declarations: str, **attributes: Any) -> Callable[[F], F]:
 
 def _record(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Keep a connection flag for `settings.resolve`; the command's comes after the root's, so it wins."""
-    if value is None or value is False or ctx.resilient_parsing:
+    if value is None or value is False:
         return
     app = ctx.find_object(App)
     if app is not None and param.name is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "reply": ("reply", "Answer requests with a body, an echo, or a command."),
     "request": ("request", "Send a request and show the replies."),
-    "service": ("service", "Find services, and show what they are and how they do."),
+    "service": ("service", "Find services, show their endpoints and statistics."),
     "subscribe": ("subscribe", "Receive messages and show them."),
     "context": ("context", "Manage contexts: named connection settings."),
     "server": ("server", "Run a local nats-server for development."),
@@ -115,7 +115,7 @@ def run(arguments: list[str], environment: Environment) -> int:
     if "_PYNATS_COMPLETE" in environment.environ:
         from natscli.cli import completion
 
-        environment.out(completion.answer(cli, environment.environ[completion.VARIABLE], environment.environ))
+        environment.out(completion.answer(cli, App(environment)))
         return ExitStatus.OK
     app = App(environment)
     report: Report | None = None

@@ -75,7 +75,8 @@ def write_if_changed(path: str, text: str) -> bool:
 def completion(app: App, shell: str, install: bool) -> None:
     """Print or install shell completion.
 
-    Completes commands, options, their values and the names of contexts.
+    Completes commands, options, their values and names of contexts; and if the server answers at once, names of
+    services and subjects of their endpoints.
     """
     environment = app.environment
     script = SCRIPTS[shell]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from natscli.cli.discovery import complete_endpoints
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
@@ -50,7 +51,7 @@ sent as they are.
         "printf '1\\n2\\n3\\n' | pynats request square --send-on newline": "send each line",
     },
 )
-@click.argument("subject")
+@click.argument("subject", shell_complete=complete_endpoints)
 @click.argument("body", required=False)
 @option("--body-file", type=FileName(), metavar="FILE", common=True,
         help="Send the contents of FILE.")  # fmt: skip

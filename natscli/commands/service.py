@@ -1,4 +1,4 @@
-"""`pynats service`: find services (ADR-32), show what they are and how they do."""
+"""`pynats service`: find services (ADR-32), show their endpoints and statistics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from natscli.cli.discovery import complete_services
 from natscli.cli.groups import Command, Group
 from natscli.cli.options import App, connection_options, connection_settings, option, pass_app
 from natscli.message import micro
@@ -42,7 +43,7 @@ Instances have 2s to answer, or --timeout. Exit status: 3 when there is no such 
 )
 @connection_options
 def service() -> None:
-    """Find services, and show what they are and how they do.
+    """Find services, show their endpoints and statistics.
 
     A service is one of the NATS services API (ADR-32): nats.micro in Python, micro in Go, and so on.
     """
@@ -78,7 +79,7 @@ def ls(app: App, as_json: bool) -> None:
     },
     notes=_NOTES,
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete_services)
 @click.argument("id", required=False)
 @_json_option
 @connection_options
@@ -96,7 +97,7 @@ def info(app: App, name: str, id: str | None, as_json: bool) -> None:
     },
     notes=_NOTES,
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_services)
 @option("--watch", "again", is_flag=True, common=True, help="Ask every second, until Ctrl-C.")
 @_json_option
 @connection_options
@@ -117,7 +118,7 @@ def stats(app: App, name: str | None, again: bool, as_json: bool) -> None:
     },
     notes=_NOTES,
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_services)
 @_json_option
 @connection_options
 @pass_app

@@ -127,6 +127,8 @@ def test_a_value_after_an_equals_sign_is_what_the_shell_replaces(
         ("bash", "pynats --context=", r"plain,it\'s\ a:b"),
         ("bash", "pynats --context it", r"plain,it\'s\ a:b"),
         ("bash", "pynats --context \"it's a:", "plain,b"),
+        ("bash", 'pynats --context "it', "plain,it's a:b"),
+        ("bash", "pynats --context 'it", r"plain,it'\''s a:b"),
         ("zsh", "pynats --context it", "plain,it's a:b\t"),
         ("fish", "pynats --context it", "plain,it's a:b\t"),
         ("powershell", "pynats --context it", "plain,'it''s a:b'\tit's a:b"),
