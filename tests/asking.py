@@ -28,6 +28,22 @@ class Answer:
         return self.header.split(b"\r\n")[1:-2]
 
 
+@dataclass(frozen=True)
+class Request:
+    """A request that came: where to answer, its header block and payload."""
+
+    reply: bytes
+    header: bytes
+    payload: bytes
+
+    def answer(self, header: bytes, payload: bytes) -> bytes:
+        """The command that answers it."""
+        size = len(header)
+        if not header:
+            return b"PUB %b %d\r\n%b\r\n" % (self.reply, len(payload), payload)
+        return b"HPUB %b %d %d\r\n%b%b\r\n" % (self.reply, size, size + len(payload), header, payload)
+
+
 class Asker:
     """A connection with an inbox; requests are numbered from 0."""
 
@@ -105,6 +121,21 @@ class Asker:
         while self.ask(subject, b"")[0].header.startswith(b"NATS/1.0 503"):
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+    def listen(self, subject: str) -> None:
+        """Be a service too: what is asked on `subject` comes with `request`."""
+        self.write(b"SUB %b 2\r\nPING\r\n" % subject.encode())
+        while self._line() != b"PONG":
+            pass
+
+    def request(self) -> Request:
+        """The next request on what is listened on."""
+        self._socket.settimeout(30)
+        while (words := self._line().split(b" "))[0] not in (b"MSG", b"HMSG"):
+            pass
+        size, header_size = int(words[-1]), int(words[-2]) if words[0] == b"HMSG" else 0
+        body = self._take(size + 2)
+        return Request(words[3], body[:header_size], body[header_size:-2])
 
     def _line(self) -> bytes:
         while b"\r\n" not in self._data:

@@ -47,6 +47,8 @@ second one stops at once.
 @click.argument("body", required=False)
 @option("--echo", is_flag=True, common=True, help="Reply with the request, headers included.")
 @option("--command", metavar="COMMAND", common=True, help="Reply with the output of COMMAND.")
+@option("--upstream", metavar="SUBJECT", common=True,
+        help="Pass requests on to SUBJECT, reply with its replies.")  # fmt: skip
 @option("-q", "--queue", default="NATS-RPLY-22", metavar="GROUP", show_default=True, common=True,
         help="Share the requests with the members of GROUP.")  # fmt: skip
 @option("--sleep", type=DURATION, default=0.0, metavar="MAX", common=True,

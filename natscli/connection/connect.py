@@ -87,6 +87,11 @@ class Connection:
             self._url = shown_url(uri)
         return self._url
 
+    @property
+    def timeout(self) -> float:
+        """How long (seconds) to wait for a reply, as --timeout says."""
+        return float(self.client.options["connect_timeout"])
+
     async def confirm(self) -> None:
         """Wait until the server has taken everything sent so far.
 

@@ -21,6 +21,7 @@ class ReplyOptions:
     body: str | None = None
     echo: bool = False
     command: str | None = None
+    upstream: str | None = None
     queue: str = "NATS-RPLY-22"
     sleep: float = 0.0
     header: tuple[str, ...] = ()
@@ -49,6 +50,7 @@ RESPONDERS: dict[str, str] = {
     "BODY": "static",
     "--echo": "echo",
     "--command": "command",
+    "--upstream": "upstream",
 }
 
 #: Whether an option was given, by the name that errors have for it.
@@ -56,10 +58,15 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "BODY": lambda options: options.body is not None,
     "--echo": lambda options: options.echo,
     "--command": lambda options: options.command is not None,
+    "--upstream": lambda options: options.upstream is not None,
+    "--header": lambda options: bool(options.header),
 }
 
 #: Options of which only one can be given.
-_EXCLUSIVE: tuple[tuple[str, ...], ...] = (tuple(RESPONDERS),)
+_EXCLUSIVE: tuple[tuple[str, ...], ...] = (
+    tuple(RESPONDERS),
+    ("--upstream", "--header"),
+)
 
 
 def check(options: ReplyOptions) -> None:
