@@ -10,6 +10,7 @@ from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
     App,
+    FileName,
     connection_options,
     connection_settings,
     option,
@@ -41,14 +42,20 @@ second one stops at once.
         "pynats reply 'weather.>' --command \"curl -s wttr.in/{{1}}?format=3\"": "answer with a command",
         "pynats reply echo.me --echo": "send each request back",
         'pynats reply time "It is {{Time}}, request {{Count}}: {{Request}}"': "fill in a template",
+        "pynats reply orders.test --upstream orders --record orders.jsonl": "record what a service answers",
+        "pynats reply --mock orders.jsonl": "answer the same without the service",
     },
 )
-@click.argument("subject")
+@click.argument("subject", required=False)
 @click.argument("body", required=False)
 @option("--echo", is_flag=True, common=True, help="Reply with the request, headers included.")
 @option("--command", metavar="COMMAND", common=True, help="Reply with the output of COMMAND.")
 @option("--upstream", metavar="SUBJECT", common=True,
         help="Pass requests on to SUBJECT, reply with its replies.")  # fmt: skip
+@option("--mock", metavar="FILE", type=FileName(), common=True,
+        help="Reply as FILE says: recorded replies, and rules.")  # fmt: skip
+@option("--record", metavar="FILE", type=FileName(), common=True,
+        help="Append each request and its reply to FILE.")  # fmt: skip
 @option("-q", "--queue", default="NATS-RPLY-22", metavar="GROUP", show_default=True, common=True,
         help="Share the requests with the members of GROUP.")  # fmt: skip
 @option("--sleep", type=DURATION, default=0.0, metavar="MAX", common=True,

@@ -24,4 +24,8 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
         from natscli.reply.faults import Delayed
 
         responder = Delayed(responder, options.sleep)
+    if options.record is not None:
+        from natscli.reply.record import Recorded
+
+        responder = Recorded(responder, options.record)
     return responder

@@ -51,6 +51,8 @@ class Limits:
 
 
 LIMITS = Limits()
+#: Subjects that the log names; of others, how many.
+_MOST_LOGGED = 10
 _BUSY = Failure(503, "too many requests are waiting", notice="")
 _STOPPING = Failure(503, "the responder is stopping", notice="")
 
@@ -112,14 +114,18 @@ class Listener:
         subscriptions = [await self._subscribe(route) for route in self._routes]
         await self._connection.confirm()
         self._connection.on_refusal = self._on_refusal
-        for route in self._routes:
-            if not route.internal:
-                group = f' in group "{route.queue}"' if route.queue else ""
-                self._environment.log(f"Listening on [{route.subject}]{group}")
+        self._log_subjects([route for route in self._routes if not route.internal])
         await self._unless_lost(self._stop.wait())
         await self._unless_lost(self._drain(subscriptions))
         for responder in self._responders:
             await responder.finish()
+
+    def _log_subjects(self, routes: list[Route]) -> None:
+        for route in routes[:_MOST_LOGGED]:
+            group = f' in group "{route.queue}"' if route.queue else ""
+            self._environment.log(f"Listening on [{route.subject}]{group}")
+        if len(routes) > _MOST_LOGGED:
+            self._environment.log(f"Listening on {len(routes) - _MOST_LOGGED} more subjects")
 
     async def _subscribe(self, route: Route) -> Any:
         handler = partial(self._on_internal if route.internal else self._on_batch, route)

@@ -17,11 +17,13 @@ from natscli.reply.header_lines import HeaderTemplates
 class ReplyOptions:
     """What was given on the command line, by the names of its parameters. Durations in seconds."""
 
-    subject: str
+    subject: str | None = None
     body: str | None = None
     echo: bool = False
     command: str | None = None
     upstream: str | None = None
+    mock: str | None = None
+    record: str | None = None
     queue: str = "NATS-RPLY-22"
     sleep: float = 0.0
     header: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ RESPONDERS: dict[str, str] = {
     "--echo": "echo",
     "--command": "command",
     "--upstream": "upstream",
+    "--mock": "mock",
 }
 
 #: Whether an option was given, by the name that errors have for it.
@@ -59,6 +62,7 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--echo": lambda options: options.echo,
     "--command": lambda options: options.command is not None,
     "--upstream": lambda options: options.upstream is not None,
+    "--mock": lambda options: options.mock is not None,
     "--header": lambda options: bool(options.header),
 }
 
@@ -66,6 +70,7 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
 _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     tuple(RESPONDERS),
     ("--upstream", "--header"),
+    ("--mock", "--header"),
 )
 
 
@@ -79,7 +84,10 @@ def check(options: ReplyOptions) -> None:
         given = [name for name in names if _GIVEN[name](options)]
         if len(given) > 1:
             raise InputError(f"{' and '.join(given)} exclude each other")
-    subjects.check_subscribe_subject(options.subject)
+    if options.subject is not None:
+        subjects.check_subscribe_subject(options.subject)
+    elif options.mock is None:
+        raise InputError("missing argument 'SUBJECT'", hint="try 'pynats reply --help'")
     subjects.check_queue(options.queue)
     if options.command is not None and sys.platform == "win32":
         raise InputError("Windows cannot run a command for each request", where="--command")

@@ -84,6 +84,8 @@ class Responder(ABC):
     """
 
     immediate = False
+    #: The subjects to listen on when none is given.
+    subjects: tuple[str, ...] = ()
 
     async def start(self, host: Host) -> None:  # noqa: B027
         """Prepare, before anything is subscribed to.
@@ -112,6 +114,7 @@ class Wrapper(Responder):
     def __init__(self, inner: Responder) -> None:
         self.inner = inner
         self.immediate = inner.immediate
+        self.subjects = inner.subjects
 
     async def start(self, host: Host) -> None:
         await self.inner.start(host)

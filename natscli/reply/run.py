@@ -19,9 +19,10 @@ async def run(options: ReplyOptions, responder: Responder, plan: Plan, environme
         PynatsError: no connection, or see `Listener.run`.
         asyncio.CancelledError: stopped a second time.
     """
+    subjects = responder.subjects if options.subject is None else (options.subject,)
     async with connected(plan, environment, listener=True, wait=options.wait) as connection:
         listener = Listener(
-            [Route(options.subject, options.queue, responder)],
+            [Route(subject, options.queue, responder) for subject in subjects],
             connection,
             environment,
             renderer(environment, as_json=options.as_json),

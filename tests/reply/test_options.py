@@ -30,6 +30,9 @@ def test_the_defaults_of_the_command_are_those_of_the_run() -> None:
         (ReplyOptions("s", body="x", command="ls"), "BODY and --command"),
         (ReplyOptions("s", echo=True, command="ls"), "--echo and --command"),
         (ReplyOptions("s", body="", echo=True, command="ls"), "BODY and --echo and --command"),
+        (ReplyOptions("s", upstream="t", mock="file"), "--upstream and --mock"),
+        (ReplyOptions("s", upstream="t", header=("A:1",)), "--upstream and --header"),
+        (ReplyOptions(mock="file", header=("A:1",)), "--mock and --header"),
     ],
 )
 def test_options_that_exclude_each_other_are_all_named(options: ReplyOptions, names: str) -> None:
@@ -49,6 +52,8 @@ def test_every_responder_has_a_module_that_builds_it(option: str) -> None:
         (ReplyOptions("s", echo=True), "--echo"),
         (ReplyOptions("s", body=""), "BODY"),
         (ReplyOptions("s", command=""), "--command"),
+        (ReplyOptions("s", upstream=""), "--upstream"),
+        (ReplyOptions(mock=""), "--mock"),
     ],
 )
 def test_what_was_given_says_which_responder_answers(options: ReplyOptions, responder: str) -> None:

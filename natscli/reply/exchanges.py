@@ -1,0 +1,66 @@
+"""The file of requests and their replies that `--record` writes and `--mock` reads: as JSON, one exchange a line."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from functools import lru_cache
+from itertools import repeat
+from json.encoder import encode_basestring as quote
+
+from natscli.errors import InputError
+from natscli.message import headers
+from natscli.output.text import visible_json
+from natscli.reply.responder import Batch
+from natscli.wire.protocol import Message
+
+
+def lines(batch: Batch, replies: list[Message], ended: int, clock: int) -> Iterator[bytes]:
+    """A line for each request of `batch` and its reply; without replies, they were not answered.
+
+    `ended` is when (nanoseconds of `perf_counter_ns`), `clock` what to add for nanoseconds since 1970.
+    """
+    came = datetime.fromtimestamp((batch.arrived + clock) / 1e9, timezone.utc)
+    start = f'{{"time":"{came:%Y-%m-%dT%H:%M:%S.%fZ}","duration_ns":{ended - batch.arrived},"subject":'
+    for (subject, _, header, payload), reply in zip(batch.requests, replies or repeat(None), strict=False):
+        answer = "null" if reply is None else _content(reply[2], reply[3])
+        line = (
+            f"{start}{quote(subject.decode('utf-8', 'replace'))},"
+            f'"request":{_content(header, payload)},"reply":{answer}}}\n'
+        )
+        # The file may be shown on a terminal, which nothing in it should drive.
+        yield (line if line.isascii() else visible_json(line)).encode()
+
+
+def _content(header: bytes | None, payload: bytes) -> str:
+    """Headers, if any, and payload: as text where that gives the same bytes again, else in base64."""
+    try:
+        data = f'"data":{quote(payload.decode())}'
+    except UnicodeDecodeError:
+        data = f'"data_base64":"{b64encode(payload).decode()}"'
+    return f"{{{_headers(header)}{data}}}" if header else f"{{{data}}}"
+
+
+@lru_cache(256)
+def _headers(block: bytes) -> str:
+    pairs = headers.decode(block)
+    if header_block(pairs) == block and all(_is_plain(*pair) for pair in pairs):
+        texts = ",".join(f"[{quote(name)},{quote(value)}]" for name, value in pairs)
+        return f'"headers":[{texts}],'
+    return f'"headers_base64":"{b64encode(block).decode()}",'
+
+
+def header_block(pairs: headers.Pairs) -> bytes:
+    """The header block of these names and values, one without any too."""
+    return headers.encode(pairs) or headers.LINE + b"\r\n\r\n"
+
+
+def _is_plain(name: str, value: str) -> bool:
+    """Whether it is what `--mock` takes, and UTF-8."""
+    try:
+        headers.check(name, value)
+        value.encode()
+    except (InputError, UnicodeEncodeError):
+        return False
+    return True

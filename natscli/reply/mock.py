@@ -1,0 +1,92 @@
+"""Answers from a file: recorded replies to the same request, then rules by subject."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import lru_cache
+
+from natscli.environment import Environment
+from natscli.errors import InputError
+from natscli.message.subjects import overlap
+from natscli.message.templates import Template
+from natscli.reply.mock_file import Answer, MockFile, read
+from natscli.reply.options import ReplyOptions
+from natscli.reply.responder import Batch, Done, Failure, Responder
+
+
+class Mock(Responder):
+    """Answers as a file says, and with 404 what nothing in it matches.
+
+    The replies to the same subject and payload come in their order, and the last of them from then on.
+    """
+
+    def __init__(self, mock: MockFile, name: str) -> None:
+        self.subjects = tuple(mock.subjects)
+        answers = [answer for queue in mock.recorded.values() for answer in queue]
+        answers += [answer for _, answer in mock.rules]
+        self.immediate = not any(answer.delay for answer in answers)
+        self._recorded = mock.recorded
+        self._rules = [(_pattern(subject), answer) for subject, answer in mock.rules]
+        self._rule = lru_cache(4096)(self._find_rule)
+        failure = Failure(
+            404, "no reply to this request", notice=f"answered with 404: nothing in {name!r} matches"
+        )
+        self._unmatched = Answer(Template(failure.reply((b"", b"", None, b""))[2] or b""), failure=failure)
+
+    def respond(self, batch: Batch, done: Done) -> None:
+        answers = [self._find(subject, payload) for subject, _, _, payload in batch.requests]
+        taken = 0
+        for _, part in batch.runs((answer.failure, answer.silent, bool(answer.delay)) for answer in answers):
+            ours, taken = answers[taken : taken + len(part.requests)], taken + len(part.requests)
+            if not ours[0].delay:
+                _answer(part, ours, done)
+                continue
+            for one, answer in zip(part.single(), ours, strict=True):
+                asyncio.get_running_loop().call_later(answer.delay, _answer, one, [answer], done)
+
+    def _find(self, subject: bytes, payload: bytes) -> Answer:
+        recorded = self._recorded.get((subject, payload))
+        if recorded is None:
+            return self._rule(subject)
+        return recorded.popleft() if len(recorded) > 1 else recorded[0]
+
+    def _find_rule(self, subject: bytes) -> Answer:
+        return next(
+            (answer for pattern, answer in self._rules if pattern.fullmatch(subject)), self._unmatched
+        )
+
+
+def _answer(batch: Batch, answers: list[Answer], done: Done) -> None:
+    if answers[0].silent:
+        done(batch, [], None)
+        return
+    numbered = zip(answers, batch.requests, range(batch.first, batch.first + len(answers)), strict=True)
+    done(batch, [answer.reply(request, number) for answer, request, number in numbered], answers[0].failure)
+
+
+def _pattern(subject: str) -> re.Pattern[bytes]:
+    tokens = [{"*": r"[^.]+", ">": r".+"}.get(token) or re.escape(token) for token in subject.split(".")]
+    return re.compile(r"\.".join(tokens).encode(), re.DOTALL)
+
+
+def build(options: ReplyOptions, environment: Environment) -> Mock:  # noqa: ARG001
+    """Answer as --mock says.
+
+    Raises:
+        InputError: the file cannot be read, or has a mistake, with line and column; or its requests would come twice.
+    """
+    path = options.mock or ""
+    mock = read(path, templates=options.templates)
+    if options.subject is None and not options.queue:
+        known = mock.subjects
+        patterns = [subject for subject in known if {"*", ">"}.intersection(subject.split("."))]
+        for pattern in patterns:
+            both = next((other for other in known if other != pattern and overlap(pattern, other)), None)
+            if both is not None:
+                raise InputError(
+                    f"a request may match both {pattern!r} and {both!r}, and would come twice",
+                    where=path,
+                    hint="without a queue group, give SUBJECT",
+                )
+    return Mock(mock, path)

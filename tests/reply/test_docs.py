@@ -1,0 +1,59 @@
+"""Every command of docs/reply.md that a console shows is run and shows what is written there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from natscli.reply.mock_file import read
+from tests.programs import Program, Runner
+from tests.servers import Server
+from tests.test_readme import ROOT, pattern, steps
+
+SECTIONS = dict(
+    section.split("\n", 1)
+    for section in re.split(r"^## ", (ROOT / "docs" / "reply.md").read_text(), flags=re.MULTILINE)
+)
+
+
+def run_all(text: str, runner: Runner, nats: Server) -> None:
+    """Run the commands of a text in order; those that reply go on until all have run."""
+    repliers: list[Program] = []
+    for step in steps(text):
+        _, *words = shlex.split(step.command.partition(" 2>")[0])
+        if words[0] == "reply":
+            repliers.append(runner.spawn(*words, server=nats))
+            continue
+        done = runner(*words, server=nats)
+        assert done.status == step.status, (step, done)
+        for line in step.shown:
+            assert re.search(f"^{pattern(line)}$", done.text + done.stderr, re.MULTILINE), (line, done)
+    assert [program.stop() for program in repliers] == [0] * len(repliers) != []
+
+
+def test_requests_are_passed_on_as_the_document_says(runner: Runner, nats_server: Server) -> None:
+    run_all(SECTIONS["Passing requests on"], runner, nats_server)
+
+
+def test_recordings_and_rules_work_as_the_document_says(runner: Runner, nats_server: Server) -> None:
+    text = SECTIONS["Recording and mocking"]
+    exchange, rules = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (runner.directory / "warehouse.jsonl").write_text(rules)
+    (runner.directory / "one.jsonl").write_text(exchange)
+    assert read(str(runner.directory / "one.jsonl")).subjects == ["rec.orders.7"]
+    service, _, rest = SECTIONS["Passing requests on"].partition("$ pynats reply 'test.")
+    recording, mocking, more = re.split(r"(?=^\$ pynats reply --mock)", text, flags=re.MULTILINE)
+    assert rest
+    run_all(f"{service}```\n{recording}```\n", runner, nats_server)
+    assert (runner.directory / "orders.jsonl").read_bytes().count(b"\n") == 1
+    run_all(f"```console\n{mocking}", runner, nats_server)
+    run_all(f"```console\n{more}", runner, nats_server)
+
+
+@pytest.mark.parametrize(
+    "key", ["data", "json", "data_base64", "headers", "headers_base64", "status", "error", "delay"]
+)
+def test_every_key_of_a_reply_is_in_the_document(key: str) -> None:
+    assert re.search(rf"^\|.*`{key}`.*\|", SECTIONS["Recording and mocking"], re.MULTILINE)

@@ -1,0 +1,322 @@
+"""`pynats reply --record` and `--mock`: what a service answered, answered again without it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from natscli.message import headers
+from tests.asking import Answer, Asker
+from tests.programs import Program, Runner
+from tests.servers import Server
+
+#: A service as different in its answers as services are.
+REPLIES: list[tuple[bytes, bytes]] = [
+    (b"", b""),
+    (b"", b"OK"),
+    (b"", "grüße, {{Request}} {{".encode()),
+    (b"", b'{"temperature": 20, "n": null}\n'),
+    (b"", bytes(range(256)) * 40),
+    (b"NATS/1.0\r\n\r\n", b"empty header block"),
+    (b"NATS/1.0\r\nContent-Type: application/json\r\n\r\n", b"[1, 2]"),
+    (b"NATS/1.0\r\nb: 2\r\nA: 1\r\nb: 3\r\na: 4\r\n\r\n", b"order, case and repeated names"),
+    (b"NATS/1.0\r\nX:no space\r\nY:   three  \r\nZ: \r\n\r\n", b"spacing"),
+    (b"NATS/1.0\r\nX: \xff\xfe\r\n\r\n", b"\x80 not UTF-8 at all"),
+    (headers.service_error("teapot", 418), b""),
+    (headers.service_error("with a body", 500), b"details\x1b[31m"),
+]
+ASKED: list[tuple[bytes, bytes]] = [
+    (b"", b""),
+    (b"", b"now"),
+    (b"", b"\0\xff\x9b"),
+    (b"NATS/1.0\r\nTrace: 1\r\nTrace: 2\r\n\r\n", b'{"id": 7}'),
+]
+
+
+def ask_fifty(asker: Asker, subject: str) -> list[tuple[bytes, bytes]]:
+    """Fifty requests one after another, some of them the same, and what was answered."""
+    answers = []
+    for number in range(50):
+        header, payload = ASKED[number % len(ASKED)]
+        (answer,) = asker.ask(f"{subject}.{number % 5}", payload, header=header)
+        answers.append((answer.header, answer.payload))
+    return answers
+
+
+def serve_fifty(service: Asker) -> None:
+    for number in range(50):
+        header, payload = REPLIES[number % len(REPLIES)]
+        service.write(service.request().answer(header, payload))
+
+
+def lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def content(answers: list[Answer]) -> list[tuple[bytes, bytes]]:
+    return [(answer.header, answer.payload) for answer in answers]
+
+
+def test_fifty_mixed_requests_are_answered_the_same_from_the_recording(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    asked, real, file = f"ask.{tmp_path.name}", f"real.{tmp_path.name}", tmp_path / "calls.jsonl"
+    proxy = spawn("reply", f"{asked}.*", "--upstream", real, "--record", str(file), server=nats_server)
+    with Asker(nats_server) as service, Asker(nats_server) as asker:
+        service.listen(real)
+        thread = Thread(target=serve_fifty, args=(service,))
+        thread.start()
+        recorded = ask_fifty(asker, asked)
+        thread.join()
+    assert recorded == [REPLIES[number % len(REPLIES)] for number in range(50)]
+    assert proxy.stop() == 0
+    assert len(lines(file)) == 50
+
+    mock = spawn("reply", "--mock", str(file), server=nats_server)
+    with Asker(nats_server) as asker:
+        assert ask_fifty(asker, asked) == recorded
+    assert mock.stop() == 0
+
+
+def test_a_recording_has_requests_replies_and_times(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    before = time.time()
+    spawn("reply", tmp_path.name, "{{Request}}", "-H", "B:1", "--record", str(file), server=nats_server)
+    with Asker(nats_server) as asker:
+        asker.ask(tmp_path.name, b"\x9b\xff")
+        asker.ask(tmp_path.name, "ä\x9b".encode(), header=b"NATS/1.0\r\nA: x\r\nA: y\r\n\r\n")
+        wait_for_lines(file, 2)  # without an end, and without more requests
+    binary, text = lines(file)
+    assert list(binary) == ["time", "duration_ns", "subject", "request", "reply"]
+    assert (binary["subject"], binary["request"]) == (tmp_path.name, {"data_base64": "m/8="})
+    assert binary["reply"] == {"headers": [["B", "1"]], "data_base64": "m/8="}
+    assert text["request"] == {"headers": [["A", "x"], ["A", "y"]], "data": "ä\x9b"}
+    assert "\x9b" not in file.read_text()
+    assert 0 < binary["duration_ns"] < 30e9
+    assert (
+        abs(time.mktime(time.strptime(binary["time"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone - before)
+        < 60
+    )
+
+
+def wait_for_lines(file: Path, count: int) -> None:
+    deadline = time.monotonic() + 30
+    while file.read_bytes().count(b"\n") < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_everything_is_recorded_when_requests_come_faster_than_lines_are_written(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    run = spawn(
+        "reply", tmp_path.name, "{{Count}}", "--record", str(file), server=nats_server, ready="Listening"
+    )
+    with Asker(nats_server) as asker:
+        for start in range(0, 40_000, 2000):
+            asker.send(tmp_path.name, *[b"%d" % number for number in range(start, start + 2000)])
+        assert len(asker.receive(40_000)) == 40_000
+    assert run.stop() == 0
+    assert [line["reply"]["data"] for line in lines(file)] == [f"{number}" for number in range(40_000)]
+
+
+def test_a_killed_recorder_leaves_whole_lines(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    run = spawn("reply", tmp_path.name, "x" * 500, "--record", str(file), server=nats_server)
+    with Asker(nats_server) as asker:
+        asker.send(tmp_path.name, *[b"y" * 500] * 5000)
+        wait_for_lines(file, 1)
+        run.send_signal(9)
+        run.wait()
+    assert file.read_bytes().endswith(b"\n")
+    assert {line["reply"]["data"] for line in lines(file)} == {"x" * 500}
+
+
+def test_a_recording_is_appended_to_unless_its_last_line_is_incomplete(
+    nats_server: Server, pynats: Runner, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    for body in ("one", "two"):
+        run = spawn("reply", tmp_path.name, body, "--record", str(file), "--count", "1", server=nats_server)
+        with Asker(nats_server) as asker:
+            asker.ask(tmp_path.name, b"")
+        assert run.wait() == 0
+    assert [line["reply"] for line in lines(file)] == [{"data": "one"}, {"data": "two"}]
+    with file.open("a") as half:
+        half.write('{"time":"20')
+    before = file.read_bytes()
+    refused = pynats("reply", tmp_path.name, "x", "--record", str(file), server="nats://127.0.0.1:1")
+    assert (refused.status, file.read_bytes()) == (2, before)
+    assert "its last line is incomplete (--record)" in refused.stderr
+
+
+def test_a_half_written_recording_is_shown_with_line_and_column(pynats: Runner, tmp_path: Path) -> None:
+    file = tmp_path / "calls.jsonl"
+    file.write_text('{"subject": "a", "request": "", "reply": ""}\n{"time":"2026-01-01T00:00')
+    run = pynats("reply", "--mock", str(file), server="nats://127.0.0.1:1")
+    assert run.status == 2
+    assert run.errors == [
+        f"pynats: error: the file ends in the middle of an object ({file}, line 2, column 9)",
+        "  hint: if a recording was cut off, remove its last line",
+    ]
+
+
+def test_a_full_disk_stops_the_recording_not_the_replies(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    run = spawn("reply", tmp_path.name, "OK", "--record", "/dev/full", server=nats_server)
+    with Asker(nats_server) as asker:
+        assert asker.ask(tmp_path.name, b"")[0].payload == b"OK"
+        run.wait_for("cannot record any more: no space left on device (/dev/full)")
+        assert [answer.payload for answer in asker.ask(tmp_path.name, *[b"more"] * 10)] == [b"OK"] * 10
+    assert run.stop() == 1
+    assert run.stderr_text().count("cannot record any more") == 1
+    assert run.stderr_text().endswith("pynats: error: requests that could not be recorded: 11 (/dev/full)\n")
+
+
+def test_a_file_that_cannot_be_written_is_found_before_connecting(pynats: Runner, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "no" / "folder"):
+        run = pynats("reply", "s", "x", "--record", str(path), server="nats://127.0.0.1:1")
+        assert (run.status, "cannot write" in run.stderr) == (2, True)
+
+
+RULES = """\
+# What the warehouse answers.
+{"subject": "stock.apples", "request": "how many?", "reply": "3"}
+{"subject": "stock.apples", "request": "how many?", "reply": "2"}
+{"subject": "stock.*", "reply": {"json": {"item": "{{1}}", "left": 0}}}
+{"subject": "stock.>", "reply": {"status": 404, "error": "no shelf {{2}}", "headers": {"Retry": ["no", "never"]}}}
+{"subject": "orders.slow", "reply": {"data": "at last", "delay": "150ms"}}
+{"subject": "orders.lost", "reply": null}
+"""
+
+
+@pytest.fixture
+def rules(nats_server: Server, spawn: Callable[..., Program], tmp_path: Path) -> Program:
+    file = tmp_path / "warehouse.jsonl"
+    file.write_text(RULES.replace("stock.", f"{tmp_path.name}.stock.").replace("{{1}}", "{{2}}")
+                    .replace("shelf {{2}}", "shelf {{3}}").replace("orders.", f"{tmp_path.name}.orders."))  # fmt: skip
+    return spawn("reply", "--mock", str(file), server=nats_server)
+
+
+def test_recorded_replies_come_in_their_order_then_the_last_again(
+    nats_server: Server, rules: Program, tmp_path: Path
+) -> None:
+    with Asker(nats_server) as asker:
+        answers = asker.ask(f"{tmp_path.name}.stock.apples", *[b"how many?"] * 4)
+    assert content(answers) == [(b"", b"3"), (b"", b"2"), (b"", b"2"), (b"", b"2")]
+
+
+def test_rules_answer_what_was_not_recorded(nats_server: Server, rules: Program, tmp_path: Path) -> None:
+    with Asker(nats_server) as asker:
+        ((header, payload),) = content(asker.ask(f"{tmp_path.name}.stock.apples", b"other"))
+        assert (header, payload) == (
+            b"NATS/1.0\r\nContent-Type: application/json\r\n\r\n", b'{"item":"apples","left":0}',
+        )  # fmt: skip
+        ((header, payload),) = content(asker.ask(f"{tmp_path.name}.stock.pears.7", b""))
+        assert header == (
+            b"NATS/1.0\r\nRetry: no\r\nRetry: never\r\n"
+            b"Nats-Service-Error: no shelf 7\r\nNats-Service-Error-Code: 404\r\n\r\n"
+        )
+        assert payload == b""
+
+
+def test_rules_may_take_their_time_or_not_answer(nats_server: Server, rules: Program, tmp_path: Path) -> None:
+    with Asker(nats_server) as asker:
+        (slow,) = asker.ask(f"{tmp_path.name}.orders.slow", b"")
+        assert (slow.payload, slow.seconds >= 0.15) == (b"at last", True)
+        asker.send(f"{tmp_path.name}.orders.lost", b"")
+        asker.send(f"{tmp_path.name}.stock.x", b"")
+        (answer,) = asker.receive(1)
+        assert answer.number == 2
+        assert asker.receive(1, timeout=0.2) == []
+    assert rules.stop() == 0
+
+
+def test_what_nothing_matches_gets_404_and_is_logged(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    file = tmp_path / "mock.jsonl"
+    file.write_text(json.dumps({"subject": tmp_path.name, "request": "known", "reply": "x"}))
+    run = spawn("reply", "--mock", str(file), server=nats_server)
+    with Asker(nats_server) as asker:
+        known, unknown = asker.ask(tmp_path.name, b"known", b"unknown")
+    assert (known.payload, known.header) == (b"x", b"")
+    assert unknown.header == headers.service_error("no reply to this request", 404)
+    run.wait_for(f"[#1] answered with 404: nothing in '{file}' matches")
+    assert "[#0] answered" not in run.stderr_text()
+
+
+def test_several_subjects_are_listened_on_each_once(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    name, file = tmp_path.name, tmp_path / "mock.jsonl"
+    known = (f"{name}.a.*", f"{name}.*.b", f"{name}.a.b", f"{name}.c.c")
+    file.write_text("\n".join(json.dumps({"subject": subject, "reply": subject}) for subject in known))
+    run = spawn("reply", "--mock", str(file), server=nats_server)
+    log = run.stderr_text()
+    assert [f"Listening on [{subject}]" in log for subject in known] == [True, True, False, True]
+    with Asker(nats_server) as asker:
+        asker.send(f"{name}.a.b", *[b""] * 20)
+        assert {answer.payload for answer in asker.receive(20)} == {known[0].encode()}
+        assert asker.receive(1, timeout=0.2) == []
+        assert asker.ask(f"{name}.x.b", b"")[0].payload == known[1].encode()
+
+
+def test_subjects_that_overlap_need_a_queue_group(pynats: Runner, tmp_path: Path) -> None:
+    file = tmp_path / "mock.jsonl"
+    file.write_text('{"subject": "a.*", "reply": ""} {"subject": "*.b", "reply": ""}')
+    run = pynats("reply", "--mock", str(file), "--queue", "", server="nats://127.0.0.1:1")
+    assert (run.status, "would come twice" in run.stderr) == (2, True)
+
+
+def test_a_given_subject_is_the_only_one_listened_on(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    file = tmp_path / "mock.jsonl"
+    file.write_text(
+        "\n".join(
+            json.dumps({"subject": f"{tmp_path.name}.{n}", "request": "", "reply": f"{n}"}) for n in range(50)
+        )
+    )
+    run = spawn("reply", f"{tmp_path.name}.*", "--mock", str(file), server=nats_server)
+    assert run.stderr_text().count("Listening on") == 1
+    with Asker(nats_server) as asker:
+        assert asker.ask(f"{tmp_path.name}.49", b"")[0].payload == b"49"
+    many = spawn("reply", "--mock", str(file), server=nats_server, ready="more subjects")
+    assert "Listening on 40 more subjects" in many.stderr_text()
+
+
+def test_without_a_mock_the_subject_is_missed(pynats: Runner) -> None:
+    run = pynats("reply", "--echo", server="nats://127.0.0.1:1")
+    assert run.status == 2
+    assert run.errors == ["pynats: error: missing argument 'SUBJECT'", "  hint: try 'pynats reply --help'"]
+
+
+def test_hostile_recordings_stay_data(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    file = tmp_path / "mock.jsonl"
+    hostile = b"\r\nPUB victim 1\r\nx\r\n{{Request}} %d %s \x1b]0;pwned\x07 ../../etc/passwd $(id)"
+    exchange = {"subject": tmp_path.name, "request": "", "reply": {"data": hostile.decode()}}
+    file.write_text(json.dumps(exchange))
+    run = spawn("reply", "--mock", str(file), "--record", str(tmp_path / "again.jsonl"), server=nats_server)
+    with Asker(nats_server) as watcher, Asker(nats_server) as asker:
+        watcher.listen("victim")
+        assert content(asker.ask(tmp_path.name, b"")) == [(b"", hostile)]
+        assert run.stop() == 0
+        assert watcher.receive(1, timeout=0.1) == []
+    (again,) = lines(tmp_path / "again.jsonl")
+    assert again["reply"] == {"data": hostile.decode()}
+    assert b"\x1b" not in (tmp_path / "again.jsonl").read_bytes()
