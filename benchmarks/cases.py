@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from benchmarks.load import Load
 from benchmarks.measures import (
@@ -24,6 +25,8 @@ from benchmarks.measures import (
 BARE, RAW, PYNATS, GO = "bare nats-py", "raw asyncio", "pynats", "Go nats"
 TEMPLATE = "Reply {{Count}} {{ID}} {{Request}}"
 FILLED_IN = r"Reply (\d+) (\S+) {payload}"
+#: The functions of the cases with --handler.
+HANDLERS = Path(__file__).with_name("handlers.py")
 #: nats-py imports aiohttp where it is installed, which takes longer than all the rest. The floor does without.
 NO_AIOHTTP = "import sys; sys.modules['aiohttp'] = None; "
 
@@ -103,6 +106,7 @@ def _reply_cases(part: int) -> list[Case]:
         ("reply", "bench", TEMPLATE),
         ("reply", "bench", "--echo"),
     )
+    handler = ("reply", "bench", "--handler")
     bare, raw = floor("bare-reply", "bench", "OK"), floor("raw-reply", "bench", "OK")
     raw_quiet = floor("raw-reply", "bench", "OK", "quiet")
     mirror = floor("mirror", "bench", "hello", "OK")
@@ -130,6 +134,10 @@ def _reply_cases(part: int) -> list[Case]:
         case("reply-echo", "pynats reply x --echo, log to a file, 256 in flight",
              _with_go({PYNATS: rate(pynats(*echo), echoed), BARE: rate(floor("bare-echo", "bench"), echoed)},
                       rate(go_nats(*echo), echoed))),
+        case("handler", "pynats reply x --handler, an async function that returns OK, log to a file, 256 in flight",
+             {PYNATS: rate(pynats(*handler, f"{HANDLERS}:ok"), load), BARE: rate(bare, half),
+              "plain function": rate(pynats(*handler, f"{HANDLERS}:plain"), half)},
+             Need(PYNATS, BARE, at_least=1.3)),
         case("latency", "pynats reply x OK, log to a file, one in flight: half of the replies are faster than",
              _with_go({PYNATS: latency(pynats(*body), single), BARE: latency(bare, single),
                        RAW: latency(raw, single)}, latency(go_nats(*body), single)),

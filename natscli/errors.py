@@ -98,7 +98,7 @@ class RefusedError(PynatsError):
     status = ExitStatus.REFUSED
 
 
-class ServiceError(PynatsError):
+class ErrorReplyError(PynatsError):
     """The service answered with Nats-Service-Error headers (ADR-32)."""
 
     status = ExitStatus.SERVICE_ERROR

@@ -28,7 +28,7 @@ def test_the_exit_statuses_are_the_contract() -> None:
         (errors.NoReplyError("late"), 4, "late"),
         (errors.ConnectionFailedError("away"), 5, "away"),
         (errors.RefusedError("no"), 6, "no"),
-        (errors.ServiceError("oops"), 7, "oops"),
+        (errors.ErrorReplyError("oops"), 7, "oops"),
         (errors.PynatsError("other"), 1, "other"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (click.Abort(), 130, "interrupted"),

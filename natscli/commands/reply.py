@@ -50,22 +50,24 @@ second one stops at once.
 @click.argument("body", required=False)
 @option("--echo", is_flag=True, common=True, help="Reply with the request, headers included.")
 @option("--command", metavar="COMMAND", common=True, help="Reply with the output of COMMAND.")
-@option("--upstream", metavar="SUBJECT", common=True,
+@option("--handler", metavar="FILE.py:FUNCTION", common=True,
+        help="Reply with what a Python function returns.")  # fmt: skip
+@option("--upstream", metavar="SUBJECT",
         help="Pass requests on to SUBJECT, reply with its replies.")  # fmt: skip
 @option("--mock", metavar="FILE", type=FileName(), common=True,
         help="Reply as FILE says: recorded replies, and rules.")  # fmt: skip
-@option("--record", metavar="FILE", type=FileName(), common=True,
+@option("--record", metavar="FILE", type=FileName(),
         help="Append each request and its reply to FILE.")  # fmt: skip
 @option("-q", "--queue", default="NATS-RPLY-22", metavar="GROUP", show_default=True, common=True,
         help="Share the requests with the members of GROUP.")  # fmt: skip
-@option("--sleep", type=DURATION, default=0.0, metavar="MAX", common=True,
+@option("--sleep", type=DURATION, default=0.0, metavar="MAX",
         help="Delay each reply by a random time up to MAX.")  # fmt: skip
 @option("-H", "--header", "header", multiple=True, metavar="NAME:VALUE", common=True,
         help="Add a header to the replies; repeatable.")  # fmt: skip
 @option("--count", type=click.IntRange(min=0), default=0, metavar="N", common=True,
         help="Stop after N requests.")  # fmt: skip
 @option("--concurrency", type=click.IntRange(min=1), metavar="K",
-        help="Run up to K commands at once.  [default: number of cores + 2]")  # fmt: skip
+        help="Run up to K commands or handlers at once.  [default: number of cores + 2; handlers: 100]")  # fmt: skip
 @option("--command-timeout", type=DURATION, default=30.0, metavar="DURATION",
         help="Terminate a command that takes longer; error 504.  [default: 30s]")  # fmt: skip
 @option("--wait", type=DURATION, default=0.0, metavar="DURATION",

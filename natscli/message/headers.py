@@ -19,8 +19,13 @@ Pairs = tuple[tuple[str, str], ...]
 
 def encode(pairs: Iterable[tuple[str, str]]) -> bytes:
     """The header block for `pairs`, which `check` has passed; nothing for no pairs."""
-    lines = b"".join(b"%b: %b\r\n" % (k.encode(), v.encode("utf-8", "surrogateescape")) for k, v in pairs)
+    lines = encode_lines(pairs)
     return b"%b\r\n%b\r\n" % (LINE, lines) if lines else b""
+
+
+def encode_lines(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """The lines of a header block for `pairs`, which `check` has passed."""
+    return b"".join(b"%b: %b\r\n" % (k.encode(), v.encode("utf-8", "surrogateescape")) for k, v in pairs)
 
 
 def decode(block: bytes | None) -> Pairs:

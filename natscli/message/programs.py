@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 
 from natscli.errors import InputError
 
@@ -38,6 +37,8 @@ def find(program: str, path: str | None, where: str) -> str:
     """
     if program in _BUILTINS:
         raise _needs_shell(f"{program!r} is a command of the shell, and is run without one", where)
+    import shutil  # not for everybody who compiles a template
+
     found = shutil.which(program, path=path)
     if found is None:
         raise InputError(f"cannot run {program!r}: not found, or not executable", where=where)

@@ -230,7 +230,10 @@ class Listener:
         if failure is not None:
             notice = failure.text if failure.notice is None else failure.notice
             for number in range(batch.first, batch.first + len(batch.requests)) if notice else ():
-                self._environment.warn(f"[#{number}] {notice}")
+                first, *more = notice.splitlines()
+                self._environment.warn(f"[#{number}] {first}")
+                for line in more:
+                    self._environment.warn(f"trace: {line}")
 
     def _too_large(self, answer: Message) -> Message:
         """What is sent instead of a reply that the server would not take."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from natscli.errors import InputError
+from natscli.errors import InputError, refuse_together
 from natscli.message import headers, subjects
 from natscli.message.templates import compile_template
 from natscli.reply.header_lines import HeaderTemplates
@@ -21,6 +21,7 @@ class ReplyOptions:
     body: str | None = None
     echo: bool = False
     command: str | None = None
+    handler: str | None = None
     upstream: str | None = None
     mock: str | None = None
     record: str | None = None
@@ -45,6 +46,11 @@ class ReplyOptions:
         """How many children run at once: two more than cores, so that none is idle while others start or end."""
         return self.concurrency or (os.cpu_count() or 1) + 2
 
+    @property
+    def handlers_at_once(self) -> int:
+        """How many requests a handler is called for at once: it is expected to wait more than to compute."""
+        return self.concurrency or 100
+
 
 #: What requests are answered with, by option: the module in `reply/` whose `build(options, environment)` makes the
 #: responder. Only one can be given.
@@ -52,6 +58,7 @@ RESPONDERS: dict[str, str] = {
     "BODY": "static",
     "--echo": "echo",
     "--command": "command",
+    "--handler": "handler",
     "--upstream": "upstream",
     "--mock": "mock",
 }
@@ -61,6 +68,7 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "BODY": lambda options: options.body is not None,
     "--echo": lambda options: options.echo,
     "--command": lambda options: options.command is not None,
+    "--handler": lambda options: options.handler is not None,
     "--upstream": lambda options: options.upstream is not None,
     "--mock": lambda options: options.mock is not None,
     "--header": lambda options: bool(options.header),
@@ -80,10 +88,7 @@ def check(options: ReplyOptions) -> None:
     Raises:
         InputError: options that exclude each other, by their names, or a value that is wrong.
     """
-    for names in _EXCLUSIVE:
-        given = [name for name in names if _GIVEN[name](options)]
-        if len(given) > 1:
-            raise InputError(f"{' and '.join(given)} exclude each other")
+    refuse_together({name: is_given(options) for name, is_given in _GIVEN.items()}, *_EXCLUSIVE)
     if options.subject is not None:
         subjects.check_subscribe_subject(options.subject)
     elif options.mock is None:

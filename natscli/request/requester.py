@@ -14,7 +14,7 @@ from typing import Protocol
 
 from natscli.connection.connect import Connection
 from natscli.duration import format_duration
-from natscli.errors import InputError, NoReplyError, NoRespondersError, PynatsError, ServiceError
+from natscli.errors import ErrorReplyError, InputError, NoReplyError, NoRespondersError, PynatsError
 from natscli.message import headers
 from natscli.message.recipe import Outgoing as Question
 from natscli.message.source import Source
@@ -296,4 +296,4 @@ def _service_error(header: bytes, subject: str) -> PynatsError | None:
         return None
     code, text = problem
     shown = f"the service answered with error {code}".rstrip() + (f": {text}" if text else "")
-    return ServiceError(shown, where=subject)
+    return ErrorReplyError(shown, where=subject)

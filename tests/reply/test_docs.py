@@ -33,6 +33,17 @@ def run_all(text: str, runner: Runner, nats: Server) -> None:
     assert [program.stop() for program in repliers] == [0] * len(repliers) != []
 
 
+def test_commands_answer_as_the_document_says(runner: Runner, nats_server: Server) -> None:
+    run_all(SECTIONS["Commands"], runner, nats_server)
+
+
+def test_python_functions_answer_as_the_document_says(runner: Runner, nats_server: Server) -> None:
+    text = SECTIONS["Python functions"]
+    for name, code in re.findall(r"^```python\n# (\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        (runner.directory / name).write_text(code)
+    run_all(text, runner, nats_server)
+
+
 def test_requests_are_passed_on_as_the_document_says(runner: Runner, nats_server: Server) -> None:
     run_all(SECTIONS["Passing requests on"], runner, nats_server)
 

@@ -69,3 +69,42 @@ def test_a_job_that_hangs_does_not_hold_up_the_end_of_the_program() -> None:
         """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=20, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+
+
+def test_jobs_that_end_at_once_are_done_by_one_thread() -> None:
+    async def check() -> None:
+        workers: Workers[int] = Workers(50, eager=False)
+        threads: set[int] = set()
+        all_done = asyncio.Event()
+
+        def done(thread: int) -> None:
+            threads.add(thread)
+
+        for _ in range(20):
+            workers.submit(threading.get_ident, done)
+            await asyncio.sleep(0.005)
+        workers.submit(threading.get_ident, lambda thread: all_done.set())
+        await asyncio.wait_for(all_done.wait(), 30)
+        assert len(threads) == 1
+
+    asyncio.run(check())
+
+
+def test_more_threads_are_woken_while_jobs_wait() -> None:
+    async def check() -> None:
+        workers: Workers[int] = Workers(50, eager=False)
+        together = threading.Barrier(50)
+        results: list[int] = []
+        all_done = asyncio.Event()
+
+        def done(result: int) -> None:
+            results.append(result)
+            if len(results) == 100:
+                all_done.set()
+
+        for _ in range(100):
+            workers.submit(lambda: together.wait(30), done)
+        await asyncio.wait_for(all_done.wait(), 30)
+        assert sorted(results) == sorted(2 * list(range(50)))
+
+    asyncio.run(check())

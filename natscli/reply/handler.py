@@ -1,0 +1,141 @@
+"""Answers requests with a Python function, plain or async."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from functools import partial
+from itertools import count, repeat
+from typing import Any
+
+from natscli.environment import Environment
+from natscli.message import headers
+from natscli.message.exchange import Request, ServiceError, encode, header_pairs
+from natscli.message.templates import Facts, Template
+from natscli.reply.coroutines import Coroutines
+from natscli.reply.finished import Finished, Job
+from natscli.reply.header_lines import header_block, header_lines
+from natscli.reply.load import Loaded, describe, load, parse
+from natscli.reply.options import ReplyOptions, header_templates
+from natscli.reply.responder import Batch, Done, Failure, Host, Responder
+from natscli.reply.workers import Workers
+from natscli.wire.protocol import Message
+
+#: What a handler returned, or the exception that it raised.
+Outcome = tuple[Any, "BaseException | None"]
+
+
+class Handler(Responder):
+    """Calls `loaded.function`, which may be replaced at any time: async in the event loop, plain in threads."""
+
+    def __init__(self, loaded: Loaded, lines: Template, concurrency: int) -> None:
+        self.loaded = loaded
+        self._lines = lines
+        self._concurrency = concurrency
+
+    async def start(self, host: Host) -> None:
+        self._trace = host.environment.trace
+        self._finished = Finished()
+        self._coroutines: Coroutines[Job] = Coroutines(self._concurrency, self._await)
+        self._workers: Workers[Outcome] = Workers(self._concurrency, eager=False)
+        self._stopped = False
+
+    def respond(self, batch: Batch, done: Done) -> None:
+        jobs = map(Job, batch.requests, count(batch.first), repeat(batch.arrived), repeat(done))
+        if self.loaded.is_async:
+            self._coroutines.submit(jobs)
+        else:
+            self._submit(jobs, self.loaded.function)
+
+    def kill(self) -> None:
+        if hasattr(self, "_finished"):
+            self._stopped = True
+            self._coroutines.stop()
+            self._workers.stop()
+
+    async def _await(self, job: Job) -> None:
+        try:
+            value = await self.loaded.function(Request(*job.request, job.number))
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if self._stopped:
+                raise
+            self._fail(job, error)
+        else:
+            self._answer(job, value)
+
+    def _submit(self, jobs: Iterable[Job], function: Callable[[Request], Any]) -> None:
+        for job in jobs:
+            # A context of its own, so that requests do not see each other's context variables.
+            call = partial(copy_context().run, _call, function, Request(*job.request, job.number))
+            self._workers.submit(call, partial(self._returned, job))
+
+    def _returned(self, job: Job, outcome: Outcome) -> None:
+        value, error = outcome
+        if error is None:
+            self._answer(job, value)
+        else:
+            self._fail(job, error)
+
+    def _answer(self, job: Job, value: Any) -> None:
+        try:
+            lines, payload = (b"", value) if type(value) is bytes else encode(value)
+            block = header_block(self._own_lines(job) + lines)
+        except Exception as error:
+            self._fail(job, error)
+        else:
+            self._finished.add(job, (job.request[1], b"", block, payload))
+
+    def _own_lines(self, job: Job) -> bytes:
+        subject, _, _, payload = job.request
+        lines = self._lines
+        return lines.format if lines.is_static else lines.fill(Facts(job.number, subject, payload))
+
+    def _fail(self, job: Job, error: BaseException) -> None:
+        try:
+            reply, failure = error_reply(job.request, error)
+        except Exception as wrong:  # a ServiceError with what cannot be sent
+            error, (reply, failure) = wrong, error_reply(job.request, wrong)
+        if failure.notice is None and not isinstance(error, ServiceError):
+            notice = describe(error, self.loaded.file)
+            trace = "".join(traceback.format_exception(error)) if self._trace else ""
+            failure = Failure(failure.code, failure.text, "\n".join([notice, *trace.splitlines()]))
+        self._finished.fail(job, reply, failure)
+
+
+def _call(function: Callable[[Request], Any], request: Request) -> Outcome:
+    try:
+        return function(request), None
+    except (Exception, SystemExit) as error:
+        return None, error
+
+
+def error_reply(request: Message, error: BaseException) -> tuple[Message, Failure]:
+    """The reply for an exception: what a `ServiceError` says, and of any other only the kind, with code 500.
+
+    Raises:
+        Exception: the headers or the payload of a `ServiceError` cannot be sent.
+    """
+    if not isinstance(error, ServiceError):
+        failure = Failure(500, f"the handler failed: {type(error).__name__}")
+        return failure.reply(request), failure
+    failure = Failure(error.code, error.text.encode("utf-8", "replace").decode())
+    subject, reply, block, _ = failure.reply(request)
+    lines = headers.encode_lines(header_pairs(error.headers))
+    payload = error.data.encode() if isinstance(error.data, str) else error.data
+    return (subject, reply, (block or b"")[:-2] + lines + b"\r\n", payload), failure
+
+
+def build(options: ReplyOptions, environment: Environment) -> Responder:
+    """Answer with the function that --handler names.
+
+    Raises:
+        InputError: it cannot be imported, or cannot take a request.
+    """
+    from natscli.reply.prints import redirect_prints
+
+    source = parse(options.handler or "")
+    redirect_prints(environment)
+    lines = header_lines(header_templates(options))
+    return Handler(load(source), lines, options.handlers_at_once)

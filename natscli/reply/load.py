@@ -1,0 +1,164 @@
+"""Loads the Python function that `--handler` names."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from natscli.errors import InputError
+
+_WHERE = "--handler"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A function that answers requests, whether it is a coroutine function, and the file it came from."""
+
+    function: Callable[..., Any]
+    is_async: bool
+    file: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a function is: in a file (`calc.py`) or in a module (`package.module`)."""
+
+    module: str
+    function: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether `module` is the name of a file."""
+        return self.module.endswith(".py") or os.sep in self.module
+
+
+def parse(text: str) -> Source:
+    """`FILE.py:FUNCTION` or `package.module:function`.
+
+    Raises:
+        InputError: it is neither.
+    """
+    module, colon, function = text.rpartition(":")
+    if not colon or not module or not function:
+        example = f"{module or text or 'calc.py'}:{function if colon and function else 'answer'}"
+        raise InputError(f"{text!r} names no function", where=_WHERE, hint=f"for example: {_WHERE} {example}")
+    return Source(module, function)
+
+
+def load(source: Source) -> Loaded:
+    """Import the module and find the function; runs the module's code.
+
+    Raises:
+        InputError: there is no such file, module or function, it cannot take a request, or it cannot be imported; with
+            the file and the line where that is.
+    """
+    try:
+        module = _import_file(source.module) if source.is_file else _import_module(source.module)
+    except InputError:
+        raise
+    except SyntaxError as error:
+        where = f"{shown(error.filename or source.module)}:{error.lineno}"
+        raise InputError(f"{where}: {type(error).__name__}: {error.msg}", where=_WHERE) from error
+    except (Exception, SystemExit) as error:
+        raise InputError(describe(error, source.module), where=_WHERE) from error
+    return _find(module, source)
+
+
+def _import_file(path: str) -> ModuleType:
+    if not os.path.isfile(path):
+        raise InputError(f"no such file: {path!r}", where=_WHERE)
+    name = f"handler_{os.path.splitext(os.path.basename(path))[0]}"
+    _put_first(os.path.dirname(os.path.abspath(path)))
+    spec = importlib.util.spec_from_file_location(name, os.path.abspath(path))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name)
+    sys.modules[name] = module  # where dataclasses and pickle look for it
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
+        raise
+    return module
+
+
+def _import_module(name: str) -> ModuleType:
+    _put_first(os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise InputError(f"no such module: {error.name!r}", where=_WHERE) from None
+        raise
+
+
+def _put_first(folder: str) -> None:
+    """Let the module import what is beside it, as Python does for a script."""
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+
+def _find(module: ModuleType, source: Source) -> Loaded:
+    file = shown(module.__file__ or source.module)
+    function: Any = module
+    for name in source.function.split("."):
+        function = getattr(function, name, None)
+    if function is None:
+        from difflib import get_close_matches
+
+        names = [name for name, value in vars(module).items() if callable(value) and name[0] != "_"]
+        near = get_close_matches(source.function, names, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(names)}" if names else ""
+        raise InputError(f"{file} has no function {source.function!r}", where=_WHERE, hint=hint)
+    _check_signature(function, source.function, file)
+    return Loaded(function, _is_async(function), module.__file__ or "")
+
+
+def _check_signature(function: Any, name: str, file: str) -> None:
+    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+    at = f"{file}:{code.co_firstlineno}" if code else file
+    if not callable(function):
+        raise InputError(f"{at}: {name} is not a function", where=_WHERE)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InputError(f"{at}: {name} yields; it must return the reply", where=_WHERE)
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # one written in C says nothing of itself
+    try:
+        signature.bind(object())
+    except TypeError:
+        raise InputError(f"{at}: {name}{signature} cannot be called with one argument, the request",
+                         where=_WHERE) from None  # fmt: skip
+
+
+def _is_async(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004
+    )
+
+
+def describe(error: BaseException, file: str) -> str:
+    """The exception, and the line of `file` that it came through last: `KeyError: 'x' (calc.py:3: return d['x'])`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if shown(frame.filename) == shown(file)] or frames[-1:]
+    text = " ".join(str(error).split())
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{what} ({shown(own[-1].filename)}:{own[-1].lineno}: {own[-1].line})" if own else what
+
+
+def shown(path: str) -> str:
+    """A path as people would write it: from the current folder, if it is below that."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative

@@ -1,0 +1,47 @@
+"""Keeps what handlers print out of the data: it goes to the log."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+from contextlib import suppress
+
+from natscli.environment import Environment
+
+
+def redirect_prints(environment: Environment) -> None:
+    """From now on `print` writes to the log, and what children write to their stdout goes to stderr.
+
+    `environment.stdout` is what stdout was, under another number.
+    """
+    with suppress(OSError, ValueError):  # one that is closed has no number
+        data, log = environment.stdout.fileno(), environment.stderr.fileno()
+        environment.stdout.flush()
+        environment.stdout = open(os.dup(data), "wb")  # noqa: SIM115
+        os.dup2(log, data)
+    sys.stdout = LogStream(environment)
+
+
+class LogStream(io.TextIOBase):
+    """A text stream, each line of which becomes a line of the log."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._begun = threading.local()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, rest = (getattr(self._begun, "text", "") + text).split("\n")
+        self._begun.text = rest
+        for line in lines:
+            self._environment.log(line)
+        return len(text)
+
+    def flush(self) -> None:
+        rest, self._begun.text = getattr(self._begun, "text", ""), ""
+        if rest:
+            self._environment.log(rest)
