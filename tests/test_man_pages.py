@@ -17,21 +17,20 @@ from tests.cli.test_root import all_commands
 def shown(path: Path) -> str:
     """What man shows, without its layout."""
     done = subprocess.run(
-        ["man", "-l", str(path)], capture_output=True, text=True, check=True, timeout=30,
+        ["man", str(path)], capture_output=True, text=True, check=True, timeout=30,
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANWIDTH": "500", "MANROFFOPT": "-ww", "MANPAGER": "cat"},
     )  # fmt: skip
     assert done.stderr == ""
+    if (
+        "has been minimized" in done.stdout
+    ):  # a container image, whose man is a script that shows nothing else
+        pytest.skip("man is not installed")
     return re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)
 
 
 def test_every_listed_command_has_a_page() -> None:
     names = {f"{ctx.command_path.replace(' ', '-')}.1" for ctx in all_commands()}
     assert names == set(render())
-
-
-def test_the_wheel_takes_the_pages() -> None:
-    text = (FOLDER.parent.parent / "pyproject.toml").read_text(encoding="utf-8")
-    assert '"docs/man" = "share/man/man1"' in text
 
 
 def test_man_shows_all_of_the_help_as_it_is_without_a_warning() -> None:

@@ -73,6 +73,11 @@ def environ(runner: Runner, installed: Installed) -> dict[str, str]:
     return {**runner.environ, "PATH": os.pathsep.join([str(installed.scripts), os.defpath])}
 
 
+def test_the_man_pages_are_where_man_looks(installed: Installed) -> None:
+    pages = {path.name: path.read_bytes() for path in (installed.folder / "share/man/man1").glob("pynats*")}
+    assert pages == {path.name: path.read_bytes() for path in (ROOT / "docs" / "man").iterdir()}
+
+
 def test_the_command_is_the_one_of_the_wheel(installed: Installed, environ: dict[str, str]) -> None:
     assert run(installed.scripts / "pynats", "--version", env=environ) == f"pynats {__version__}\n"
     where = run(installed.scripts / "python", "-c", "import natscli; print(natscli.__file__)", env=environ)

@@ -34,7 +34,8 @@ _pynats_completion() {
     done < <(_PYNATS_COMPLETE=bash COMP_LINE="${COMP_LINE:0:COMP_POINT}" \\
         COMP_WORDBREAKS="$COMP_WORDBREAKS" "$1" 2>/dev/null)
 }
-complete -o nosort -F _pynats_completion pynats 2>/dev/null || complete -F _pynats_completion pynats
+complete -o nosort -F _pynats_completion pynats 2>/dev/null ||
+    complete -o default -F _pynats_completion pynats
 """
 
 _ZSH = """\

@@ -72,7 +72,7 @@ def short(page: Page, width: int = 80) -> Iterator[Line]:
     yield from _table("Options", common, width)
     yield []
     if page.commands:
-        yield [("heading", "Help on one: "), ("code", f"{page.command} COMMAND -h")]
+        yield [("heading", "Help on a command: "), ("code", f"{page.command} COMMAND -h")]
     if page.connects:
         names = ", ".join(["-s", "--context", "--creds", "--timeout", "..."])
         yield [("heading", "Connection: "), ("name", names), ("", "; all with --help")]

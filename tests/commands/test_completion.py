@@ -256,10 +256,10 @@ class Shell:
     """A shell on a terminal, with completion loaded."""
 
     STARTS: ClassVar[dict[str, tuple[list[str], str]]] = {
-        "bash": (["bash", "--norc", "--noprofile", "-i"], "source <(pynats completion bash)"),
+        "bash": (["bash", "--norc", "--noprofile", "-i"], 'set -o emacs; eval "$(pynats completion bash)"'),
         "zsh": (
             ["zsh", "-f", "-i"],
-            "autoload -Uz compinit; compinit -u -D; source <(pynats completion zsh)",
+            'bindkey -e; autoload -Uz compinit; compinit -u -D; eval "$(pynats completion zsh)"',
         ),
         "fish": (["fish", "--no-config", "-i"], "pynats completion fish | source"),
     }
@@ -339,7 +339,7 @@ def test_a_real_shell_completes(shell: Shell) -> None:
 @pytest.mark.usefixtures("contexts")
 def test_a_real_bash_shows_all_candidates(pynats: Runner) -> None:
     script = """
-        source <(pynats completion bash) || exit 1
+        eval "$(pynats completion bash)" || exit 1
         ask() {
             COMP_LINE=$1; COMP_POINT=${#1}; COMPREPLY=()
             _pynats_completion pynats; echo "${COMPREPLY[@]}"
