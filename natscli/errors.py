@@ -27,7 +27,7 @@ class ExitStatus(IntEnum):
 EXIT_STATUS_HELP: dict[ExitStatus, str] = {
     ExitStatus.OK: "done",
     ExitStatus.FAILURE: "any other failure",
-    ExitStatus.USAGE: "bad usage or bad input, found before connecting",
+    ExitStatus.USAGE: "bad usage or bad input; before connecting, except for max_payload",
     ExitStatus.NO_RESPONDERS: "no responders: the subject has no subscribers",
     ExitStatus.TIMEOUT: "timeout: no reply, or fewer than --replies asked for",
     ExitStatus.CONNECTION: "cannot connect, or the connection was lost",
@@ -57,7 +57,7 @@ class PynatsError(Exception):
 
 
 class InputError(PynatsError):
-    """Bad usage or bad input, found before connecting."""
+    """Bad usage or bad input. Found before connecting, but for a payload larger than the server's `max_payload`."""
 
     status = ExitStatus.USAGE
 

@@ -54,7 +54,7 @@ sent as they are.
 @click.argument("subject", shell_complete=complete_endpoints)
 @click.argument("body", required=False)
 @option("--body-file", type=FileName(), metavar="FILE", common=True,
-        help="Send the contents of FILE.")  # fmt: skip
+        help="Send the contents of FILE; - is stdin.")  # fmt: skip
 @option("-r", "--raw", is_flag=True, common=True, help="Write only the payloads, byte for byte.")
 @option("-H", "--header", "header", multiple=True, metavar="NAME:VALUE", common=True,
         help="Add a header to the request; repeatable.")  # fmt: skip

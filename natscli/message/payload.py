@@ -1,10 +1,11 @@
-"""Where a request's payload comes from: the argument, a file, or standard input, whole or line by line."""
+"""Where a payload comes from: the argument, a file, or standard input, whole or line by line."""
 
 from __future__ import annotations
 
 import select
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import BinaryIO
 
 from natscli.errors import InputError
@@ -13,6 +14,8 @@ from natscli.errors import InputError
 LARGEST = 64 * 1024 * 1024
 
 _STDIN = "standard input"
+#: Seconds without a byte after which a user should know what is waited for.
+_QUIET = 1.0
 
 
 def read_file(path: str) -> bytes:
@@ -28,11 +31,25 @@ def read_file(path: str) -> bytes:
         raise InputError(f"cannot read {path!r}: {_reason(error)}", where="--body-file") from None
 
 
+def read_stdin(stream: BinaryIO, on_wait: Callable[[], object]) -> bytes:
+    """All bytes of standard input, however long it takes; `on_wait` is called once if none come for a second.
+
+    Raises:
+        InputError: more than any server takes as one payload, or it cannot be read.
+    """
+    ready: Sequence[object] = (stream,)
+    with suppress(OSError, ValueError):  # Windows only waits for sockets, and memory has no descriptor
+        ready, _, _ = select.select([stream], [], [], _QUIET)
+    if not ready:
+        on_wait()
+    return read_all(stream)
+
+
 def read_all(stream: BinaryIO, where: str = _STDIN) -> bytes:
     """All bytes of a stream.
 
     Raises:
-        InputError: more than any server takes as one payload, or standard input that cannot be read.
+        InputError: more than any server takes as one payload, or `where` it comes from cannot be read.
     """
     chunks, size = [], 0
     try:
@@ -95,7 +112,7 @@ def _chunks(stream: BinaryIO, size: int) -> Iterator[bytes]:
     # end of the program. Nor does the buffer tell the end from "nothing for now".
     source = getattr(stream, "raw", stream)
     while (chunk := source.read(size)) != b"":
-        if chunk is None:  # somebody else made it non-blocking: pipes and terminals are shared
+        if chunk is None:  # another process made it non-blocking: pipes and terminals are shared
             select.select([source], [], [])
         else:
             yield chunk

@@ -114,11 +114,20 @@ def read_body(recipe: Recipe, options: Described, environment: Environment) -> R
     Raises:
         InputError: it cannot be read, or is larger than any server takes.
     """
-    if options.body_file is not None:
+    if options.body_file is not None and options.body_file != "-":
         return replace(recipe, body=Template(payload.read_file(options.body_file)))
-    asked = options.force_stdin or (options.body is None and not environment.stdin.isatty())
+    asked = (
+        options.force_stdin or options.body_file or (options.body is None and not environment.stdin.isatty())
+    )
     if options.by_line or not asked:
         return recipe
     if options.log_each:
         environment.log("Reading payload from standard input")
-    return replace(recipe, body=Template(payload.read_all(environment.stdin)))
+
+    def on_wait() -> None:
+        end = (
+            "Ctrl-D ends it" if environment.stdin.isatty() else "for an empty payload, give '' or </dev/null"
+        )
+        environment.log(f"Waiting for standard input ({end})")
+
+    return replace(recipe, body=Template(payload.read_stdin(environment.stdin, on_wait)))

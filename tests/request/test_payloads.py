@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +73,47 @@ def test_an_argument_that_is_not_utf_8_is_sent_as_it_is(ask: Ask, responders: Re
 def test_a_file_is_sent(ask: Ask, responders: Responders, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"{{Count}}\n")
     assert ask(responders(), "--body-file", str(tmp_path / "f"), "--raw").stdout == b"{{Count}}\n"
+
+
+def test_a_body_file_that_is_a_dash_is_standard_input(ask: Ask, responders: Responders) -> None:
+    assert ask(responders(), "--body-file", "-", "--raw", stdin=b"a\n").stdout == b"a\n"
+    run = ask("x", "y", "--body-file", "-")
+    assert (run.status, "BODY and --body-file" in run.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("how", [(), ("--raw",), ("--json",)])
+def test_a_wait_for_standard_input_is_said_after_a_second_and_has_no_time_limit(
+    spawn: Callable[..., Program], nats_server: Server, responders: Responders, how: tuple[str, ...]
+) -> None:
+    start = time.monotonic()
+    program = spawn(
+        "request", responders(), *how, "--timeout", "1s", server=nats_server, stdin=subprocess.PIPE
+    )
+    program.wait_for("Waiting for standard input (for an empty payload, give '' or </dev/null)")
+    assert time.monotonic() - start > 1
+    time.sleep(1)
+    program.stdin.write(b"late")
+    program.stdin.close()
+    assert program.wait() == 0
+    assert responders.requests[0].payload == b"late"
+    assert program.stderr_text().count("Waiting") == 1
+
+
+def test_a_wait_for_standard_input_is_not_said_when_quiet_or_when_something_came(
+    spawn: Callable[..., Program], nats_server: Server, responders: Responders
+) -> None:
+    subject = responders()
+    quiet, fed = (
+        spawn("request", subject, *how, server=nats_server, stdin=subprocess.PIPE)
+        for how in (("--quiet",), ())
+    )
+    fed.stdin.write(b"some")
+    fed.stdin.flush()
+    time.sleep(2)
+    for program in (quiet, fed):
+        program.stdin.close()
+        assert program.wait() == 0
+        assert "Waiting" not in program.stderr_text()
 
 
 def test_nothing_on_a_terminal_is_an_empty_payload(
