@@ -52,15 +52,14 @@ second one stops at once.
 @option("--command", metavar="COMMAND", common=True, help="Reply with the output of COMMAND.")
 @option("--handler", metavar="FILE.py:FUNCTION", common=True,
         help="Reply with what a Python function returns.")  # fmt: skip
-@option("--reload", is_flag=True, help="Load the handler again when its code changes.")
 @option("--upstream", metavar="SUBJECT",
         help="Pass requests on to SUBJECT, reply with its replies.")  # fmt: skip
 @option("--mock", metavar="FILE", type=FileName(), common=True,
         help="Reply as FILE says: recorded replies, and rules.")  # fmt: skip
 @option("--record", metavar="FILE", type=FileName(),
         help="Append each request and its reply to FILE.")  # fmt: skip
-@option("-q", "--queue", default="NATS-RPLY-22", metavar="GROUP", show_default=True, common=True,
-        help="Share the requests with the members of GROUP.")  # fmt: skip
+@option("-q", "--queue", metavar="GROUP", common=True,
+        help="Share the requests with the members of GROUP.  [default: NATS-RPLY-22; q for a service]")  # fmt: skip
 @option("--sleep", type=DURATION, default=0.0, metavar="MAX",
         help="Delay each reply by a random time up to MAX.")  # fmt: skip
 @option("-H", "--header", "header", multiple=True, metavar="NAME:VALUE", common=True,
@@ -73,6 +72,15 @@ second one stops at once.
         help="Terminate a command that takes longer; error 504.  [default: 30s]")  # fmt: skip
 @option("--wait", type=DURATION, default=0.0, metavar="DURATION",
         help="Wait up to DURATION for a server that is not up yet.")  # fmt: skip
+@option("--service", metavar="NAME", group="Service",
+        help="Answer as an instance of the service NAME.")  # fmt: skip
+@option("--service-version", metavar="VERSION", default="0.0.0", show_default=True, group="Service",
+        help="Version of the service, such as 1.2.3.")  # fmt: skip
+@option("--endpoint", metavar="NAME", default="", group="Service",
+        help="Name of the endpoint.  [default: made from the subject]")  # fmt: skip
+@option("--description", metavar="TEXT", default="", group="Service", help="What the service is for.")
+@option("--metadata", metavar="KEY=VALUE", multiple=True, group="Service",
+        help="Add to the metadata of the service; repeatable.")  # fmt: skip
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each request as a line of JSON.")
 @option("--quiet", is_flag=True, help="Write payloads only, no log to stderr.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -65,6 +65,30 @@ class Instance:
     description: str = ""
     started: str = ""
     endpoints: tuple[Endpoint, ...] = ()
+
+
+#: What the responses to a verb have besides name, id, version and metadata; the same for their endpoints.
+_MEMBERS = {Verb.PING: (), Verb.INFO: ("description", "endpoints"), Verb.STATS: ("started", "endpoints")}
+_ENDPOINT_MEMBERS = {
+    Verb.INFO: ("name", "subject", "queue_group", "metadata"),
+    Verb.STATS: ("name", "subject", "queue_group", "num_requests", "num_errors", "last_error",
+                 "processing_time", "average_processing_time", "data"),
+}  # fmt: skip
+
+
+def members(verb: Verb, instance: Instance) -> dict[str, Any]:
+    """What an instance answers to `verb`, but for the type of the response."""
+    everything = asdict(instance)
+    wanted = ("name", "id", "version", "metadata", *_MEMBERS[verb])
+    if "endpoints" in wanted:
+        names = _ENDPOINT_MEMBERS[verb]
+        everything["endpoints"] = [{name: e[name] for name in names} for e in everything["endpoints"]]
+    return {name: everything[name] for name in wanted}
+
+
+def write_response(verb: Verb, instance: Instance) -> bytes:
+    """What an instance answers to `verb`."""
+    return json.dumps({"type": verb.response_type, **members(verb, instance)}).encode()
 
 
 def read_response(verb: Verb, payload: bytes) -> Instance | None:

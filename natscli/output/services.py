@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from natscli.duration import format_duration
-from natscli.message.micro import Endpoint, Instance, Verb
+from natscli.message.micro import Endpoint, Instance, Verb, members
 from natscli.output.tables import Cell, Screen, show_table
 
 
@@ -19,36 +18,11 @@ class Found(NamedTuple):
     rtt_ns: int
 
 
-#: What the answers to a verb have besides name, id, version and metadata; the same for their endpoints.
-_MEMBERS = {Verb.PING: (), Verb.INFO: ("description", "endpoints"), Verb.STATS: ("started", "endpoints")}
-_ENDPOINT_MEMBERS = {
-    Verb.INFO: ("name", "subject", "queue_group", "metadata"),
-    Verb.STATS: ("name", "subject", "queue_group", "num_requests", "num_errors", "last_error",
-                 "processing_time", "average_processing_time", "data"),
-}  # fmt: skip
-
-
 def to_json(found: Sequence[Found], verb: Verb, *, ascii_only: bool, indent: int | None = 2) -> str:
     """An array of what the instances answered, each with its `rtt_ns`. Times are in nanoseconds."""
-    records = [_record(instance, rtt_ns, verb) for instance, rtt_ns in found]
+    records = [{**members(verb, instance), "rtt_ns": rtt_ns} for instance, rtt_ns in found]
     text = json.dumps(records, indent=indent, ensure_ascii=ascii_only)
     return text.encode("utf-8", "backslashreplace").decode() + "\n"  # half a surrogate pair stays an escape
-
-
-def _record(instance: Instance, rtt_ns: int, verb: Verb) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "name": instance.name,
-        "id": instance.id,
-        "version": instance.version,
-        "metadata": instance.metadata,
-        "rtt_ns": rtt_ns,
-    }
-    for member in _MEMBERS[verb]:
-        record[member] = getattr(instance, member)
-    if "endpoints" in record:
-        endpoints = [asdict(endpoint) for endpoint in instance.endpoints]
-        record["endpoints"] = [{name: e[name] for name in _ENDPOINT_MEMBERS[verb]} for e in endpoints]
-    return record
 
 
 def list_table(found: Sequence[Found], screen: Screen) -> str:

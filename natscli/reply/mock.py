@@ -78,7 +78,7 @@ def build(options: ReplyOptions, environment: Environment) -> Mock:  # noqa: ARG
     """
     path = options.mock or ""
     mock = read(path, templates=options.templates)
-    if options.subject is None and not options.queue:
+    if options.subject is None and not options.group:
         known = mock.subjects
         patterns = [subject for subject in known if {"*", ">"}.intersection(subject.split("."))]
         for pattern in patterns:

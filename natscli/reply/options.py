@@ -22,11 +22,15 @@ class ReplyOptions:
     echo: bool = False
     command: str | None = None
     handler: str | None = None
-    reload: bool = False
     upstream: str | None = None
     mock: str | None = None
     record: str | None = None
-    queue: str = "NATS-RPLY-22"
+    service: str | None = None
+    service_version: str = "0.0.0"
+    endpoint: str = ""
+    description: str = ""
+    metadata: tuple[str, ...] = ()
+    queue: str | None = None
     sleep: float = 0.0
     header: tuple[str, ...] = ()
     count: int = 0
@@ -41,6 +45,13 @@ class ReplyOptions:
     def responder(self) -> str:
         """The option that says what to answer with: a key of `RESPONDERS`."""
         return next((name for name in RESPONDERS if _GIVEN[name](self)), "--echo")
+
+    @property
+    def group(self) -> str:
+        """The queue group: the one given, else that of the Go CLI's responders, or that of services (ADR-32)."""
+        if self.queue is not None:
+            return self.queue
+        return "NATS-RPLY-22" if self.service is None else "q"
 
     @property
     def processes_at_once(self) -> int:
@@ -73,7 +84,6 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--upstream": lambda options: options.upstream is not None,
     "--mock": lambda options: options.mock is not None,
     "--header": lambda options: bool(options.header),
-    "--reload": lambda options: options.reload,
 }
 
 #: Options of which only one can be given.
@@ -83,11 +93,6 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--mock", "--header"),
 )
 
-#: Options that mean something only together with another.
-_NEEDS: dict[str, str] = {
-    "--reload": "--handler",
-}
-
 
 def check(options: ReplyOptions) -> None:
     """Refuse what cannot be meant together, and subjects that cannot be listened on.
@@ -95,20 +100,44 @@ def check(options: ReplyOptions) -> None:
     Raises:
         InputError: options that exclude each other, by their names, or a value that is wrong.
     """
-    given = {name: is_given(options) for name, is_given in _GIVEN.items()}
-    refuse_together(given, *_EXCLUSIVE)
-    for name, needed in _NEEDS.items():
-        if given[name] and not given[needed]:
-            raise InputError(f"{name} goes with {needed}")
+    refuse_together({name: is_given(options) for name, is_given in _GIVEN.items()}, *_EXCLUSIVE)
     if options.subject is not None:
         subjects.check_subscribe_subject(options.subject)
     elif options.mock is None:
         raise InputError("missing argument 'SUBJECT'", hint="try 'pynats reply --help'")
-    subjects.check_queue(options.queue)
+    subjects.check_queue(options.group)
+    _check_service(options)
     if options.command is not None and sys.platform == "win32":
         raise InputError("Windows cannot run a command for each request", where="--command")
     if options.command_timeout == 0:
         raise InputError("a timeout must be longer than nothing", where="--command-timeout")
+
+
+def _check_service(options: ReplyOptions) -> None:
+    """Refuse what a service cannot be (ADR-32), and what only a service can have.
+
+    Raises:
+        InputError: a name, a version or metadata that is wrong, or no --service.
+    """
+    if options.service is None:
+        given = {
+            "--service-version": options.service_version != ReplyOptions.service_version,
+            "--endpoint": options.endpoint,
+            "--description": options.description,
+            "--metadata": options.metadata,
+        }
+        for name in filter(given.get, given):
+            raise InputError(f"{name} needs --service NAME")
+        return
+    from natscli.message import micro
+
+    micro.check_name(options.service, "--service")
+    micro.check_version(options.service_version, "--service-version")
+    if options.endpoint:
+        micro.check_name(options.endpoint, "--endpoint")
+    for pair in options.metadata:
+        if not pair.partition("=")[0] or "=" not in pair:
+            raise InputError(f"expected KEY=VALUE, not {pair!r}", where="--metadata")
 
 
 def header_templates(options: ReplyOptions) -> HeaderTemplates:

@@ -21,8 +21,15 @@ async def run(options: ReplyOptions, responder: Responder, plan: Plan, environme
     """
     subjects = responder.subjects if options.subject is None else (options.subject,)
     async with connected(plan, environment, listener=True, wait=options.wait) as connection:
+        routes = [Route(subject, options.group, responder) for subject in subjects]
+        if options.service is not None:
+            from natscli.reply.service import control_routes, new_instance
+
+            instance = new_instance(options)
+            environment.log(f'Service "{instance.name}" {instance.version}, instance {instance.id}')
+            routes += control_routes(instance, options.endpoint, list(routes))
         listener = Listener(
-            [Route(subject, options.queue, responder) for subject in subjects],
+            routes,
             connection,
             environment,
             renderer(environment, as_json=options.as_json),

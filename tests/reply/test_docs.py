@@ -63,6 +63,10 @@ def test_recordings_and_rules_work_as_the_document_says(runner: Runner, nats_ser
     run_all(f"```console\n{more}", runner, nats_server)
 
 
+def test_services_are_found_as_the_document_says(runner: Runner, nats_server: Server) -> None:
+    run_all(SECTIONS["Services"], runner, nats_server)
+
+
 @pytest.mark.parametrize(
     "key", ["data", "json", "data_base64", "headers", "headers_base64", "status", "error", "delay"]
 )

@@ -40,6 +40,43 @@ def test_options_that_exclude_each_other_are_all_named(options: ReplyOptions, na
         check(options)
 
 
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (ReplyOptions("s", service="a b"), "a service name has letters"),
+        (ReplyOptions("s", service=""), "a service name has letters"),
+        (ReplyOptions("s", service="a", service_version="1.2"), "a service version is a semantic version"),
+        (ReplyOptions("s", service="a", endpoint="b.c"), "a service name has letters"),
+        (ReplyOptions("s", service="a", metadata=("x",)), "expected KEY=VALUE, not 'x'"),
+        (ReplyOptions("s", service="a", metadata=("=x",)), "expected KEY=VALUE, not '=x'"),
+        (ReplyOptions("s", service_version="1.2.3"), "--service-version needs --service NAME"),
+        (ReplyOptions("s", endpoint="e"), "--endpoint needs --service NAME"),
+        (ReplyOptions("s", description="d"), "--description needs --service NAME"),
+        (ReplyOptions("s", metadata=("a=b",)), "--metadata needs --service NAME"),
+    ],
+)
+def test_what_a_service_cannot_be_is_refused(options: ReplyOptions, what: str) -> None:
+    with pytest.raises(InputError, match=f"^{what}"):
+        check(options)
+
+
+@pytest.mark.parametrize(
+    ("options", "group"),
+    [
+        (ReplyOptions("s"), "NATS-RPLY-22"),
+        (ReplyOptions("s", service="a"), "q"),
+        (ReplyOptions("s", service="a", queue="mine"), "mine"),
+        (ReplyOptions("s", service="a", queue=""), ""),
+        (ReplyOptions("s", queue=""), ""),
+    ],
+)
+def test_services_have_a_queue_group_of_their_own_unless_one_is_given(
+    options: ReplyOptions, group: str
+) -> None:
+    check(options)
+    assert options.group == group
+
+
 @pytest.mark.parametrize("option", RESPONDERS)
 def test_every_responder_has_a_module_that_builds_it(option: str) -> None:
     assert callable(import_module(f"natscli.reply.{RESPONDERS[option]}").build)

@@ -1,0 +1,78 @@
+"""A responder as a NATS service (ADR-32): what answers those who look for services, and ask for their statistics."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from functools import partial
+
+from natscli.message.micro import Endpoint, Instance, Verb, control_subjects, write_response
+from natscli.reply.listener import Route
+from natscli.reply.options import ReplyOptions
+from natscli.reply.responder import Batch, Done, Responder
+
+_LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+class Control(Responder):
+    """Answers all requests of a batch with what `describe` gives."""
+
+    immediate = True
+
+    def __init__(self, describe: Callable[[], bytes]) -> None:
+        self._describe = describe
+
+    def respond(self, batch: Batch, done: Done) -> None:
+        payload = self._describe()
+        done(batch, [(reply, b"", None, payload) for _, reply, _, _ in batch.requests], None)
+
+
+def new_instance(options: ReplyOptions) -> Instance:
+    """An instance of the service that `options` ask for, with an id of its own; it starts now."""
+    return Instance(
+        name=options.service or "",
+        id=bytes(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(22)).decode(),
+        version=options.service_version,
+        metadata=dict(pair.split("=", 1) for pair in options.metadata),
+        description=options.description,
+        started=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}",
+    )
+
+
+def control_routes(instance: Instance, endpoint: str, routes: Sequence[Route]) -> list[Route]:
+    """The nine subjects on which `instance`, whose endpoints are `routes`, is found.
+
+    All endpoints are called `endpoint`; if that is empty, each as its subject is.
+    """
+
+    def describe(verb: Verb) -> bytes:
+        endpoints = tuple(_endpoint(endpoint, route) for route in routes)
+        return write_response(verb, replace(instance, endpoints=endpoints))
+
+    controls = {verb: Control(partial(describe, verb)) for verb in Verb}
+    return [
+        Route(subject, "", controls[verb], internal=True)
+        for verb, subject in control_subjects(instance.name, instance.id)
+    ]
+
+
+def _endpoint(name: str, route: Route) -> Endpoint:
+    counted = route.statistics
+    return Endpoint(
+        name=name or _name_of(route.subject),
+        subject=route.subject,
+        queue_group=route.queue,
+        num_requests=counted.requests,
+        num_errors=counted.errors,
+        last_error=counted.last_error,
+        processing_time=counted.processing,
+        average_processing_time=counted.processing // counted.requests if counted.requests else 0,
+    )
+
+
+def _name_of(subject: str) -> str:
+    """A subject with what a name may have (ADR-32): `orders.*.new` is `orders-new`."""
+    return re.sub("[^A-Za-z0-9_]+", "-", subject).strip("-") or "default"
