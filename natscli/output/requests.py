@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from itertools import count
+from typing import NamedTuple
 
 from natscli.environment import BOLD, DIM, GREEN, YELLOW, Environment
 from natscli.message import headers
@@ -15,14 +16,42 @@ Message = tuple[bytes, bytes, "bytes | None", bytes]
 #: wait before they are shown); gives the log and the data to write.
 RenderRequests = Callable[[list[Message], int, float], Rendered]
 
+
+class Outcome(NamedTuple):
+    """How requests ended, nanoseconds after they came; with the code and the text of an error that was replied.
+
+    `name` is `answered`, `error`, `refused` (not handled, answered with an error) or `unanswered`.
+    """
+
+    name: str
+    duration_ns: int
+    code: int = 0
+    message: str = ""
+
+
+#: As `RenderRequests`, for requests that ended, all in the same way.
+RenderEnded = Callable[[list[Message], int, float, Outcome], Rendered]
+
+
+class Renderers(NamedTuple):
+    """Requests are shown when they come, or, as records of JSON, when they ended."""
+
+    received: RenderRequests | None = None
+    ended: RenderEnded | None = None
+
+
 _UNANSWERED = " (no reply subject, not answered)"
 
 
-def renderer(environment: Environment, *, as_json: bool) -> RenderRequests:
-    """The renderer that fits the streams and the flags."""
-    out, err = environment.stdout, environment.stderr
+def renderers(environment: Environment, *, as_json: bool) -> Renderers:
+    """What fits the streams and the flags."""
     if as_json:
-        return _json(ascii_only=out.isatty())
+        return Renderers(ended=_json(ascii_only=environment.stdout.isatty()))
+    return Renderers(received=_text_renderer(environment))
+
+
+def _text_renderer(environment: Environment) -> RenderRequests:
+    out, err = environment.stdout, environment.stderr
     together = same_target(out, err)
     draw_out, draw_err = (stream.isatty() or environment.colored(stream) for stream in (out, err))
     if draw_out or (draw_err and not environment.quiet):
@@ -76,19 +105,22 @@ def _log_lines(now: bytes, number: int, subject: bytes, reply: bytes, header: by
     return b"%b[#%d] Received on [%b]%b\n%b" % (now, number, subject, mark, lines)
 
 
-def _json(*, ascii_only: bool) -> RenderRequests:
+def _json(*, ascii_only: bool) -> RenderEnded:
     """One object a line, with the names that the records of `pynats request` have."""
     from natscli.output.json_lines import Encoder, timestamp
 
     encoder = Encoder(ascii_only=ascii_only)
 
-    def render(batch: list[Message], first: int, came: float) -> Rendered:
+    def render(batch: list[Message], first: int, came: float, outcome: Outcome) -> Rendered:
         time, lines = timestamp(came), []
+        ended = f'"outcome": "{outcome.name}", "duration_ns": {outcome.duration_ns}'
+        if outcome.message:
+            ended += f', "code": {outcome.code}, "message": {encoder.text(outcome.message)}'
         for number, (subject, reply, header, payload) in enumerate(batch, first):
             reply_to = encoder.decoded(reply) if reply else "null"
             lines.append(
                 f'{{"time": "{time}", "subject": {encoder.decoded(subject)}, "request": {number}, '
-                f'"reply_to": {reply_to}, {encoder.message(header, payload)}}}\n'
+                f'"reply_to": {reply_to}, {ended}, {encoder.message(header, payload)}}}\n'
             )
         return b"", "".join(lines).encode()
 

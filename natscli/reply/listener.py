@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter_ns
 from typing import Any
 
 from natscli.connection.connect import Connection
@@ -16,7 +17,7 @@ from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError, explain
 from natscli.message import headers
 from natscli.output.pump import Pump
-from natscli.output.requests import RenderRequests
+from natscli.output.requests import Outcome, Renderers
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending, memory
 from natscli.reply.responder import Batch, Failure, Host, Responder, fail, reply_subject
@@ -55,6 +56,7 @@ LIMITS = Limits()
 _MOST_LOGGED = 10
 _BUSY = Failure(503, "too many requests are waiting", notice="")
 _STOPPING = Failure(503, "the responder is stopping", notice="")
+_TOO_LARGE = Failure(500, "the reply is larger than the server takes")
 
 
 class Listener:
@@ -65,7 +67,7 @@ class Listener:
         routes: Sequence[Route],
         connection: Connection,
         environment: Environment,
-        render: RenderRequests,
+        render: Renderers,
         numbers: Numbers | None = None,
         limits: Limits = LIMITS,
     ) -> None:
@@ -82,6 +84,7 @@ class Listener:
         self._pump = Pump(environment, lossy=True, on_failure=self._output_failed)
         self._stop = asyncio.Event()
         self._refused = 0
+        self._replaced: set[bytes] = set()
 
     async def run(self) -> None:
         """Subscribe, serve, and drain at the end: whatever was accepted is answered.
@@ -187,12 +190,13 @@ class Listener:
         if self._numbers.exhausted:
             self._stop.set()
             requests, rest = requests[: len(numbers)], requests[len(numbers) :]
-            fail(Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived), self._done, _STOPPING)
+            fail(Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived), self._send, _STOPPING)
             if not requests:
                 return
         self._respond(route, Batch(requests, numbers.start, arrived))
-        size = 0 if self._pump.direct else sum(map(memory, requests))
-        self._pump.put(partial(self._render, requests, numbers.start, time.time()), len(requests), size)
+        if self._render.received is not None:
+            render = partial(self._render.received, requests, numbers.start, time.time())
+            self._pump.put(render, len(requests), self._size(requests))
 
     def _on_internal(self, route: Route, requests: list[Message], arrived: int) -> None:
         self._respond(route, Batch(requests, 0, arrived))
@@ -205,9 +209,11 @@ class Listener:
             for answerable, part in batch.runs(bool(reply_subject(r)) for r in batch.requests):
                 if answerable:
                     accept(route, part)
+                elif not route.internal:
+                    self._done(part, [], None)
 
     def _answer(self, route: Route, batch: Batch) -> None:
-        route.statistics.respond(route.responder, batch, self._done)
+        route.statistics.respond(route.responder, batch, self._send if route.internal else self._done)
 
     def _accept(self, route: Route, batch: Batch) -> None:
         """Keep the requests, to be answered later, and refuse those that there is no room for."""
@@ -225,6 +231,35 @@ class Listener:
         self._pending.remove(batch.requests)
 
     def _done(self, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
+        self._send(batch, replies, failure)
+        if self._render.ended is None:
+            return
+        if self._replaced:
+            replaced, self._replaced = self._replaced, set()
+            for was_replaced, part in batch.runs(reply_subject(r) in replaced for r in batch.requests):
+                self._show(part, bool(replies), _TOO_LARGE if was_replaced else failure)
+        else:
+            self._show(batch, bool(replies), failure)
+
+    def _show(self, batch: Batch, replied: bool, failure: Failure | None) -> None:
+        """Show requests that ended."""
+        duration = perf_counter_ns() - batch.arrived
+        if failure is not None:
+            name = "refused" if failure in (_BUSY, _STOPPING) else "error"
+            outcome = Outcome(name, duration, failure.code, failure.text)
+        else:
+            outcome = Outcome("answered" if replied else "unanswered", duration)
+        assert self._render.ended is not None
+        render = partial(
+            self._render.ended, batch.requests, batch.first, time.time() - duration / 1e9, outcome
+        )
+        self._pump.put(render, len(batch.requests), self._size(batch.requests))
+
+    def _size(self, requests: list[Message]) -> int:
+        """About how many bytes of memory they take, where that matters."""
+        return 0 if self._pump.direct else sum(map(memory, requests))
+
+    def _send(self, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
         if replies:
             self._client.send(replies, self._too_large)
         if failure is not None:
@@ -241,6 +276,8 @@ class Listener:
         size = len(payload) + len(header or b"")
         problem = f"the reply has {size} bytes, the server takes {self._client.max_payload}"
         self._environment.warn(problem)
+        if self._render.ended is not None:
+            self._replaced.add(subject)
         return subject, b"", headers.service_error(problem, 500), b""
 
     # -- what went wrong -------------------------------------------------------------------------------------

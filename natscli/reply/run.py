@@ -5,7 +5,7 @@ from __future__ import annotations
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
-from natscli.output.requests import renderer
+from natscli.output.requests import renderers
 from natscli.reply.listener import Listener, Route
 from natscli.reply.numbers import Numbers
 from natscli.reply.options import ReplyOptions
@@ -32,7 +32,7 @@ async def run(options: ReplyOptions, responder: Responder, plan: Plan, environme
             routes,
             connection,
             environment,
-            renderer(environment, as_json=options.as_json),
+            renderers(environment, as_json=options.as_json),
             Numbers(options.count),
         )
         await listener.run()

@@ -19,6 +19,7 @@ import time
 import tty
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -548,11 +549,43 @@ def test_json_is_one_object_a_request(spawn: Spawn, asker: Asker, subject: str) 
     assert program.stop() == 0
     first, second = map(json.loads, program.stdout_bytes().splitlines())
     assert (first["reply_to"], first["data"], first["encoding"]) == (None, "/w==", "base64")
+    assert first["outcome"] == "unanswered"
     assert second.pop("reply_to").startswith("_INBOX.")
     assert second.pop("time").endswith("Z")
-    assert second == {"request": 1, "subject": subject, "headers": {"A": ["1", "2"]}, "data": "µ\n",
-                      "encoding": "utf-8", "size": 3}  # fmt: skip
+    assert 0 < second.pop("duration_ns") < 10**9
+    assert second == {"request": 1, "subject": subject, "outcome": "answered", "headers": {"A": ["1", "2"]},
+                      "data": "µ\n", "encoding": "utf-8", "size": 3}  # fmt: skip
     assert len(log(program)) == 1
+
+
+def test_json_says_how_long_a_reply_took_and_when_the_request_came(
+    spawn: Spawn, asker: Asker, subject: str
+) -> None:
+    program = spawn(
+        "reply", subject, "--command", "sh -c 'sleep 0.3; exit $(cat)'", "--json", server=asker.url
+    )
+    before = time.time()
+    asker.ask(subject, b"0")
+    asker.ask(subject, b"3")
+    assert program.stop() == 0
+    answered, failed = map(json.loads, program.stdout_bytes().splitlines())
+    assert (answered["outcome"], answered["json"]) == ("answered", 0)
+    assert (failed["outcome"], failed["code"], failed["message"]) == (
+        "error", 500, "command failed: exit status 3",
+    )  # fmt: skip
+    assert all(0.3e9 < record["duration_ns"] < 10e9 for record in (answered, failed))
+    came = datetime.fromisoformat(answered["time"].replace("Z", "+00:00")).timestamp()
+    assert 0 <= came - before < 5
+
+
+def test_json_has_a_reply_that_is_too_large_as_an_error(server_factory: Any, spawn: Spawn) -> None:
+    server = server_factory("max_payload: 1000")
+    program = spawn("reply", "echo.me", "--json", server=server)
+    with Asker(server) as asker:
+        asker.ask("echo.me", b"x" * 990, b"y")
+    assert program.stop() == 0
+    records = [json.loads(line) for line in program.stdout_bytes().splitlines()]
+    assert [(r["outcome"], r.get("code")) for r in records] == [("error", 500), ("answered", None)]
 
 
 def test_quiet_shows_payloads_and_errors_only(spawn: Spawn, asker: Asker, subject: str) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from natscli.environment import Environment
 from natscli.output import json_lines
 from natscli.output.replies import Reply
-from natscli.output.requests import Message, renderer
+from natscli.output.requests import Message, Outcome, renderers
 
 PLAIN: Message = (b"a.b", b"inbox", None, b"hello")
 RICH: Message = (b"a.b", b"inbox", b"NATS/1.0\r\nA: 1\r\nA: \xff\r\n\r\n", b"\x1b[31m\xff\0")
@@ -32,6 +32,7 @@ HOSTILE: Message = (
     b"NATS/1.0\r\nX\x1b[1m: \x1b]0;t\x07\nfake\r\n\r\n",
     b"\x1b[31m\x07red\r",
 )
+ANSWERED = Outcome("answered", 1500)
 CLOCK = rb"\d\d:\d\d:\d\d "
 
 
@@ -45,7 +46,12 @@ def show(
     environment: Environment, *batch: Message, as_json: bool = False, first: int = 0
 ) -> tuple[bytes, bytes]:
     """Log and data, with the time replaced by T."""
-    log, data = renderer(environment, as_json=as_json)(list(batch), first, time.time())
+    received, ended = renderers(environment, as_json=as_json)
+    assert (received is None, ended is None) == (as_json, not as_json)
+    if ended is not None:
+        return ended(list(batch), first, time.time(), ANSWERED)
+    assert received is not None
+    log, data = received(list(batch), first, time.time())
     return re.sub(rb"(?m)^(\x1b\[2m)?" + CLOCK, rb"\1T ", log), re.sub(
         rb"(?m)^(\x1b\[2m)?" + CLOCK, rb"\1T ", data
     )
@@ -75,7 +81,9 @@ def terminal() -> Iterator[BinaryIO]:
 def test_the_time_shown_is_when_it_came(file: BinaryIO, other: BinaryIO, terminal: BinaryIO) -> None:
     shown = time.strftime("%H:%M:%S", time.localtime(1_700_000_000)).encode()
     for streams in ((file, file), (file, other), (terminal, terminal)):
-        log, data = renderer(environment(*streams), as_json=False)([PLAIN], 0, 1_700_000_000.9)
+        received = renderers(environment(*streams), as_json=False).received
+        assert received is not None
+        log, data = received([PLAIN], 0, 1_700_000_000.9)
         assert shown in log + data
 
 
@@ -108,6 +116,8 @@ def test_json_is_one_object_a_line_with_everything_in_it(file: BinaryIO) -> None
     log, data = show(environment(file, file), PLAIN, RICH, LOST, as_json=True, first=3)
     assert log == b""
     records = [json.loads(line) for line in data.splitlines()]
+    assert {record.pop("outcome") for record in records} == {"answered"}
+    assert {record.pop("duration_ns") for record in records} == {1500}
     assert all(
         re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", record.pop("time")) for record in records
     )
@@ -119,6 +129,18 @@ def test_json_is_one_object_a_line_with_everything_in_it(file: BinaryIO) -> None
         {"request": 5, "subject": "a.b", "reply_to": None, "headers": {}, "data": "bye",
          "encoding": "utf-8", "size": 3},
     ]  # fmt: skip
+
+
+def test_json_of_an_error_has_its_code_and_message_and_stays_one_safe_line(terminal: BinaryIO) -> None:
+    ended = renderers(environment(terminal, terminal), as_json=True).ended
+    assert ended is not None
+    _, data = ended([HOSTILE], 0, 0.0, Outcome("error", 7, 500, "no \x1b[2J\n"))
+    assert data.count(b"\n") == 1
+    assert b"\x1b" not in data
+    found = json.loads(data)
+    assert {name: found[name] for name in ("outcome", "duration_ns", "code", "message")} == {
+        "outcome": "error", "duration_ns": 7, "code": 500, "message": "no \x1b[2J\n",
+    }  # fmt: skip
 
 
 HEADERS = st.none() | st.binary(max_size=30).map(
@@ -140,9 +162,9 @@ def test_json_of_requests_is_like_that_of_replies(
         def isatty(self) -> bool:
             return drawn
 
-    _, data = renderer(environment(Stream(), Stream()), as_json=True)(
-        [(subject, reply, header, payload)], 1, 0.0
-    )
+    ended = renderers(environment(Stream(), Stream()), as_json=True).ended
+    assert ended is not None
+    _, data = ended([(subject, reply, header, payload)], 1, 0.0, ANSWERED)
     assert data.count(b"\n") == 1
     assert data.isascii() or not drawn
     found = json.loads(data)
@@ -150,6 +172,7 @@ def test_json_of_requests_is_like_that_of_replies(
         json_lines.replies(ascii_only=drawn)(Reply(found["subject"], 1, 1, 1, header, payload, 0.0))
     )
     assert found.pop("reply_to") == (reply.decode("utf-8", "replace") or None)
+    assert (found.pop("outcome"), found.pop("duration_ns")) == ("answered", 1500)
     assert found == {name: value for name, value in of_reply.items() if name not in ("reply", "rtt_ns")}
     assert found["subject"] == subject.decode("utf-8", "replace")
 

@@ -21,7 +21,7 @@ from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError
 from natscli.message import headers
 from natscli.message.templates import compile_template
-from natscli.output.requests import renderer
+from natscli.output.requests import renderers
 from natscli.reply.echo import Echo
 from natscli.reply.faults import Delayed
 from natscli.reply.listener import LIMITS, Limits, Listener, Route
@@ -101,7 +101,7 @@ async def serving(
             [Route(tmp_path.name, "q", responder)],
             connection,
             environment,
-            renderer(environment, as_json=False),
+            renderers(environment, as_json=False),
             Numbers(count),
             limits,
         )
