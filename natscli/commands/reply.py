@@ -60,8 +60,10 @@ second one stops at once.
         help="Append each request and its reply to FILE.")  # fmt: skip
 @option("-q", "--queue", metavar="GROUP", common=True,
         help="Share the requests with the members of GROUP.  [default: NATS-RPLY-22; q for a service]")  # fmt: skip
-@option("--sleep", type=DURATION, default=0.0, metavar="MAX",
-        help="Delay each reply by a random time up to MAX.")  # fmt: skip
+@option("--sleep", metavar="[MIN..]MAX", help="Delay each reply by a random time from MIN to MAX.")
+@option("--fail", metavar="RATE[:CODE]", help="Answer a share of the requests with an error: 0.2 or 20%:503.")
+@option("--drop", metavar="RATE", help="Leave a share of the requests unanswered.")
+@option("--random-seed", type=int, metavar="N", help="Delay, fail and drop the same requests again.")
 @option("-H", "--header", "header", multiple=True, metavar="NAME:VALUE", common=True,
         help="Add a header to the replies; repeatable.")  # fmt: skip
 @option("--count", type=click.IntRange(min=0), default=0, metavar="N", common=True,

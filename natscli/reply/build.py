@@ -20,10 +20,10 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
     """
     module = import_module(f"natscli.reply.{RESPONDERS[options.responder]}")
     responder: Responder = module.build(options, environment)
-    if options.sleep:
-        from natscli.reply.faults import Delayed
+    if options.sleep or options.fail or options.drop:
+        from natscli.reply.faults import wrap
 
-        responder = Delayed(responder, options.sleep)
+        responder = wrap(responder, options)
     if options.record is not None:
         from natscli.reply.record import Recorded
 

@@ -31,7 +31,10 @@ class ReplyOptions:
     description: str = ""
     metadata: tuple[str, ...] = ()
     queue: str | None = None
-    sleep: float = 0.0
+    sleep: str | None = None
+    fail: str | None = None
+    drop: str | None = None
+    random_seed: int | None = None
     header: tuple[str, ...] = ()
     count: int = 0
     concurrency: int | None = None

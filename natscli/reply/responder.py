@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from natscli.message import headers
 from natscli.wire.protocol import Message
@@ -15,6 +15,8 @@ from natscli.wire.protocol import Message
 if TYPE_CHECKING:
     from natscli.connection.connect import Connection
     from natscli.environment import Environment
+
+K = TypeVar("K")
 
 
 class Batch(NamedTuple):
@@ -32,7 +34,7 @@ class Batch(NamedTuple):
         for number, request in enumerate(self.requests, self.first):
             yield Batch([request], number, self.arrived)
 
-    def runs(self, kinds: Iterable[object]) -> Iterator[tuple[object, Batch]]:
+    def runs(self, kinds: Iterable[K]) -> Iterator[tuple[K, Batch]]:
         """Split into consecutive requests of one kind: `kinds` has a kind for each request."""
         start = 0
         for kind, run in groupby(kinds):

@@ -44,6 +44,10 @@ def test_python_functions_answer_as_the_document_says(runner: Runner, nats_serve
     run_all(text, runner, nats_server)
 
 
+def test_faults_can_be_had_as_the_document_says(runner: Runner, nats_server: Server) -> None:
+    run_all(SECTIONS["Faults"], runner, nats_server)
+
+
 def test_requests_are_passed_on_as_the_document_says(runner: Runner, nats_server: Server) -> None:
     run_all(SECTIONS["Passing requests on"], runner, nats_server)
 

@@ -23,7 +23,7 @@ from natscli.message import headers
 from natscli.message.templates import compile_template
 from natscli.output.requests import renderers
 from natscli.reply.echo import Echo
-from natscli.reply.faults import Delayed
+from natscli.reply.faults import Faults, Faulty
 from natscli.reply.listener import LIMITS, Limits, Listener, Route
 from natscli.reply.numbers import Numbers
 from natscli.reply.responder import Batch, Done, Failure, Responder, Wrapper
@@ -181,7 +181,9 @@ def test_the_pending_bytes_are_limited_too(nats_server: NatsServer, tmp_path: Pa
 
 def test_delayed_requests_are_limited_too(nats_server: NatsServer, tmp_path: Path) -> None:
     async def check(asker: Asker) -> None:
-        async with serving(nats_server, Delayed(OK, 0.3), tmp_path, limits=Limits(requests=3)) as world:
+        async with serving(
+            nats_server, Faulty(OK, Faults(0, longest=0.3)), tmp_path, limits=Limits(requests=3)
+        ) as world:
             asker.send(tmp_path.name, *[b"x"] * 5)
             answers = await asyncio.to_thread(asker.receive, 5)
             assert sorted(answer.payload for answer in answers) == [b"", b"", b"OK", b"OK", b"OK"]
