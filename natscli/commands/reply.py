@@ -52,6 +52,7 @@ second one stops at once.
 @option("--command", metavar="COMMAND", common=True, help="Reply with the output of COMMAND.")
 @option("--handler", metavar="FILE.py:FUNCTION", common=True,
         help="Reply with what a Python function returns.")  # fmt: skip
+@option("--reload", is_flag=True, help="Load the handler again when its code changes.")
 @option("--upstream", metavar="SUBJECT",
         help="Pass requests on to SUBJECT, reply with its replies.")  # fmt: skip
 @option("--mock", metavar="FILE", type=FileName(), common=True,

@@ -138,4 +138,9 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
     source = parse(options.handler or "")
     redirect_prints(environment)
     lines = header_lines(header_templates(options))
-    return Handler(load(source), lines, options.handlers_at_once)
+    handler = Handler(load(source), lines, options.handlers_at_once)
+    if not options.reload:
+        return handler
+    from natscli.reply.reload import Reloading
+
+    return Reloading(handler, source, environment)

@@ -8,7 +8,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -20,11 +20,21 @@ _WHERE = "--handler"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A function that answers requests, whether it is a coroutine function, and the file it came from."""
+    """A function that answers requests, whether it is a coroutine function, and the file it came from.
+
+    `modules` are those that were imported with it and are in its folder or below, installed packages aside.
+    """
 
     function: Callable[..., Any]
     is_async: bool
     file: str
+    modules: Mapping[str, ModuleType]
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """The folders that its code is in."""
+        files = [self.file, *(str(module.__file__) for module in self.modules.values())]
+        return frozenset(os.path.dirname(os.path.abspath(file)) for file in files)
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,8 @@ def load(source: Source) -> Loaded:
         InputError: there is no such file, module or function, it cannot take a request, or it cannot be imported; with
             the file and the line where that is.
     """
+    before = set(sys.modules)
+    importlib.invalidate_caches()
     try:
         module = _import_file(source.module) if source.is_file else _import_module(source.module)
     except InputError:
@@ -69,7 +81,20 @@ def load(source: Source) -> Loaded:
         raise InputError(f"{where}: {type(error).__name__}: {error.msg}", where=_WHERE) from error
     except (Exception, SystemExit) as error:
         raise InputError(describe(error, source.module), where=_WHERE) from error
-    return _find(module, source)
+    function = _find(module, source)
+    root = os.path.dirname(os.path.abspath(source.module)) if source.is_file else os.getcwd()
+    return Loaded(function, _is_async(function), module.__file__ or "", _own_modules(before, root))
+
+
+def _own_modules(before: set[str], root: str) -> dict[str, ModuleType]:
+    return {
+        name: module
+        for name, module in list(sys.modules.items())
+        if name not in before
+        and (file := getattr(module, "__file__", None))
+        and file.startswith(os.path.join(root, ""))
+        and "site-packages" not in file
+    }
 
 
 def _import_file(path: str) -> ModuleType:
@@ -109,7 +134,7 @@ def _put_first(folder: str) -> None:
         sys.path.insert(0, folder)
 
 
-def _find(module: ModuleType, source: Source) -> Loaded:
+def _find(module: ModuleType, source: Source) -> Callable[..., Any]:
     file = shown(module.__file__ or source.module)
     function: Any = module
     for name in source.function.split("."):
@@ -122,7 +147,8 @@ def _find(module: ModuleType, source: Source) -> Loaded:
         hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(names)}" if names else ""
         raise InputError(f"{file} has no function {source.function!r}", where=_WHERE, hint=hint)
     _check_signature(function, source.function, file)
-    return Loaded(function, _is_async(function), module.__file__ or "")
+    found: Callable[..., Any] = function
+    return found
 
 
 def _check_signature(function: Any, name: str, file: str) -> None:

@@ -22,6 +22,7 @@ class ReplyOptions:
     echo: bool = False
     command: str | None = None
     handler: str | None = None
+    reload: bool = False
     upstream: str | None = None
     mock: str | None = None
     record: str | None = None
@@ -87,6 +88,7 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--upstream": lambda options: options.upstream is not None,
     "--mock": lambda options: options.mock is not None,
     "--header": lambda options: bool(options.header),
+    "--reload": lambda options: options.reload,
 }
 
 #: Options of which only one can be given.
@@ -96,6 +98,11 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--mock", "--header"),
 )
 
+#: Options that mean something only together with another.
+_NEEDS: dict[str, str] = {
+    "--reload": "--handler",
+}
+
 
 def check(options: ReplyOptions) -> None:
     """Refuse what cannot be meant together, and subjects that cannot be listened on.
@@ -103,7 +110,11 @@ def check(options: ReplyOptions) -> None:
     Raises:
         InputError: options that exclude each other, by their names, or a value that is wrong.
     """
-    refuse_together({name: is_given(options) for name, is_given in _GIVEN.items()}, *_EXCLUSIVE)
+    given = {name: is_given(options) for name, is_given in _GIVEN.items()}
+    refuse_together(given, *_EXCLUSIVE)
+    for name, needed in _NEEDS.items():
+        if given[name] and not given[needed]:
+            raise InputError(f"{name} goes with {needed}")
     if options.subject is not None:
         subjects.check_subscribe_subject(options.subject)
     elif options.mock is None:

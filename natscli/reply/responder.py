@@ -121,6 +121,9 @@ class Wrapper(Responder):
     async def start(self, host: Host) -> None:
         await self.inner.start(host)
 
+    def respond(self, batch: Batch, done: Done) -> None:
+        self.inner.respond(batch, done)
+
     def drain(self) -> None:
         self.inner.drain()
 
