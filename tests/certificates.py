@@ -15,7 +15,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 @dataclass(frozen=True)
 class Certificates:
-    """Paths of PEM files: `ca` signed the server's and the client's, `other_ca` signed neither."""
+    """Paths of PEM files: `ca` signed the server's and the client's, `other_ca` none.
+
+    The `name` certificate is a server's that has no addresses in it, only the name localhost.
+    """
 
     ca: Path
     server_cert: Path
@@ -23,6 +26,8 @@ class Certificates:
     client_cert: Path
     client_key: Path
     other_ca: Path
+    name_cert: Path
+    name_key: Path
 
     def server_config(self, *, verify: bool = False, first: bool = False) -> str:
         """The `tls` block of a server: `verify` asks clients for a certificate, `first` for TLS at once."""
@@ -50,6 +55,8 @@ def make_certificates(folder: Path) -> Certificates:
         client_cert=folder / "client-cert.pem",
         client_key=folder / "client-key.pem",
         other_ca=folder / "other-ca.pem",
+        name_cert=folder / "name-cert.pem",
+        name_key=folder / "name-key.pem",
     )
     paths.ca.write_bytes(_pem(authority.certificate))
     paths.other_ca.write_bytes(_pem(other.certificate))
@@ -63,6 +70,14 @@ def make_certificates(folder: Path) -> Certificates:
         ExtendedKeyUsageOID.SERVER_AUTH,
         paths.server_cert,
         paths.server_key,
+    )
+    _issue(
+        authority,
+        "server",
+        x509.SubjectAlternativeName([x509.DNSName("localhost")]),
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        paths.name_cert,
+        paths.name_key,
     )
     _issue(
         authority,

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "request": ("request", "Send a request and show the replies."),
     "service": ("service", "Find services, show their endpoints and statistics."),
     "subscribe": ("subscribe", "Receive messages and show them."),
+    "rtt": ("rtt", "Measure the RTT to the servers."),
     "context": ("context", "Manage contexts: named connection settings."),
     "server": ("server", "Run a local nats-server for development."),
     "completion": ("completion", "Print or install shell completion."),

@@ -91,7 +91,7 @@ def check(environment: Environment, flags: Mapping[str, Any], store: ContextStor
         found = problems(context, environment.environ)
         if found:
             raise InputError("; ".join(found))
-        _ = _settings(environment, flags, store, name).servers
+        _ = context_settings(environment, flags, store, name).servers
     except (PynatsError, OSError) as error:
         return Result(report=_redacted(environment, explain(error)))
     return Result()
@@ -115,7 +115,9 @@ def probe(
         logging.disable(before)
 
 
-def _settings(environment: Environment, flags: Mapping[str, Any], store: ContextStore, name: str) -> Settings:
+def context_settings(
+    environment: Environment, flags: Mapping[str, Any], store: ContextStore, name: str
+) -> Settings:
     """The settings of the context itself: only flags and NATS_TIMEOUT may change them, as this is a test of it."""
     environ = {k: v for k, v in environment.environ.items() if k == "NATS_TIMEOUT"}
     return resolve(flags, environ, store, context=name)
@@ -128,7 +130,7 @@ async def _probe_one(
     from natscli.connection.options import plan
 
     try:
-        settings = _settings(environment, flags, store, name)
+        settings = context_settings(environment, flags, store, name)
         # In a thread, because it may run `op` or `nsc`.
         prepared = await asyncio.to_thread(plan, settings, environment.environ)
         connection = await connect(prepared, environment)

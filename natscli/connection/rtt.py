@@ -1,0 +1,140 @@
+"""RTT to servers: PINGs on a connection to each address of each."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter_ns
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from natscli.connection.connect import Connection, connected
+from natscli.connection.failures import shown_url
+from natscli.connection.options import Plan, prepare
+from natscli.connection.probe import context_settings
+from natscli.contexts.store import ContextStore
+from natscli.environment import Environment
+from natscli.errors import ConnectionFailedError, PynatsError, explain
+from natscli.histogram import Histogram
+from natscli.output.rtt import Measured
+from natscli.wire.nats_py import errors as nats_errors
+
+_DEFAULT_PORT = 4222
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address of a server: the URL that was given, that to connect to, and the name its certificate is for."""
+
+    given: str
+    url: str
+    host: str = ""
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Both URLs without credentials."""
+        return shown_url(urlsplit(self.given)), shown_url(urlsplit(self.url))
+
+
+async def measure(plan: Plan, environment: Environment, count: int, context: str = "") -> list[Measured]:
+    """`count` RTTs to each address of the servers of `plan`, one after the other; problems are in the results."""
+    found = []
+    for url in plan.servers:
+        for address in await _addresses(url, plan):
+            found.append(await _measure_one(address, plan, environment, count, context))
+    return found
+
+
+async def measure_contexts(
+    names: Sequence[str], flags: Mapping[str, Any], environment: Environment, count: int
+) -> list[Measured]:
+    """The same for each of these contexts, with the settings of the context alone."""
+    store = ContextStore(environment.config_dir)
+    found = []
+    for name in names:
+        try:
+            settings = context_settings(environment, flags, store, name)
+            # In a thread, because it may run `op` or `nsc`.
+            plan = await asyncio.to_thread(prepare, settings, environment)
+        except (PynatsError, OSError) as error:
+            found.append(Measured("", "", time.time(), name, report=explain(error)))
+        else:
+            found += await measure(plan, environment, count, name)
+    return found
+
+
+async def _addresses(url: str, plan: Plan) -> list[Address]:
+    """The addresses of a server; the URL itself if the name cannot be looked up, or must not be.
+
+    A proxy looks it up itself, and a WebSocket server may tell its services apart by the name.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if plan.socks_proxy or parts.scheme in ("ws", "wss") or _is_address(host):
+        return [Address(url, url)]
+    port = parts.port or _DEFAULT_PORT
+    try:
+        look_up = asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        resolved = await asyncio.wait_for(look_up, plan.timeout)
+    except (OSError, UnicodeError, asyncio.TimeoutError):
+        return [Address(url, url)]  # connecting says what is wrong
+    login, at, _ = parts.netloc.rpartition("@")
+    found = []
+    for address in dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in resolved):
+        shown = f"[{address}]" if ":" in address else address
+        netloc = f"{login}{at}{shown}:{port}"
+        found.append(Address(url, urlunsplit(parts._replace(netloc=netloc)), host))
+    return found
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def _measure_one(
+    address: Address, plan: Plan, environment: Environment, count: int, context: str
+) -> Measured:
+    options = {**plan.options, "tls_hostname": address.host} if address.host else plan.options
+    given, shown = address.shown
+    measured = Measured(given, shown, time.time(), context)
+    try:
+        async with connected(
+            replace(plan, servers=[address.url], options=options), environment
+        ) as connection:
+            info = connection.client.server_info
+            rtt, jitter = await _ping(connection, count, plan.timeout)
+            return replace(
+                measured, server=str(info.get("server_name", "")), version=str(info.get("version", "")),
+                rtt=rtt, jitter=jitter,
+            )  # fmt: skip
+    except (PynatsError, OSError) as error:
+        return replace(measured, report=explain(error))
+
+
+async def _ping(connection: Connection, count: int, timeout: float) -> tuple[Histogram, int]:
+    """So many RTTs, and their jitter.
+
+    Raises:
+        ConnectionFailedError: there was no answer within `timeout` seconds.
+    """
+    rtts, differences, last = Histogram(), 0, 0
+    try:
+        for number in range(count + 1):
+            start = perf_counter_ns()
+            await connection.client.flush(timeout=timeout)
+            rtt = perf_counter_ns() - start
+            if number:  # what connecting has left behind is in the way of the first
+                rtts.record(rtt)
+                differences += abs(rtt - last) if number > 1 else 0
+            last = rtt
+    except (asyncio.TimeoutError, nats_errors.Error):
+        raise ConnectionFailedError("the server does not answer", where=connection.url) from None
+    return rtts, differences // max(count - 1, 1)

@@ -1,0 +1,77 @@
+"""How round-trip times to servers are shown: a table, or JSON with the names of the Go CLI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from natscli.duration import format_duration
+from natscli.errors import Report
+from natscli.histogram import Histogram
+from natscli.output.json_lines import timestamp
+from natscli.output.tables import Cell, Screen, show_table
+
+_RANKS = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The RTT to one address of a server `at` (seconds since 1970), in nanoseconds; or the problem.
+
+    `url` is that of the server as it was given, without credentials. `jitter` is the mean difference between one RTT
+    and the next.
+    """
+
+    url: str
+    address: str
+    at: float
+    context: str = ""
+    server: str = ""
+    version: str = ""
+    rtt: Histogram = field(default_factory=Histogram)
+    jitter: int = 0
+    report: Report | None = None
+
+    @property
+    def timings(self) -> dict[str, int]:
+        """min, mean, p50, p90, p99 and max in nanoseconds; nothing without an RTT."""
+        rtt = self.rtt
+        if not rtt.count:
+            return {}
+        ranked = dict(zip(_RANKS, rtt.percentiles(_RANKS.values()), strict=True))
+        return {"min": rtt.smallest, "mean": rtt.mean, **ranked, "max": rtt.largest}
+
+
+def table(found: Sequence[Measured], screen: Screen, *, with_contexts: bool) -> str:
+    """A line an address; what cannot be reached has the problem instead of times."""
+    names = ("min", "mean", "p50", "p90", "p99", "max")
+    headers = [*(["Context"] if with_contexts else []), "Server", "Address", *names, "jitter"]
+    rows: list[list[Cell | str]] = []
+    for one in found:
+        times = [format_duration(ns / 1e9) for ns in one.timings.values()]
+        cells: list[Cell | str] = [*times, format_duration(one.jitter / 1e9)]
+        if one.report is not None:
+            cells = [Cell("failed", False), *[""] * len(names)]
+        rows.append([*([one.context] if with_contexts else []), one.url, one.address, *cells])
+    return show_table("RTT", headers, rows, screen)
+
+
+def to_json(found: Sequence[Measured], *, with_contexts: bool, ascii_only: bool) -> str:
+    """An array with an object for each server, and in it one for each address. Times are in nanoseconds."""
+    servers: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in found:
+        empty = {"context": one.context} if with_contexts else {}
+        server = servers.setdefault((one.context, one.url), {**empty, "url": one.url, "results": []})
+        server["results"].append(_record(one))
+    text = json.dumps(list(servers.values()), indent=2, ensure_ascii=ascii_only)
+    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+
+
+def _record(one: Measured) -> dict[str, Any]:
+    record: dict[str, Any] = {"time": timestamp(one.at), "address": one.address, "rtt": one.rtt.mean}
+    if one.report is not None:
+        return {**record, "error": one.report.message, "status": int(one.report.status)}
+    named = {"server_name": one.server, "version": one.version}
+    return {**record, **named, "count": one.rtt.count, "rtt_ns": one.timings, "jitter_ns": one.jitter}
