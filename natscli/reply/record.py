@@ -16,8 +16,8 @@ from queue import SimpleQueue
 from time import perf_counter_ns
 
 from natscli.errors import InputError, PynatsError
-from natscli.reply.exchanges import lines
 from natscli.reply.pending import memory
+from natscli.reply.recording import lines
 from natscli.reply.responder import Batch, Done, Failure, Host, Responder, Wrapper
 from natscli.wire.protocol import Message
 
@@ -27,8 +27,8 @@ _DELAY, _LINES_AT_ONCE = 0.02, 100
 #: Requests, and bytes, that may wait to become lines: with more, replies wait instead. Bytes that the disk may be
 #: behind: what is more is lost, and said to be.
 _MOST_KEPT, _MOST_BYTES_KEPT, _MOST_BEHIND = 20_000, 32 * 1024 * 1024, 128 * 1024 * 1024
-#: At the end, how long (seconds) to wait for a disk that takes nothing.
-_PATIENCE = 1.0
+#: At the end, how long (seconds) to wait for a disk that takes nothing, and when there is no time.
+_PATIENCE, _SHORT_PATIENCE = 5.0, 1.0
 
 
 class Recorded(Wrapper):
@@ -44,7 +44,7 @@ class Recorded(Wrapper):
         self._path = path
         self._writer = Writer(open_to_append(path), self._failed)
         self._kept: deque[tuple[Batch, list[Message], int]] = deque()
-        self._requests = self._bytes = self._lost = 0
+        self._requests = self._bytes = self._answered = 0
         self._lines = self._render()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -64,19 +64,23 @@ class Recorded(Wrapper):
         """
         await super().finish()
         self._write()
-        while self._writer.behind:
+        deadline, behind = 0.0, 0
+        while self._writer.behind and (behind != self._writer.behind or self._loop.time() < deadline):
+            if behind != self._writer.behind:
+                behind, deadline = self._writer.behind, self._loop.time() + _PATIENCE
             await asyncio.sleep(_DELAY)
-        if lost := self._lost + self._writer.lost:
+        if lost := self._answered - self._writer.written:
             raise PynatsError(f"requests that could not be recorded: {lost}", where=self._path)
 
     def kill(self) -> None:
         super().kill()
         self._write()
-        self._writer.close(_PATIENCE)
+        self._writer.close(_SHORT_PATIENCE)
 
     def _done(self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
         done(batch, replies, failure)
         self._kept.append((batch, replies, perf_counter_ns()))
+        self._answered += len(batch.requests)
         self._requests += len(batch.requests)
         self._bytes += sum(map(memory, batch.requests)) + sum(map(memory, replies))
         if self._requests > _MOST_KEPT or self._bytes > _MOST_BYTES_KEPT:
@@ -97,9 +101,7 @@ class Recorded(Wrapper):
     def _put_some(self) -> None:
         some = list(islice(self._lines, min(_LINES_AT_ONCE, self._requests)))
         self._requests -= len(some)
-        if self._writer.failure is not None or self._writer.behind > _MOST_BEHIND:
-            self._lost += len(some)
-        elif some:
+        if some and self._writer.failure is None and self._writer.behind <= _MOST_BEHIND:
             self._writer.put(b"".join(some))
 
     def _render(self) -> Iterator[bytes]:
@@ -121,12 +123,12 @@ class Recorded(Wrapper):
 class Writer:
     """Writes whole lines to a descriptor, in a thread: a disk may take its time. A full one is left with whole lines.
 
-    `failure` is why nothing is written any more, and `lost` how many lines that were put were not.
+    `written` is how many lines were written, and `failure` why nothing is any more.
     """
 
     def __init__(self, descriptor: int, on_failure: Callable[[], None]) -> None:
         self.failure: OSError | None = None
-        self.lost = 0
+        self.written = 0
         self._descriptor = descriptor
         self._on_failure = on_failure
         self._given = self._done = 0
@@ -153,23 +155,22 @@ class Writer:
 
     def _run(self) -> None:
         while data := self._queue.get():
-            self.lost += data.count(b"\n") if self.failure else self._write(data)
+            if self.failure is None:
+                self._write(data)
             self._done += len(data)
 
-    def _write(self, data: bytes) -> int:
-        """Write them; gives how many could not be written."""
+    def _write(self, data: bytes) -> None:
         view = memoryview(data)
         try:
             while view:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
-            written = len(data) - len(view)
-            whole = data.rfind(b"\n", 0, written) + 1
-            self._cut(written - whole)
-            self.failure = error
+            end = len(data) - len(view)
+            whole = data.rfind(b"\n", 0, end) + 1
+            self._cut(end - whole)
+            self.failure, data = error, data[:whole]
             self._on_failure()
-            return data.count(b"\n", whole)
-        return 0
+        self.written += data.count(b"\n")
 
     def _cut(self, size: int) -> None:
         """Remove the last bytes, the beginning of a line that there was no room for."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -183,6 +186,59 @@ def test_a_full_disk_stops_the_recording_not_the_replies(
     assert run.stop() == 1
     assert run.stderr_text().count("cannot record any more") == 1
     assert run.stderr_text().endswith("pynats: error: requests that could not be recorded: 11 (/dev/full)\n")
+
+
+def test_a_disk_that_fills_up_is_left_with_whole_lines(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, 100_000))
+    run = spawn(
+        "reply", tmp_path.name, "x" * 1000, "--record", str(file), server=nats_server, preexec_fn=limit
+    )
+    with Asker(nats_server) as asker:
+        assert len(asker.ask(tmp_path.name, *[b"y"] * 500)) == 500
+        run.wait_for("cannot record any more: file too large")
+    assert run.stop() == 1
+    assert 98_000 < file.stat().st_size <= 100_000
+    recorded = lines(file)
+    assert {line["reply"]["data"] for line in recorded} == {"x" * 1000}
+    assert f"requests that could not be recorded: {500 - len(recorded)} " in run.stderr_text()
+
+
+def test_a_disk_that_takes_nothing_holds_up_no_reply_and_not_the_end(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        run = spawn("reply", tmp_path.name, "x" * 1000, "--record", str(pipe), server=nats_server)
+        with Asker(nats_server) as asker:
+            for _ in range(20):
+                assert len(asker.ask(tmp_path.name, *[b"y"] * 100)) == 100
+        assert run.stop() == 1
+        (what,) = [line for line in run.stderr_text().splitlines() if "could not be recorded" in line]
+        assert 1500 < int(what.split(": ")[-1].split()[0]) <= 2000
+    finally:
+        os.close(reader)
+
+
+def test_a_second_signal_ends_a_recording_at_once(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    run = spawn("reply", tmp_path.name, "--command", "sh -c 'read x; sleep $x; echo $x'", "--record", str(file),
+                server=nats_server)  # fmt: skip
+    with Asker(nats_server) as asker:
+        asker.ask(tmp_path.name, b"0\n")
+        asker.send(tmp_path.name, b"60\n")
+        run.wait_for("[#1] Received")
+        run.send_signal(15)
+        run.wait_for("Draining")
+        run.send_signal(15)
+        assert run.wait() != 0
+    assert [line["reply"]["data"] for line in lines(file)] == ["0\n"]
 
 
 def test_a_file_that_cannot_be_written_is_found_before_connecting(pynats: Runner, tmp_path: Path) -> None:
