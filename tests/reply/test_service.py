@@ -148,6 +148,29 @@ def test_a_failing_command_shows_in_the_statistics(
     assert counted.processing_time >= counted.average_processing_time * 4 > 0
 
 
+def test_a_failing_handler_shows_in_the_statistics(
+    nats_server: Server, serve: Callable[..., Program], name: str, tmp_path: Path
+) -> None:
+    code = """from natscli import ServiceError
+def answer(request):
+    if request.data == b"teapot":
+        raise ServiceError(418, "short and stout")
+    return str(1 // len(request.data))
+"""
+    (tmp_path / "calc.py").write_text(code)
+    serve(name, "--handler", f"{tmp_path / 'calc.py'}:answer")
+    with Asker(nats_server) as asker:
+        asker.ask(name, b"x")
+        assert stats(asker, name).num_errors == 0
+        asker.ask(name, b"")
+        counted = stats(asker, name)
+        assert (counted.num_requests, counted.num_errors) == (2, 1)
+        assert (counted.last_error or "").startswith("500:the handler failed: ZeroDivisionError")
+        asker.ask(name, b"teapot")
+        counted = stats(asker, name)
+    assert (counted.num_requests, counted.num_errors, counted.last_error) == (3, 2, "418:short and stout")
+
+
 def test_delays_are_part_of_the_processing_time(
     nats_server: Server, serve: Callable[..., Program], name: str
 ) -> None:
