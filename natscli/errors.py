@@ -74,6 +74,17 @@ def refuse_together(given: Mapping[str, bool], *exclusive: tuple[str, ...]) -> N
             raise InputError(f"{' and '.join(chosen)} exclude each other")
 
 
+def refuse_alone(given: Mapping[str, bool], *needs: tuple[str, tuple[str, ...]]) -> None:
+    """Refuse options that mean nothing alone: each pair is an option and those of which it needs one.
+
+    Raises:
+        InputError: it names the option and what it needs.
+    """
+    for name, others in needs:
+        if given[name] and not any(given[other] for other in others):
+            raise InputError(f"{name} needs {' or '.join(others)}")
+
+
 class NoRespondersError(PynatsError):
     """The subject has no subscribers (status 503, NATS no_responders)."""
 

@@ -56,8 +56,10 @@ class Stop:
         self._loop.call_soon_threadsafe(self._handler if self._times == 1 else self._cancel)
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
+def run(work: Coroutine[Any, Any, T], *, precise: bool = False) -> T:
     """Run `work` in an event loop of its own. A signal cancels it, unless it makes a `Stop` of its own.
+
+    With `precise` timers are not rounded up to milliseconds.
 
     Raises:
         KeyboardInterrupt: it was cancelled so; Terminated, if not by Ctrl-C.
@@ -71,7 +73,27 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return await work
 
     try:
-        return asyncio.run(main())
+        return _run_precisely(main()) if precise else asyncio.run(main())
     except asyncio.CancelledError:
         terminated = stops[0].number not in (0, signal.SIGINT)
         raise (Terminated if terminated else KeyboardInterrupt) from None
+
+
+def _run_precisely(work: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run`, on `select`: it waits for microseconds, where `epoll` counts in milliseconds."""
+    import asyncio
+    import selectors
+    import sys
+
+    def new_loop() -> asyncio.AbstractEventLoop:
+        return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+    if sys.version_info >= (3, 11):
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            return runner.run(work)
+    loop = new_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()

@@ -101,7 +101,7 @@ def _ask(app: App | None, verb: Verb, gathered: list[Gathering]) -> None:
             gathered.append(Gathering(verb))
             expectation = Expectation(replies=_MOST, first=PATIENCE, gap=SILENCE)
             rounds = Rounds(control_subject(verb))
-            await Requester(connection, rounds, expectation, gathered[0], concurrency=1).run()
+            await Requester(connection, rounds, expectation, gathered[0]).run()
 
     with suppress(PynatsError, OSError, ValueError):  # then there is nothing to offer
         settings = _settings(app)

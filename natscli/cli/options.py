@@ -88,6 +88,18 @@ class WholeNumber(click.IntRange):
         return number
 
 
+class Number(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number, with or without decimals; infinite and undefined ones are left to the command to refuse."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+
+
 def option(*declarations: str, **attributes: Any) -> Callable[[F], F]:
     """`click.option` with a `group` (its heading in the help) and `common` (whether `-h` shows it)."""
     kind = attributes.get("type")

@@ -14,6 +14,7 @@ from natscli.cli.options import (
     DURATION,
     App,
     FileName,
+    Number,
     connection_options,
     connection_settings,
     option,
@@ -60,10 +61,24 @@ sent as they are.
         help="Add a header to the request; repeatable.")  # fmt: skip
 @option("--count", type=click.IntRange(min=1), metavar="N", common=True,
         help="Send N requests.  [default: 1]")  # fmt: skip
-@option("--concurrency", type=click.IntRange(min=1), default=1, metavar="K", common=True, show_default=True,
-        help="Keep up to K requests in flight.")  # fmt: skip
+@option("--concurrency", type=click.IntRange(min=1), metavar="K", common=True,
+        help="Keep up to K requests in flight.  [default: 1; with --rate: 65536]")  # fmt: skip
+@option("--duration", type=DURATION, metavar="DURATION", help="Send requests for this long.")
+@option("--rate", type=Number(), metavar="R", help="Send R requests a second, whatever the replies.")
+@option("--ramp", type=DURATION, metavar="DURATION", help="Rise to the --rate over this time.")
+@option("--warmup", type=click.IntRange(min=1), metavar="N", help="Do not count the first N requests.")
+@option(
+    "--retries", type=click.IntRange(min=1), metavar="N", help="Send a failed request again, up to N times."
+)
+@option("--retry-on", metavar="KINDS",
+        help="Failures to retry: no-responders, timeout, connection.  [default: no-responders,connection]")  # fmt: skip
+@option("--wait-for-responders", type=DURATION, metavar="DURATION",
+        help="Wait until there are responders, and a server.")  # fmt: skip
+@option("--fail-fast", is_flag=True, help="Stop at the first request that fails.")
 @option("--replies", type=click.IntRange(min=0), default=1, metavar="N", show_default=True, common=True,
         help="Wait for N replies; 0 waits for --timeout.")  # fmt: skip
+@option("--first", type=click.IntRange(min=1), metavar="K",
+        help="Wait for --timeout, or until K replies arrived.")  # fmt: skip
 @option("--reply-timeout", type=DURATION, metavar="DURATION",
         help="Longest wait between replies, or for the only one.  [default: 300ms]")  # fmt: skip
 @option("--wait-for-empty", is_flag=True, help="Wait for replies until an empty one arrives.")
@@ -73,6 +88,10 @@ sent as they are.
         help="Send stdin line by line, or as one payload.")  # fmt: skip
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each reply or failure as a line of JSON.")
+@option("-o", "--output", type=FileName(), metavar="FILE",
+        help="Write the payload to FILE, whole; {n} in it numbers several.")  # fmt: skip
+@option("--summary-json", type=FileName(), metavar="FILE", help="Write the summary to FILE, as JSON.")
+@option("--hdr", type=FileName(), metavar="FILE", help="Write the latencies to FILE, as an HdrHistogram log.")
 @option("--quiet", is_flag=True, help="Write payloads only, no log to stderr.")
 @connection_options
 @pass_app
@@ -86,6 +105,10 @@ def request(app: App, /, **given: Any) -> int:
     environment.quiet = options.quiet
     with _errors_as_json(environment, options):
         check(options)
+        if options.output or options.summary_json or options.hdr:
+            from natscli.request.reports import check_reports
+
+            check_reports(options)
         recipe = compile_recipe(options)
         settings = connection_settings(app)
         translator = _translator(options, environment)
@@ -96,7 +119,8 @@ def request(app: App, /, **given: Any) -> int:
         from natscli.request.run import run
 
         plan = prepare(settings, environment)
-        return signals.run(run(options, recipe, plan, environment, translator))
+        work = run(options, recipe, plan, environment, translator)
+        return signals.run(work, precise=options.rate is not None)
 
 
 def _translator(options: RequestOptions, environment: Environment) -> Translator | None:

@@ -6,11 +6,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from natscli.connection.failures import classify, shown_url
-from natscli.connection.notices import FIRST_RETRY, Notices
+from natscli.connection.notices import Notices
 from natscli.connection.options import Plan
 from natscli.duration import format_duration
 from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError, explain
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from natscli.environment import Environment
 
 #: Seconds between two tries to reach a server that is waited for, at most.
-_LONGEST_PAUSE = 2.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 
 
 @asynccontextmanager
@@ -74,6 +75,8 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[PynatsError] = self._loop.create_future()
         self.on_refusal: Callable[[PynatsError], None] = self._keep_refusal
+        self.on_disconnect: Callable[[], None] = lambda: None
+        self.on_reconnect: Callable[[], None] = lambda: None
         self._url = ""
         self._environment = environment
         self._refusal: PynatsError | None = None
@@ -140,10 +143,11 @@ class Connection:
 async def _connect_within(wait: float, plan: Plan, environment: Environment, *, listener: bool) -> Connection:
     """Connect; for `wait` seconds, try again while no server can be reached. Logs why it waits."""
     loop = asyncio.get_running_loop()
-    deadline, pause, logged = loop.time() + wait, FIRST_RETRY, ""
+    deadline, pause, logged = loop.time() + wait, _FIRST_PAUSE, ""
     while True:
+        seconds = max(min(plan.timeout, deadline - loop.time()), 0.1) if wait else plan.timeout
         try:
-            return await connect(plan, environment, listener=listener)
+            return await connect(replace(plan, timeout=seconds), environment, listener=listener)
         except ConnectionFailedError as error:
             left = deadline - loop.time()
             if left <= 0:

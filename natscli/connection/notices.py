@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from natscli.connection.connect import Connection
     from natscli.environment import Environment
 
-FIRST_RETRY, _LAST_RETRY = 0.1, 5.0
+_FIRST_RETRY, _LAST_RETRY = 0.1, 5.0
 
 
 class Notices:
@@ -58,6 +58,7 @@ class Notices:
     async def disconnected(self) -> None:
         if not self.connecting and self.connection.client.is_reconnecting:
             self.environment.log("Disconnected, reconnecting...")
+            self.connection.on_disconnect()
 
     async def reconnected(self) -> None:
         self.refusal_shown = False
@@ -65,6 +66,7 @@ class Notices:
         dropped, self.connection.client.dropped = self.connection.client.dropped, 0
         if dropped:
             self.environment.warn(f"{dropped} replies were lost while there was no connection")
+        self.connection.on_reconnect()
 
     async def closed(self) -> None:
         if not self.connecting:
@@ -76,5 +78,5 @@ def next_server(pool: list[Any], info: dict[str, Any]) -> tuple[Any, float]:  # 
     server = min(pool, key=lambda s: s.reconnects)
     if server.reconnects == 0:
         return server, 0.0
-    pause = min(FIRST_RETRY * 2 ** min(server.reconnects - 1, 10), _LAST_RETRY)
+    pause = min(_FIRST_RETRY * 2 ** min(server.reconnects - 1, 10), _LAST_RETRY)
     return server, pause * random.uniform(0.75, 1.25)

@@ -89,6 +89,17 @@ def renderer(
     return _ordered(log, shown, together)
 
 
+def saving(environment: Environment, save: _Show, *, many_requests: bool, many_replies: bool) -> RenderEvents:
+    """Only the log is shown; `save` gets each reply, and gives what is left of it for stdout."""
+    painter = None
+    if environment.colored(environment.stderr) and not environment.quiet:
+        from natscli.output.terminal import Painter
+
+        painter = Painter(colored=True)
+    log = None if environment.quiet else _log(_Label(many_requests, many_replies), painter)
+    return _ordered(log, save, same_target(environment.stdout, environment.stderr))
+
+
 def _ordered(log: _Log | None, show: _Show, together: bool) -> RenderEvents:
     """Render one event after the other; into one stream where log and data go to the same, so that order is kept."""
 

@@ -17,8 +17,7 @@ from natscli.output.pump import Pump
 from natscli.output.replies import Lines, RenderEvents, Reply, Sent
 from natscli.output.rounds import Rounds, size_of
 from natscli.output.summary import summary_lines
-from natscli.request.requester import Tally
-from natscli.request.timings import timings
+from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
     from natscli.output.translate import Translator
@@ -101,20 +100,28 @@ class RequestDisplay:
             report = replace(report, message=f"[{which}] {report.message}")
         self._environment.error(report)
 
-    def summary(self, tally: Tally) -> None:
+    def summary(self, statistics: Statistics) -> None:
         """Show once what became of many requests: also when `finish` is cancelled after it did."""
         if self._many and not self._summed_up:
             self._summed_up = True
-            for line in summary_lines(tally.sent, tally.answered, tally.failed, timings(tally.rtts)):
+            summary = statistics.summary()
+            more = {
+                "in flight at the end": summary.in_flight,
+                "sent late": summary.late,
+                "sent again": summary.retried,
+            }
+            for line in summary_lines(
+                summary.sent, summary.answered, statistics.failed, summary.timings, more
+            ):
                 self._environment.notice(line)
 
-    def interrupted(self, tally: Tally) -> None:
+    def interrupted(self, statistics: Statistics) -> None:
         """Show the summary instead of what is not shown yet."""
         self._interrupted = True
         self._rounds.discard()
-        self.summary(tally)
+        self.summary(statistics)
 
-    async def finish(self, tally: Tally) -> None:
+    async def finish(self, statistics: Statistics) -> None:
         """Wait until all is shown, the summary too; as long as it takes, readers may be slow.
 
         Raises:
@@ -124,7 +131,7 @@ class RequestDisplay:
             await asyncio.wait((self._translation, self.broken), return_when=asyncio.FIRST_COMPLETED)
             if self._translation.done():
                 self._translation.result()
-        self.summary(tally)
+        self.summary(statistics)
         self._rounds.flush()
         written = asyncio.Event()
 
@@ -136,7 +143,7 @@ class RequestDisplay:
         waiting = self._loop.create_task(written.wait())
         await asyncio.wait((waiting, self.broken), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
-        if self.broken.done() and tally.first_failure is not self.broken.result():
+        if self.broken.done() and statistics.first_failure is not self.broken.result():
             raise self.broken.result()
         lost = self._lost + self._pump.lost
         if lost:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
 
-from natscli.errors import InputError, refuse_together
+from natscli.errors import InputError, refuse_alone, refuse_together
+from natscli.request.load import RETRYABLE, Load, Retries
+
+if TYPE_CHECKING:
+    from natscli.request.schedule import OpenLoop
 
 #: Seconds to the next of several replies, without --reply-timeout; as in the Go CLI.
 _DEFAULT_GAP = 0.3
+#: Requests in flight at a --rate without --concurrency: a bound for the memory.
+MOST_IN_FLIGHT = 65_536
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RequestOptions:
     """What was given on the command line, by the names of its parameters. Durations in seconds."""
 
@@ -21,14 +29,26 @@ class RequestOptions:
     raw: bool = False
     header: tuple[str, ...] = ()
     count: int | None = None
-    concurrency: int = 1
+    concurrency: int | None = None
+    duration: float | None = None
+    rate: float | None = None
+    ramp: float | None = None
+    warmup: int | None = None
+    retries: int | None = None
+    retry_on: str | None = None
+    wait_for_responders: float | None = None
+    fail_fast: bool = False
     replies: int = 1
+    first: int | None = None
     reply_timeout: float | None = None
     wait_for_empty: bool = False
     translate: str | None = None
     force_stdin: bool = False
     send_on: str = "eof"
     templates: bool = True
+    output: str | None = None
+    summary_json: str | None = None
+    hdr: str | None = None
     as_json: bool = False
     quiet: bool = False
 
@@ -40,12 +60,12 @@ class RequestOptions:
     @property
     def many_requests(self) -> bool:
         """Whether requests are numbered and summed up."""
-        return self.count is not None or self.by_line
+        return self.count is not None or self.duration is not None or self.by_line
 
     @property
     def many_replies(self) -> bool:
         """Whether a request may have more than one reply."""
-        return self.replies != 1 or self.wait_for_empty
+        return self.replies != 1 or self.first is not None or self.wait_for_empty
 
     @property
     def log_each(self) -> bool:
@@ -61,14 +81,43 @@ _GIVEN: dict[str, Callable[[RequestOptions], bool]] = {
     "--send-on newline": lambda options: options.by_line,
     "--raw": lambda options: options.raw,
     "--json": lambda options: options.as_json,
+    "--translate": lambda options: options.translate is not None,
+    "--output": lambda options: options.output is not None,
+    "--replies": lambda options: options.replies != 1,
+    "--first": lambda options: options.first is not None,
+    "--wait-for-empty": lambda options: options.wait_for_empty,
+    "--count": lambda options: options.count is not None,
+    "--duration": lambda options: options.duration is not None,
+    "--rate": lambda options: options.rate is not None,
+    "--ramp": lambda options: options.ramp is not None,
+    "--warmup": lambda options: options.warmup is not None,
+    "--retries": lambda options: options.retries is not None,
+    "--retry-on": lambda options: options.retry_on is not None,
+    "--fail-fast": lambda options: options.fail_fast,
 }
 
 #: Options of which only one can be given.
 _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
-    ("--raw", "--json"),
+    ("--raw", "--json", "--output"),
+    ("--translate", "--output"),
     ("BODY", "--body-file", "--force-stdin"),
     ("BODY", "--body-file", "--send-on newline"),
+    ("--replies", "--first"),
+    ("--wait-for-empty", "--first"),
+    ("--rate", "--send-on newline"),
 )
+
+#: Options that mean nothing without one of the others.
+_NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("--rate", ("--count", "--duration")),
+    ("--ramp", ("--rate",)),
+    ("--warmup", ("--count", "--duration", "--send-on newline")),
+    ("--fail-fast", ("--count", "--duration", "--send-on newline")),
+    ("--retry-on", ("--retries",)),
+)
+
+#: Options whose values must be more than 0, and the names of their fields.
+_POSITIVE = ("--reply-timeout", "--duration", "--rate", "--wait-for-responders")
 
 
 def check(options: RequestOptions) -> None:
@@ -77,31 +126,76 @@ def check(options: RequestOptions) -> None:
     Raises:
         InputError: options that exclude each other, by their names, or a value that is out of range.
     """
-    refuse_together({name: is_given(options) for name, is_given in _GIVEN.items()}, *_EXCLUSIVE)
-    if options.reply_timeout == 0:
-        raise InputError("a timeout must be more than 0", where="--reply-timeout")
+    given = {name: is_given(options) for name, is_given in _GIVEN.items()}
+    refuse_together(given, *_EXCLUSIVE)
+    refuse_alone(given, *_NEEDS)
+    for name in _POSITIVE:
+        value = getattr(options, name[2:].replace("-", "_"))
+        if value is not None and not 0 < value < inf:
+            kind = "a rate" if name == "--rate" else "a timeout" if "timeout" in name else "a duration"
+            raise InputError(f"{kind} must be more than 0", where=name)
+    several = options.many_requests or options.many_replies
+    if options.output is not None and several and "{n}" not in options.output:
+        raise InputError("the name of the file needs {n} for the number of each reply", where="--output")
+    retries(options)
 
 
-@dataclass(frozen=True)
-class Expectation:
+def retries(options: RequestOptions) -> Retries:
+    """What is sent again, and how often.
+
+    Raises:
+        InputError: --retry-on names something else than a failure that can be retried.
+    """
+    if options.retry_on is None:
+        return Retries(options.retries or 0)
+    names = [name.strip() for name in options.retry_on.split(",")]
+    for name in names:
+        if name not in RETRYABLE:
+            raise InputError(f"{name!r} is not one of {', '.join(RETRYABLE)}", where="--retry-on")
+    return Retries(options.retries or 0, frozenset(RETRYABLE[name] for name in names))
+
+
+def load(options: RequestOptions) -> Load:
+    """How the requests of the run are sent."""
+    schedule = _schedule(options.rate, options.ramp or 0.0) if options.rate is not None else None
+    return Load(
+        concurrency=options.concurrency or (1 if schedule is None else MOST_IN_FLIGHT),
+        schedule=schedule,
+        duration=options.duration or 0.0,
+        warmup=options.warmup or 0,
+        retries=retries(options),
+        wait_for_responders=options.wait_for_responders or 0.0,
+        fail_fast=options.fail_fast,
+    )
+
+
+def _schedule(rate: float, ramp: float) -> OpenLoop:
+    from natscli.request.schedule import OpenLoop
+
+    return OpenLoop(rate, ramp)
+
+
+class Expectation(NamedTuple):
     """When a request is done. Times in seconds.
 
     `replies` many replies, the first within `first`, each later one within `gap` of the one before; 0 for all that
-    come within `first`; with `until_empty`, as many as come until an empty one.
+    come within `first`, up to `most` of them if that is not 0; with `until_empty`, as many as come until an empty one.
     """
 
     replies: int
     first: float
     gap: float
     until_empty: bool = False
+    most: int = 0
 
 
 def expectation(options: RequestOptions, timeout: float) -> Expectation:
     """What every request of the run waits for; `timeout` is that of the connection settings."""
     given = options.reply_timeout
     return Expectation(
-        replies=options.replies,
+        replies=options.replies if options.first is None else 0,
         first=timeout if options.many_replies or given is None else given,
         gap=_DEFAULT_GAP if given is None else given,
         until_empty=options.wait_for_empty,
+        most=options.first or 0,
     )

@@ -1,45 +1,53 @@
-"""Sends requests and gathers replies: one inbox for all, as many in flight as asked for."""
+"""Sends requests and gathers replies: one inbox for all, as many in flight as the load allows."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from array import array
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from time import perf_counter_ns
 from typing import Protocol
 
 from natscli.connection.connect import Connection
 from natscli.duration import format_duration
-from natscli.errors import ErrorReplyError, InputError, NoReplyError, NoRespondersError, PynatsError
+from natscli.errors import (
+    ConnectionFailedError,
+    ErrorReplyError,
+    InputError,
+    NoReplyError,
+    NoRespondersError,
+    PynatsError,
+)
 from natscli.message import headers
-from natscli.message.recipe import Outgoing as Question
+from natscli.message.recipe import Outgoing
 from natscli.message.source import Source
 from natscli.message.subjects import check_publish_subject
 from natscli.output.replies import Reply
+from natscli.request.again import Again
+from natscli.request.in_flight import InFlight, Pending
+from natscli.request.load import ONE_AT_ONCE, Load
 from natscli.request.options import Expectation
+from natscli.request.pace import Pace
+from natscli.request.statistics import Statistics
 from natscli.wire.protocol import Message
 
-#: Questions taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
+#: Requests taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256
 
 
 class Display(Protocol):
-    """Who wants to know what happens to the requests. Nothing in it may wait."""
+    """Shows what happens to the requests. Nothing in it may wait."""
 
     broken: asyncio.Future[PynatsError]
     """Done when nothing can be shown any more."""
 
-    def sending(self, question: Question) -> None:
+    def sending(self, request: Outgoing) -> None:
         """A request is about to be written."""
 
     def reply(self, reply: Reply) -> None:
         """A reply came."""
 
-    def failed(self, questions: Sequence[Question], error: PynatsError) -> None:
+    def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """Requests ended without what they asked for; no requests, when the whole run did."""
 
     @property
@@ -47,33 +55,8 @@ class Display(Protocol):
         """Whether no more should be sent until what came is shown."""
 
 
-class _Pending:
-    """A request in flight."""
-
-    __slots__ = ("deadline", "error", "question", "replies", "sent_ns", "token")
-
-    def __init__(self, question: Question, token: bytes) -> None:
-        self.question = question
-        self.token = token
-        self.deadline = 0.0
-        self.sent_ns = 0
-        self.replies = 0
-        self.error: PynatsError | None = None
-
-
-@dataclass
-class Tally:
-    """What became of the requests. `rtts` in nanoseconds, of each request's first reply."""
-
-    sent: int = 0
-    answered: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    rtts: array[int] = field(default_factory=lambda: array("q"))
-    first_failure: PynatsError | None = None
-
-
 class Requester:
-    """Sends what a source gives and gathers the replies, until all is done."""
+    """Sends what a source gives and gathers the replies, until all is done. `statistics` counts."""
 
     def __init__(
         self,
@@ -81,212 +64,275 @@ class Requester:
         source: Source,
         expectation: Expectation,
         display: Display,
-        concurrency: int,
+        load: Load = ONE_AT_ONCE,
     ) -> None:
+        self.statistics = Statistics()
         self._connection = connection
         self._client = connection.client
         self._source = source
         self._expect = expectation
+        self._load = load
         self._display = display
-        self._concurrency = concurrency
         self._loop = asyncio.get_running_loop()
-        self._pending: dict[bytes, _Pending] = {}
+        one = expectation.replies == 1 and not expectation.until_empty
+        self._in_flight = InFlight(self._on_timeout, in_order=one)
+        self._again = Again(load, self._fill)
+        self._pace = Pace(load, self._fill)
         self._prefix = b""
         self._checked_subject = ""
         self._done: asyncio.Future[None] = self._loop.create_future()
-        self._waiting = False
-        self._tokens = _tokens()
-        self._timer: asyncio.TimerHandle | None = None
-        self.tally = Tally()
 
     async def run(self) -> None:
-        """Send everything and wait for what was asked for; what failed was displayed, and is in `tally`."""
+        """Send everything and wait for what was asked for; what failed was displayed, and is in `statistics`."""
         inbox = self._client.new_inbox()
         self._prefix = f"{inbox}.".encode()
         self._connection.on_refusal = self._on_refusal
+        if self._load.retries.reconnect:
+            self._connection.on_disconnect = self._on_disconnect
+            self._connection.on_reconnect = self._fill
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_batch)
         for end in (self._connection.lost, self._display.broken):
             end.add_done_callback(lambda end: self._stop(end.result()))
         self._source.start(self._fill)
         self._fill()
-        await self._done
+        try:
+            await self._done
+        finally:
+            self.statistics.in_flight = sum(p.counted for p in (*self._in_flight, *self._again))
+
+    # -- sending -------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        """Send as many requests as may be in flight; called whenever that may have changed."""
-        sent: list[_Pending] = []
+        """Send as many requests as are due and may be in flight; called whenever that may have changed."""
+        if self._done.done() or (self._load.retries.reconnect and not self._client.is_connected):
+            return
+        batch = self._again.take(_MOST_AT_ONCE)
+        for pending in batch:
+            self._put_in_flight(pending)
+        now = perf_counter_ns()
         for _ in range(_MOST_AT_ONCE):
-            if len(self._pending) >= self._concurrency or self._done.done():
+            if self._full():
                 break
             if self._display.behind:
-                self._fill_in(0.01)
+                self._pace.held_back(now)
+                self._pace.wake_in(0.01)
                 break
-            try:
-                question = self._source.take()
-            except InputError as error:
-                self._stop(error)
+            request = self._take(now)
+            if request is None:
                 break
-            if question is None:
-                break
-            try:
-                self._check(question)
-            except InputError as error:
-                self._fail([question], error)
-            else:
-                sent.append(self._begin(question))
+            if self._passes(request):
+                batch.append(self._begin(request))
         else:
-            self._fill_in(0)
-        if sent:
-            messages = [self._message(pending) for pending in sent]
-            now = perf_counter_ns()
-            for pending in sent:
-                pending.sent_ns = now
-            self._client.send(messages)
-            self.tally.sent += len(sent)
-        if not self._pending and self._source.exhausted and not self._done.done():
+            self._pace.wake_in(0)
+        if batch:
+            self._send(batch)
+        self._finish_if_done()
+
+    def _finish_if_done(self) -> None:
+        waiting = self.statistics.in_flight = len(self._in_flight) + len(self._again)
+        if not waiting and (self._source.exhausted or self._pace.over) and not self._done.done():
             self._done.set_result(None)
 
-    def _check(self, question: Question) -> None:
-        """Raises InputError for a request that the server would not take."""
-        if question.subject != self._checked_subject:
-            check_publish_subject(question.subject)
-            self._checked_subject = question.subject
-        size = len(question.payload) + len(question.header or b"")
-        if size > self._client.max_payload:
-            raise InputError(f"the request has {size} bytes, the server takes {self._client.max_payload}")
+    def _full(self) -> bool:
+        return len(self._in_flight) + len(self._again) >= self._load.concurrency
 
-    def _begin(self, question: Question) -> _Pending:
-        self._display.sending(question)
-        pending = _Pending(question, next(self._tokens))
-        self._pending[pending.token] = pending
-        self._give(pending, self._expect.first)
+    def _take(self, now: int) -> Outgoing | None:
+        """The next request, if there is one and it is due."""
+        if self._again.searching:
+            if self._in_flight or self._again:
+                return None
+        elif not self._pace.is_due(now):
+            return None
+        try:
+            request = self._source.take()
+        except InputError as error:
+            self._stop(error)
+            return None
+        if request is not None:
+            self._pace.took(request.number, now)
+        return request
+
+    def _passes(self, request: Outgoing) -> bool:
+        """Whether the server would take the request; if not, it has failed."""
+        size = len(request.payload) + len(request.header or b"")
+        try:
+            if request.subject != self._checked_subject:
+                check_publish_subject(request.subject)
+                self._checked_subject = request.subject
+            if size > self._client.max_payload:
+                raise InputError(f"the request has {size} bytes, the server takes {self._client.max_payload}")
+        except InputError as error:
+            self._fail([Pending(request, True, 0)], error)
+            return False
+        return True
+
+    def _begin(self, request: Outgoing) -> Pending:
+        counted = request.number > self._load.warmup
+        pending = Pending(request, counted, self._pace.due_ns)
+        if counted:
+            self._display.sending(request)
+            self.statistics.late += self._pace.is_late
+        self._put_in_flight(pending)
         return pending
 
-    def _give(self, pending: _Pending, seconds: float) -> None:
-        """Let it wait so long. One timer serves all: a timer for each would cost more than the rest of a request."""
-        pending.deadline = self._loop.time() + seconds
-        if self._timer is None or pending.deadline < self._timer.when():
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_at(pending.deadline, self._on_timer)
+    def _put_in_flight(self, pending: Pending) -> None:
+        pending.attempts += 1
+        self._in_flight.add(pending, self._expect.first)
 
-    def _on_timer(self) -> None:
-        self._timer = None
-        now = self._loop.time()
-        for pending in [p for p in self._pending.values() if p.deadline <= now]:
-            self._timed_out(pending)
-        self._fill()
-        if self._pending:
-            next_one = min(self._pending.values(), key=lambda pending: pending.deadline)
-            self._give(next_one, next_one.deadline - self._loop.time())
+    def _send(self, batch: list[Pending]) -> None:
+        """Write the requests at once."""
+        prefix, is_open = self._prefix, self._pace.is_open
+        messages: list[Message] = [
+            (p.request.subject.encode(), prefix + p.token, p.request.header, p.request.payload) for p in batch
+        ]
+        now = perf_counter_ns()
+        for pending in batch:
+            if not is_open or not pending.start_ns:
+                pending.start_ns = now
+            if pending.counted:
+                self._count(pending)
+        self._client.send(messages)
 
-    def _message(self, pending: _Pending) -> Message:
-        question = pending.question
-        return (question.subject.encode(), self._prefix + pending.token, question.header, question.payload)
+    def _count(self, pending: Pending) -> None:
+        statistics, request = self.statistics, pending.request
+        if pending.attempts > 1:
+            statistics.retried += 1
+        else:
+            statistics.sent += 1
+            statistics.started = statistics.started or pending.start_ns
+        statistics.bytes_sent += len(request.payload) + len(request.header or b"")
+
+    # -- replies -------------------------------------------------------------------------------------------------
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:
-        cut = len(self._prefix)
+        cut, find = len(self._prefix), self._in_flight.find
+        self._note_if_full(arrived)
         for subject, _, header, payload in batch:
-            pending = self._pending.get(subject[cut:])
+            pending = find(subject[cut:])
             if pending is not None:
                 self._on_reply(pending, header, payload, arrived)
         self._fill()
 
-    def _on_reply(self, pending: _Pending, header: bytes | None, payload: bytes, arrived: int) -> None:
-        expect, question = self._expect, pending.question
+    def _note_if_full(self, now: int) -> None:
+        if self._pace.is_open and self._full():
+            self._pace.held_back(now)
+
+    def _on_reply(self, pending: Pending, header: bytes | None, payload: bytes, arrived: int) -> None:
+        expect, request = self._expect, pending.request
         if header is not None:
             if not payload and headers.status(header) == "503":
-                self._end(pending, NoRespondersError("no responders", where=question.subject))
+                self._end(pending, NoRespondersError("no responders", where=request.subject), arrived)
                 return
-            pending.error = pending.error or _service_error(header, question.subject)
+            pending.error = pending.error or _service_error(header, request.subject)
+        self._again.found()
         last = expect.until_empty and not payload
         if not last or header is not None:
-            pending.replies += 1
-            rtt = arrived - pending.sent_ns
-            if pending.replies == 1:
-                self.tally.rtts.append(rtt)
-            self._display.reply(
-                Reply(question.subject, question.number, pending.replies, rtt, header, payload, time.time())
-            )
-        if last or (pending.replies == expect.replies and not expect.until_empty):
-            self._end(pending, pending.error)
+            self._show(pending, header, payload, arrived)
+        if last or (pending.replies in (expect.replies, expect.most) and not expect.until_empty):
+            self._end(pending, pending.error, arrived)
         elif expect.replies or expect.until_empty:
-            self._give(pending, expect.gap)
+            self._in_flight.extend(pending, expect.gap)
 
-    def _timed_out(self, pending: _Pending) -> None:
-        expect = self._expect
-        came, error = pending.replies, pending.error
+    def _show(self, pending: Pending, header: bytes | None, payload: bytes, arrived: int) -> None:
+        pending.replies += 1
+        request, rtt = pending.request, arrived - pending.start_ns
+        if pending.counted:
+            if pending.replies == 1:
+                self.statistics.rtt.record(rtt)
+            self.statistics.bytes_received += len(payload) + len(header or b"")
+            self._display.reply(
+                Reply(request.subject, request.number, pending.replies, rtt, header, payload, time.time())
+            )
+
+    def _on_timeout(self, over: list[Pending]) -> None:
+        now = perf_counter_ns()
+        self._note_if_full(now)
+        self._again.found()
+        for pending in over:
+            self._end(pending, self._timeout_error(pending), now)
+        self._fill()
+
+    def _timeout_error(self, pending: Pending) -> PynatsError | None:
+        """What a request whose time is over is short of, if it is short of something."""
+        expect, came = self._expect, pending.replies
         if not came:
-            error = NoReplyError(
-                f"timeout: no reply within {format_duration(expect.first)}", where=pending.question.subject
-            )
-        elif error is None and (came < expect.replies or expect.until_empty):
-            wanted = (
-                f"{came} replies and no empty one"
-                if expect.until_empty
-                else f"{came} of {expect.replies} replies"
-            )
-            error = NoReplyError(
-                f"timeout: {wanted}, none more within {format_duration(expect.gap)}",
-                where=pending.question.subject,
-            )
-        self._end(pending, error)
-
-    def _end(self, pending: _Pending, error: PynatsError | None) -> None:
-        self._forget(pending)
-        if error is None:
-            self.tally.answered += 1
+            what = f"no reply within {format_duration(expect.first)}"
+        elif pending.error is not None or (came >= expect.replies and not expect.until_empty):
+            return pending.error
         else:
-            self._fail([pending.question], error)
+            wanted = f"{came} of {expect.replies} replies"
+            if expect.until_empty:
+                wanted = f"{came} replies and no empty one"
+            what = f"{wanted}, none more within {format_duration(expect.gap)}"
+        return NoReplyError(f"timeout: {what}", where=pending.request.subject)
 
-    def _fail(self, questions: list[Question], error: PynatsError) -> None:
-        if questions:
-            self.tally.failed[error.status.name.lower()] += len(questions)
-        self.tally.first_failure = self.tally.first_failure or error
-        self._display.failed(questions, error)
+    # -- ends ----------------------------------------------------------------------------------------------------
 
-    def _forget(self, pending: _Pending) -> None:
-        del self._pending[pending.token]
+    def _end(self, pending: Pending, error: PynatsError | None, now: int) -> None:
+        """It is not in flight any more: the request is answered, will be sent again, or has failed."""
+        self._in_flight.remove(pending)
+        if error is None:
+            if pending.counted:
+                self.statistics.answered += 1
+                self.statistics.ended = now
+        elif pending.replies or not self._again.offer(pending, error):
+            self._fail([pending], error)
+            if self._again.given_up:
+                self._done.set_result(None)
 
-    def _fail_pending(self, those: list[_Pending], error: PynatsError) -> None:
+    def _fail(self, those: list[Pending], error: PynatsError) -> None:
+        """Requests have failed; none, when the whole run has."""
+        counted = [pending for pending in those if pending.counted]
+        if not counted and those:
+            return
+        self.statistics.fail(error, len(counted))
+        self.statistics.ended = perf_counter_ns()
+        self._display.failed([pending.request for pending in counted], error)
+        if self._load.fail_fast and not self._done.done():
+            self._done.set_result(None)
+
+    def _fail_in_flight(self, those: list[Pending], error: PynatsError) -> None:
         for pending in those:
-            self._forget(pending)
-        self._fail([pending.question for pending in those], error)
+            self._in_flight.remove(pending)
+        self._fail(those, error)
 
     def _stop(self, error: PynatsError) -> None:
         """End the whole run."""
         if not self._done.done():
-            self._fail_pending(list(self._pending.values()), error)
-            self._done.set_result(None)
+            rest = [*self._in_flight, *self._again.clear()]
+            for pending in self._in_flight:
+                self._in_flight.remove(pending)
+            self._fail(rest, error)
+            if not self._done.done():
+                self._done.set_result(None)
 
     def _on_refusal(self, error: PynatsError) -> None:
         # `Permissions Violation for Publish to "x"`, or `... for Subscription to "the inbox"`: no reply will come.
-        said = error.what
-        if "violation for subscription" in said.lower():
+        text = error.what
+        if "violation for subscription" in text.lower():
             self._stop(error)
             return
-        quoted = {p: f'"{p.question.subject}"' for p in self._pending.values()}
-        if said == said.lower():  # with a nats-py that `wire` does not know, subjects come in lower case
+        quoted = {p: f'"{p.request.subject}"' for p in self._in_flight}
+        if text == text.lower():  # through public names of nats-py, subjects come in lower case
             quoted = {p: subject.lower() for p, subject in quoted.items()}
-        refused = [p for p, subject in quoted.items() if subject in said]
+        refused = [p for p, subject in quoted.items() if subject in text]
         if refused:
-            self._fail_pending(refused, error)
+            self._fail_in_flight(refused, error)
             self._fill()
 
-    def _fill_in(self, seconds: float) -> None:
-        if not self._waiting:
-            self._waiting = True
-            self._loop.call_later(seconds, self._fill_again)
+    def _on_disconnect(self) -> None:
+        """What is in flight is lost; it is sent again on the next connection, which is waited for, not forever."""
+        lost = ConnectionFailedError("the connection was lost", where=self._connection.url)
+        now = perf_counter_ns()
+        for pending in self._in_flight:
+            self._end(pending, lost, now)
+        seconds = self._load.retries.times * self._expect.first
+        self._loop.call_later(seconds, self._stop_without_connection, lost)
+        self._finish_if_done()
 
-    def _fill_again(self) -> None:
-        self._waiting = False
-        self._fill()
-
-
-def _tokens() -> Iterator[bytes]:
-    """Last tokens of inboxes, not to be guessed: who got one request must not be able to answer another."""
-    while True:
-        random = os.urandom(8 * 64).hex().encode()
-        yield from (random[start : start + 16] for start in range(0, len(random), 16))
+    def _stop_without_connection(self, error: PynatsError) -> None:
+        if not self._client.is_connected:
+            self._stop(error)
 
 
 def _service_error(header: bytes, subject: str) -> PynatsError | None:

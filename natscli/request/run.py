@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
 from typing import TYPE_CHECKING
 
 from natscli.connection.connect import connected
@@ -11,9 +13,10 @@ from natscli.environment import Environment
 from natscli.errors import ExitStatus
 from natscli.message.recipe import Recipe
 from natscli.message.source import Counted, Lines, Source
-from natscli.output.replies import renderer
+from natscli.output.replies import RenderEvents, renderer
 from natscli.request.display import RequestDisplay
-from natscli.request.options import RequestOptions, expectation
+from natscli.request.load import Load, pause
+from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
 
 if TYPE_CHECKING:
@@ -33,40 +36,71 @@ async def run(
         PynatsError: no connection, or the replies could not be shown.
         asyncio.CancelledError: a signal; the summary of what was done so far was shown.
     """
-    async with connected(plan, environment) as connection:
+    how, start = load(options), time.monotonic()
+    async with connected(plan, environment, listener=how.retries.reconnect, wait=_wait(how)) as connection:
         display = _display(options, environment, translator)
-        requester = Requester(
-            connection,
-            _source(options, recipe, environment),
-            expectation(options, plan.timeout),
-            display,
-            options.concurrency,
-        )
+        source = _source(options, how, recipe, environment)
+        how = _without(how, time.monotonic() - start)
+        requester = Requester(connection, source, expectation(options, plan.timeout), display, how)
+        statistics = requester.statistics
         try:
             await requester.run()
-            await display.finish(requester.tally)
+            await display.finish(statistics)
         except asyncio.CancelledError:
-            display.interrupted(requester.tally)
+            display.interrupted(statistics)
             raise
         finally:
             display.close()
-        failure = requester.tally.first_failure or display.problem
+            if options.summary_json is not None or options.hdr is not None:
+                from natscli.request.reports import write_reports
+
+                write_reports(options, statistics.summary(), environment)
+        failure = statistics.first_failure or display.problem
         return failure.status if failure is not None else ExitStatus.OK
 
 
-def _source(options: RequestOptions, recipe: Recipe, environment: Environment) -> Source:
-    count = options.count or 1
-    return Lines(recipe, count, environment.stdin) if options.by_line else Counted(recipe, count)
+def _wait(how: Load) -> float:
+    """How long (seconds) to wait for a server that is not up yet."""
+    retries = how.retries.times if how.retries.reconnect else 0
+    return max(how.wait_for_responders, sum(pause(attempt + 1) for attempt in range(retries)))
+
+
+def _without(how: Load, seconds: float) -> Load:
+    """`how`, of whose time to wait for responders so much is over."""
+    if not how.wait_for_responders:
+        return how
+    return how._replace(wait_for_responders=max(how.wait_for_responders - seconds, 0.001))
+
+
+def _source(options: RequestOptions, how: Load, recipe: Recipe, environment: Environment) -> Source:
+    if options.by_line:
+        return Lines(recipe, options.count or 1, environment.stdin)
+    if options.count is None and options.duration is not None:
+        return Counted(recipe, sys.maxsize)
+    return Counted(recipe, (options.count or 1) + how.warmup)
 
 
 def _display(
     options: RequestOptions, environment: Environment, translator: Translator | None
 ) -> RequestDisplay:
-    render = renderer(
-        environment, raw=options.raw, as_json=options.as_json,
-        many_requests=options.many_requests, many_replies=options.many_replies,
-    )  # fmt: skip
     return RequestDisplay(
-        environment, render, log_each=options.log_each, as_json=options.as_json,
+        environment, _renderer(options, environment), log_each=options.log_each, as_json=options.as_json,
         many=options.many_requests, translator=translator,
     )  # fmt: skip
+
+
+def _renderer(options: RequestOptions, environment: Environment) -> RenderEvents:
+    requests, replies = options.many_requests, options.many_replies
+    if options.output is None:
+        return renderer(
+            environment,
+            raw=options.raw,
+            as_json=options.as_json,
+            many_requests=requests,
+            many_replies=replies,
+        )
+    from natscli.output.files import saver
+    from natscli.output.replies import saving
+
+    save = saver(options.output, many_requests=requests, many_replies=replies)
+    return saving(environment, save, many_requests=requests, many_replies=replies)

@@ -28,7 +28,3 @@ class OpenLoop:
     def share(self, parts: int) -> OpenLoop:
         """The loop of each of so many processes, which together have the rate."""
         return OpenLoop(self.rate / parts, self.ramp)
-
-
-#: A closed loop has no schedule.
-Schedule = OpenLoop | None

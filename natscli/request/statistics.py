@@ -1,118 +1,62 @@
-"""What became of the requests of a run: counted as they end, and summed up."""
+"""Counts of what becomes of the requests of a run, while it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from natscli.errors import PynatsError
 from natscli.histogram import Histogram
 
-#: The percentiles of a summary, in percent.
-RANKS = (50.0, 90.0, 99.0, 99.9)
+if TYPE_CHECKING:
+    from natscli.request.summary import Summary
+
+#: What is the sum of those of all processes.
+_SUMS = ("sent", "in_flight", "answered", "late", "retried", "bytes_sent", "bytes_received")
 
 
-@dataclass(frozen=True)
-class Failures:
-    """Requests that failed in one way: how many, and the message of the first."""
+class Statistics:
+    """See `Summary` for what is counted.
 
-    count: int
-    example: str
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A run of requests. Of those `sent`, so many were `answered`, `failed` by kind, or were in flight at its end.
-
-    `late` were sent after they were due, because as many as allowed were in flight; `retried` is how often one was
-    sent again. Bytes are those of payloads and headers. `seconds` is from the first request to the end of the last.
-    `rtt` has the nanoseconds from each request, in an open loop from when it was due, to its first reply; it is that
-    of the `Statistics`, which goes on counting.
+    `failed` has the numbers by kind, `examples` the first message of each. `started` is when the first request was sent
+    or due, and `ended` when the last one ended: of `perf_counter_ns`.
     """
 
-    sent: int
-    answered: int
-    failed: Mapping[str, Failures]
-    in_flight: int
-    late: int
-    retried: int
-    bytes_sent: int
-    bytes_received: int
-    seconds: float
-    rtt: Histogram
-
-    @property
-    def rate(self) -> float:
-        """Requests that ended, a second."""
-        ended = self.answered + sum(failures.count for failures in self.failed.values())
-        return ended / self.seconds if self.seconds else 0.0
-
-    @property
-    def timings(self) -> dict[str, int]:
-        """min, mean, p50, p90, p99, p99.9 and max in nanoseconds; nothing without a reply."""
-        rtt = self.rtt
-        if not rtt.count:
-            return {}
-        ranked = dict(zip((f"p{rank:g}" for rank in RANKS), rtt.percentiles(RANKS), strict=True))
-        return {"min": rtt.smallest, "mean": rtt.mean, **ranked, "max": rtt.largest}
-
-    def as_json(self) -> dict[str, Any]:
-        """The summary for programs."""
-        return {
-            "sent": self.sent,
-            "answered": self.answered,
-            "failed": sum(failures.count for failures in self.failed.values()),
-            "failures": {kind: {"count": f.count, "example": f.example} for kind, f in self.failed.items()},
-            "in_flight": self.in_flight,
-            "late": self.late,
-            "retried": self.retried,
-            "bytes_sent": self.bytes_sent,
-            "bytes_received": self.bytes_received,
-            "seconds": round(self.seconds, 9),
-            "rate": round(self.rate, 3),
-            "rtt_ns": self.timings,
-        }
-
-
-@dataclass(eq=False)
-class Statistics:
-    """Counts while requests are sent and end. Times are of `perf_counter_ns`; `ended` is when the last one did."""
-
-    sent: int = 0
-    in_flight: int = 0
-    answered: int = 0
-    failed: dict[str, Failures] = field(default_factory=dict)
-    late: int = 0
-    retried: int = 0
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    started: int = 0
-    ended: int = 0
-    rtt: Histogram = field(default_factory=Histogram)
+    def __init__(self) -> None:
+        self.sent = self.in_flight = self.answered = self.late = self.retried = 0
+        self.bytes_sent = self.bytes_received = self.started = self.ended = 0
+        self.failed: dict[str, int] = {}
+        self.examples: dict[str, str] = {}
+        self.first_failure: PynatsError | None = None
+        self.rtt = Histogram()
 
     def fail(self, error: PynatsError, count: int) -> None:
-        """Count requests that failed with `error`."""
-        kind = error.status.name.lower()
-        before = self.failed.get(kind) or Failures(0, str(error))
-        self.failed[kind] = Failures(before.count + count, before.example)
+        """Count requests that failed with `error`; none, when the whole run did."""
+        self.first_failure = self.first_failure or error
+        if count:
+            self._fail(error.status.name.lower(), count, str(error))
 
     def add(self, other: Statistics) -> None:
         """Count what `other` did at the same time, in another process."""
-        for name in ("sent", "in_flight", "answered", "late", "retried", "bytes_sent", "bytes_received"):
+        for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for kind, failures in other.failed.items():
-            before = self.failed.get(kind) or Failures(0, failures.example)
-            self.failed[kind] = Failures(before.count + failures.count, before.example)
-        starts = [start for start in (self.started, other.started) if start]
-        self.started, self.ended = min(starts, default=0), max(self.ended, other.ended)
+        for kind, count in other.failed.items():
+            self._fail(kind, count, other.examples[kind])
+        self.started = min(filter(None, (self.started, other.started)), default=0)
+        self.ended = max(self.ended, other.ended)
         self.rtt.add(other.rtt)
+        self.first_failure = self.first_failure or other.first_failure
 
     def summary(self) -> Summary:
         """What became of the requests so far."""
+        from natscli.request.summary import Failures, Summary
+
         return Summary(
-            sent=self.sent, answered=self.answered, failed=dict(self.failed),
-            in_flight=self.in_flight, late=self.late, retried=self.retried,
-            bytes_sent=self.bytes_sent, bytes_received=self.bytes_received,
+            sent=self.sent, answered=self.answered, in_flight=self.in_flight,
+            failed={kind: Failures(count, self.examples[kind]) for kind, count in self.failed.items()},
+            late=self.late, retried=self.retried, bytes_sent=self.bytes_sent, bytes_received=self.bytes_received,
             seconds=max(self.ended - self.started, 0) / 1e9, rtt=self.rtt,
         )  # fmt: skip
+
+    def _fail(self, kind: str, count: int, example: str) -> None:
+        self.failed[kind] = self.failed.get(kind, 0) + count
+        self.examples.setdefault(kind, example)

@@ -11,6 +11,7 @@ from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.output.services import LAYOUTS, Found, to_json
 from natscli.output.tables import Screen
+from natscli.request.load import Load
 from natscli.request.requester import Requester
 from natscli.signals import Stop
 from natscli.watch.services import Gathering, Inquiry, Rounds, gather
@@ -69,7 +70,7 @@ async def _watch(connection: Connection, inquiry: Inquiry, page: Page) -> None:
     gathering = Gathering(inquiry.verb)
     rounds = Rounds(inquiry.subject, _PAUSE)
     in_flight = ceil(inquiry.wait / _PAUSE) + 1
-    requester = Requester(connection, rounds, inquiry.expectation, gathering, in_flight)
+    requester = Requester(connection, rounds, inquiry.expectation, gathering, Load(in_flight))
     asking = asyncio.ensure_future(requester.run())
     asking.add_done_callback(lambda _: stopped.set())
     delay = min(inquiry.wait, _PAUSE / 2)  # the first answers are shown soon

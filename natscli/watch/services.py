@@ -111,7 +111,7 @@ async def gather(connection: Connection, inquiry: Inquiry) -> Gathering:
             went wrong.
     """
     gathering = Gathering(inquiry.verb)
-    await Requester(connection, Rounds(inquiry.subject), inquiry.expectation, gathering, concurrency=1).run()
+    await Requester(connection, Rounds(inquiry.subject), inquiry.expectation, gathering).run()
     if gathering.found():
         return gathering
     what = f"no service {inquiry.name!r}" if inquiry.name else "no service"

@@ -248,7 +248,7 @@ def test_a_command_declares_all_of_its_help_beside_itself() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (("request", "--retries", "3", "s", "x"), "no such option '--retries'"),
+        (("reply", "--retries", "3", "s", "x"), "no such option '--retries'"),
         (("request", "--hedaer", "a:b", "s"), "no such option '--hedaer', did you mean '--header'?"),
         (("request", "--time", "3", "s"), "no such option '--time', did you mean '--timeout'?"),
         (("request", "--tls", "s"), "no such option '--tls', did you mean '--tlscert' or '--tlskey'?"),

@@ -37,6 +37,55 @@ BAD_INPUT = {
     "a body and stdin": (["s", "x", "--force-stdin"], "BODY and --force-stdin exclude each other"),
     "a body and lines": (["s", "x", "--send-on", "newline"], "BODY and --send-on newline exclude each other"),
     "raw JSON": (["s", "x", "--raw", "--json"], "--raw and --json exclude each other"),
+    "raw into a file": (["s", "x", "--raw", "-o", "f"], "--raw and --output exclude each other"),
+    "JSON into a file": (["s", "x", "--json", "-o", "f"], "--json and --output exclude each other"),
+    "a translation into a file": (
+        ["s", "x", "--translate", "cat", "-o", "f"],
+        "--translate and --output exclude each other",
+    ),
+    "the first of so many": (
+        ["s", "x", "--first", "2", "--replies", "3"],
+        "--replies and --first exclude each other",
+    ),
+    "the first until empty": (
+        ["s", "x", "--first", "2", "--wait-for-empty"],
+        "--wait-for-empty and --first exclude each other",
+    ),
+    "a rate of lines": (
+        ["s", "--rate", "5", "--count", "2", "--send-on", "newline"],
+        "--rate and --send-on newline exclude each other",
+    ),
+    "a rate without an end": (["s", "x", "--rate", "5"], "--rate needs --count or --duration"),
+    "a ramp without a rate": (["s", "x", "--ramp", "5s", "--count", "2"], "--ramp needs --rate"),
+    "a warm-up of one": (
+        ["s", "x", "--warmup", "5"],
+        "--warmup needs --count or --duration or --send-on newline",
+    ),
+    "one that fails fast": (["s", "x", "--fail-fast"], "--fail-fast needs --count or --duration"),
+    "what to retry, not how often": (["s", "x", "--retry-on", "timeout"], "--retry-on needs --retries"),
+    "an unknown failure": (
+        ["s", "x", "--retries", "2", "--retry-on", "timeout,sun"],
+        "'sun' is not one of no-responders, timeout, connection (--retry-on)",
+    ),
+    "no rate": (["s", "x", "--count", "2", "--rate", "0"], "a rate must be more than 0 (--rate)"),
+    "a rate that is none": (
+        ["s", "x", "--count", "2", "--rate", "nan"],
+        "a rate must be more than 0 (--rate)",
+    ),
+    "a rate without numbers": (["s", "x", "--count", "2", "--rate", "fast"], "'fast' is not a number"),
+    "a duration of nothing": (["s", "x", "--duration", "0"], "a duration must be more than 0 (--duration)"),
+    "no retries": (["s", "x", "--retries", "0"], "0 is less than 1"),
+    "many in one file": (
+        ["s", "x", "--count", "2", "-o", "f"],
+        "needs {n} for the number of each reply (--output)",
+    ),
+    "replies in one file": (
+        ["s", "x", "--replies", "0", "-o", "f"],
+        "needs {n} for the number of each reply",
+    ),
+    "a file in no folder": (["s", "x", "-o", "gone/f"], "no such directory: 'gone' (--output)"),
+    "a folder as a summary": (["s", "x", "--summary-json", "."], "'.' is a directory (--summary-json)"),
+    "a log in no folder": (["s", "x", "--hdr", "gone/f"], "no such directory: 'gone' (--hdr)"),
     "a missing file": (
         ["s", "--body-file", "gone"],
         "cannot read 'gone': no such file or directory (--body-file)",

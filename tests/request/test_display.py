@@ -13,7 +13,7 @@ from natscli.output.replies import Reply, renderer
 from natscli.output.translate import Translator
 from natscli.request import display as module
 from natscli.request.display import RequestDisplay
-from natscli.request.requester import Tally
+from natscli.request.statistics import Statistics
 
 
 def display(environment: Environment, translator: Translator | None = None) -> RequestDisplay:
@@ -36,8 +36,8 @@ def errors(environment: Environment) -> str:
 def test_the_summary_comes_once(environment: Environment) -> None:
     async def run() -> None:
         shown = display(environment)
-        await shown.finish(Tally())
-        shown.summary(Tally())
+        await shown.finish(Statistics())
+        shown.summary(Statistics())
         shown.close()
 
     asyncio.run(run())
@@ -54,7 +54,7 @@ def test_replies_that_wait_for_their_translation_do_not_fill_the_memory(
         for number in range(1, 6):
             shown.reply(Reply("s", 1, number, 0, None, b"%d" % number * 6_000, 0.0))
         try:
-            await shown.finish(Tally())
+            await shown.finish(Statistics())
         finally:
             shown.close()
 

@@ -188,7 +188,7 @@ def test_ctrl_c_exits_130(
     assert time.monotonic() - start < 4
     lines = program.stderr_text().splitlines()
     assert lines[-1] == "pynats: error: interrupted"
-    assert ("Sent 1, answered 0, failed 0" in lines) == bool(arguments)
+    assert ("Sent 1, answered 0, failed 0, 1 in flight at the end" in lines) == bool(arguments)
 
 
 def test_ctrl_c_while_a_pipe_is_read_exits_130(spawn: Callable[..., Program], nats_server: Server) -> None:

@@ -68,22 +68,24 @@ def test_a_request_imports_only_what_it_uses(
     unwanted = [name for name in modules if name in NEVER or name.startswith(tuple(f"{n}." for n in NEVER))]
     assert (found["status"], unwanted, found["contexts"]) == (0, [], 0)
     json = {"natscli.output.json_lines", "natscli.output.json_text"} if "--json" in how else set()
-    assert [name for name in modules if name.startswith("natscli.")] == sorted(OURS | json)
+    summary = {"natscli.request.summary"} if "--count" in how else set()
+    assert [name for name in modules if name.startswith("natscli.")] == sorted(OURS | json | summary)
 
 
 OURS = {
-    "natscli.cli", "natscli.cli.groups", "natscli.cli.options", "natscli.cli.root", "natscli.commands",
-    "natscli.commands.request", "natscli.connection", "natscli.connection.connect",
+    "natscli.cli", "natscli.cli.discovery", "natscli.cli.groups", "natscli.cli.options", "natscli.cli.root",
+    "natscli.commands", "natscli.commands.request", "natscli.connection", "natscli.connection.connect",
     "natscli.connection.credentials", "natscli.connection.failures", "natscli.connection.notices",
     "natscli.connection.options", "natscli.connection.tls", "natscli.contexts",
-    "natscli.contexts.credentials", "natscli.contexts.format", "natscli.contexts.kinds", "natscli.contexts.store",
-    "natscli.duration",
-    "natscli.environment", "natscli.errors", "natscli.message", "natscli.message.headers",
-    "natscli.message.payload", "natscli.message.subjects", "natscli.message.templates", "natscli.output",
-    "natscli.output.pump", "natscli.output.replies", "natscli.output.rounds", "natscli.output.summary",
-    "natscli.output.text", "natscli.request", "natscli.request.display", "natscli.request.options",
-    "natscli.message.recipe", "natscli.request.requester", "natscli.request.run", "natscli.message.source",
-    "natscli.request.timings", "natscli.secrets", "natscli.secrets.redaction", "natscli.settings",
+    "natscli.contexts.credentials", "natscli.contexts.format", "natscli.contexts.kinds",
+    "natscli.contexts.store", "natscli.duration", "natscli.environment", "natscli.errors",
+    "natscli.histogram", "natscli.message", "natscli.message.headers", "natscli.message.payload",
+    "natscli.message.recipe", "natscli.message.source", "natscli.message.subjects",
+    "natscli.message.templates", "natscli.output", "natscli.output.pump", "natscli.output.replies",
+    "natscli.output.rounds", "natscli.output.summary", "natscli.output.text", "natscli.request",
+    "natscli.request.again", "natscli.request.display", "natscli.request.in_flight", "natscli.request.load",
+    "natscli.request.options", "natscli.request.pace", "natscli.request.requester", "natscli.request.run",
+    "natscli.request.statistics", "natscli.secrets", "natscli.secrets.redaction", "natscli.settings",
     "natscli.signals", "natscli.wire", "natscli.wire.client", "natscli.wire.memory", "natscli.wire.nats_py",
     "natscli.wire.parser", "natscli.wire.protocol", "natscli.wire.transport",
 }  # fmt: skip

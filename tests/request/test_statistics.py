@@ -6,11 +6,14 @@ import json
 import pickle
 
 from natscli.errors import NoReplyError, NoRespondersError
-from natscli.request.statistics import Failures, Statistics
+from natscli.request.statistics import Statistics
+from natscli.request.summary import Failures
 
 
 def some() -> Statistics:
-    statistics = Statistics(sent=5, in_flight=1, answered=2, bytes_sent=50, bytes_received=9)
+    statistics = Statistics()
+    statistics.sent, statistics.in_flight, statistics.answered = 5, 1, 2
+    statistics.bytes_sent, statistics.bytes_received = 50, 9
     statistics.started, statistics.ended = 10**9, 3 * 10**9
     statistics.rtt.record(1_000)
     statistics.rtt.record(3_000)

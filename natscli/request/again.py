@@ -1,0 +1,88 @@
+"""Requests that are sent again: after a pause, on the next connection, or until there are responders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from natscli.errors import ConnectionFailedError, NoRespondersError, PynatsError
+from natscli.request.in_flight import Pending
+from natscli.request.load import Load, pause
+
+
+class Again:
+    """The requests that wait to be sent again; `wake` is called when one can be.
+
+    While `searching`, one request finds out whether there are responders; `given_up` is whether there were none in
+    time.
+    """
+
+    def __init__(self, load: Load, wake: Callable[[], None]) -> None:
+        self.given_up = False
+        self._loop = asyncio.get_running_loop()
+        self._retries = load.retries
+        self._wake = wake
+        self._searches = 0
+        self._deadline = self._loop.time() + load.wait_for_responders if load.wait_for_responders else 0.0
+        self._pausing: set[Pending] = set()
+        self._ready: deque[Pending] = deque()
+
+    def __len__(self) -> int:
+        return len(self._pausing) + len(self._ready)
+
+    def __iter__(self) -> Iterator[Pending]:
+        yield from self._pausing
+        yield from self._ready
+
+    @property
+    def searching(self) -> bool:
+        """Whether it is not known yet that there are responders."""
+        return self._deadline > 0
+
+    def found(self) -> None:
+        """There are responders."""
+        self._deadline = 0.0
+
+    def take(self, most: int) -> list[Pending]:
+        """Up to so many that can be sent now."""
+        return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+
+    def clear(self) -> list[Pending]:
+        """All of them, which are not sent again."""
+        rest = list(self)
+        self._pausing.clear()
+        self._ready.clear()
+        return rest
+
+    def offer(self, pending: Pending, error: PynatsError) -> bool:
+        """Whether a request that failed with `error`, without any reply, will be sent again."""
+        if self._deadline and isinstance(error, NoRespondersError):
+            return self._search(pending)
+        if not self._retries.apply(error, pending.attempts):
+            return False
+        if isinstance(error, ConnectionFailedError):
+            self._ready.append(pending)
+        else:
+            self._after(pause(pending.attempts), pending)
+        return True
+
+    def _search(self, pending: Pending) -> bool:
+        left = self._deadline - self._loop.time()
+        if left <= 0:
+            self.given_up = True
+            return False
+        self._searches += 1
+        pending.attempts = 0
+        self._after(min(pause(self._searches), left), pending)
+        return True
+
+    def _after(self, seconds: float, pending: Pending) -> None:
+        self._pausing.add(pending)
+        self._loop.call_later(seconds, self._make_ready, pending)
+
+    def _make_ready(self, pending: Pending) -> None:
+        if pending in self._pausing:
+            self._pausing.remove(pending)
+            self._ready.append(pending)
+            self._wake()

@@ -1,0 +1,67 @@
+"""How requests are sent: how many at once, when, for how long, and what is sent again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from natscli.errors import ExitStatus, PynatsError
+
+if TYPE_CHECKING:
+    from natscli.request.schedule import OpenLoop
+
+#: What `--retry-on` may name.
+RETRYABLE = {
+    "no-responders": ExitStatus.NO_RESPONDERS,
+    "timeout": ExitStatus.TIMEOUT,
+    "connection": ExitStatus.CONNECTION,
+}
+#: Seconds before something is tried again: doubled each time, from the first to the longest.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
+
+
+def pause(attempts: int) -> float:
+    """Seconds before the next attempt after so many."""
+    return min(_FIRST_PAUSE * 2.0 ** min(attempts - 1, 10), _LONGEST_PAUSE)
+
+
+class Retries(NamedTuple):
+    """How often a request is sent again, and after which failures. What had a reply is not sent again."""
+
+    times: int = 0
+    after: frozenset[ExitStatus] = frozenset({ExitStatus.NO_RESPONDERS, ExitStatus.CONNECTION})
+
+    def apply(self, error: PynatsError, attempts: int) -> bool:
+        """Whether a request that failed with `error` after so many attempts is sent again."""
+        return attempts <= self.times and error.status in self.after
+
+    @property
+    def reconnect(self) -> bool:
+        """Whether the run goes on with a new connection when it loses one."""
+        return self.times > 0 and ExitStatus.CONNECTION in self.after
+
+
+class Load(NamedTuple):
+    """How requests are sent. Times in seconds.
+
+    With a `schedule` each is sent when it is due, else as soon as fewer than `concurrency` are in flight. The first
+    `warmup` requests do not count; from the one after them on it takes `duration` at most, if that is not 0. The first
+    request is sent again until there are responders, for `wait_for_responders`. `fail_fast` ends at the first failure.
+    """
+
+    concurrency: int = 1
+    schedule: OpenLoop | None = None
+    duration: float = 0.0
+    warmup: int = 0
+    retries: Retries = Retries()
+    wait_for_responders: float = 0.0
+    fail_fast: bool = False
+
+    def share(self, parts: int) -> Load:
+        """The load of each of so many processes."""
+        schedule = self.schedule and self.schedule.share(parts)
+        concurrency = max(self.concurrency // parts, 1)
+        return self._replace(schedule=schedule, concurrency=concurrency, warmup=-(-self.warmup // parts))
+
+
+#: One request after the other.
+ONE_AT_ONCE = Load()

@@ -1,0 +1,74 @@
+"""The summary of a run in files: as JSON, and its latencies as an HdrHistogram log."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from importlib.util import find_spec
+
+from natscli.environment import Environment
+from natscli.errors import InputError
+from natscli.output.files import check_target, write_whole
+from natscli.request.options import RequestOptions
+from natscli.request.summary import Summary
+
+#: The largest latency that a log can hold: an hour, in nanoseconds.
+_LARGEST = 3_600_000_000_000
+
+
+def check_reports(options: RequestOptions) -> None:
+    """Refuse files that cannot be written, and a log without the library for it.
+
+    Raises:
+        InputError: see above.
+    """
+    for path, where in (
+        (options.summary_json, "--summary-json"),
+        (options.hdr, "--hdr"),
+        (options.output, "--output"),
+    ):
+        if path is not None:
+            check_target(path, where)
+    if options.hdr is not None and find_spec("hdrh") is None:
+        raise InputError("--hdr needs the extra 'hdr'", hint="pip install 'pynats-cli[hdr]'")
+
+
+def write_reports(options: RequestOptions, summary: Summary, environment: Environment) -> None:
+    """Write the files that `options` name.
+
+    Raises:
+        OSError: one could not be written.
+    """
+    if options.summary_json is not None:
+        text = json.dumps(summary.as_json(), indent=2, ensure_ascii=False)
+        write_whole(options.summary_json, f"{environment.redactor.redact(text)}\n".encode("utf-8", "replace"))
+    if options.hdr is not None:
+        write_whole(options.hdr, _hdr_log(summary).encode())
+
+
+def _hdr_log(summary: Summary) -> str:
+    """One interval with all latencies, in nanoseconds; its maximum is written in milliseconds."""
+    from datetime import datetime
+
+    from hdrh.histogram import HdrHistogram
+    from hdrh.log import HistogramLogWriter
+
+    histogram = HdrHistogram(1, _LARGEST, 3)
+    for value, count in summary.rtt.items():
+        histogram.record_value(min(max(value, 1), _LARGEST), count)
+    end = time.time()
+    start = end - summary.seconds
+    histogram.set_start_time_stamp(start * 1000)
+    histogram.set_end_time_stamp(end * 1000)
+    file = io.StringIO()
+    writer = HistogramLogWriter(file)
+    writer.base_time = start * 1000
+    writer.output_comment("[pynats request: latencies in nanoseconds]")
+    writer.output_log_format_version()
+    # The library's own `output_start_time` fails.
+    writer.output_comment(f"[StartTime: {start:.3f} (seconds since epoch), {datetime.fromtimestamp(start)}]")
+    writer.output_base_time(start * 1000)
+    writer.output_legend()
+    writer.output_interval_histogram(histogram)
+    return file.getvalue()

@@ -1,0 +1,74 @@
+"""What became of the requests of a run, summed up: for people, for programs, for other processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from natscli.histogram import Histogram
+
+#: The percentiles of a summary, in percent.
+RANKS = (50.0, 90.0, 99.0, 99.9)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Requests that failed in one way: how many, and the message of the first."""
+
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run of requests. Of those `sent`, so many were `answered`, `failed` by kind, or were in flight at its end.
+
+    `late` were sent after they were due, because as many as allowed were in flight; `retried` is how often one was
+    sent again. Bytes are those of payloads and headers. `seconds` is from the first request to the end of the last.
+    `rtt` has the nanoseconds from each request, in an open loop from when it was due, to its first reply; it is that
+    of the `Statistics`, which goes on counting.
+    """
+
+    sent: int
+    answered: int
+    failed: Mapping[str, Failures]
+    in_flight: int
+    late: int
+    retried: int
+    bytes_sent: int
+    bytes_received: int
+    seconds: float
+    rtt: Histogram
+
+    @property
+    def rate(self) -> float:
+        """Requests that ended, a second."""
+        ended = self.answered + sum(failures.count for failures in self.failed.values())
+        return ended / self.seconds if self.seconds else 0.0
+
+    @property
+    def timings(self) -> dict[str, int]:
+        """min, mean, p50, p90, p99, p99.9 and max in nanoseconds; nothing without a reply."""
+        rtt = self.rtt
+        if not rtt.count:
+            return {}
+        ranked = dict(zip((f"p{rank:g}" for rank in RANKS), rtt.percentiles(RANKS), strict=True))
+        return {"min": rtt.smallest, "mean": rtt.mean, **ranked, "max": rtt.largest}
+
+    def as_json(self) -> dict[str, Any]:
+        """The summary for programs."""
+        return {
+            "sent": self.sent,
+            "answered": self.answered,
+            "failed": sum(failures.count for failures in self.failed.values()),
+            "failures": {kind: {"count": f.count, "example": f.example} for kind, f in self.failed.items()},
+            "in_flight": self.in_flight,
+            "late": self.late,
+            "retried": self.retried,
+            "bytes_sent": self.bytes_sent,
+            "bytes_received": self.bytes_received,
+            "seconds": round(self.seconds, 9),
+            "rate": round(self.rate, 3),
+            "rtt_ns": self.timings,
+        }

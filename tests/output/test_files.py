@@ -1,0 +1,87 @@
+"""Payloads in files: byte for byte, numbered, and whole whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from natscli.errors import InputError
+from natscli.output.files import check_target, saver, write_whole
+from natscli.output.replies import Reply
+from tests.programs import Program, Runner
+from tests.servers import Server
+
+
+def reply(request: int, number: int) -> Reply:
+    return Reply("s", request, number, 0, None, b"%d.%d" % (request, number), 0.0)
+
+
+def test_a_file_is_replaced_whole_and_keeps_no_temporary_one(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"old")
+    write_whole(str(file), bytes(range(256)))
+    assert file.read_bytes() == bytes(range(256))
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_the_file_that_a_link_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    write_whole(str(tmp_path / "link"), b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"new"
+
+
+def test_a_file_that_cannot_be_replaced_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_whole(str(tmp_path / "d"), b"x")
+    assert os.listdir(tmp_path) == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("many_requests", "many_replies", "names"),
+    [
+        (False, False, {"1": b"1.1"}),
+        (True, False, {"1": b"1.1", "2": b"2.1"}),
+        (False, True, {"1": b"1.1", "2": b"1.2"}),
+        (True, True, {"1.1": b"1.1", "1.2": b"1.2", "2.1": b"2.1"}),
+    ],
+)
+def test_several_are_numbered(
+    tmp_path: Path, many_requests: bool, many_replies: bool, names: dict[str, bytes]
+) -> None:
+    save = saver(str(tmp_path / "{n}"), many_requests=many_requests, many_replies=many_replies)
+    for content in names.values():
+        assert save(reply(*map(int, content.split(b".")))) == b""
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == names
+
+
+@pytest.mark.parametrize("path", ["", "gone/f"])
+def test_a_file_that_cannot_be_written_is_found_before(tmp_path: Path, path: str) -> None:
+    with pytest.raises(InputError, match="director"):
+        check_target(str(tmp_path / path), "--output")
+
+
+def test_a_run_that_is_killed_leaves_the_old_file_or_a_new_one(
+    spawn: Callable[..., Program], pynats: Runner, nats_server: Server, tmp_path: Path
+) -> None:
+    size = 400_000
+    (tmp_path / "body").write_bytes(b"n" * size)
+    (tmp_path / "out-1").write_bytes(b"o" * size)
+    spawn("reply", "t.files", "--echo", server=nats_server)
+    for moment in range(10):
+        program = spawn("request", "t.files", "--body-file", str(tmp_path / "body"), "--count", "5000", "--quiet",
+                        "-o", str(tmp_path / "out-{n}"), server=nats_server)  # fmt: skip
+        program.wait_until(lambda: (tmp_path / "out-2").exists(), "a second file")
+        time.sleep(0.002 * moment)
+        program.send_signal(signal.SIGKILL)
+        program.wait()
+        for file in tmp_path.glob("out-*"):
+            assert file.read_bytes() in (b"n" * size, b"o" * size)
+            file.unlink()
+        (tmp_path / "out-1").write_bytes(b"o" * size)

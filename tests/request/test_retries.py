@@ -1,0 +1,214 @@
+"""Waiting for responders and servers, and sending again what failed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from natscli.errors import ExitStatus, NoReplyError, NoRespondersError
+from natscli.request.load import Retries, pause
+from tests.programs import Program, Run, Runner
+from tests.request.responders import Request, Responders, silent
+from tests.servers import Server, free_port, nats_server_binary
+
+Ask = Callable[..., Run]
+
+
+def test_pauses_grow_from_10_to_250_ms() -> None:
+    assert [round(pause(attempt), 3) for attempt in range(1, 8)] == [0.01, 0.02, 0.04, 0.08, 0.16, 0.25, 0.25]
+
+
+def test_only_so_many_failures_of_these_kinds_are_retried() -> None:
+    retries = Retries(2, frozenset({ExitStatus.TIMEOUT}))
+    assert [retries.apply(NoReplyError("t"), attempts) for attempts in (1, 2, 3)] == [True, True, False]
+    assert not retries.apply(NoRespondersError("n"), 1)
+    assert (retries.reconnect, Retries(1).reconnect, Retries().reconnect) == (False, True, False)
+
+
+def test_responders_that_come_later_are_waited_for(
+    spawn: Callable[..., Program], nats_server: Server, responders: Responders
+) -> None:
+    def check() -> float:
+        subject = f"t.later.{time.monotonic_ns()}"
+        program = spawn("request", subject, "x", "--wait-for-responders", "20s", "--raw", server=nats_server)
+        time.sleep(1)
+        responders(subject=subject)
+        up = time.monotonic()
+        assert program.wait() == 0
+        assert program.stdout_bytes() == b"x"
+        return time.monotonic() - up
+
+    assert min(check() for _ in range(3)) < 0.3 + 0.1  # the end of a process takes a moment too
+
+
+def test_a_server_that_comes_later_is_waited_for(
+    spawn: Callable[..., Program], tmp_path: Path, responders_on: Callable[..., Responders]
+) -> None:
+    port = free_port()
+    program = spawn(
+        "request", "t.up", "x", "--wait-for-responders", "20s", "--raw", server=f"nats://127.0.0.1:{port}"
+    )
+    time.sleep(0.5)
+    with subprocess.Popen(
+        [nats_server_binary(), "-a", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL
+    ) as up:
+        try:
+            time.sleep(0.5)
+            server = type("Up", (), {"url": f"nats://127.0.0.1:{port}"})()
+            responders_on(server)(subject="t.up")
+            ready = time.monotonic()
+            assert program.wait() == 0
+            assert time.monotonic() - ready < 2
+            assert program.stdout_bytes() == b"x"
+        finally:
+            up.kill()
+
+
+def test_responders_that_never_come_exit_3_on_time(ask: Ask) -> None:
+    run = ask("nobody.ever", "x", "--wait-for-responders", "1s", "--count", "5", within=2.5)
+    assert run.status == 3
+    assert run.seconds > 1
+    assert run.errors[1] == "pynats: error: [#1] no responders (nobody.ever)"
+
+
+def test_a_server_that_never_comes_exits_5_on_time(pynats: Runner) -> None:
+    nowhere = f"nats://127.0.0.1:{free_port()}"
+    run = pynats("request", "s", "x", "--wait-for-responders", "1s", server=nowhere, within=2.5)
+    assert (run.status, run.seconds > 1) == (5, True)
+
+
+def test_the_rest_is_sent_when_there_are_responders(ask: Ask, responders: Responders) -> None:
+    run = ask(
+        responders(),
+        "{{Count}}",
+        "--wait-for-responders",
+        "5s",
+        "--count",
+        "20",
+        "--concurrency",
+        "4",
+        "--raw",
+    )
+    assert (run.status, sorted(map(int, run.lines))) == (0, list(range(1, 21)))
+
+
+def test_a_request_is_sent_again_when_there_were_no_responders(
+    spawn: Callable[..., Program], nats_server: Server, responders: Responders
+) -> None:
+    program = spawn("request", "t.again", "x", "--retries", "100", "--raw", server=nats_server)
+    time.sleep(0.7)
+    responders(subject="t.again")
+    assert (program.wait(), program.stdout_bytes()) == (0, b"x")
+
+
+def test_a_time_out_is_retried_when_asked_for(ask: Ask, responders: Responders) -> None:
+    def second_time(request: Request) -> list[bytes]:
+        return [b"OK"] if len(responders.requests) > 1 else []
+
+    subject = responders(second_time)
+    run = ask(subject, "x", "--timeout", "200ms", "--retries", "3", "--retry-on", "timeout")
+    assert (run.status, run.lines, len(responders.requests)) == (0, ["OK"], 2)
+    responders.requests.clear()
+    assert ask(subject, "x", "--timeout", "200ms", "--retries", "3").status == 4
+    assert len(responders.requests) == 1
+
+
+def test_retries_that_are_used_up_exit_with_the_failure(ask: Ask, responders: Responders) -> None:
+    run = ask(
+        responders(silent),
+        "x",
+        "--timeout",
+        "100ms",
+        "--retries",
+        "2",
+        "--retry-on",
+        "timeout",
+        "--count",
+        "1",
+    )
+    assert (run.status, len(responders.requests)) == (4, 3)
+    assert run.errors[-1] == "Sent 1, answered 0, failed 1 (1 timeout), 2 sent again"
+    assert ask("nobody.there", "x", "--retries", "2").status == 3
+
+
+def test_an_answer_that_is_an_error_is_not_retried(ask: Ask, responders: Responders) -> None:
+    from tests.request.responders import Answer
+
+    block = b"NATS/1.0\r\nNats-Service-Error: no\r\nNats-Service-Error-Code: 400\r\n\r\n"
+    run = ask(responders(lambda request: [Answer(b"", block)]), "x", "--retries", "3")
+    assert (run.status, len(responders.requests)) == (7, 1)
+
+
+def across_a_restart(
+    spawn: Callable[..., Program], server: Server, tmp_path: Path, *arguments: str
+) -> tuple[Program, dict[str, Any]]:
+    """A run of 60,000 requests while the server is killed and started again; with a `reply` that reconnects."""
+    file = tmp_path / "summary.json"
+    spawn("reply", "svc", "OK", server=server)
+    program = spawn("request", "svc", "x", "--count", "60000", "--concurrency", "16", "--raw",
+                    "--summary-json", str(file), *arguments, server=server)  # fmt: skip
+    program.wait_until(lambda: len(program.stdout_bytes()) > 30_000, "the first replies")
+    server.stop(signal.SIGKILL)
+    time.sleep(0.5)
+    server.start()
+    program.wait(120)
+    found = json.loads(file.read_text())
+    assert isinstance(found, dict)
+    return program, found
+
+
+def test_a_count_goes_on_across_a_server_that_is_killed_and_restarted(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    program, summary = across_a_restart(spawn, server_factory(), tmp_path, "--retries", "5")
+    assert program.status == 0, program.stderr_text()
+    assert program.stdout_bytes().count(b"OK\n") == 60_000
+    assert (summary["sent"], summary["answered"], summary["failed"]) == (60_000, 60_000, 0)
+    assert 0 < summary["retried"] < 1000
+
+
+def test_without_retries_a_lost_connection_ends_the_run_and_all_is_accounted_for(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    program, summary = across_a_restart(spawn, server_factory(), tmp_path)
+    assert program.status == 5
+    assert summary["sent"] == summary["answered"] + summary["failed"] < 60_000
+    assert summary["failures"]["connection"]["count"] == summary["failed"] > 0
+    assert program.stdout_bytes().count(b"OK\n") == summary["answered"]
+
+
+def test_a_server_that_does_not_come_back_ends_the_run_with_5(
+    spawn: Callable[..., Program],
+    server_factory: Callable[..., Server],
+    responders_on: Callable[..., Responders],
+) -> None:
+    server = server_factory()
+    responders = responders_on(server)
+    program = spawn("request", responders(), "x", "--count", "1000000", "--raw", "--retries", "2",
+                    "--timeout", "500ms", server=server)  # fmt: skip
+    program.wait_until(lambda: len(responders.requests) > 10, "some requests")
+    server.stop()
+    start = time.monotonic()
+    assert program.wait() == 5
+    assert time.monotonic() - start < 15
+
+
+def test_a_server_that_is_not_up_yet_is_retried(pynats: Runner) -> None:
+    run = pynats("request", "s", "x", "--retries", "3", server=f"nats://127.0.0.1:{free_port()}")
+    assert run.status == 5
+    assert "Waiting" in run.stderr
+
+
+@pytest.mark.parametrize("option", ["--retries", "--wait-for-responders"])
+def test_ctrl_c_ends_the_waiting(spawn: Callable[..., Program], nats_server: Server, option: str) -> None:
+    program = spawn("request", "nobody", "x", option, "1000" if option == "--retries" else "60s",
+                    ready="Sending request", server=nats_server)  # fmt: skip
+    time.sleep(0.3)
+    assert program.stop(signal.SIGINT) == 130
