@@ -24,13 +24,20 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reply": ("reply", "Answer requests with a body, an echo, or a command."),
     "request": ("request", "Send a request and show the replies."),
     "service": ("service", "Find services, show their endpoints and statistics."),
+    "publish": ("publish", "Publish messages to a subject."),
     "subscribe": ("subscribe", "Receive messages and show them."),
     "rtt": ("rtt", "Measure the RTT to the servers."),
     "context": ("context", "Manage contexts: named connection settings."),
     "server": ("server", "Run a local nats-server for development."),
     "completion": ("completion", "Print or install shell completion."),
 }
-ALIASES: dict[str, str] = {"req": "request", "sub": "subscribe", "ctx": "context", "svc": "service"}
+ALIASES: dict[str, str] = {
+    "req": "request",
+    "pub": "publish",
+    "sub": "subscribe",
+    "ctx": "context",
+    "svc": "service",
+}
 
 
 class RootGroup(Group):

@@ -29,6 +29,11 @@ class Recipe:
     body: Template
     _same: tuple[str, bytes | None, bytes] | None = field(init=False, repr=False, compare=False)
 
+    @property
+    def is_static(self) -> bool:
+        """Whether all messages are the same, but for their numbers."""
+        return self._same is not None
+
     def make(self, number: int, payload: bytes | None = None) -> Outgoing:
         """Message `number`, which counts from 1."""
         if self._same is not None:

@@ -1,0 +1,102 @@
+"""What a run of `pynats publish` logs, and how it is summed up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+from natscli.duration import format_duration
+from natscli.environment import Environment
+from natscli.errors import InterruptedByUserError, PynatsError, explain
+from natscli.message.recipe import Outgoing
+from natscli.output.subjects import format_bytes
+from natscli.publish.options import PublishOptions
+from natscli.publish.publisher import Tally
+
+#: Failures that are shown one by one; the rest is only counted.
+_MOST_SHOWN = 10
+#: How often (seconds) a run that does not log each message says how far it is.
+_PROGRESS = 5.0
+
+
+class PublishDisplay:
+    """Logs messages, or how far it is; ends with a summary of many, or a line of JSON."""
+
+    def __init__(self, options: PublishOptions, environment: Environment) -> None:
+        self._options = options
+        self._environment = environment
+        self._tally = Tally()
+        self._failures = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.each = options.log_each and not environment.quiet
+
+    @property
+    def sent(self) -> int:
+        """How many messages were sent so far."""
+        return self._tally.sent
+
+    def begin(self, tally: Tally) -> None:
+        """Messages begin to be sent; `tally` will say how far it is."""
+        self._tally = tally
+        if not self.each and not self._options.as_json:
+            self._timer = asyncio.get_running_loop().call_later(_PROGRESS, self._log_progress)
+
+    def published(self, batch: list[Outgoing]) -> None:
+        """See `Observer`."""
+        for outgoing in batch:
+            number = f"[#{outgoing.number}] " if self._options.many else ""
+            self._environment.log(f"{number}Published {len(outgoing.payload)} bytes to [{outgoing.subject}]")
+
+    def failed(self, outgoing: Outgoing | None, error: PynatsError) -> None:
+        """See `Observer`."""
+        self._failures += 1
+        if self._failures <= _MOST_SHOWN:
+            report = explain(error)
+            number = f"[#{outgoing.number}] " if self._options.many and outgoing is not None else ""
+            self._environment.error(replace(report, message=f"{number}{report.message}"))
+
+    def end(self, error: BaseException | None) -> None:
+        """Sum up; `error` is what ended it before it was done."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._options.as_json:
+            self._write_json(error)
+        elif self._options.many and self._tally.sent + self._tally.failed:
+            self._environment.notice(self._summary())
+
+    def _summary(self) -> str:
+        tally = self._tally
+        took = format_duration(tally.seconds)
+        if tally.failed:
+            return f"Published {tally.sent - tally.refused:,} messages in {took}, failed: {tally.failed:,}"
+        word = "Published" if tally.confirmed else "Sent"
+        line = f"{word} {tally.sent:,} messages, {format_bytes(tally.size)}, in {took}"
+        if tally.confirmed:
+            return f"{line}, {tally.sent / tally.seconds:,.0f}/s" if tally.seconds else line
+        return f"{line}; the server has not confirmed them"
+
+    def _write_json(self, error: BaseException | None) -> None:
+        tally = self._tally
+        record: dict[str, Any] = {
+            "subject": self._options.subject,
+            "published": tally.sent - tally.refused if tally.confirmed else None,
+            "sent": tally.sent, "failed": tally.failed, "bytes": tally.size, "seconds": round(tally.seconds, 6),
+        }  # fmt: skip
+        if isinstance(error, asyncio.CancelledError):
+            error = InterruptedByUserError("interrupted")
+        failure = error or tally.first_failure
+        if failure is not None:
+            report = explain(failure)
+            message = self._environment.redactor.redact(report.message)
+            record |= {"error": report.status.name.lower(), "message": message, "status": int(report.status)}
+        stdout = self._environment.stdout
+        stdout.write(
+            f"{json.dumps(record, ensure_ascii=stdout.isatty())}\n".encode("utf-8", "backslashreplace")
+        )
+
+    def _log_progress(self) -> None:
+        count = f" of {self._options.count:,}" if self._options.count else ""
+        self._environment.log(f"Sent {self._tally.sent:,}{count} messages")
+        self._timer = asyncio.get_running_loop().call_later(_PROGRESS, self._log_progress)

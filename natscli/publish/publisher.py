@@ -1,0 +1,170 @@
+"""The loop that publishes: takes messages from a source, sends them in batches, and waits until the server has all."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from natscli.connection.connect import Connection
+from natscli.errors import InputError, PynatsError
+from natscli.message.recipe import Outgoing, Recipe
+from natscli.message.source import Counted, Source
+from natscli.message.subjects import check_publish_subject
+from natscli.publish.pace import Pace
+from natscli.wire.protocol import Message
+
+#: Messages, and bytes, that are written at once: enough to be fast, few enough to hear of refusals and signals.
+_MOST_AT_ONCE, _MOST_BYTES = 1000, 256 * 1024
+
+
+@dataclass
+class Tally:
+    """What was sent, in messages and in bytes of payload, in how many seconds; `refused` is the part of it that the
+    server did not take, `failed` all that was not published.
+    """
+
+    sent: int = 0
+    size: int = 0
+    refused: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    confirmed: bool = False
+    first_failure: PynatsError | None = None
+
+
+class Observer(Protocol):
+    """Hears what happens to the messages. Nothing in it may wait."""
+
+    each: bool
+    """Whether `published` is called at all; asking the server after each batch takes longer."""
+
+    def published(self, batch: list[Outgoing]) -> None:
+        """The server has taken these."""
+
+    def failed(self, outgoing: Outgoing | None, error: PynatsError) -> None:
+        """A message was not published; None, when only the server knows which."""
+
+
+class Publisher:
+    """Publishes what a source gives on one connection. `tally` says how far it is."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        source: Source,
+        recipe: Recipe,
+        pace: Pace,
+        reply: str,
+        observer: Observer,
+    ) -> None:
+        """`source` follows `recipe`; all messages have the `reply` subject, none if it is empty."""
+        self._connection = connection
+        self._client = connection.client
+        self._source = source
+        self._recipe = recipe
+        self._pace = pace
+        self._reply = reply.encode()
+        self._observer = observer
+        self._loop = asyncio.get_running_loop()
+        self._more = asyncio.Event()
+        # Where all are the same, what is wrong with one is wrong with all.
+        self._is_uniform = recipe.is_static and isinstance(source, Counted)
+        self._checked_subject = ""
+        self._refusals = ""
+        self._refused: asyncio.Future[PynatsError] = self._loop.create_future()
+        self.tally = Tally()
+
+    async def run(self) -> None:
+        """Publish everything, and wait until the server has taken it; what could not be sent is in `tally`.
+
+        Raises:
+            PynatsError: the connection was lost, or nothing of it can be published.
+        """
+        self._connection.on_refusal = self._on_refusal
+        self._source.start(self._more.set)
+        work = asyncio.ensure_future(self._publish())
+        ends = (self._connection.lost, self._refused)
+        try:
+            await asyncio.wait((work, *ends), return_when=asyncio.FIRST_COMPLETED)
+            for end in ends:
+                if end.done():
+                    raise end.result()
+            work.result()
+        finally:
+            work.cancel()
+        self.tally.confirmed = True
+
+    async def _publish(self) -> None:
+        start = self._loop.time()
+        while not self._source.exhausted:
+            now = self._loop.time() - start
+            allowed = min(self._pace.allowed(now), _MOST_AT_ONCE)
+            if allowed < 1:
+                await asyncio.sleep(self._pace.due - now)
+                continue
+            self._more.clear()
+            batch = self._take(int(allowed))
+            if batch:
+                self._pace.sent(len(batch))
+                await self._send(batch)
+            elif not self._source.exhausted:
+                await self._more.wait()
+            self.tally.seconds = self._loop.time() - start
+        await self._connection.confirm()
+        self.tally.seconds = self._loop.time() - start
+
+    def _take(self, most: int) -> list[Outgoing]:
+        """The next messages, `most` at most; fewer when they are large, or when there are no more now."""
+        batch: list[Outgoing] = []
+        size = 0
+        while len(batch) < most and size < _MOST_BYTES:
+            outgoing = self._source.take()
+            if outgoing is None:
+                break
+            try:
+                self._check(outgoing)
+            except InputError as error:
+                if self._is_uniform:
+                    raise
+                self._fail(outgoing, error)
+                continue
+            batch.append(outgoing)
+            size += len(outgoing.payload)
+        return batch
+
+    def _check(self, outgoing: Outgoing) -> None:
+        """Raises InputError for a message that the server would not take."""
+        if outgoing.subject != self._checked_subject:
+            check_publish_subject(outgoing.subject, "a message")
+            self._checked_subject = outgoing.subject
+        size = len(outgoing.payload) + len(outgoing.header or b"")
+        if size > self._client.max_payload:
+            raise InputError(f"the message has {size} bytes, the server takes {self._client.max_payload}")
+
+    async def _send(self, batch: list[Outgoing]) -> None:
+        reply = self._reply
+        messages: list[Message] = [(o.subject.encode(), reply, o.header, o.payload) for o in batch]
+        self._client.send(messages)
+        self.tally.sent += len(batch)
+        self.tally.size += sum(len(outgoing.payload) for outgoing in batch)
+        if self._observer.each:
+            await self._connection.confirm()
+            self._observer.published([o for o in batch if f'"{o.subject}"' not in self._refusals])
+            self._refusals = ""
+        else:
+            await self._client.written()
+            await asyncio.sleep(0)  # what came from the server meanwhile has its turn: refusals, PINGs
+
+    def _fail(self, outgoing: Outgoing | None, error: PynatsError) -> None:
+        self.tally.failed += 1
+        self.tally.first_failure = self.tally.first_failure or error
+        self._observer.failed(outgoing, error)
+
+    def _on_refusal(self, error: PynatsError) -> None:
+        self._refusals += error.what  # `Permissions Violation for Publish to "x"`
+        if not self._recipe.subject.is_static:
+            self.tally.refused += 1
+            self._fail(None, error)
+        elif not self._refused.done():  # with one subject all the others would be refused too
+            self._refused.set_result(error)

@@ -1,0 +1,51 @@
+"""One run of `pynats publish`: connect, publish, sum up."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from natscli.connection.connect import connected
+from natscli.connection.options import Plan
+from natscli.environment import Environment
+from natscli.errors import ConnectionFailedError, ExitStatus, PynatsError
+from natscli.message.recipe import Recipe
+from natscli.message.source import Counted, Lines, Source
+from natscli.publish.display import PublishDisplay
+from natscli.publish.options import PublishOptions
+from natscli.publish.pace import Pace
+from natscli.publish.publisher import Publisher
+
+
+async def run(options: PublishOptions, recipe: Recipe, plan: Plan, environment: Environment) -> ExitStatus:
+    """Publish what `options` and `recipe` ask for; the status of the first failure, which was shown.
+
+    Raises:
+        PynatsError: no connection, it was lost, or nothing can be published.
+        asyncio.CancelledError: a signal; how much was sent was shown.
+    """
+    display = PublishDisplay(options, environment)
+    try:
+        async with connected(plan, environment) as connection:
+            source = _source(options, recipe, environment)
+            publisher = Publisher(connection, source, recipe, _pace(options), options.reply, display)
+            display.begin(publisher.tally)
+            await publisher.run()
+    except (PynatsError, asyncio.CancelledError) as error:
+        if isinstance(error, ConnectionFailedError) and display.sent:
+            error.hint = f"messages sent, which the server may not have: {display.sent}"
+        with suppress(OSError):  # stdout is gone as well; stderr says what happened first
+            display.end(error)
+        raise
+    display.end(None)
+    failure = publisher.tally.first_failure
+    return failure.status if failure is not None else ExitStatus.OK
+
+
+def _source(options: PublishOptions, recipe: Recipe, environment: Environment) -> Source:
+    count = options.count or 1
+    return Lines(recipe, count, environment.stdin) if options.by_line else Counted(recipe, count)
+
+
+def _pace(options: PublishOptions) -> Pace:
+    return Pace.rate(options.rate) if options.rate else Pace(options.sleep)
