@@ -40,7 +40,7 @@ class Encoder:
         `data` is text when the payload is UTF-8, else base64, and `encoding` says which. `json` is the value, if the
         payload is JSON that any parser reads.
         """
-        pairs = self._headers(header) if header else "{}"
+        pairs = self.headers(header) if header else "{}"
         try:
             text = payload.decode()
         except UnicodeDecodeError:
@@ -50,7 +50,8 @@ class Encoder:
         parsed = f', "json": {value}' if value else ""
         return f'"headers": {pairs}, "data": {self.text(text)}, "encoding": "utf-8", "size": {len(payload)}{parsed}'
 
-    def _headers(self, header: bytes) -> str:
+    def headers(self, header: bytes) -> str:
+        """The headers of a block, name to list of values."""
         pairs: dict[str, list[str]] = {}
         for name, value in headers.decode(header):
             pairs.setdefault(_text(name), []).append(_text(value))

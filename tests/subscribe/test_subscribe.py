@@ -111,11 +111,11 @@ def test_json_is_one_object_a_message(subscribe: Subscribe, publisher: Asker) ->
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", first.pop("time"))
     second.pop("time")
     assert first == {
-        "number": 1, "subject": "t.json.a", "reply": "back", "headers": {"A": ["1", "2"], "Empty": [""]},
+        "number": 1, "subject": "t.json.a", "reply_to": "back", "headers": {"A": ["1", "2"], "Empty": [""]},
         "data": "grüße\n", "encoding": "utf-8", "size": 8,
     }  # fmt: skip
     assert second == {
-        "number": 2, "subject": "t.json.\x1b[31m", "reply": None, "headers": {},
+        "number": 2, "subject": "t.json.\x1b[31m", "reply_to": None, "headers": {},
         "data": "/wA=", "encoding": "base64", "size": 2,
     }  # fmt: skip
 
