@@ -51,7 +51,7 @@ def test_it_goes_on_when_a_node_of_its_cluster_is_killed(
     program = subscribe("t.cluster", "--raw", server=",".join(node.url for node in nodes[:2]))
     publish_until(program, nodes[2].url, "t.cluster", b"through a route")
     nodes[0].stop(signal.SIGKILL)
-    program.wait_for(f"Reconnected to {nodes[1].url}")
+    program.wait_for("Reconnected to")
     publish_until(program, nodes[2].url, "t.cluster", b"after the end of a node")
     assert program.stop() == 0
 
