@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -268,6 +269,10 @@ def test_a_server_that_does_not_answer_exits_5(runner: Runner, server_factory: C
     program.stdin.flush()
     program.wait_for("Published 1 bytes")
     os.kill(server.pid, signal.SIGSTOP)
+    while {
+        p.read_text().rpartition(")")[2].split()[0] for p in Path(f"/proc/{server.pid}/task").glob("*/stat")
+    } != {"T"}:
+        time.sleep(0.01)  # a thread that runs stops a little later
     try:
         program.stdin.write(b"b\n")
         program.stdin.close()
