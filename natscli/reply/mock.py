@@ -70,7 +70,7 @@ def _pattern(subject: str) -> re.Pattern[bytes]:
     return re.compile(r"\.".join(tokens).encode(), re.DOTALL)
 
 
-def build(options: ReplyOptions, environment: Environment) -> Mock:  # noqa: ARG001
+def build(options: ReplyOptions, environment: Environment) -> Mock:
     """Answer as --mock says.
 
     Raises:
@@ -78,6 +78,8 @@ def build(options: ReplyOptions, environment: Environment) -> Mock:  # noqa: ARG
     """
     path = options.mock or ""
     mock = read(path, templates=options.templates)
+    for place in mock.left_out:
+        environment.warn(f"left out, because no request should have that subject: {place}")
     if options.subject is None and not options.group:
         known = mock.subjects
         patterns = [subject for subject in known if {"*", ">"}.intersection(subject.split("."))]

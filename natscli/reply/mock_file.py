@@ -49,11 +49,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class MockFile:
-    """The answers by subject and payload, and the rules by subject, both in the order of the file."""
+    """The answers by subject and payload, and the rules by subject, both in the order of the file.
+
+    `left_out` is the places of requests that were recorded, and that nobody should send.
+    """
 
     recorded: dict[tuple[bytes, bytes], deque[Answer]] = field(default_factory=dict)
     rules: list[tuple[str, Answer]] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 class _Problem(Exception):
@@ -79,8 +83,11 @@ def read(path: str, *, templates: bool = True) -> MockFile:
         try:
             subject, request, answer = _exchange(value, templates)
         except _Problem as problem:
-            at = find(text, position, problem.path, key=problem.key)
-            raise InputError(str(problem), where=_place(path, text, at), hint=problem.hint) from None
+            place = _place(path, text, find(text, position, problem.path, key=problem.key))
+            if problem.path == ("subject",) and "time" in value:
+                mock.left_out.append(place)
+                continue
+            raise InputError(str(problem), where=place, hint=problem.hint) from None
         known[subject] = None
         if request is None:
             mock.rules.append((subject, answer))

@@ -15,6 +15,9 @@ from natscli.output.text import visible_json
 from natscli.reply.responder import Batch
 from natscli.wire.protocol import Message
 
+#: Bytes of a header block, up to which it may be the same for many: then it is made into text once.
+_COMMON = 1024
+
 
 def lines(batch: Batch, replies: list[Message], ended: int, clock: int) -> Iterator[bytes]:
     """A line for each request of `batch` and its reply; without replies, they were not answered.
@@ -27,10 +30,10 @@ def lines(batch: Batch, replies: list[Message], ended: int, clock: int) -> Itera
         answer = "null" if reply is None else _content(reply[2], reply[3])
         line = (
             f"{start}{quote(subject.decode('utf-8', 'replace'))},"
-            f'"request":{_content(header, payload)},"reply":{answer}}}\n'
+            f'"request":{_content(header, payload)},"reply":{answer}}}'
         )
         # The file may be shown on a terminal, which nothing in it should drive.
-        yield (line if line.isascii() else visible_json(line)).encode()
+        yield (line if line.isprintable() else visible_json(line)).encode() + b"\n"
 
 
 def _content(header: bytes | None, payload: bytes) -> str:
@@ -39,16 +42,20 @@ def _content(header: bytes | None, payload: bytes) -> str:
         data = f'"data":{quote(payload.decode())}'
     except UnicodeDecodeError:
         data = f'"data_base64":"{b64encode(payload).decode()}"'
-    return f"{{{_headers(header)}{data}}}" if header else f"{{{data}}}"
+    if not header:
+        return f"{{{data}}}"
+    return f"{{{(_same_headers if len(header) <= _COMMON else _headers)(header)}{data}}}"
 
 
-@lru_cache(256)
 def _headers(block: bytes) -> str:
     pairs = headers.decode(block)
     if header_block(pairs) == block and all(_is_plain(*pair) for pair in pairs):
         texts = ",".join(f"[{quote(name)},{quote(value)}]" for name, value in pairs)
         return f'"headers":[{texts}],'
     return f'"headers_base64":"{b64encode(block).decode()}",'
+
+
+_same_headers = lru_cache(256)(_headers)
 
 
 def header_block(pairs: headers.Pairs) -> bytes:

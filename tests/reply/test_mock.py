@@ -376,3 +376,20 @@ def test_hostile_recordings_stay_data(
     (again,) = lines(tmp_path / "again.jsonl")
     assert again["reply"] == {"data": hostile.decode()}
     assert b"\x1b" not in (tmp_path / "again.jsonl").read_bytes()
+
+
+def test_a_recorded_subject_that_nobody_should_ask_does_not_spoil_the_recording(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    name, file = tmp_path.name, tmp_path / "calls.jsonl"
+    recorder = spawn("reply", f"{name}.>", "OK", "--record", str(file), server=nats_server)
+    with Asker(nats_server) as asker:
+        for token in ("fine", "*", "\x01", "\xa0", ">"):
+            asker.send(f"{name}.{token}", b"")
+        assert len(asker.receive(5)) == 5
+    assert recorder.stop() == 0
+    mock = spawn("reply", "--mock", str(file), server=nats_server)
+    assert mock.stderr_text().count("left out, because no request should have that subject: ") == 4
+    assert f"{file}, line 2, column " in mock.stderr_text()
+    with Asker(nats_server) as asker:
+        assert asker.ask(f"{name}.fine", b"")[0].payload == b"OK"

@@ -136,6 +136,22 @@ def test_what_is_in_flight_is_answered_before_the_end(
     assert proxy.wait() == 0
 
 
+def test_a_proxy_goes_on_after_the_server_was_away(
+    server_factory: Callable[..., Server], spawn: Callable[..., Program]
+) -> None:
+    server = server_factory()
+    spawn("reply", "real", "{{Request}}", server=server)
+    proxy = spawn("reply", "ask", "--upstream", "real", "--timeout", "1s", server=server)
+    with Asker(server) as asker:
+        assert asker.ask("ask", b"before")[0].payload == b"before"
+    server.restart()
+    proxy.wait_for("Reconnected")
+    with Asker(server) as asker:
+        asker.wait_for_responder("real")
+        assert asker.ask("ask", b"after")[0].payload == b"after"
+    assert proxy.stop() == 0
+
+
 @pytest.mark.parametrize(
     ("subject", "upstream", "what"),
     [
