@@ -18,9 +18,15 @@ _MOST_EXACT = 10_000
 
 
 class Histogram:
-    """Counts of values: whole numbers, 0 or more, such as nanoseconds. `smallest` and `largest` are exact."""
+    """Counts of values: whole numbers, 0 or more, such as nanoseconds. `smallest` and `largest` are exact.
 
-    def __init__(self) -> None:
+    Of a value `bits` are kept: 1 in 2 to the power of `bits - 1` is the largest error, the default is HdrHistogram's.
+    Up to `exact` values are kept as they are.
+    """
+
+    def __init__(self, bits: int = _BITS, exact: int = _MOST_EXACT) -> None:
+        self._bits = bits
+        self._most_exact = exact
         self.count = 0
         self.total = 0
         self.smallest = 0
@@ -37,14 +43,14 @@ class Histogram:
             self.largest = value
         self.count += count
         self.total += value * count
-        spare = value.bit_length() - _BITS
+        spare = value.bit_length() - self._bits
         bucket = value if spare <= 0 else value >> spare << spare
         self._counts[bucket] = self._counts.get(bucket, 0) + count
         if self._exact is not None:
             self._keep(value, count)
 
     def add(self, other: Histogram) -> None:
-        """Count all that `other` has."""
+        """Count all that `other`, of the same `bits`, has."""
         if not other.count:
             return
         self.smallest = min(self.smallest, other.smallest) if self.count else other.smallest
@@ -53,7 +59,7 @@ class Histogram:
         self.total += other.total
         for bucket, count in other._counts.items():
             self._counts[bucket] = self._counts.get(bucket, 0) + count
-        if self._exact is not None and other._exact is not None and self.count <= _MOST_EXACT:
+        if self._exact is not None and other._exact is not None and self.count <= self._most_exact:
             self._exact.extend(other._exact)
         else:
             self._exact = None
@@ -82,7 +88,7 @@ class Histogram:
 
     def _keep(self, value: int, count: int) -> None:
         assert self._exact is not None
-        if self.count > _MOST_EXACT:
+        if self.count > self._most_exact:
             self._exact = None
         elif count == 1:
             self._exact.append(value)
@@ -90,5 +96,5 @@ class Histogram:
             self._exact.extend([value] * count)
 
     def _middle(self, bucket: int) -> int:
-        spare = max(bucket.bit_length() - _BITS, 0)
+        spare = max(bucket.bit_length() - self._bits, 0)
         return min(max(bucket + (1 << spare) // 2, self.smallest), self.largest) if spare else bucket

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "reply": ("reply", "Answer requests with a body, an echo, or a command."),
     "request": ("request", "Send a request and show the replies."),
+    "watch": ("watch", "Show the requests of others and their replies."),
     "service": ("service", "Find services, show their endpoints and statistics."),
     "publish": ("publish", "Publish messages to a subject."),
     "subscribe": ("subscribe", "Receive messages and show them."),

@@ -184,6 +184,11 @@ class Client(nats_py.Client):  # type: ignore[misc]
         return dict(info) if isinstance(info, dict) else {}
 
     @property
+    def full_reads(self) -> int:
+        """How many reads of this connection left something behind, a sign that more comes than is handled."""
+        return int(getattr(self._transport, "full_reads", 0))
+
+    @property
     def tls_version(self) -> str:
         """`TLSv1.3` and the like, or an empty string for a connection in the clear."""
         writer = self._writer()

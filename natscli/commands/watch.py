@@ -1,0 +1,72 @@
+"""`pynats watch`: show the requests of others and their replies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from natscli import __version__
+from natscli.cli.groups import Command
+from natscli.cli.options import DURATION, App, connection_options, connection_settings, option, pass_app
+from natscli.watch.options import WATCHER, WatchOptions, check
+
+
+@click.command(
+    cls=Command,
+    examples={
+        "pynats watch 'orders.>'": "a line for each request and its reply",
+        "pynats watch 'orders.>' --stats": "rates and times by subject, live",
+        "pynats watch 'orders.*' --slow 100ms --errors": "only what is slow or fails",
+        "pynats watch orders.new --json | jq .rtt_ns": "every exchange as JSON",
+        "pynats watch orders.new --verbose --count 1": "one in full, with headers",
+    },
+    notes="""
+    Nothing is answered, and no queue group is joined. Replies are seen by subscribing to all inboxes: _INBOX.>, or
+    those of --inbox-prefix; more are added as requesters use them. Time is measured here, so it lacks the way from the
+    requester to the server and back.
+
+    A watcher is a subscriber like any other: while it watches, requests that nobody answers time out instead of
+    getting "no responders" at once. They are shown as having no responders when the servers say that only watchers
+    subscribe.
+    """,
+)
+@click.argument("subject", nargs=-1, required=True)
+@option(
+    "--slow",
+    type=DURATION,
+    metavar="DURATION",
+    common=True,
+    help="Show replies that take at least this long.",
+)
+@option("--errors", is_flag=True, common=True, help="Show replies with a service error.")
+@option("--unanswered", is_flag=True, common=True, help="Show requests without a reply.")
+@option("--stats", is_flag=True, common=True, help="Show a table by subject instead.")
+@option("--sample", default="1", metavar="RATE", show_default=True,
+        help="Follow this part of the exchanges: 0.01, or 1%.")  # fmt: skip
+@option("--count", type=click.IntRange(min=1), metavar="N", common=True, help="Stop after N exchanges.")
+@option("--reply-timeout", type=DURATION, default=0.3, metavar="DURATION",
+        help="Longest wait for another reply to the same request.  [default: 300ms]")  # fmt: skip
+@option("-v", "--verbose", is_flag=True, common=True, help="Show headers and whole payloads.")
+@option("--json", "as_json", is_flag=True, common=True, help="Write each exchange as a line of JSON.")
+@option("--quiet", is_flag=True, help="Write no log to stderr.")
+@connection_options
+@pass_app
+def watch(app: App, /, **given: Any) -> None:
+    """Show the requests of others and their replies.
+
+    SUBJECT may contain the wildcards * and >. A request without a reply within --timeout is shown as unanswered. Of
+    --slow, --errors and --unanswered, any that applies shows an exchange.
+    """
+    options = WatchOptions(**given)
+    environment = app.environment
+    environment.quiet = options.quiet
+    check(options)
+    app.flags.setdefault("connection_name", f"{WATCHER} {__version__}")
+    settings = connection_settings(app)
+
+    from natscli import signals
+    from natscli.connection.options import prepare
+    from natscli.watch.run import run
+
+    signals.run(run(options, prepare(settings, environment), environment))

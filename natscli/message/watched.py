@@ -1,0 +1,45 @@
+"""An exchange: a request that was seen, and what came back. The words that watching and showing share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Outcome(str, Enum):
+    """How an exchange ended, as seen from outside."""
+
+    ANSWERED = "answered"
+    ERROR = "error"
+    UNANSWERED = "unanswered"
+    NO_RESPONDERS = "no_responders"
+
+
+class Answer(NamedTuple):
+    """A reply: nanoseconds from its request to it, header block and payload."""
+
+    rtt_ns: int
+    header: bytes | None
+    payload: bytes
+
+
+class Exchange(NamedTuple):
+    """A request and its replies. `number` counts requests from 1, `came` is when it was seen (seconds since 1970).
+
+    `error` is the code and the text of the first reply that is a service error (ADR-32).
+    """
+
+    number: int
+    came: float
+    subject: bytes
+    reply: bytes
+    header: bytes | None
+    payload: bytes
+    answers: tuple[Answer, ...]
+    outcome: Outcome
+    error: tuple[str, str] | None = None
+
+    @property
+    def rtt_ns(self) -> int | None:
+        """Nanoseconds to the first reply; None without one."""
+        return self.answers[0].rtt_ns if self.answers else None

@@ -1,0 +1,180 @@
+"""How `pynats watch` shows exchanges: a line each, in full, or as JSON."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+from natscli.duration import format_duration
+from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment
+from natscli.message import headers
+from natscli.message.watched import Answer, Exchange, Outcome
+from natscli.output.json_lines import Encoder, timestamp
+from natscli.output.pump import Rendered
+from natscli.output.terminal import Painter
+from natscli.output.text import visible_line
+
+#: Renders exchanges that ended, in that order; gives the data to write.
+RenderExchanges = Callable[[Sequence[Exchange]], Rendered]
+_COLORS = {
+    Outcome.ANSWERED: GREEN,
+    Outcome.ERROR: RED,
+    Outcome.UNANSWERED: YELLOW,
+    Outcome.NO_RESPONDERS: YELLOW,
+}
+#: Characters of a payload in a line that is not for a terminal, and the fewest for one.
+_PREVIEW, _LEAST_PREVIEW = 40, 12
+
+
+def renderer(environment: Environment, *, as_json: bool, verbose: bool, timeout: float) -> RenderExchanges:
+    """The renderer that fits stdout and the flags; `timeout` is how long (seconds) a reply was waited for."""
+    stdout = environment.stdout
+    show: Callable[[Exchange], str]
+    if as_json:
+        show = _Json(ascii_only=stdout.isatty())
+    else:
+        painter = Painter(colored=environment.colored(stdout))
+        show = _InFull(painter, timeout) if verbose else _Lines(painter, timeout, environment)
+
+    def render(exchanges: Sequence[Exchange]) -> Rendered:
+        return b"", "".join(map(show, exchanges)).encode("utf-8", "backslashreplace")
+
+    return render
+
+
+class _Lines:
+    """One line an exchange, as wide as the terminal."""
+
+    def __init__(self, painter: Painter, timeout: float, environment: Environment) -> None:
+        self._painter = painter
+        self._timeout = timeout
+        self._fd = environment.stdout.fileno() if environment.stdout.isatty() else None
+
+    def __call__(self, exchange: Exchange) -> str:
+        request, answers = exchange.payload, exchange.answers
+        parts = [
+            (_clock(int(exchange.came)), DIM),
+            (f" [#{exchange.number}] ", BOLD),
+            (_text(exchange.subject), ""),
+            (f"  {_state(exchange, self._timeout)}", _COLORS[exchange.outcome]),
+            (f"  {_sizes(request, answers)}", DIM),
+        ]
+        room = self._room(sum(len(text) for text, _ in parts))
+        shown = preview(request, room)
+        if answers:
+            shown += f" -> {preview(answers[0].payload, room)}"
+        return self._painter.paint(*parts, (f"  {shown}", ""))
+
+    def _room(self, taken: int) -> int:
+        if self._fd is None:
+            return _PREVIEW
+        try:
+            columns = os.get_terminal_size(self._fd).columns
+        except OSError:
+            return _PREVIEW
+        return max((columns - taken - len("   -> ")) // 2, _LEAST_PREVIEW)
+
+
+class _InFull:
+    """The request and each reply with headers and payload."""
+
+    def __init__(self, painter: Painter, timeout: float) -> None:
+        self._painter = painter
+        self._timeout = timeout
+
+    def __call__(self, exchange: Exchange) -> str:
+        return "".join([f"{part}\n" for part in self._parts(exchange)])
+
+    def _parts(self, exchange: Exchange) -> Iterator[str]:
+        subject, reply = _text(exchange.subject), _text(exchange.reply)
+        what = f"Request on [{subject}], replies on [{reply}]"
+        yield self._part(exchange, what, "", exchange.header, exchange.payload)
+        for number, answer in enumerate(exchange.answers, 1):
+            which = f"Reply {number}" if len(exchange.answers) > 1 else "Reply"
+            what = f"{which} after {format_duration(answer.rtt_ns / 1e9)}{_status(answer)}"
+            style = RED if headers.read_service_error(answer.header) else GREEN
+            yield self._part(exchange, what, style, answer.header, answer.payload)
+        if not exchange.answers:
+            state = _state(exchange, self._timeout)
+            yield self._part(
+                exchange, f"{state[:1].upper()}{state[1:]}", _COLORS[exchange.outcome], None, b""
+            )
+
+    def _part(self, exchange: Exchange, what: str, style: str, header: bytes | None, payload: bytes) -> str:
+        paint = self._painter
+        line = paint.paint(
+            (_clock(int(exchange.came)), DIM), (f" [#{exchange.number}] ", BOLD), (what, style)
+        )
+        return line + paint.header_lines(header) + paint.payload(payload)
+
+
+class _Json:
+    """An object an exchange; the members of the request, then the replies."""
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        self._encoder = Encoder(ascii_only=ascii_only)
+
+    def __call__(self, exchange: Exchange) -> str:
+        encoder = self._encoder
+        replies = ", ".join(
+            [f'{{"rtt_ns": {a.rtt_ns}, {encoder.message(a.header, a.payload)}}}' for a in exchange.answers]
+        )
+        rtt_ns = "null" if exchange.rtt_ns is None else exchange.rtt_ns
+        error = ""
+        if exchange.error is not None:
+            code, text = map(_replaced, exchange.error)
+            number = code if code.isascii() and code.isdigit() and len(code) < 10 else encoder.text(code)
+            error = f', "code": {number.lstrip("0") or "0"}, "message": {encoder.text(text)}'
+        return (
+            f'{{"time": "{timestamp(exchange.came)}", "number": {exchange.number}, '
+            f'"subject": {encoder.decoded(exchange.subject)}, "reply": {encoder.decoded(exchange.reply)}, '
+            f'"outcome": "{exchange.outcome.value}", "rtt_ns": {rtt_ns}, '
+            f'{encoder.message(exchange.header, exchange.payload)}, "replies": [{replies}]{error}}}\n'
+        )
+
+
+def preview(payload: bytes, room: int) -> str:
+    """The first characters of a payload on one line, `room` of them at most."""
+    text = visible_line(payload[: 4 * room + 4].decode("utf-8", "backslashreplace"))
+    return text if len(text) <= room else f"{text[: room - 1]}…"
+
+
+def _state(exchange: Exchange, timeout: float) -> str:
+    if exchange.outcome is Outcome.NO_RESPONDERS:
+        return "no responders"
+    if exchange.outcome is Outcome.UNANSWERED:
+        return f"unanswered after {format_duration(timeout)}"
+    state = format_duration((exchange.rtt_ns or 0) / 1e9)
+    if len(exchange.answers) > 1:
+        state += f", {len(exchange.answers)} replies"
+    if exchange.error is not None:
+        code, text = exchange.error
+        state += f", error {code}".rstrip() + (f": {text}" if text else "")
+    return state + _status(exchange.answers[0])
+
+
+def _status(answer: Answer) -> str:
+    """The status that a server put into a reply, such as JetStream's 404."""
+    status = headers.status(answer.header)
+    return f", status {status}" if status else ""
+
+
+def _sizes(request: bytes, answers: Sequence[Answer]) -> str:
+    sizes = f"{len(request)} B"
+    return f"{sizes} -> {sum(len(answer.payload) for answer in answers)} B" if answers else sizes
+
+
+def _text(subject: bytes) -> str:
+    return subject.decode("utf-8", "surrogateescape")
+
+
+@lru_cache(4)
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))
+
+
+def _replaced(text: str) -> str:
+    """Bytes that are not UTF-8, which `headers.decode` keeps as surrogates, as U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

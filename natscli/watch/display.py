@@ -1,0 +1,117 @@
+"""What watching shows: exchanges as they end, or a table of them by subject, and at the end what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from natscli.environment import Environment
+from natscli.errors import PynatsError, explain
+from natscli.message.watched import Exchange
+from natscli.output.exchanges import RenderExchanges
+from natscli.output.pump import Pump
+from natscli.output.tables import Screen
+from natscli.output.watch_statistics import Live, Row, lines, table
+from natscli.watch.options import WatchOptions
+from natscli.watch.statistics import Statistics
+
+#: Seconds between two drawings of the table.
+_REDRAW = 0.25
+
+
+class Display:
+    """Shows `options.count` exchanges, then calls `stop`; also, with the reason, when nothing can be shown any more.
+
+    `statistics` are of all exchanges that were seen, `shown` is how many were shown.
+    """
+
+    def __init__(
+        self,
+        options: WatchOptions,
+        environment: Environment,
+        render: RenderExchanges,
+        stop: Callable[[PynatsError | None], None],
+    ) -> None:
+        self.statistics = Statistics()
+        self.shown = 0
+        self._options = options
+        self._selection = options.selection
+        self._environment = environment
+        self._render = render
+        self._stop = stop
+        self._loop = asyncio.get_running_loop()
+        self._pump = Pump(environment, lossy=True, on_failure=self._on_failure)
+        self._sink, environment.sink = environment.sink, self._log
+        self._live = Live(Screen.of(environment)) if self._draws else None
+        self._began = self._drawn = time.monotonic()
+
+    @property
+    def _draws(self) -> bool:
+        return self._options.stats and not self._options.as_json and self._environment.stdout.isatty()
+
+    def show(self, exchanges: list[Exchange]) -> None:
+        """Show those of `exchanges` that are wanted; the rest is counted."""
+        selected = [exchange for exchange in exchanges if self._selection(exchange)]
+        count = self._options.count
+        if count is not None and self.shown + len(selected) >= count:
+            selected = selected[: count - self.shown]
+            self._stop(None)
+        self.statistics.add(exchanges)
+        self.shown += len(selected)
+        if selected and not self._options.stats:
+            self._pump.put(partial(self._render, selected), len(selected), sum(map(_size, selected)))
+        if self._live is not None and time.monotonic() - self._drawn >= _REDRAW:
+            self._draw(self._live)
+
+    def close(self) -> None:
+        """Show the last, and what is logged from now on without a detour.
+
+        Raises:
+            PynatsError: it could not be shown.
+        """
+        if self._live is not None:
+            self._draw(self._live)
+        elif self._options.stats:
+            rows = self.statistics.rows(time.monotonic() - self._began)
+            self._pump.put(lambda: (b"", self._last(rows)), 0, 0)
+        self._pump.close()
+        self._environment.sink = self._sink
+        if self._pump.failure is not None:
+            report = explain(self._pump.failure)
+            raise PynatsError(report.message, hint=report.hint)
+
+    def _draw(self, live: Live) -> None:
+        height = 24
+        with suppress(OSError, ValueError):
+            height = os.get_terminal_size(self._environment.stdout.fileno()).lines
+        now = time.monotonic()
+        rows, self._drawn = self.statistics.rows(now - self._drawn, height), now
+        self._pump.put(lambda: (b"", live.frame(rows, self._title, height)), 1, 10_000)
+
+    @property
+    def _title(self) -> str:
+        return f"Exchanges on {', '.join(self._options.subject)}"
+
+    def _last(self, rows: list[Row]) -> bytes:
+        if self._options.as_json:
+            return lines(rows, ascii_only=self._environment.stdout.isatty())
+        return table(rows, self._title, Screen.of(self._environment)).encode("utf-8", "backslashreplace")
+
+    def _log(self, data: bytes) -> None:
+        if self._live is not None:
+            self._live.interrupted()
+        self._pump.log(data)
+
+    def _on_failure(self, error: BaseException) -> None:
+        with suppress(RuntimeError):  # the loop may be closed by now
+            self._loop.call_soon_threadsafe(self._stop, PynatsError(explain(error).message))
+
+
+def _size(exchange: Exchange) -> int:
+    """About how many bytes of memory an exchange takes."""
+    answers = sum(len(answer.payload) + len(answer.header or b"") + 200 for answer in exchange.answers)
+    return len(exchange.payload) + len(exchange.header or b"") + answers + 600

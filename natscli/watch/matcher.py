@@ -1,0 +1,301 @@
+"""Matches replies to requests, whatever the order they are seen in: pure, and bounded in memory.
+
+A message is a reply if its subject is the reply subject of an open exchange. A reply that is seen before its request,
+as happens in a cluster where they come by different ways, is held for a moment. What cannot be matched is counted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from natscli.message import headers
+from natscli.message.watched import Answer, Exchange, Outcome
+from natscli.wire.protocol import Message
+
+#: Bytes that an open exchange takes besides what came from the network, and that a reply does.
+_OVERHEAD, _REPLY_OVERHEAD = 600, 200
+_SECOND = 1_000_000_000
+#: Shares of the exchanges are parts of this.
+WHOLE = 1 << 20
+#: Where JetStream consumers are acknowledged: what names one as its reply subject is no request.
+_NO_INBOXES = (b"$JS.ACK.", b"$JS.FC.")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long and how much. Nanoseconds: `timeout` for a first reply, `gap` from one reply to the next, `hold` for a
+    reply whose request was not seen yet. Bytes and numbers: `size` of all that is kept, `held` replies, `replies` to
+    one request, `ended` exchanges that are remembered to know their late replies.
+    """
+
+    timeout: int = 5 * _SECOND
+    gap: int = 300_000_000
+    hold: int = _SECOND
+    size: int = 24 * 1024 * 1024
+    held: int = 4096
+    held_size: int = 4 * 1024 * 1024
+    replies: int = 1000
+    ended: int = 10_000
+
+
+@dataclass
+class Counts:
+    """Requests that were `followed`, and everything that is in no exchange, by the reason.
+
+    Requests not followed: `sampled` out as asked for; `shed` because they came too fast; `crowded` out because too
+    much was open; `shared` the reply subject of an open one; `outside` of the inboxes that are seen. `interrupted` were
+    open when the connection was lost, or at the end. Replies: `strays` to requests that were not seen, `late` ones
+    after the end of their exchange. `published` are messages without a reply subject.
+    """
+
+    followed: int = 0
+    sampled: int = 0
+    shed: int = 0
+    crowded: int = 0
+    shared: int = 0
+    outside: int = 0
+    interrupted: int = 0
+    strays: int = 0
+    late: int = 0
+    published: int = 0
+
+
+class Open:
+    """An exchange that may get more replies."""
+
+    __slots__ = ("answers", "arrived", "came", "deadline", "error", "message", "number", "size")
+
+    def __init__(self, number: int, message: Message, arrived: int, came: float) -> None:
+        self.number = number
+        self.message = message
+        self.arrived = arrived
+        self.came = came
+        self.size = _size(message)
+        self.answers: list[Answer] = []
+        self.error: tuple[str, str] | None = None
+        self.deadline = 0
+
+    def ended(self, outcome: Outcome | None) -> Exchange:
+        """What is known of it; without an `outcome` that of its replies."""
+        outcome = outcome or (Outcome.ANSWERED if self.error is None else Outcome.ERROR)
+        return Exchange(self.number, self.came, *self.message, tuple(self.answers), outcome, self.error)
+
+
+class Matcher:
+    """Takes messages as they are seen, gives exchanges as they end. All times in nanoseconds of one clock.
+
+    Whether an exchange is followed depends on its reply subject only, so that a request and its replies are in or out
+    together: `asked` of `WHOLE` are wanted, `share` of it are followed now.
+
+    `own` is the inbox of the watcher itself, whose requests are no one's business; `sees` is whether replies on a
+    subject are seen at all.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        asked: int = WHOLE,
+        own: bytes = b" ",
+        sees: Callable[[bytes], bool] = lambda reply: True,
+    ) -> None:
+        self.counts = Counts()
+        self._own = own
+        self._sees = sees
+        self.asked = self.share = asked
+        self._limits = limits
+        self._size = self._finished_size = 0
+        self._open: dict[bytes, Open] = {}  # in the order of the requests
+        self._answered: deque[tuple[int, Open]] = deque()
+        self._unchecked: deque[Open] = deque()
+        self._held: dict[bytes, list[tuple[int, Message]]] = {}
+        self._held_order: deque[tuple[int, Message]] = deque()
+        self._held_size = 0
+        self._ended: dict[bytes, None] = {}
+        self._finished: list[Exchange] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether `take` should be called before it is due."""
+        return self._size + self._finished_size > self._limits.size // 2
+
+    def messages(self, batch: list[Message], arrived: int, came: float) -> None:
+        """Take what was seen on watched subjects: requests, and it may be replies too. `came`: seconds since 1970."""
+        for message in batch:
+            exchange = self._open.get(message[0])
+            if exchange is not None:
+                self._add(exchange, message, arrived)
+            elif not message[1] or message[1].startswith(_NO_INBOXES):
+                self.counts.published += 1
+            else:
+                self._request(message, arrived, came)
+
+    def replies(self, batch: list[Message], arrived: int) -> None:
+        """Take what was seen on the subjects of inboxes."""
+        for message in batch:
+            exchange = self._open.get(message[0])
+            if exchange is not None:
+                self._add(exchange, message, arrived)
+            elif hash(message[0]) % WHOLE < self.share and not message[0].startswith(self._own):
+                self._hold(message, arrived)
+
+    def take(self, now: int) -> list[Exchange]:
+        """The exchanges that have ended since the last call, in that order."""
+        answered, full = self._answered, self.full
+        while answered and (full or answered[0][0] <= now):
+            _, exchange = answered.popleft()
+            if not self._is_open(exchange):
+                continue
+            if full or exchange.deadline <= now:
+                self._end(exchange)
+            else:
+                answered.append((exchange.deadline, exchange))
+        for exchange in self._silent_since(now - self._limits.timeout):
+            self._end(exchange, Outcome.UNANSWERED)
+        while self._held_order and self._held_order[0][0] + self._limits.hold <= now:
+            self._drop_held()
+        finished, self._finished, self._finished_size = self._finished, [], 0
+        return finished
+
+    def unchecked(self, before: int) -> list[Open]:
+        """The exchanges begun before `before` that have no reply; each is given once, for `no_responders`."""
+        unchecked, silent = self._unchecked, []
+        while unchecked and unchecked[0].arrived <= before:
+            exchange = unchecked.popleft()
+            if not exchange.answers and self._is_open(exchange):
+                silent.append(exchange)
+        return silent
+
+    def no_responders(self, exchanges: list[Open]) -> None:
+        """End those of `exchanges` that still have no reply: there is nobody to give one."""
+        for exchange in exchanges:
+            if not exchange.answers and self._is_open(exchange):
+                self._end(exchange, Outcome.NO_RESPONDERS)
+
+    def interrupt(self) -> None:
+        """Nothing is seen for a while, or ever again: what has no reply is in doubt, what has one ends."""
+        for exchange in list(self._open.values()):
+            if exchange.answers:
+                self._end(exchange)
+            else:
+                self._forget(exchange)
+                self.counts.interrupted += 1
+        self._answered.clear()
+        self._unchecked.clear()
+        while self._held_order:
+            self._drop_held()
+
+    # -- one message -----------------------------------------------------------------------------------------
+
+    def _request(self, message: Message, arrived: int, came: float) -> None:
+        reply, counts = message[1], self.counts
+        part = hash(reply) % WHOLE
+        if part >= self.share:
+            if part >= self.asked:
+                counts.sampled += 1
+            else:
+                counts.shed += 1
+            return
+        if reply.startswith(self._own):
+            return
+        if not self._sees(reply):
+            counts.outside += 1
+            return
+        other = self._open.get(reply)
+        if other is not None and other.answers:
+            self._end(other)
+        elif other is not None:
+            counts.shared += 1
+            return
+        exchange = Open(counts.followed + 1, message, arrived, came)
+        if self._is_too_much(exchange.size):
+            counts.crowded += 1
+            return
+        counts.followed += 1
+        self._open[reply] = exchange
+        self._size += exchange.size
+        self._ended.pop(reply, None)
+        self._unchecked.append(exchange)
+        for when, held in self._held.pop(reply, ()):
+            if self._is_open(exchange):
+                self._add(exchange, held, when)
+
+    def _add(self, exchange: Open, message: Message, arrived: int) -> None:
+        _, _, header, payload = message
+        if header is not None and not payload and not exchange.answers and headers.status(header) == "503":
+            self._end(exchange, Outcome.NO_RESPONDERS)
+            return
+        size = len(payload) + len(header or b"") + _REPLY_OVERHEAD
+        if self._is_too_much(size):
+            self._forget(exchange)
+            self.counts.followed -= 1
+            self.counts.crowded += 1
+            return
+        exchange.size += size
+        self._size += size
+        exchange.answers.append(Answer(max(arrived - exchange.arrived, 0), header, payload))
+        if header is not None and exchange.error is None:
+            exchange.error = headers.read_service_error(header)
+        exchange.deadline = arrived + self._limits.gap
+        if len(exchange.answers) == 1:
+            self._answered.append((exchange.deadline, exchange))
+        elif len(exchange.answers) >= self._limits.replies:
+            self._end(exchange)
+
+    def _hold(self, message: Message, arrived: int) -> None:
+        """Keep a reply until its request is seen, unless that is over."""
+        subject = message[0]
+        if subject in self._ended:
+            self.counts.late += 1
+            return
+        self._held.setdefault(subject, []).append((arrived, message))
+        self._held_order.append((arrived, message))
+        self._held_size += _size(message)
+        while self._held_size > self._limits.held_size or len(self._held_order) > self._limits.held:
+            self._drop_held()
+
+    def _drop_held(self) -> None:
+        """Let go of the oldest reply that was held; unless it was matched meanwhile, it is a stray."""
+        arrived, message = self._held_order.popleft()
+        self._held_size -= _size(message)
+        held = self._held.get(message[0])
+        if held and held[0] == (arrived, message):
+            self.counts.strays += 1
+            held.pop(0)
+            if not held:
+                del self._held[message[0]]
+
+    def _end(self, exchange: Open, outcome: Outcome | None = None) -> None:
+        self._forget(exchange)
+        self._ended[exchange.message[1]] = None
+        if len(self._ended) > self._limits.ended:
+            del self._ended[next(iter(self._ended))]
+        self._finished.append(exchange.ended(outcome))
+        self._finished_size += exchange.size
+
+    def _forget(self, exchange: Open) -> None:
+        del self._open[exchange.message[1]]
+        self._size -= exchange.size
+
+    def _is_open(self, exchange: Open) -> bool:
+        return self._open.get(exchange.message[1]) is exchange
+
+    def _is_too_much(self, size: int) -> bool:
+        return self._size + self._finished_size + size > self._limits.size
+
+    def _silent_since(self, begun: int) -> list[Open]:
+        """The open exchanges from before `begun` without a reply."""
+        silent = []
+        for exchange in self._open.values():
+            if exchange.arrived > begun:
+                break
+            if not exchange.answers:
+                silent.append(exchange)
+        return silent
+
+
+def _size(message: Message) -> int:
+    """About how many bytes of memory a message takes."""
+    subject, reply, header, payload = message
+    return len(subject) + len(reply) + len(header or b"") + len(payload) + _OVERHEAD

@@ -1,0 +1,73 @@
+"""The options of `pynats watch`, checked before anything connects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from natscli.errors import InputError
+from natscli.message.subjects import check_subscribe_subject
+from natscli.watch.selection import Selection
+
+#: How the connections of watchers are named, unless --connection-name is given; what follows is the version.
+WATCHER = "pynats watch"
+
+
+@dataclass(frozen=True)
+class WatchOptions:
+    """What was given on the command line, by the names of its parameters. Durations in seconds."""
+
+    subject: tuple[str, ...]
+    slow: float | None = None
+    errors: bool = False
+    unanswered: bool = False
+    sample: str = "1"
+    count: int | None = None
+    reply_timeout: float = 0.3
+    stats: bool = False
+    verbose: bool = False
+    as_json: bool = False
+    quiet: bool = False
+
+    @property
+    def selection(self) -> Selection:
+        """Which exchanges are shown."""
+        slow = None if self.slow is None else round(self.slow * 1e9)
+        return Selection(slow, self.errors, self.unanswered)
+
+    @property
+    def share(self) -> float:
+        """The part of the exchanges that is followed, more than 0 and up to 1.
+
+        Raises:
+            InputError: --sample is no such part.
+        """
+        text = self.sample.strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = 0.0
+        if not 0 < share <= 1:
+            raise InputError(f"a part is more than 0 and up to 1, or 100%: {self.sample!r}", where="--sample")
+        return share
+
+
+def check(options: WatchOptions) -> None:
+    """Refuse what cannot be meant together.
+
+    Raises:
+        InputError: a subject that cannot be subscribed to, options that exclude each other, a value out of range.
+    """
+    for subject in options.subject:
+        check_subscribe_subject(subject)
+    filters = {
+        "--slow": options.slow is not None,
+        "--errors": options.errors,
+        "--unanswered": options.unanswered,
+    }
+    for names in ({"--verbose": options.verbose, "--json": options.as_json},
+                  {"--stats": options.stats, "--verbose": options.verbose},
+                  *({"--stats": options.stats, name: given} for name, given in filters.items())):  # fmt: skip
+        if all(names.values()):
+            raise InputError(f"{' and '.join(names)} exclude each other")
+    if options.share and options.reply_timeout == 0:
+        raise InputError("a timeout must be longer than nothing", where="--reply-timeout")

@@ -1,0 +1,231 @@
+"""Watches one connection: subscribes, matches, follows no more than it can, drains."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter_ns
+from typing import Any
+
+from natscli.connection.connect import Connection
+from natscli.environment import Environment
+from natscli.errors import PynatsError, RefusedError
+from natscli.message.subjects import covers, overlap
+from natscli.message.watched import Exchange
+from natscli.signals import Stop
+from natscli.watch import interest
+from natscli.watch.inboxes import Inboxes
+from natscli.watch.interest import Interest
+from natscli.watch.matcher import WHOLE, Limits, Matcher
+from natscli.wire.nats_py import errors as nats_errors
+from natscli.wire.protocol import Message
+
+#: Seconds between looks at what has ended, and at whether the socket is read fast enough.
+_TICK = 0.05
+#: Reads in one tick that left something behind: from so many on, a smaller share is followed.
+_MOST_FULL_READS = 3
+#: Ticks without one before a larger share is tried, and the smallest share.
+_CALM_TICKS, _LEAST_SHARE = 40, WHOLE // 4096
+#: Nanoseconds without a reply after which the servers are asked who subscribes.
+_PATIENCE = 250_000_000
+#: Seconds to wait for the server at the end.
+_LAST_WAIT = 3.0
+
+
+@dataclass(frozen=True)
+class Watching:
+    """What to watch: `inboxes` is the pattern of the reply subjects, `share` of `WHOLE` exchanges are wanted."""
+
+    subjects: tuple[str, ...]
+    inboxes: str
+    limits: Limits
+    share: int = WHOLE
+
+
+class Recorder:
+    """Gives exchanges to `show` as they end, until it is stopped. It never publishes to those it watches.
+
+    `watched` is whether it ever did.
+    """
+
+    def __init__(
+        self,
+        watching: Watching,
+        connection: Connection,
+        environment: Environment,
+        show: Callable[[list[Exchange]], None],
+    ) -> None:
+        self._watching = watching
+        self._connection = connection
+        self._client = connection.client
+        self._environment = environment
+        self._show = show
+        self._loop = asyncio.get_running_loop()
+        self._subscribed: list[tuple[str, Any]] = []
+        self._interest = Interest(connection.client)
+        patterns = [watching.inboxes, *watching.subjects]
+        self._inboxes = Inboxes(patterns)
+        own = self._interest.inbox.encode()
+        self.matcher = Matcher(watching.limits, watching.share, own, self._inboxes.sees)
+        self.watched = False
+        self._stopped = asyncio.Event()
+        self._failure: PynatsError | None = None
+        self._refused: list[PynatsError] = []
+        self._full_reads = self._calm = 0
+        self._more: set[asyncio.Task[None]] = set()
+
+    @property
+    def unseen(self) -> str:
+        """A reply subject of those requests whose replies cannot be seen, or an empty string."""
+        return self._inboxes.unseen.decode("utf-8", "backslashreplace")
+
+    def stop(self, failure: PynatsError | None = None) -> None:
+        """End `run`, which raises `failure` if there is one."""
+        self._failure = self._failure or failure
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Watch until `stop` or a signal; what has ended by then is shown.
+
+        Raises:
+            PynatsError: refused, or the connection was lost.
+            asyncio.CancelledError: stopped a second time.
+        """
+        stop = Stop(self.stop)
+        connection = self._connection
+        connection.on_refusal = self._on_refusal
+        connection.on_disconnect = self.matcher.interrupt
+        connection.lost.add_done_callback(lambda lost: self.stop(lost.result()))
+        await self._subscribe()
+        self.watched = True
+        self._loop.call_later(_TICK, self._tick)
+        await self._stopped.wait()
+        await self._drain()
+        stop.blocking = True
+        if self._failure is not None:
+            raise self._failure
+
+    async def _subscribe(self) -> None:
+        """Subscribe to the inboxes first, so that no request is seen whose reply is not."""
+        watching = self._watching
+        await self._interest.start()
+        patterns = minimal([watching.inboxes, *watching.subjects])
+        for pattern in patterns:
+            await self._watch(pattern, is_inbox=pattern not in watching.subjects)
+        await self._connection.confirm()
+        if self._refused:
+            raise self._refused[0]
+        names = ", ".join(f"[{subject}]" for subject in watching.subjects)
+        self._environment.log(f"Watching {names}, replies on [{watching.inboxes}]")
+
+    async def _watch(self, pattern: str, *, is_inbox: bool) -> None:
+        earlier = tuple(other for other, _ in self._subscribed if overlap(other, pattern))
+        handler = partial(self._on_batch, earlier, is_inbox)
+        self._subscribed.append((pattern, await self._client.subscribe_batches(pattern, "", handler)))
+
+    async def _watch_more(self, pattern: str) -> None:
+        """Subscribe to another kind of inboxes that somebody uses; requests are followed once that is done."""
+        try:
+            await self._watch(pattern, is_inbox=True)
+            await self._client.flush(5)
+        except (asyncio.TimeoutError, OSError, nats_errors.Error):
+            return
+        if not any(f'"{pattern}"' in error.what for error in self._refused):
+            self._inboxes.add(pattern)
+            self._environment.log(f"Watching replies on [{pattern}] too")
+
+    async def _drain(self) -> None:
+        """Unsubscribe, take what was on its way, and show what has ended."""
+        with suppress(asyncio.TimeoutError, OSError, nats_errors.Error):
+            for _, subscription in self._subscribed:
+                await subscription.unsubscribe()
+            if self._client.is_connected:
+                await self._client.flush(_LAST_WAIT)
+        self.matcher.interrupt()
+        self._show(self.matcher.take(perf_counter_ns()))
+
+    # -- what is seen ----------------------------------------------------------------------------------------
+
+    def _on_batch(self, earlier: tuple[str, ...], is_inbox: bool, batch: list[Message], arrived: int) -> None:
+        if earlier:  # what a subscription made before also gets is not taken twice
+            batch = [m for m in batch if not _covered(earlier, m[0])]
+        if is_inbox:
+            self.matcher.replies(batch, arrived)
+        else:
+            self.matcher.messages(batch, arrived, time.time())
+        if self.matcher.full:
+            self._show(self.matcher.take(perf_counter_ns()))
+
+    def _tick(self) -> None:
+        if self._stopped.is_set():
+            return
+        self._loop.call_later(_TICK, self._tick)
+        now = perf_counter_ns()
+        self._show(self.matcher.take(now))
+        self._check_interest(now)
+        self._adapt()
+        for pattern in self._inboxes.wanted:
+            task = self._loop.create_task(self._watch_more(pattern))
+            self._more.add(task)
+            task.add_done_callback(self._more.discard)
+        self._inboxes.wanted.clear()
+
+    def _check_interest(self, now: int) -> None:
+        by_subject: dict[bytes, list[Any]] = {}
+        patience = min(_PATIENCE, self._watching.limits.timeout // 4)
+        for exchange in self.matcher.unchecked(now - patience):
+            by_subject.setdefault(exchange.message[0], []).append(exchange)
+        for subject, exchanges in by_subject.items():
+            self._interest.ask(subject, partial(self.matcher.no_responders, exchanges))
+
+    def _adapt(self) -> None:
+        """Follow fewer exchanges while the socket fills faster than it is read, more again when it does not."""
+        matcher, full_reads = self.matcher, self._client.full_reads
+        new, self._full_reads = full_reads - self._full_reads, full_reads
+        self._calm = 0 if new else self._calm + 1
+        if new >= _MOST_FULL_READS and matcher.share > _LEAST_SHARE:
+            matcher.share //= 2
+        elif self._calm >= _CALM_TICKS and matcher.share < matcher.asked:
+            self._calm = 0
+            matcher.share = min(matcher.share * 2, matcher.asked)
+
+    def _on_refusal(self, error: PynatsError) -> None:
+        asking = self._interest
+        if interest.SUBJECT in error.what or asking.inbox in error.what:
+            if not asking.refused and interest.SUBJECT in error.what:
+                self._environment.log(f"Not permitted to request {interest.SUBJECT}: requests without responders are "
+                                      "shown as unanswered")  # fmt: skip
+            asking.refused = True
+            return
+        watching = self._watching
+        for pattern in (watching.inboxes, *watching.subjects):
+            if f'"{pattern}"' in error.what:
+                self._refused.append(_not_permitted(pattern, watching, error))
+                self.stop(self._refused[0])
+                return
+        self._refused.append(error)
+        self._environment.warn(error.what)
+
+
+def minimal(patterns: list[str]) -> list[str]:
+    """`patterns` without those that another one covers, or that are there twice."""
+    unique = list(dict.fromkeys(patterns))
+    return [p for p in unique if not any(other != p and covers(other, p) for other in unique)]
+
+
+def _covered(patterns: tuple[str, ...], subject: bytes) -> bool:
+    text = subject.decode("utf-8", "surrogateescape")
+    return any(covers(pattern, text) for pattern in patterns)
+
+
+def _not_permitted(pattern: str, watching: Watching, error: PynatsError) -> RefusedError:
+    purpose = ", where the replies go" if pattern == watching.inboxes else ""
+    needed = ", ".join(f'"{subject}"' for subject in (*watching.subjects, watching.inboxes))
+    return RefusedError(
+        f"not permitted to subscribe to [{pattern}]{purpose}", where=error.where,
+        hint=f"ask the administrator for: permissions {{ subscribe: [{needed}] }}",
+    )  # fmt: skip

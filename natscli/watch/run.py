@@ -1,0 +1,74 @@
+"""One run of `pynats watch`: connect, watch, show, sum up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from natscli.connection.connect import connected
+from natscli.connection.options import Plan
+from natscli.environment import Environment
+from natscli.errors import PynatsError
+from natscli.message.watched import Outcome
+from natscli.output.exchanges import renderer
+from natscli.watch.display import Display
+from natscli.watch.matcher import WHOLE, Counts, Limits
+from natscli.watch.options import WatchOptions
+from natscli.watch.recorder import Recorder, Watching
+
+
+async def run(options: WatchOptions, plan: Plan, environment: Environment) -> None:
+    """Watch until a signal, or until `options.count` exchanges were shown.
+
+    Raises:
+        PynatsError: refused, no connection, or the exchanges cannot be shown.
+        asyncio.CancelledError: a second signal.
+    """
+    prefix = plan.options.get("inbox_prefix", "_INBOX")
+    limits = Limits(timeout=round(plan.timeout * 1e9), gap=round(options.reply_timeout * 1e9))
+    watching = Watching(options.subject, f"{prefix}.>", limits, max(round(options.share * WHOLE), 1))
+    render = renderer(environment, as_json=options.as_json, verbose=options.verbose, timeout=plan.timeout)
+    async with connected(plan, environment, listener=True) as connection:
+
+        def stop(failure: PynatsError | None) -> None:
+            recorder.stop(failure)
+
+        display = Display(options, environment, render, stop)
+        recorder = Recorder(watching, connection, environment, display.show)
+        try:
+            await recorder.run()
+        finally:
+            display.close()
+            if recorder.watched:
+                for line in summary(display, recorder.matcher.counts, recorder.unseen):
+                    environment.notice(line)
+
+
+def summary(display: Display, counts: Counts, unseen: str) -> Iterator[str]:
+    """What was seen, and what was not, as lines."""
+    outcomes = display.statistics.outcomes
+    names = {
+        Outcome.ANSWERED: "answered",
+        Outcome.ERROR: "with errors",
+        Outcome.UNANSWERED: "unanswered",
+        Outcome.NO_RESPONDERS: "without responders",
+    }
+    kinds = ", ".join(f"{outcomes[outcome]} {name}" for outcome, name in names.items() if outcomes[outcome])
+    total = sum(outcomes.values())
+    shown = f", shown {display.shown}" if display.shown != total else ""
+    yield f"Seen {total} exchanges{f' ({kinds})' if kinds else ''}{shown}"
+    elsewhere = f"whose replies go elsewhere, such as [{unseen}]"
+    reasons = {
+        "outside the sample": counts.sampled,
+        "that came too fast": counts.shed,
+        "because too many were open": counts.crowded,
+        "with the reply subject of another": counts.shared,
+        elsewhere: counts.outside,
+        "open at an interruption or at the end": counts.interrupted,
+    }
+    missed = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    if missed:
+        yield f"Requests not followed to the end: {missed}"
+    unmatched = {"to requests that were not seen": counts.strays, "too late": counts.late}
+    replies = ", ".join(f"{count} {reason}" for reason, count in unmatched.items() if count)
+    if replies:
+        yield f"Replies not matched: {replies}"

@@ -1,0 +1,72 @@
+"""Exchanges by subject: how many, how they ended, how long they took. Bounded, however many there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from natscli.histogram import Histogram
+from natscli.message.watched import Exchange, Outcome
+from natscli.output.watch_statistics import Row
+
+#: Subjects that have a row of their own; the rest share one.
+_MOST_SUBJECTS = 200
+#: What is kept of a duration, and how many exact ones: some hundred kilobytes a subject at most.
+_BITS, _MOST_EXACT = 7, 1000
+OTHERS = "(other subjects)"
+
+
+class _Subject:
+    def __init__(self) -> None:
+        self.outcomes: Counter[Outcome] = Counter()
+        self.recent = 0
+        self.durations = Histogram(_BITS, _MOST_EXACT)
+
+    @property
+    def total(self) -> int:
+        return sum(self.outcomes.values())
+
+
+class Statistics:
+    """Adds up exchanges."""
+
+    def __init__(self) -> None:
+        self._subjects: dict[bytes, _Subject] = {}
+        self.outcomes: Counter[Outcome] = Counter()
+
+    def add(self, exchanges: Iterable[Exchange]) -> None:
+        """Count exchanges that have ended."""
+        for exchange in exchanges:
+            key = exchange.subject
+            if key not in self._subjects and len(self._subjects) >= _MOST_SUBJECTS:
+                key = b""
+            subject = self._subjects.setdefault(key, _Subject())
+            subject.outcomes[exchange.outcome] += 1
+            subject.recent += 1
+            self.outcomes[exchange.outcome] += 1
+            if exchange.answers:
+                subject.durations.record(exchange.answers[0].rtt_ns)
+
+    def rows(self, seconds: float, most: int | None = None) -> list[Row]:
+        """A row a subject, the busiest first, `most` of them. Rates are of the `seconds` since the last call."""
+        ordered = sorted(self._subjects.items(), key=lambda item: (-item[1].recent, -item[1].total, item[0]))
+        rows = [_row(name, subject, seconds) for name, subject in ordered[:most]]
+        for _, subject in ordered:
+            subject.recent = 0
+        return rows
+
+
+def _row(name: bytes, subject: _Subject, seconds: float) -> Row:
+    outcomes, durations = subject.outcomes, subject.durations
+    times = (*durations.percentiles((50, 99)), durations.largest) if durations.count else (None, None, None)
+    return Row(
+        name.decode("utf-8", "backslashreplace") or OTHERS,
+        exchanges=subject.total,
+        rate=subject.recent / seconds,
+        unanswered=outcomes[Outcome.UNANSWERED],
+        no_responders=outcomes[Outcome.NO_RESPONDERS],
+        errors=outcomes[Outcome.ERROR],
+        p50=times[0],
+        p99=times[1],
+        max=times[2],
+    )

@@ -1,0 +1,138 @@
+"""How exchanges are shown."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+
+from natscli.environment import Environment
+from natscli.message import headers
+from natscli.message.watched import Answer, Exchange, Outcome
+from natscli.output.exchanges import preview, renderer
+from natscli.output.tables import Screen
+from natscli.output.watch_statistics import Live, Row
+
+
+def rendered(exchange: Exchange, *, color: str = "never", **how: Any) -> str:
+    environment = Environment(io.BytesIO(), io.BytesIO(), io.BytesIO(), {}, color=color)
+    render = renderer(environment, **{"as_json": False, "verbose": False, "timeout": 5.0, **how})
+    log, data = render([exchange])
+    assert log == b""
+    return data.decode()
+
+
+def exchange(*answers: Answer, outcome: Outcome = Outcome.ANSWERED, **fields: Any) -> Exchange:
+    given = {
+        "number": 7,
+        "came": 0.25,
+        "subject": b"a.b",
+        "reply": b"_INBOX.1",
+        "header": None,
+        "payload": b"hello",
+    }
+    return Exchange(**{**given, **fields}, answers=answers, outcome=outcome)
+
+
+def test_a_line_is_one_line_whatever_comes() -> None:
+    line = rendered(
+        exchange(Answer(412_300, None, b"x\r\n\x1b[2J" + b"y" * 500), payload="é\n\u202e".encode())
+    )
+    assert line.count("\n") == 1
+    assert re.match(r"\d\d:\d\d:\d\d \[#7\] a\.b  412\.3µs  6 B -> 507 B  ", line)
+    assert line.endswith(f"é\\n\\u202e -> x\\r\\n\\x1b[2J{'y' * 27}…\n")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [(Outcome.UNANSWERED, "unanswered after 5s"), (Outcome.NO_RESPONDERS, "no responders")],
+)
+def test_a_request_without_a_reply_says_why(outcome: Outcome, state: str) -> None:
+    assert f"a.b  {state}  5 B  hello\n" in rendered(exchange(outcome=outcome))
+    assert f"{state[0].upper()}{state[1:]}\n" in rendered(exchange(outcome=outcome), verbose=True)
+    record = json.loads(rendered(exchange(outcome=outcome), as_json=True))
+    assert (record["outcome"], record["rtt_ns"], record["replies"]) == (outcome.value, None, [])
+
+
+def test_several_replies_errors_and_statuses_are_in_the_line() -> None:
+    error = headers.service_error("bad", 400)
+    line = rendered(
+        exchange(
+            Answer(1000, error, b""), Answer(2000, None, b""), outcome=Outcome.ERROR, error=("400", "bad")
+        )
+    )
+    assert "  1µs, 2 replies, error 400: bad  " in line
+    assert ", status 404  " in rendered(exchange(Answer(1000, b"NATS/1.0 404 No Messages\r\n\r\n", b"")))
+
+
+def test_in_full_has_headers_payloads_and_the_time_of_each_reply() -> None:
+    block = headers.encode([("Trace", "1\x1b")])
+    text = rendered(
+        exchange(Answer(1000, None, b'{"a": 1}'), Answer(2_000_000, None, b"two"), header=block), verbose=True
+    )
+    assert "[#7] Request on [a.b], replies on [_INBOX.1]\nTrace: 1\\x1b\nhello\n\n" in text
+    assert '[#7] Reply 1 after 1µs\n{\n  "a": 1\n}\n\n' in text
+    assert "[#7] Reply 2 after 2ms\ntwo\n\n" in text
+
+
+def test_json_has_the_request_and_its_replies() -> None:
+    record = json.loads(
+        rendered(
+            exchange(
+                Answer(1000, None, b'{"a": 1}'),
+                payload=b"\xff",
+                outcome=Outcome.ERROR,
+                error=("x", "bad\udcff"),
+            ),
+            as_json=True,
+        )
+    )
+    reply = {
+        "rtt_ns": 1000,
+        "headers": {},
+        "data": '{"a": 1}',
+        "encoding": "utf-8",
+        "size": 8,
+        "json": {"a": 1},
+    }
+    assert record == {
+        "time": "1970-01-01T00:00:00.250000Z",
+        "number": 7,
+        "subject": "a.b",
+        "reply": "_INBOX.1",
+        "outcome": "error",
+        "rtt_ns": 1000,
+        "headers": {},
+        "data": "/w==",
+        "encoding": "base64",
+        "size": 1,
+        "replies": [reply],
+        "code": "x",
+        "message": "bad\ufffd",
+    }
+
+
+def test_colour_is_only_by_our_own_codes() -> None:
+    text = rendered(exchange(Answer(1000, None, b"\x1b[31m")), color="always")
+    assert "\x1b[32m" in text
+    assert "\x1b[31m" not in text
+
+
+def test_a_preview_does_not_cut_characters() -> None:
+    assert preview("日本語".encode(), 3) == "日本語"
+    assert preview("日本語日".encode(), 3) == "日本…"
+    assert preview(b"\xff\x00", 40) == "\\xff\\x00"
+
+
+def test_a_live_table_is_drawn_over_the_one_before_and_fits_the_terminal() -> None:
+    rows = [Row(f"s.{n}", 1, 1.0, 0, 0, 0, 1000, 1000, 1000) for n in range(100)]
+    live = Live(Screen(terminal=True, color=False))
+    first, second = live.frame(rows, "Title", 20).decode(), live.frame(rows, "Title", 20).decode()
+    height = first.count("\n")
+    assert height < 20
+    assert second == f"\x1b[{height}F\x1b[J{first}"
+    live.interrupted()
+    assert live.frame(rows, "Title", 20).decode() == first

@@ -1,0 +1,67 @@
+"""Exchanges by subject, and which exchanges are selected."""
+
+from __future__ import annotations
+
+import pytest
+
+from natscli.message.watched import Answer, Exchange, Outcome
+from natscli.watch.selection import Selection
+from natscli.watch.statistics import OTHERS, Statistics
+
+MS = 1_000_000
+
+
+def exchange(subject: str = "a", outcome: Outcome = Outcome.ANSWERED, rtt: int | None = MS) -> Exchange:
+    answers = () if rtt is None else (Answer(rtt, None, b""),)
+    return Exchange(1, 0, subject.encode(), b"r", None, b"", answers, outcome)
+
+
+def test_a_row_has_counts_rate_and_times() -> None:
+    statistics = Statistics()
+    statistics.add([exchange(rtt=number * MS) for number in range(1, 101)])
+    statistics.add([exchange(outcome=Outcome.UNANSWERED, rtt=None), exchange(outcome=Outcome.ERROR)])
+    [row] = statistics.rows(2.0)
+    assert (row.subject, row.exchanges, row.rate) == ("a", 102, 51.0)
+    assert (row.unanswered, row.errors, row.no_responders) == (1, 1, 0)
+    assert row.p50 == 50 * MS
+    assert (row.p99, row.max) == (99 * MS, 100 * MS)
+    assert statistics.rows(2.0)[0].rate == 0
+
+
+def test_the_busiest_come_first_and_there_are_no_times_without_replies() -> None:
+    statistics = Statistics()
+    statistics.add([exchange("b"), exchange("a", Outcome.NO_RESPONDERS, None), exchange("b")])
+    first, second = statistics.rows(1.0)
+    assert (first.subject, second.subject) == ("b", "a")
+    assert (second.p50, second.p99, second.max) == (None, None, None)
+    assert len(statistics.rows(1.0, most=1)) == 1
+
+
+def test_subjects_are_bounded() -> None:
+    statistics = Statistics()
+    statistics.add([exchange(f"user.{number}") for number in range(5000)])
+    rows = statistics.rows(1.0)
+    assert len(rows) == 201
+    assert rows[0].subject == OTHERS
+    assert sum(row.exchanges for row in rows) == 5000
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(), "answered slow error unanswered no_responders"),
+        (Selection(slow=100 * MS), "slow"),
+        (Selection(errors=True), "error"),
+        (Selection(unanswered=True), "unanswered no_responders"),
+        (Selection(slow=100 * MS, errors=True, unanswered=True), "slow error unanswered no_responders"),
+    ],
+)
+def test_a_selection_is_of_all_that_any_condition_holds_for(selection: Selection, expected: str) -> None:
+    exchanges = {
+        "answered": exchange(),
+        "slow": exchange(rtt=100 * MS),
+        "error": exchange(outcome=Outcome.ERROR),
+        "unanswered": exchange(outcome=Outcome.UNANSWERED, rtt=None),
+        "no_responders": exchange(outcome=Outcome.NO_RESPONDERS, rtt=None),
+    }
+    assert " ".join(name for name, one in exchanges.items() if selection(one)) == expected
