@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -67,7 +68,8 @@ def _leave_lookups_behind(servers: list[str]) -> None:
 class Connection:
     """A connected client, and what happened to it: `lost` is done when it is gone for good.
 
-    `client.on_failure` may be called from any thread.
+    `steps` has when (`perf_counter_ns`) connecting `began`, with the first server, `started` with this one, came to the
+    steps of `Client.steps`, and was `ready`. `client.on_failure` may be called from any thread.
     """
 
     def __init__(self, client: Client, environment: Environment) -> None:
@@ -77,6 +79,7 @@ class Connection:
         self.on_refusal: Callable[[PynatsError], None] = self._keep_refusal
         self.on_disconnect: Callable[[], None] = lambda: None
         self.on_reconnect: Callable[[], None] = lambda: None
+        self.steps: dict[str, int] = {}
         self._url = ""
         self._environment = environment
         self._refusal: PynatsError | None = None
@@ -168,15 +171,18 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + plan.timeout
+    began = perf_counter_ns()
     problems: list[PynatsError] = []
     for index, url in enumerate(plan.servers):
         share = max(deadline - loop.time(), 0.05) / (len(plan.servers) - index)
+        started = perf_counter_ns()
         try:
             connection = await _connect_to(url, plan, environment, share)
         except PynatsError as problem:
             problems.append(problem)
             continue
         client = connection.client
+        connection.steps = {"began": began, "started": started, **client.steps, "ready": perf_counter_ns()}
         client.options["allow_reconnect"] = listener
         if len(plan.servers) > 1:
             client.set_server_pool([*plan.servers, *(uri.geturl() for uri in client.discovered_servers)])

@@ -189,6 +189,11 @@ class Client(nats_py.Client):  # type: ignore[misc]
         return int(getattr(self._transport, "full_reads", 0))
 
     @property
+    def steps(self) -> dict[str, int]:
+        """When the connection came to what, see `Transport`; nothing over WebSockets."""
+        return dict(getattr(self._transport, "steps", {}))
+
+    @property
     def tls_version(self) -> str:
         """`TLSv1.3` and the like, or an empty string for a connection in the clear."""
         writer = self._writer()

@@ -10,7 +10,8 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Protocol
 
 from natscli.wire import nats_py
 
@@ -101,6 +102,31 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
             self.data_received(rest)
 
 
+async def _addresses(uri: ParseResult) -> list[str]:
+    """The addresses of a host. Raises OSError if it has none."""
+    import socket
+
+    host = uri.hostname or ""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):
+            socket.inet_pton(family, host)
+            return [host]  # without a thread that looks it up
+    found = await asyncio.get_running_loop().getaddrinfo(host, uri.port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+async def _connect_to_one_of(addresses: list[str], port: int, protocol: _Protocol) -> asyncio.Transport:
+    """Try one after the other. Raises the OSError of the first if none can be connected to."""
+    loop, errors = asyncio.get_running_loop(), []
+    for address in addresses:
+        try:
+            transport, _ = await loop.create_connection(lambda: protocol, address, port)
+            return transport
+        except OSError as error:
+            errors.append(error)
+    raise errors[0]
+
+
 def _aborted(error: Exception) -> ConnectionAbortedError:
     """What nats-py reconnects after, as after any OSError; anything else ends its reading for good."""
     return ConnectionAbortedError(f"cannot handle what was received: {error!r}")
@@ -123,10 +149,15 @@ def _unreachable(url: str, cause: BaseException | None) -> str:
 
 
 class Transport(nats_py.TcpTransport):  # type: ignore[misc]
-    """nats-py's TCP transport, through a SOCKS proxy if one is given."""
+    """nats-py's TCP transport, through a SOCKS proxy if one is given.
+
+    `steps` has when (`perf_counter_ns`) the last connection came to `resolved`, `connected`, `tls_started` and
+    `tls_done`.
+    """
 
     def __init__(self, choose: Choose, socks_proxy: str = "") -> None:
         super().__init__()
+        self.steps: dict[str, int] = {}
         self._choose = choose
         self._socks_proxy = socks_proxy
 
@@ -154,6 +185,7 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         Raises:
             OSError, asyncio.TimeoutError: the handshake failed.
         """
+        self._reached("tls_started")
         reader, protocol = self._streams()
         upgrade = asyncio.get_running_loop().start_tls(
             self._io_writer.transport, protocol, ssl_context,
@@ -163,6 +195,7 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         assert transport is not None
         protocol.connection_made(transport)  # start_tls does not, and nothing would ever pause the server
         self._use(transport, protocol, reader)
+        self._reached("tls_done")
 
     def writelines(self, payload: list[bytes]) -> None:
         """Write them all; does nothing on a connection that is lost, where asyncio of Python 3.12 raises TypeError."""
@@ -182,12 +215,21 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
             self._protocol.awaited = False
 
     async def _connect(self, uri: ParseResult, timeout: float) -> None:
-        address: dict[str, Any] = {"host": uri.hostname, "port": uri.port}
-        if self._socks_proxy:
-            address = {"sock": await self._connect_proxy(uri, timeout)}
+        self.steps.clear()
         reader, protocol = self._streams()
-        transport, _ = await asyncio.get_running_loop().create_connection(lambda: protocol, **address)
+        if self._socks_proxy:
+            sock = await self._connect_proxy(uri, timeout)
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
+        else:
+            addresses = await _addresses(uri)
+            self._reached("resolved")
+            transport = await _connect_to_one_of(addresses, uri.port or 0, protocol)
+        self._reached("connected")
         self._use(transport, protocol, reader)
+
+    def _reached(self, step: str) -> None:
+        self.steps[step] = perf_counter_ns()
 
     async def _connect_proxy(self, uri: ParseResult, timeout: float) -> socket.socket:
         import python_socks
