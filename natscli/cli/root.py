@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: name -> (module below natscli.commands, one line of help). The help is repeated here so that `pynats --help` imports
 #: none of them; a test holds the two together.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "reply": ("reply", "Answer requests with a body, an echo, or a command."),
+    "reply": ("reply", "Answer requests with a body, a command or Python code."),
     "request": ("request", "Send a request and show the replies."),
     "watch": ("watch", "Show the requests of others and their replies."),
     "service": ("service", "Find services, show their endpoints and statistics."),

@@ -29,7 +29,10 @@ Templates in BODY, header values and --command:
 The command of --command gets the request on stdin and in NATS_REQUEST_BODY, the subject in NATS_REQUEST_SUBJECT. When
 it fails, the reply has its output, and the headers Nats-Service-Error and Nats-Service-Error-Code (500).
 
-Without BODY and --command, requests are echoed. SIGINT (Ctrl-C) and SIGTERM answer all accepted requests, then stop; a
+The function of --handler is called with a natscli.Request. It returns bytes, text, nothing or what JSON can hold, or
+raises natscli.ServiceError. It may be async.
+
+With nothing to answer with, requests are echoed. SIGINT (Ctrl-C) and SIGTERM answer all accepted requests, then stop; a
 second one stops at once.
 """
 
@@ -40,6 +43,7 @@ second one stops at once.
     examples={
         "pynats reply help.please 'OK, I CAN HELP!!!'": "answer with a body",
         "pynats reply 'weather.>' --command \"curl -s wttr.in/{{1}}?format=3\"": "answer with a command",
+        "pynats reply calc.add --handler calc.py:add": "answer with a Python function",
         "pynats reply echo.me --echo": "send each request back",
         'pynats reply time "It is {{Time}}, request {{Count}}: {{Request}}"': "fill in a template",
         "pynats reply orders.test --upstream orders --record orders.jsonl": "record what a service answers",
@@ -90,7 +94,7 @@ second one stops at once.
 @connection_options
 @pass_app
 def reply(app: App, /, **given: Any) -> None:
-    """Answer requests with a body, an echo, or a command.
+    """Answer requests with a body, a command or Python code.
 
     SUBJECT may contain the wildcards * and >.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -145,6 +145,10 @@ def encode(value: Any) -> tuple[bytes, bytes]:
         payload = value.encode()
     elif value is None:
         payload = b""
+    elif hasattr(value, "__await__"):
+        if isinstance(value, Coroutine):
+            value.close()  # or Python warns that it was never awaited
+        raise TypeError("it returned something to be awaited: declare it with 'async def'")
     else:
         payload = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         if not any(name.lower() == "content-type" for name, _ in pairs):

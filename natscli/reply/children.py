@@ -155,10 +155,10 @@ class Children:
         """Seconds that are left; `end_within` may have shortened them."""
         return min(deadline, self._last) - time.monotonic()
 
-    def _wait(self, pid: int, patient: Callable[[], bool]) -> int | None:
+    def _wait(self, pid: int, in_time: Callable[[], bool]) -> int | None:
         """The exit status, once the program has ended; None, if that takes too long."""
         pause = _FIRST_PAUSE
-        while (status := self._reap(pid)) is None and patient():
+        while (status := self._reap(pid)) is None and in_time():
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
         return status
@@ -167,8 +167,8 @@ class Children:
         """End a program with all it started, and what does not end when asked by force; gives its status."""
         _signal(pid, signal.SIGTERM)
         status = self._wait(pid, _within(_TERMINATE_TIMEOUT))
-        patient = _within(_TERMINATE_TIMEOUT)
-        while _signal(pid, 0) and status is not None and patient():
+        in_time = _within(_TERMINATE_TIMEOUT)
+        while _signal(pid, 0) and status is not None and in_time():
             time.sleep(_LONGEST_PAUSE)
         _signal(pid, signal.SIGKILL)
         if status is None:  # not even SIGKILL ends what waits for a disk or for NFS

@@ -1,4 +1,4 @@
-"""Bad days on demand: replies that come late, are errors, or never come."""
+"""Faults on demand: replies that come late, are errors, or never come."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Handler(Responder):
 def _call(function: Callable[[Request], Any], request: Request) -> Outcome:
     try:
         return function(request), None
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # in a thread, it means the end of this request only
         return None, error
 
 

@@ -16,6 +16,8 @@ from typing import Any
 from natscli.errors import InputError
 
 _WHERE = "--handler"
+#: Where no code of a handler is.
+_NOT_THEIRS = ("<", os.path.dirname(os.path.dirname(__file__)), os.path.dirname(importlib.__file__))
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,9 @@ def load(source: Source) -> Loaded:
     except InputError:
         raise
     except SyntaxError as error:
-        where = f"{shown(error.filename or source.module)}:{error.lineno}"
-        raise InputError(f"{where}: {type(error).__name__}: {error.msg}", where=_WHERE) from error
+        line = f":{error.lineno}" if error.lineno else ""
+        file = shown(error.filename or source.module)
+        raise InputError(f"{file}{line}: {type(error).__name__}: {error.msg}", where=_WHERE) from error
     except (Exception, SystemExit) as error:
         raise InputError(describe(error, source.module), where=_WHERE) from error
     function = _find(module, source)
@@ -176,15 +179,22 @@ def _is_async(function: Any) -> bool:
 
 
 def describe(error: BaseException, file: str) -> str:
-    """The exception, and the line of `file` that it came through last: `KeyError: 'x' (calc.py:3: return d['x'])`."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if shown(frame.filename) == shown(file)] or frames[-1:]
+    """The exception, and the line of `file` that it came through last: `KeyError: 'x' (calc.py:3: return d['x'])`.
+
+    If it did not come through `file`, the line where it was raised, unless that is in pynats or in Python's imports.
+    """
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_NOT_THEIRS)]
+    own = [frame for frame in frames if shown(frame.filename) == shown(file)] or frames
     text = " ".join(str(error).split())
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return f"{what} ({shown(own[-1].filename)}:{own[-1].lineno}: {own[-1].line})" if own else what
+    where = f"{shown(own[-1].filename)}:{own[-1].lineno}: {own[-1].line}" if own else shown(file)
+    return f"{what} ({where})"
 
 
 def shown(path: str) -> str:
     """A path as people would write it: from the current folder, if it is below that."""
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # Windows: another drive
+        return path
     return path if relative.startswith("..") else relative

@@ -48,6 +48,12 @@ class Reloading(Wrapper):
         super().kill()
 
     def _watch(self) -> None:
+        try:
+            self._watch_folders()
+        except Exception as error:  # too many files are watched, a folder is gone, ...
+            self._environment.warn(f"changes are not watched any more: {error}")
+
+    def _watch_folders(self) -> None:
         from watchfiles import PythonFilter, watch
 
         loaded = self._handler.loaded

@@ -107,7 +107,7 @@ class Responder(ABC):
         """End in order; called after draining, when nothing is pending."""
 
     def kill(self) -> None:  # noqa: B027
-        """Give up what is still being done, at once; called at the end in any case, perhaps without `start`."""
+        """Stop what is still being done, at once; called at the end in any case, perhaps without `start`."""
 
 
 class Wrapper(Responder):

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 #: Seconds in which the threads that are awake must have begun all waiting jobs, or more of them are woken.
-_PATIENCE = 0.002
+_WATCH_INTERVAL = 0.002
 
 
 class Workers(Generic[T]):
@@ -59,7 +59,7 @@ class Workers(Generic[T]):
             self._tokens.put(None)
 
     def _watch_later(self) -> None:
-        self._loop.call_later(_PATIENCE, self._watch, self._begun + len(self._jobs))
+        self._loop.call_later(_WATCH_INTERVAL, self._watch, self._begun + len(self._jobs))
 
     def _watch(self, expected: int) -> None:
         self._watching = bool(self._jobs)

@@ -440,8 +440,8 @@ def test_a_second_signal_stops_at_once(
     assert program.wait() == 130
     assert time.monotonic() - start < 5
     until(lambda: not process_exists(int((tmp_path / "pid").read_text())))
-    told = [line for line in log(program) if line.startswith("pynats: ")]
-    assert told == ["pynats: stopped, requests left unanswered: 1", "pynats: error: interrupted"]
+    logged = [line for line in log(program) if line.startswith("pynats: ")]
+    assert logged == ["pynats: stopped, requests left unanswered: 1", "pynats: error: interrupted"]
 
 
 def test_a_signal_before_it_listens_stops_it_too(runner: Runner, subject: str) -> None:
@@ -667,8 +667,8 @@ def ask_many(asker: Asker, subject: str, count: int) -> float:
 def test_a_pipe_that_is_not_read_delays_no_reply(
     start: Start, asker: Asker, subject: str, tmp_path: Path
 ) -> None:
-    story_path = tmp_path / "log"
-    with story_path.open("wb") as log:
+    log_path = tmp_path / "log"
+    with log_path.open("wb") as log:
         process = start(subject, "OK", "--quiet", stdout=subprocess.PIPE, stderr=log)
     asker.wait_for_responder(subject)
     assert ask_many(asker, subject, 30_000) < 2
@@ -676,13 +676,13 @@ def test_a_pipe_that_is_not_read_delays_no_reply(
     assert process.stdout is not None
     reader = threading.Thread(target=lambda stream: shown.append(stream.read()), args=(process.stdout,))
     reader.start()
-    until(lambda: b"were not shown" in story_path.read_bytes())
+    until(lambda: b"were not shown" in log_path.read_bytes())
     assert ask_many(asker, subject, 500) < 2
     process.terminate()
     assert process.wait(30) == 0
     reader.join()
     missing = re.findall(
-        rb"pynats: (\d+) more were not shown: the output could not keep up", story_path.read_bytes()
+        rb"pynats: (\d+) more were not shown: the output could not keep up", log_path.read_bytes()
     )
     assert shown[0].count(b"x" * 20) + sum(map(int, missing)) == 30_500
 

@@ -155,6 +155,7 @@ def test_the_whole_traceback_is_shown_with_trace(serve: Serve, ask: Ask) -> None
         ("return Reply('', headers={'A': 'x\\r\\nEvil: y'})", "InputError"),
         ("raise ServiceError(400, 'x', headers={'A': 'x\\r\\nEvil: y'})", "InputError"),
         ("raise SystemExit(3)", "SystemExit"),
+        ("return asyncio.sleep(0)", "TypeError"),
         ("raise asyncio.CancelledError", "CancelledError"),
     ],
 )
@@ -336,6 +337,8 @@ BROKEN = {
     "calc.py:none": ("calc.py:7: none() cannot be called with one argument, the request", None),
     "calc.py:LIMIT": ("calc.py: LIMIT is not a function", None),
     "calc.py:stream": ("calc.py:9: stream yields; it must return the reply", None),
+    "package.bad:f": ("ZeroDivisionError: division by zero (package/bad.py:2: 1 / 0)", None),
+    "nul.py:f": ("", None),  # a SyntaxError or a ValueError
     "syntax.py:f": ("syntax.py:2: SyntaxError: ", None),
     "tabs.py:f": ("tabs.py:3: TabError: ", None),
     "fails.py:f": ("ZeroDivisionError: division by zero (fails.py:2: 1 / 0)", None),
@@ -349,6 +352,7 @@ def test_a_handler_that_cannot_be_used_is_found_before_connecting(runner: Runner
     for name, code in {
         "calc": "LIMIT = 3\ndef answer(r):\n    return b''\n\ndef two(a, b): pass\n\ndef none(): pass\n\n"
         "async def stream(r):\n    yield 1\n",
+        "nul": "x = 1\0\n",
         "syntax": "x = 1\ndef f(r: return\n",
         "tabs": "def f(r):\n    if r:\n\treturn 1\n",
         "fails": "x = 1\n1 / 0\n",
@@ -356,10 +360,13 @@ def test_a_handler_that_cannot_be_used_is_found_before_connecting(runner: Runner
         "imports": "import nowhere\n",
     }.items():
         (runner.directory / f"{name}.py").write_text(code)
+    (runner.directory / "package").mkdir()
+    (runner.directory / "package" / "bad.py").write_text("def f(r): pass\n1 / 0\n")
     run = runner("reply", "x", "--handler", spec, server="nats://127.0.0.1:1")
     what, hint = BROKEN[spec]
     assert run.status == 2
     assert run.errors[0].startswith(f"pynats: error: {what}")
     assert run.errors[0].endswith("(--handler)")
+    assert spec.partition(":")[0].split(".")[0] in run.errors[0]
     assert hint is None or run.errors[1] == f"  hint: {hint}"
     assert "Traceback" not in run.stderr

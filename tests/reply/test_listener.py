@@ -193,9 +193,7 @@ def test_delayed_requests_are_limited_too(nats_server: NatsServer, tmp_path: Pat
         run(check(asker))
 
 
-def test_a_slow_responder_is_told_to_give_up_when_it_is_stopped_for_good(
-    nats_server: NatsServer, tmp_path: Path
-) -> None:
+def test_a_responder_is_killed_when_it_is_stopped_for_good(nats_server: NatsServer, tmp_path: Path) -> None:
     gate = Gate()
 
     async def check(asker: Asker) -> None:
