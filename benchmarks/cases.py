@@ -14,9 +14,11 @@ from benchmarks.measures import (
     go_nats,
     latency,
     memory,
+    publishing,
     pynats,
     python,
     rate,
+    receiving,
     sending,
     stalled,
     whole_process,
@@ -84,6 +86,8 @@ def all_cases(quick: bool = False) -> list[Case]:
         *_payload_cases(part),
         _request_case("request-count", 20_000 // part, 64, 1.0),
         _request_case("request-serial", 5000 // part, 1, 0.9),
+        _publish_case(200_000 // part),
+        _subscribe_case(200_000 // part),
         _start_up_case(2 if quick else 5),
         _command_case(2000 // part),
         _stalled_case(3.0 if quick else 10.0),
@@ -183,6 +187,37 @@ def _request_case(name: str, count: int, tasks: int, bound: float) -> Case:
         measures = _with_go(measures, peer)
     title = f"pynats request --count {count} --concurrency {tasks} --raw to a file, whole process"
     return Case(name, title, "requests/s", measures, (Need(PYNATS, BARE, at_least=bound),))
+
+
+def _publish_case(count: int) -> Case:
+    measures = {
+        PYNATS: publishing(lambda n: pynats("publish", "bench", "hello", "--count", str(n)), count, b"hello"),
+        BARE: publishing(lambda n: floor("bare-publish", "bench", "hello", n), count, b"hello"),
+    }
+    if shutil.which("nats"):
+        few = count // 10  # it asks the server after each message
+        measures[GO] = publishing(
+            lambda n: go_nats("pub", "bench", "hello", "--count", str(n), "--quiet"), few, b"hello"
+        )
+    title = f"pynats publish --count {count}, whole process, one subscriber"
+    return Case("publish", title, "messages/s", measures, (Need(PYNATS, BARE, at_least=1.5),))
+
+
+def _subscribe_case(count: int) -> Case:
+    def ours(n: int) -> Command:
+        return pynats("subscribe", "bench", "--raw", "--count", str(n))
+
+    measures = {
+        PYNATS: receiving(ours, count, b"hello"),
+        BARE: receiving(lambda n: floor("bare-subscribe", "bench", n), count, b"hello"),
+    }
+    measures = _with_go(
+        measures, receiving(lambda n: go_nats("sub", "bench", "--raw", "--count", str(n)), count, b"hello")
+    )
+    title = (
+        f"pynats subscribe --count {count} --raw to a file, from the first message to the end of the process"
+    )
+    return Case("subscribe", title, "messages/s", measures, (Need(PYNATS, BARE, at_least=1.5),))
 
 
 def _start_up_case(launches: int) -> Case:

@@ -1,10 +1,10 @@
 """The floors: what a job costs without pynats.
 
 `python -m benchmarks.floors NAME HOST PORT SUBJECT ...`. Each imports only what it needs.
-`bare-reply`, `bare-echo` and `bare-request` are what anybody writes with nats-py in ten lines. `raw-reply` is
-the practical limit of one Python process: no client library at all, whole reads parsed by the regular
-expression engine, one write of replies and one of log lines for each read. `mirror` is not even a
-responder but a search-and-replace; it measures the generator and the server.
+The `bare-` ones are what anybody writes with nats-py in ten lines. `raw-reply` is the practical limit of one Python
+process: no client library at all, whole reads parsed by the regular expression engine, one write of replies and one of
+log lines for each read. `mirror` is not even a responder but a search-and-replace; it measures the generator and the
+server.
 """
 
 from __future__ import annotations
@@ -90,6 +90,49 @@ def bare_request(host: str, port: str, subject: str, body: str, count: str, task
         await connection.close()
 
     asyncio.run(send())
+
+
+def bare_publish(host: str, port: str, subject: str, body: str, count: str) -> None:
+    """nats-py's `publish` in a loop, and a flush. No output."""
+    import asyncio
+
+    import nats
+
+    async def send() -> None:
+        connection = await nats.connect(f"nats://{host}:{port}")
+        payload = body.encode()
+        for _ in range(int(count)):
+            await connection.publish(subject, payload)
+        await connection.flush()
+        await connection.close()
+
+    asyncio.run(send())
+
+
+def bare_subscribe(host: str, port: str, subject: str, count: str) -> None:
+    """nats-py's callback, which writes each payload and a line break to stdout, until `count` came."""
+    import asyncio
+
+    import nats
+
+    async def receive() -> None:
+        connection = await nats.connect(f"nats://{host}:{port}")
+        done = asyncio.Event()
+        left = int(count)
+        write = sys.stdout.buffer.write
+
+        async def show(message: nats.aio.msg.Msg) -> None:
+            nonlocal left
+            write(message.data + b"\n")
+            left -= 1
+            if not left:
+                done.set()
+
+        await connection.subscribe(subject, cb=show)
+        await done.wait()
+        await connection.close()
+
+    asyncio.run(receive())
 
 
 def raw_reply(host: str, port: str, subject: str, body: str, log: str = "log") -> None:
@@ -209,6 +252,8 @@ FLOORS: dict[str, Callable[..., None]] = {
     "bare-reply": bare_reply,
     "bare-echo": bare_echo,
     "bare-request": bare_request,
+    "bare-publish": bare_publish,
+    "bare-subscribe": bare_subscribe,
     "raw-reply": raw_reply,
     "mirror": mirror,
 }

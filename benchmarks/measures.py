@@ -9,11 +9,13 @@ import statistics
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from benchmarks.load import Load
-from benchmarks.server import HOST, Bench, BenchError, Usage, floor_command, pynats_command
+from benchmarks.server import HOST, ROOT, Bench, BenchError, Usage, floor_command, pynats_command, stop
+from benchmarks.wire import Wire
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,66 @@ def sending(command: Callable[[int], Command], count: int, *, shows: bytes = b""
         if shows and output.split() != [shows] * count:
             raise BenchError(f"{count} requests showed {len(output.split())} replies: {output[:80]!r}")
         return Sample(count / spent, {"one_ms": alone * 1e3, "net": (count - 1) / max(spent - alone, 1e-9)})
+
+    return measure
+
+
+def publishing(command: Callable[[int], Command], count: int, payload: bytes) -> Measure:
+    """Messages a second of a publisher over its whole process; a subscriber counts them. `net` leaves start-up out."""
+
+    def measure(bench: Bench) -> Sample:
+        alone = min(bench.time(command(1)(bench))[0] for _ in range(3))
+        one = len(message(payload))
+        with contextlib.closing(Wire(HOST, bench.port, timeout=10)) as wire:
+            received = [len(wire.subscribe("bench"))]
+
+            def receive() -> None:
+                while received[0] < one * count:
+                    received[0] += len(wire.receive(4 << 20).replace(b"PING\r\n", b""))
+
+            thread = threading.Thread(target=receive, daemon=True)
+            thread.start()
+            spent, _ = bench.time(command(count)(bench))
+            thread.join(10)
+        if received[0] != one * count:
+            raise BenchError(f"{received[0] / one:g} of {count} messages arrived")
+        return Sample(count / spent, {"one_ms": alone * 1e3, "net": (count - 1) / max(spent - alone, 1e-9)})
+
+    return measure
+
+
+def message(payload: bytes) -> bytes:
+    """A message as the subscriber of `publishing` gets it."""
+    return b"MSG bench 1 %d\r\n%b\r\n" % (len(payload), payload)
+
+
+def receiving(command: Callable[[int], Command], count: int, payload: bytes) -> Measure:
+    """Messages a second that a subscriber writes to a file, from the first that is published to its end."""
+
+    def measure(bench: Bench) -> Sample:
+        one = b"PUB bench %d\r\n%b\r\n" % (len(payload), payload)
+        with (bench.folder / "received").open("w+b") as file:
+            process = subprocess.Popen(
+                command(count)(bench), cwd=ROOT, env=bench.environ, stdin=subprocess.DEVNULL, stdout=file,
+                stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            try:
+                bench.wait_for_subscriber(process, "bench", payload)
+                with contextlib.closing(Wire(HOST, bench.port)) as wire:
+                    start = time.perf_counter()
+                    for begin in range(1, count, 1000):  # the first one found the subscriber
+                        wire.send(one * min(1000, count - begin))
+                    status = process.wait(120)
+                    spent = time.perf_counter() - start
+            finally:
+                stop(process)
+            file.seek(0)
+            lines = file.read()
+        if status or lines != (payload + b"\n") * count:
+            raise BenchError(
+                f"exited with {status}, having written {lines.count(payload)} of {count} messages"
+            )
+        return Sample(count / spent)
 
     return measure
 

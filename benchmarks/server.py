@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from benchmarks.load import Load, Report
-from benchmarks.wire import Wire, somebody_answers
+from benchmarks.wire import Wire, somebody_answers, somebody_subscribes
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -170,6 +170,11 @@ class Bench:
             yield process
         finally:
             stop(process)
+
+    def wait_for_subscriber(self, process: subprocess.Popen[bytes], subject: str, payload: bytes) -> None:
+        """Return when `subject` has a subscriber, which has then got `payload` once."""
+        log = self.folder / "received"
+        self._until(lambda: somebody_subscribes(HOST, self.port, subject, payload), process, log)
 
     def load(self, load: Load) -> Report:
         """Run the generator as a process of its own.

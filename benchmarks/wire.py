@@ -80,3 +80,17 @@ def somebody_answers(host: str, port: int, subject: str) -> bool:
         return not (b"HMSG " in data and b" 503" in data)
     finally:
         wire.close()
+
+
+def somebody_subscribes(host: str, port: int, subject: str, payload: bytes) -> bool:
+    """Whether `payload`, published to `subject`, goes to anybody: the server says at once when it does not."""
+    wire = Wire(host, port)
+    try:
+        inbox = f"_INBOX.subscribed.{time.monotonic_ns():x}"
+        wire.subscribe(inbox)
+        wire.send(
+            b"PUB %b %b %d\r\n%b\r\nPING\r\n" % (subject.encode(), inbox.encode(), len(payload), payload)
+        )
+        return b" 503" not in wire._until(b"PONG\r\n")
+    finally:
+        wire.close()
