@@ -148,6 +148,7 @@ class Publisher:
         self._client.send(messages)
         self.tally.sent += len(batch)
         self.tally.size += sum(len(outgoing.payload) for outgoing in batch)
+        await self._client.published()
         if self._observer.each:
             await self._connection.confirm()
             self._observer.published([o for o in batch if f'"{o.subject}"' not in self._refusals])
