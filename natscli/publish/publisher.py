@@ -151,7 +151,8 @@ class Publisher:
         await self._client.published()
         if self._observer.each:
             await self._connection.confirm()
-            self._observer.published([o for o in batch if f'"{o.subject}"' not in self._refusals])
+            # In lower case: a nats-py of which only public names are used has it so.
+            self._observer.published([o for o in batch if f'"{o.subject.lower()}"' not in self._refusals])
             self._refusals = ""
         else:
             await self._client.written()
@@ -163,7 +164,7 @@ class Publisher:
         self._observer.failed(outgoing, error)
 
     def _on_refusal(self, error: PynatsError) -> None:
-        self._refusals += error.what  # `Permissions Violation for Publish to "x"`
+        self._refusals += error.what.lower()  # `Permissions Violation for Publish to "x"`
         if not self._recipe.subject.is_static:
             self.tally.refused += 1
             self._fail(None, error)

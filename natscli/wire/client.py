@@ -229,7 +229,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
 
     async def written(self) -> None:
         """Wait until the socket takes more, so that a slow network stops reading, not memory."""
-        if self.is_connected and self._transport:
+        if self.batches and self.is_connected and self._transport:
             await self._transport.drain()
 
     def _read_handler(self) -> BatchParser | None:

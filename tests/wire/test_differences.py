@@ -22,9 +22,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: What must work with any nats-py: requests, many replies, answering, headers, draining, reconnecting; by words in the
 #: names of tests.
-SUITE = ("tests/request", "tests/commands/test_reply.py", "-k", " or ".join((
+SUITE = ("tests/request", "tests/publish", "tests/subscribe", "tests/commands/test_reply.py", "-k", " or ".join((
     "exits_3", "exits_4", "comes_out", "summed_up", "in_flight", "until", "empty", "listens", "templates",
     "reconnects", "signal", "exactly", "json_is_one_object_a_request", "echoes", "larger",
+    "arrive_in_order", "exits_6", "goes_on", "shown_after",
 )))  # fmt: skip
 
 
