@@ -186,12 +186,12 @@ class Client(nats_py.Client):  # type: ignore[misc]
     @property
     def full_reads(self) -> int:
         """How many reads of this connection left something behind, a sign that more comes than is handled."""
-        return int(getattr(self._transport, "full_reads", 0))
+        return int(getattr(getattr(self, "_transport", None), "full_reads", 0))
 
     @property
     def steps(self) -> dict[str, int]:
         """When the connection came to what, see `Transport`; nothing over WebSockets."""
-        return dict(getattr(self._transport, "steps", {}))
+        return dict(getattr(getattr(self, "_transport", None), "steps", {}))
 
     @property
     def tls_version(self) -> str:
