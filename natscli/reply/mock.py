@@ -10,7 +10,8 @@ from natscli.environment import Environment
 from natscli.errors import InputError
 from natscli.message.subjects import overlap
 from natscli.message.templates import Template
-from natscli.reply.mock_file import Answer, MockFile, read
+from natscli.reply.answers import Answer
+from natscli.reply.mock_file import MockFile, read
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responder import Batch, Done, Failure, Responder
 

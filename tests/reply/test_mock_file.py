@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from natscli.errors import InputError
-from natscli.reply.mock_file import Answer, MockFile, read
+from natscli.reply.answers import Answer
+from natscli.reply.mock_file import MockFile, read
 from natscli.reply.responder import Failure
 from natscli.wire.protocol import Message
 
