@@ -68,8 +68,8 @@ def _leave_lookups_behind(servers: list[str]) -> None:
 class Connection:
     """A connected client, and what happened to it: `lost` is done when it is gone for good.
 
-    `steps` has when (`perf_counter_ns`) connecting `began`, with the first server, `started` with this one, came to the
-    steps of `Client.steps`, and was `ready`. `client.on_failure` may be called from any thread.
+    `steps` has when (`perf_counter_ns`) connecting `began`, when it `started` with this server, if others failed before
+    it, came to the steps of `Client.steps`, and was `ready`. `client.on_failure` may be called from any thread.
     """
 
     def __init__(self, client: Client, environment: Environment) -> None:
@@ -182,7 +182,9 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
             problems.append(problem)
             continue
         client = connection.client
-        connection.steps = {"began": began, "started": started, **client.steps, "ready": perf_counter_ns()}
+        connection.steps = {"began": began, **client.steps, "ready": perf_counter_ns()}
+        if problems:
+            connection.steps["started"] = started
         client.options["allow_reconnect"] = listener
         if len(plan.servers) > 1:
             client.set_server_pool([*plan.servers, *(uri.geturl() for uri in client.discovered_servers)])

@@ -8,7 +8,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from natscli.errors import Report
 from natscli.message import headers
@@ -92,6 +92,11 @@ def error_line(subject: str, request: int, report: Report, at: float, *, ascii_o
         "status": int(report.status),
     }
     return json.dumps(record, ensure_ascii=ascii_only).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def record_line(members: dict[str, Any], at: float) -> bytes:
+    """A record of anything else, made of ASCII."""
+    return json.dumps({"time": timestamp(at), **members}).encode() + b"\n"
 
 
 def timestamp(at: float) -> str:

@@ -21,6 +21,7 @@ from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
     from natscli.output.translate import Translator
+    from natscli.request.phases import Phases
 
 #: Replies that may wait for their translation before no more requests are sent.
 _MOST_UNTRANSLATED = 256
@@ -114,6 +115,20 @@ class RequestDisplay:
                 summary.sent, summary.answered, statistics.failed, summary.timings, more
             ):
                 self._environment.notice(line)
+
+    def phases(self, phases: Phases) -> None:
+        """Show how long each phase of the run took."""
+        from natscli.output.phases import record, table
+
+        if self._as_json:
+            from natscli.output.json_lines import record_line
+
+            line = record_line({"timings": record(*phases)}, time.time())
+            self._rounds.add(Lines(b"", line))
+        elif not self._environment.quiet:
+            bars = self._environment.stderr.isatty()
+            colored = self._environment.colored(self._environment.stderr)
+            self._log(table(*phases, bars=bars, colored=colored).encode())
 
     def interrupted(self, statistics: Statistics) -> None:
         """Show the summary instead of what is not shown yet."""

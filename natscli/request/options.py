@@ -49,6 +49,7 @@ class RequestOptions:
     output: str | None = None
     summary_json: str | None = None
     hdr: str | None = None
+    timings: bool = False
     as_json: bool = False
     quiet: bool = False
 

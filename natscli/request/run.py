@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from natscli.connection.connect import connected
+from natscli.connection.connect import Connection, connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import ExitStatus
@@ -21,6 +21,7 @@ from natscli.request.requester import Requester
 
 if TYPE_CHECKING:
     from natscli.output.translate import Translator
+    from natscli.request.phases import Timed
 
 
 async def run(
@@ -41,10 +42,13 @@ async def run(
         display = _display(options, environment, translator)
         source = _source(options, how, recipe, environment)
         how = _without(how, time.monotonic() - start)
-        requester = Requester(connection, source, expectation(options, plan.timeout), display, how)
+        timed = _timed(display, connection) if options.timings else None
+        requester = Requester(connection, source, expectation(options, plan.timeout), timed or display, how)
         statistics = requester.statistics
         try:
             await requester.run()
+            if timed is not None:
+                display.phases(await timed.finish())
             await display.finish(statistics)
         except asyncio.CancelledError:
             display.interrupted(statistics)
@@ -57,6 +61,12 @@ async def run(
                 write_reports(options, statistics.summary(), environment)
         failure = statistics.first_failure or display.problem
         return failure.status if failure is not None else ExitStatus.OK
+
+
+def _timed(display: RequestDisplay, connection: Connection) -> Timed:
+    from natscli.request.phases import Timed
+
+    return Timed(display, connection)
 
 
 def _wait(how: Load) -> float:

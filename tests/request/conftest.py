@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -28,12 +29,12 @@ def responders(session_responders: Responders) -> Responders:
 
 
 @pytest.fixture
-def responders_on() -> Iterator[Callable[[Server], Responders]]:
-    """`responders_on(server)` is the same on another server."""
+def responders_on() -> Iterator[Callable[..., Responders]]:
+    """`responders_on(server)` is the same on another server, with nats-py's `options` to connect."""
     with ExitStack() as stack:
 
-        def start(server: Server) -> Responders:
-            responders = Responders(server.url)
+        def start(server: Server, **options: Any) -> Responders:
+            responders = Responders(server.url, **options)
             stack.callback(responders.close)
             return responders
 
