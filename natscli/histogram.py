@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from copy import copy
 from math import ceil
 
 #: Bits that are kept of a value: 1 in 1024 is the largest error.
@@ -63,6 +64,13 @@ class Histogram:
             self._exact.extend(other._exact)
         else:
             self._exact = None
+
+    def copy(self) -> Histogram:
+        """One with the same counts."""
+        other = copy(self)
+        other._counts = dict(self._counts)
+        other._exact = None if self._exact is None else self._exact[:]
+        return other
 
     @property
     def mean(self) -> int:

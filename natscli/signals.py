@@ -26,6 +26,16 @@ def on_end(handler: Callable[[int, FrameType | None], object]) -> dict[int, Any]
     return {number: signal.signal(number, handler) for number in ENDING if number not in ignored}
 
 
+def on_info(handler: Callable[[], object]) -> None:
+    """Call `handler` in the running loop for every SIGUSR1; where there is none (Windows), never."""
+    import asyncio
+
+    number = getattr(signal, "SIGUSR1", None)
+    if number is not None:
+        loop = asyncio.get_running_loop()
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(handler))
+
+
 class Stop:
     """Calls `handler` in the running loop at the first signal of `ENDING`; the second cancels the current task.
 

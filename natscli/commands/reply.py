@@ -90,6 +90,7 @@ second one stops at once.
         help="Add to the metadata of the service; repeatable.")  # fmt: skip
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each request as a line of JSON.")
+@option("--stats", is_flag=True, common=True, help="Show statistics in place of each request.")
 @option("--quiet", is_flag=True, help="Write payloads only, no log to stderr.")
 @connection_options
 @pass_app

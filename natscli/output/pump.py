@@ -111,7 +111,11 @@ class Pump:
 
     `failure` is why nothing is written any more; `on_failure` was called with it, perhaps in a thread. `direct` is
     whether all is written at once, so that sizes do not matter. `lost` is how many messages were dropped.
+
+    With `wrap`, what it makes of the log is written: lines that a terminal has something drawn below.
     """
+
+    wrap: Callable[[bytes], bytes] | None = None
 
     def __init__(
         self,
@@ -266,6 +270,7 @@ class Pump:
             log, data = render()
             if self._writing is not None:
                 self._writing.rendered = True
+            log = self.wrap(log) if self.wrap is not None else log
             progress = None if self.direct else self._step
             if log and not self._is_cut():
                 with suppress(OSError):  # its reader went away; what matters is the data

@@ -57,12 +57,23 @@ def _text_renderer(environment: Environment) -> RenderRequests:
     if draw_out or (draw_err and not environment.quiet):
         return _drawn(environment, draw_out, draw_err, together)
     if environment.quiet:
-        return lambda batch, first, came: (b"", _payloads(batch))
+        return _data
     return _together if together else _apart
+
+
+def data_renderers(environment: Environment, *, as_json: bool) -> Renderers:
+    """What fits stdout alone, where that is a file or a pipe; on a terminal, nothing."""
+    if environment.stdout.isatty():
+        return Renderers()
+    return renderers(environment, as_json=True) if as_json else Renderers(received=_data)
 
 
 def _clock(came: float) -> bytes:
     return time.strftime("%H:%M:%S ", time.localtime(came)).encode()
+
+
+def _data(batch: list[Message], first: int, came: float) -> Rendered:  # noqa: ARG001
+    return b"", _payloads(batch)
 
 
 def _payloads(batch: list[Message]) -> bytes:

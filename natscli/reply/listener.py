@@ -20,9 +20,10 @@ from natscli.output.pump import Pump
 from natscli.output.requests import Outcome, Renderers
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending, memory
+from natscli.reply.report import Report
 from natscli.reply.responder import Batch, Failure, Host, Responder, fail, reply_subject
 from natscli.reply.statistics import Statistics
-from natscli.signals import Stop
+from natscli.signals import Stop, on_info
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.protocol import Message
 
@@ -70,6 +71,7 @@ class Listener:
         render: Renderers,
         numbers: Numbers | None = None,
         limits: Limits = LIMITS,
+        report: Report | None = None,
     ) -> None:
         self._routes = routes
         self._responders = list(dict.fromkeys(route.responder for route in routes))
@@ -78,6 +80,7 @@ class Listener:
         self._environment = environment
         self._render = render
         self._limits = limits
+        self._report = report
         self._numbers = numbers or Numbers()
         self._loop = asyncio.get_running_loop()
         self._pending = Pending(limits.requests, limits.size)
@@ -106,7 +109,11 @@ class Listener:
             self._log_refused()
             if unanswered:
                 self._environment.warn(f"stopped, requests left unanswered: {unanswered}")
+            if self._report is not None:
+                self._report.end()
             self._pump.close(0.1 if unanswered else 1.0)
+            if self._report is not None:
+                self._report.summarize()
         if self._pump.failure is not None:
             report = explain(self._pump.failure)
             raise PynatsError(report.message, hint=report.hint)
@@ -118,6 +125,10 @@ class Listener:
         await self._connection.confirm()
         self._connection.on_refusal = self._on_refusal
         self._log_subjects([route for route in self._routes if not route.internal])
+        if self._report is not None:
+            self._report.begin(self._pump)
+            on_info(self._report.write)
+            self._tick(self._report)
         await self._unless_lost(self._stop.wait())
         await self._unless_lost(self._drain(subscriptions))
         for responder in self._responders:
@@ -129,6 +140,11 @@ class Listener:
             self._environment.log(f"Listening on [{route.subject}]{group}")
         if len(routes) > _MOST_LOGGED:
             self._environment.log(f"Listening on {len(routes) - _MOST_LOGGED} more subjects")
+
+    def _tick(self, report: Report) -> None:
+        if report.interval:
+            report.tick()
+            self._loop.call_later(report.interval, self._tick, report)
 
     async def _subscribe(self, route: Route) -> Any:
         handler = partial(self._on_internal if route.internal else self._on_batch, route)
@@ -210,6 +226,7 @@ class Listener:
                 if answerable:
                     accept(route, part)
                 elif not route.internal:
+                    route.statistics.unanswerable += len(part.requests)
                     self._done(part, [], None)
 
     def _answer(self, route: Route, batch: Batch) -> None:

@@ -44,6 +44,7 @@ class ReplyOptions:
     templates: bool = True
     as_json: bool = False
     quiet: bool = False
+    stats: bool = False
 
     @property
     def responder(self) -> str:
@@ -89,6 +90,8 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--mock": lambda options: options.mock is not None,
     "--header": lambda options: bool(options.header),
     "--reload": lambda options: options.reload,
+    "--stats": lambda options: options.stats,
+    "--quiet": lambda options: options.quiet,
 }
 
 #: Options of which only one can be given.
@@ -96,6 +99,7 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     tuple(RESPONDERS),
     ("--upstream", "--header"),
     ("--mock", "--header"),
+    ("--stats", "--quiet"),
 )
 
 #: Options that mean something only together with another.

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
-from natscli.output.requests import renderers
+from natscli.histogram import Histogram
+from natscli.output.requests import data_renderers, renderers
 from natscli.reply.listener import Listener, Route
 from natscli.reply.numbers import Numbers
 from natscli.reply.options import ReplyOptions
+from natscli.reply.report import Report
 from natscli.reply.responder import Responder
+from natscli.reply.statistics import Statistics, figures
 
 
 async def run(options: ReplyOptions, responder: Responder, plan: Plan, environment: Environment) -> None:
@@ -20,8 +25,21 @@ async def run(options: ReplyOptions, responder: Responder, plan: Plan, environme
         asyncio.CancelledError: stopped a second time.
     """
     subjects = responder.subjects if options.subject is None else (options.subject,)
+    times = Histogram()
     async with connected(plan, environment, listener=True, wait=options.wait) as connection:
-        routes = [Route(subject, options.group, responder) for subject in subjects]
+        routes = [
+            Route(
+                subject,
+                options.group,
+                responder,
+                statistics=Statistics(times=times.record, sizes=options.stats),
+            )
+            for subject in subjects
+        ]
+        report = Report(
+            environment, partial(figures, [route.statistics for route in routes], times),
+            f"pynats reply {' '.join(subjects[:1])}", live=options.stats, as_json=options.as_json,
+        )  # fmt: skip
         if options.service is not None:
             from natscli.reply.service import control_routes, new_instance
 
@@ -32,7 +50,8 @@ async def run(options: ReplyOptions, responder: Responder, plan: Plan, environme
             routes,
             connection,
             environment,
-            renderers(environment, as_json=options.as_json),
+            (data_renderers if options.stats else renderers)(environment, as_json=options.as_json),
             Numbers(options.count),
+            report=report,
         )
         await listener.run()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
 from time import perf_counter_ns
 
+from natscli.histogram import Histogram
+from natscli.output.reply_figures import Figures
 from natscli.reply.responder import Batch, Done, Failure, Responder, fail
 from natscli.wire.protocol import Message
 
@@ -20,13 +22,15 @@ class Statistics:
     """What was asked and answered since `started` (seconds since 1970).
 
     `finished` requests are no longer in flight, `answered` ones got a reply, and `errors` of them one that says what
-    went wrong; `last_error` is the code and the text of the last.
+    went wrong; `last_error` is the code and the text of the last. `unanswerable` ones, without a reply subject, are
+    not among the `requests`.
 
     `processing` is nanoseconds: of an immediate responder those that its batches took, of any other those from the
     arrival of each request to its reply.
 
-    With `times` it is counted in detail, which takes longer: `times` is called with the nanoseconds from arrival to
-    reply and for how many requests they were the same, and `bytes_in` and `bytes_out` have the bytes of payloads.
+    `times` is called with the nanoseconds from arrival to reply, and for how many requests they were the same. With
+    `sizes`, `bytes_in` and `bytes_out` have the bytes of payloads: looking at every message takes a tenth of the time
+    that answering it takes.
     """
 
     started: float = field(default_factory=time.time)
@@ -38,7 +42,9 @@ class Statistics:
     bytes_in: int = 0
     bytes_out: int = 0
     processing: int = 0
+    unanswerable: int = 0
     times: Callable[[int, int], object] | None = None
+    sizes: bool = False
 
     @property
     def in_flight(self) -> int:
@@ -65,7 +71,7 @@ class Statistics:
 
     def _receive(self, batch: Batch) -> None:
         self.requests += len(batch.requests)
-        if self.times is not None:
+        if self.sizes:
             self.bytes_in += sum(map(len, map(_payload, batch.requests)))
 
     def _later(self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
@@ -78,9 +84,27 @@ class Statistics:
     def _count(self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
         self.finished += len(batch.requests)
         self.answered += len(replies)
-        if self.times is not None:
+        if self.sizes:
             self.bytes_out += sum(map(len, map(_payload, replies)))
         if failure is not None:
             self.errors += len(batch.requests)
             self.last_error = f"{failure.code}:{failure.text}"
         done(batch, replies, failure)
+
+
+def figures(counted: Iterable[Statistics], times: Histogram, seconds: float) -> Figures:
+    """All that was `counted` in so many seconds, together."""
+    all_of = list(counted)
+    sizes = any(s.sizes for s in all_of)
+    return Figures(
+        seconds=seconds,
+        requests=sum(s.requests for s in all_of),
+        answered=sum(s.answered for s in all_of),
+        in_flight=sum(s.in_flight for s in all_of),
+        errors=sum(s.errors for s in all_of),
+        last_error=next((s.last_error for s in all_of if s.last_error), ""),
+        unanswerable=sum(s.unanswerable for s in all_of),
+        lost=0,
+        size=(sum(s.bytes_in for s in all_of), sum(s.bytes_out for s in all_of)) if sizes else None,
+        times=times.copy(),
+    )

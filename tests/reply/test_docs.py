@@ -48,6 +48,10 @@ def test_faults_can_be_had_as_the_document_says(runner: Runner, nats_server: Ser
     run_all(SECTIONS["Faults"], runner, nats_server)
 
 
+def test_statistics_are_shown_as_the_document_says(runner: Runner, nats_server: Server) -> None:
+    run_all(SECTIONS["Statistics"], runner, nats_server)
+
+
 def test_requests_are_passed_on_as_the_document_says(runner: Runner, nats_server: Server) -> None:
     run_all(SECTIONS["Passing requests on"], runner, nats_server)
 

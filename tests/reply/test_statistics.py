@@ -35,7 +35,7 @@ class Later(Responder):
 
 
 def test_requests_replies_and_payload_bytes_are_counted() -> None:
-    statistics = Statistics(times=lambda *given: None)
+    statistics = Statistics(sizes=True)
     statistics.respond(OK, batch(b"a", b"bcd"), ignore)
     statistics.respond(OK, batch(b""), ignore)
     assert (statistics.requests, statistics.answered, statistics.in_flight) == (3, 3, 0)
@@ -44,8 +44,8 @@ def test_requests_replies_and_payload_bytes_are_counted() -> None:
     assert abs(time.time() - statistics.started) < 60
 
 
-def test_bytes_are_counted_in_detail_only() -> None:
-    statistics = Statistics()
+def test_bytes_are_counted_only_when_they_are_asked_for() -> None:
+    statistics = Statistics(times=lambda *given: None)
     statistics.respond(OK, batch(b"a", b"bcd"), ignore)
     assert (statistics.requests, statistics.answered) == (2, 2)
     assert (statistics.bytes_in, statistics.bytes_out) == (0, 0)
