@@ -73,6 +73,8 @@ def test_every_command_shows_what_is_written_there(tmp_path: Path, runner: Runne
     pynats.write_text(f'#!/bin/sh\nexec {sys.executable} -m natscli "$@"\n')
     pynats.chmod(0o755)
     environ["PATH"] = f"{bin_folder}:{environ['PATH']}"
+    for name, code in re.findall(r"^```python\n# (\S+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL):
+        (runner.directory / name).write_text(code)
     ran = 0
     # In one go: the pages start where the walkthrough ends.
     for step in [*steps(README), *steps(SCRIPTS)]:
