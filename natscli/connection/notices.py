@@ -48,7 +48,7 @@ class Notices:
         elif isinstance(error, ServerError):
             self.environment.warn(f"the server ended the connection: {text}")
         elif isinstance(error, nats_errors.SlowConsumerError):
-            self.environment.warn("requests were dropped: they came faster than they could be handled")
+            self.environment.warn("messages were dropped: they came faster than they could be handled")
         elif isinstance(error, nats_errors.Error) and "authorization" in text and not self.refusal_shown:
             self.refusal_shown = True  # once: it is tried again and again
             self.environment.warn("the server refused the credentials, still trying to reconnect")
