@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +31,8 @@ TEMPLATE = "Reply {{Count}} {{ID}} {{Request}}"
 FILLED_IN = r"Reply (\d+) (\S+) {payload}"
 #: The functions of the cases with --handler.
 HANDLERS = Path(__file__).with_name("handlers.py")
+#: The program in Python of the cases with --pipe.
+ANSWERS = Path(__file__).with_name("answers.py")
 #: nats-py imports aiohttp where it is installed, which takes longer than all the rest. The floor does without.
 NO_AIOHTTP = "import sys; sys.modules['aiohttp'] = None; "
 
@@ -90,6 +94,7 @@ def all_cases(quick: bool = False) -> list[Case]:
         _subscribe_case(200_000 // part),
         _start_up_case(2 if quick else 5),
         _command_case(2000 // part),
+        _pipe_case(100_000 // part, 500 // part),
         _stalled_case(3.0 if quick else 10.0),
         _memory_case(100_000 // part, 2_000_000 // part),
     ]
@@ -253,6 +258,25 @@ def _command_case(requests: int) -> Case:
         "command", "pynats reply --command '/bin/echo hi', 16 in flight", "requests/s",
         _with_go(measures, rate(go_nats(*run), load, 32)), (Need(PYNATS, "--concurrency 1", at_least=1.5),),
     )  # fmt: skip
+
+
+def _pipe_case(requests: int, runs: int) -> Case:
+    """The same programs and requests for --pipe and --command: a line of JSON in, one out."""
+    line = '{"id": 1, "data": "hello {i}"}'
+    printed = r'\{"id": ?1, ?"data": ?"hello (\d+)"\}\n'
+    piped = Load(0, "bench", requests=requests, payload=line, expect="{payload}")
+    run = replace(piped, requests=runs, in_flight=16, expect=printed, patience=20)
+    programs = {"Python": shlex.join([sys.executable, "-S", str(ANSWERS)])}
+    if shutil.which("jq"):
+        programs["jq"] = "jq -c --unbuffered '{id, data}'"
+    measures: dict[str, Measure] = {}
+    needs: list[Need] = []
+    for name, program in programs.items():
+        for option, load in (("--pipe", piped), ("--command", run)):
+            measures[f"{option}, {name}"] = rate(pynats("reply", "bench", option, program), load, 32)
+        needs.append(Need(f"--pipe, {name}", f"--command, {name}", at_least=20))
+    title = "pynats reply --pipe, 256 in flight, and --command with the same program, 16 in flight"
+    return Case("pipe", title, "requests/s", measures, tuple(needs))
 
 
 def _stalled_case(seconds: float) -> Case:

@@ -29,6 +29,9 @@ Templates in BODY, header values and --command:
 The command of --command gets the request on stdin and in NATS_REQUEST_BODY, the subject in NATS_REQUEST_SUBJECT. When
 it fails, the reply has its output, and the headers Nats-Service-Error and Nats-Service-Error-Code (500).
 
+The command of --pipe is started once. It gets {"id", "subject", "headers", "data" or "data_base64"} as a line of JSON
+for each request, and writes {"id", "data"} as a line for each answer, in any order.
+
 The function of --handler is called with a natscli.Request. It returns bytes, text, nothing or what JSON can hold, or
 raises natscli.ServiceError. It may be async.
 
@@ -54,6 +57,7 @@ second one stops at once.
 @click.argument("body", required=False)
 @option("--echo", is_flag=True, common=True, help="Reply with the request, headers included.")
 @option("--command", metavar="COMMAND", common=True, help="Reply with the output of COMMAND.")
+@option("--pipe", metavar="COMMAND", help="Reply with lines of JSON from a COMMAND that keeps running.")
 @option("--handler", metavar="FILE.py:FUNCTION", common=True,
         help="Reply with what a Python function returns.")  # fmt: skip
 @option("--reload", is_flag=True, help="Load the handler again when its code changes.")
@@ -76,7 +80,7 @@ second one stops at once.
 @option("--concurrency", type=click.IntRange(min=1), metavar="K",
         help="Run up to K commands or handlers at once.  [default: number of cores + 2; handlers: 100]")  # fmt: skip
 @option("--command-timeout", type=DURATION, default=30.0, metavar="DURATION",
-        help="Terminate a command that takes longer; error 504.  [default: 30s]")  # fmt: skip
+        help="Answer with error 504 when a command takes longer.  [default: 30s]")  # fmt: skip
 @option("--wait", type=DURATION, default=0.0, metavar="DURATION",
         help="Wait up to DURATION for a server that is not up yet.")  # fmt: skip
 @option("--service", metavar="NAME", group="Service",

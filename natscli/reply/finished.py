@@ -26,29 +26,23 @@ class Finished:
         self._jobs: list[Job] = []
         self._replies: list[Message] = []
         self._next = -1
+        self._failure: Failure | None = None
 
-    def add(self, job: Job, reply: Message) -> None:
-        """`job` is answered."""
+    def add(self, job: Job, reply: Message, failure: Failure | None = None) -> None:
+        """`job` is answered, perhaps with an error."""
         if not self._jobs:
             self._loop.call_soon(self.flush)
-        elif job.number != self._next or job.done is not self._jobs[0].done:
-            self._call()
+        elif job.number != self._next or job.done is not self._jobs[0].done or failure is not self._failure:
+            self.flush()
         self._next = job.number + 1
+        self._failure = failure
         self._jobs.append(job)
         self._replies.append(reply)
 
-    def fail(self, job: Job, reply: Message, failure: Failure) -> None:
-        """`job` is answered with an error."""
-        self._call()
-        job.done(Batch([job.request], job.number, job.arrived), [reply], failure)
-
     def flush(self) -> None:
         """Send what has been gathered."""
-        self._call()
-
-    def _call(self) -> None:
         if self._jobs:
             jobs, replies = self._jobs, self._replies
             self._jobs, self._replies = [], []
             _, first, arrived, done = jobs[0]
-            done(Batch([job.request for job in jobs], first, arrived), replies, None)
+            done(Batch([job.request for job in jobs], first, arrived), replies, self._failure)

@@ -101,7 +101,7 @@ class Handler(Responder):
             notice = describe(error, self.loaded.file)
             trace = "".join(traceback.format_exception(error)) if self._trace else ""
             failure = Failure(failure.code, failure.text, "\n".join([notice, *trace.splitlines()]))
-        self._finished.fail(job, reply, failure)
+        self._finished.add(job, reply, failure)
 
 
 def _call(function: Callable[[Request], Any], request: Request) -> Outcome:

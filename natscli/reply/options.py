@@ -21,6 +21,7 @@ class ReplyOptions:
     body: str | None = None
     echo: bool = False
     command: str | None = None
+    pipe: str | None = None
     handler: str | None = None
     reload: bool = False
     upstream: str | None = None
@@ -75,6 +76,7 @@ RESPONDERS: dict[str, str] = {
     "BODY": "static",
     "--echo": "echo",
     "--command": "command",
+    "--pipe": "pipe",
     "--handler": "handler",
     "--upstream": "upstream",
     "--mock": "mock",
@@ -85,6 +87,7 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "BODY": lambda options: options.body is not None,
     "--echo": lambda options: options.echo,
     "--command": lambda options: options.command is not None,
+    "--pipe": lambda options: options.pipe is not None,
     "--handler": lambda options: options.handler is not None,
     "--upstream": lambda options: options.upstream is not None,
     "--mock": lambda options: options.mock is not None,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
 
 import pytest
 
 from natscli.reply.mock_file import read
+from natscli.reply.pipe_lines import answer_object, plain_payload, request_line
 from tests.programs import Program, Runner
 from tests.servers import Server
 from tests.test_readme import ROOT, pattern, steps
@@ -35,6 +38,28 @@ def run_all(text: str, runner: Runner, nats: Server) -> None:
 
 def test_commands_answer_as_the_document_says(runner: Runner, nats_server: Server) -> None:
     run_all(SECTIONS["Commands"], runner, nats_server)
+
+
+@pytest.mark.parametrize("program", ["jq", "node", "sh"])
+def test_programs_that_keep_running_answer_as_the_document_says(
+    runner: Runner, nats_server: Server, program: str
+) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    text = SECTIONS["Programs that keep running"]
+    for name, code in re.findall(r"^```\w+\n(?://|#) (\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        (runner.directory / name).write_text(code)
+    blocks = re.findall(r"^```console\n.*?^```", text, re.MULTILINE | re.DOTALL)
+    (block,) = [block for block in blocks if re.search(rf"--pipe .{program} ", block)]
+    run_all(block, runner, nats_server)
+
+
+def test_the_example_of_a_line_is_what_a_program_gets() -> None:
+    (example,) = re.findall(r"^```json\n(.*?)^```", SECTIONS["Programs that keep running"], re.M | re.S)
+    asked, answer = example.splitlines()
+    line = request_line(7, (b"city.rome", b"inbox", b"NATS/1.0\r\nTrace: 4f2a\r\n\r\n", b"weather?"))
+    assert json.loads(asked) == json.loads(line)
+    assert plain_payload(answer_object(answer.encode())[1]) == b"Sun"
 
 
 def test_python_functions_answer_as_the_document_says(runner: Runner, nats_server: Server) -> None:

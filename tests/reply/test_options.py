@@ -89,6 +89,7 @@ def test_every_responder_has_a_module_that_builds_it(option: str) -> None:
         (ReplyOptions("s", echo=True), "--echo"),
         (ReplyOptions("s", body=""), "BODY"),
         (ReplyOptions("s", command=""), "--command"),
+        (ReplyOptions("s", pipe=""), "--pipe"),
         (ReplyOptions("s", upstream=""), "--upstream"),
         (ReplyOptions(mock=""), "--mock"),
     ],

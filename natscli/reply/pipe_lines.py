@@ -1,0 +1,113 @@
+"""The lines of `--pipe`: a request as a JSON object, the object that an answer is, and where lines end."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quote
+from typing import Any
+
+from natscli.message import headers
+from natscli.wire.protocol import Message
+
+#: The beginning of a line that is too long to be read: whose answer it is.
+_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,18})\s*,')
+
+
+class NoAnswerError(Exception):
+    """A line is not an answer, because of what the text says."""
+
+
+class Lines:
+    """Splits what comes into lines. Of a line longer than `most` bytes only a part is kept, which is longer too."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._begun: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that `data` completes, without their ends."""
+        *lines, rest = data.split(b"\n")
+        if lines and self._begun:
+            self._keep(lines[0])
+            lines[0] = b"".join(self._begun)
+            self._begun.clear()
+            self._size = 0
+        if rest:
+            self._keep(rest)
+        return lines
+
+    def end(self) -> list[bytes]:
+        """What came after the last line end, if anything."""
+        return self.feed(b"\n") if self._begun else []
+
+    def _keep(self, part: bytes) -> None:
+        if self._size <= self.most:
+            self._begun.append(part)
+            self._size += len(part)
+
+
+def request_line(number: int, request: Message) -> str:
+    """The line for a request, in ASCII: no line separator of Unicode in it may end a line in some language."""
+    subject, _, block, payload = request
+    try:
+        data = f'"data":{quote(payload.decode())}'
+    except UnicodeDecodeError:
+        data = f'"data_base64":"{b64encode(payload).decode()}"'
+    return f'{{"id":{number},"subject":{_subject(subject)},"headers":{_headers(block) if block else "{}"},{data}}}\n'
+
+
+@lru_cache(256)
+def _subject(subject: bytes) -> str:
+    return quote(subject.decode("utf-8", "replace"))
+
+
+@lru_cache(256)
+def _headers(block: bytes) -> str:
+    """Values by name, as in the records of --json. Bytes that are not UTF-8 become U+FFFD."""
+    values: dict[str, list[str]] = {}
+    for name, value in headers.decode(block):
+        values.setdefault(_replaced(name), []).append(_replaced(value))
+    return json.dumps(values, separators=(",", ":"))
+
+
+def _replaced(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def answer_object(line: bytes) -> tuple[int, dict[str, Any]]:
+    """The id and the rest of an answer. Bytes that are not UTF-8 are surrogates in its strings.
+
+    Raises:
+        NoAnswerError: it is none.
+    """
+    if not line.lstrip().startswith(b"{"):  # cheaper than to parse it, should there be many
+        raise NoAnswerError("not an object of JSON")
+    try:
+        value = json.loads(line.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError) as error:
+        raise NoAnswerError(f"not JSON: {error}") from None
+    number = value.pop("id", None)
+    if type(number) is not int:
+        raise NoAnswerError('"id" is not a number' if number is not None else 'no "id"')
+    return number, value
+
+
+def plain_payload(value: dict[str, Any]) -> bytes | None:
+    """The payload of an answer that is text and nothing else, as nearly all are; None for any other."""
+    data = value.get("data")
+    if len(value) > 1 or type(data) is not str:
+        return None
+    try:
+        return data.encode()
+    except UnicodeEncodeError:
+        return None
+
+
+def id_of(start: bytes) -> int | None:
+    """The id in the beginning of an answer, if it is the first of its keys."""
+    match = _ID.match(start[:100])
+    return int(match[1]) if match else None
