@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,8 @@ from natscli.request.options import RequestOptions
 from tests.programs import Program, Run, Runner
 from tests.request.responders import Answer, Request, Responders, silent
 from tests.servers import Server
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 Measure = Callable[..., dict[str, Any]]
 
@@ -234,3 +238,23 @@ def test_the_first_replies_are_enough(ask: Callable[..., Run], responders: Respo
     assert (run.status, run.stdout) == (0, b"1\n2\n")
     run = ask(subject, "x", "--first", "5", "--timeout", "300ms", "--raw")
     assert (run.status, run.stdout) == (0, b"1\n2\n")
+
+
+@pytest.mark.parametrize("rate", [2_000, 10_000])
+def test_the_median_is_that_which_an_independent_generator_measures(
+    measure: Measure, spawn: Callable[..., Program], nats_server: Server, rate: int
+) -> None:
+    """Both in turn, on the same responder; once, as what else the machine does disturbs one more than the other."""
+    subject = f"t.paced.{rate}"
+    spawn("reply", subject, "OK", server=nats_server)
+    what = json.dumps({"port": nats_server.port, "subject": subject, "rate": rate, "requests": rate})
+    found = list[tuple[int, int]]()
+    for _ in range(9):
+        command = [sys.executable, "-m", "benchmarks.paced", what]
+        done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+        theirs = json.loads(done.stdout)["p50"]
+        ours = measure(subject, "x", "--count", str(rate), "--rate", str(rate))["rtt_ns"]["p50"]
+        if abs(ours - theirs) <= max(100_000, 0.2 * theirs):
+            return
+        found.append((ours, theirs))
+    raise AssertionError(f"medians of pynats and of the generator: {found}")
