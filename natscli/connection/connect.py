@@ -202,10 +202,12 @@ async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: f
     options = {**plan.options, **events.options(), "connect_timeout": plan.timeout}
     try:
         await asyncio.wait_for(client.connect([url], **options), seconds)
+        _check_cancelled()
     except Exception as error:
         cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
         problem = _with_tls_in_mind(classify(cause, url, plan.timeout), cause, client, plan)
         client.discard()
+        _check_cancelled()
         if environment.trace:
             environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
         raise problem from error
@@ -224,6 +226,12 @@ def _trace(connection: Connection, environment: Environment) -> None:
     )
     if not client.batches:
         environment.warn(f"trace: {client.why_plain}")
+
+
+def _check_cancelled() -> None:
+    """Raise the cancellation that `asyncio.wait_for` of Python 3.11 drops when what it waits for ends just then."""
+    if getattr(asyncio.current_task(), "cancelling", int)():
+        raise asyncio.CancelledError
 
 
 def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client, plan: Plan) -> PynatsError:

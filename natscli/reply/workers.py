@@ -92,5 +92,5 @@ class Workers(Generic[T]):
 
     def _asleep(self) -> None:
         self._awake -= 1
-        if self._jobs and not self._awake:
+        if self._jobs and (self._eager or not self._awake):
             self._wake(1)

@@ -108,3 +108,25 @@ def test_more_threads_are_woken_while_jobs_wait() -> None:
         assert sorted(results) == sorted(2 * list(range(50)))
 
     asyncio.run(check())
+
+
+def test_a_job_that_comes_as_a_thread_runs_out_of_jobs_does_not_wait_for_the_others() -> None:
+    async def check() -> None:
+        workers: Workers[int] = Workers(2)
+        release, results, all_done = threading.Event(), list[int](), asyncio.Event()
+        workers.submit(lambda: int(release.wait(60)), results.append)
+
+        def done(number: int) -> None:
+            if number == 2000:
+                all_done.set()
+            else:
+                workers.submit(lambda: number + 1, done)
+
+        workers.submit(lambda: 0, done)
+        try:
+            await asyncio.wait_for(all_done.wait(), 30)
+            assert results == []  # the other thread was busy all the time
+        finally:
+            release.set()
+
+    asyncio.run(check())
