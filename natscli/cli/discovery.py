@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,8 @@ def _instances(ctx: click.Context, verb: Verb) -> list[Instance]:
 
 def _age() -> float:
     """Seconds since this process was started; those of computing, where the system does not say."""
+    if sys.platform == "win32":
+        return time.process_time()
     try:
         with open("/proc/self/stat", "rb") as file:
             ticks = int(file.read().rpartition(b")")[2].split()[19])
