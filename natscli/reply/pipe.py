@@ -15,12 +15,12 @@ from natscli.errors import PynatsError
 from natscli.message import programs
 from natscli.message.templates import Facts, Template, compile_command
 from natscli.reply.answers import Problem, parse_answer
-from natscli.reply.child import MOST_SHOWN, Child
 from natscli.reply.finished import Finished, Job
 from natscli.reply.header_lines import header_block, header_lines
 from natscli.reply.limited_log import LimitedLog
 from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.pipe_lines import NoAnswerError, answer_object, id_of, plain_payload, request_line
+from natscli.reply.program import MOST_SHOWN, Child
 from natscli.reply.responder import Batch, Done, Failure, Host, Responder, fail
 
 #: Seconds before a program that ended is started again: at first, and at most. Doubled while it answers nothing.
@@ -193,7 +193,8 @@ class Pipe(Responder):
         block = answer.block.format or None if answer.failure else self._block(job, answer.block.format)
         reply = job.request[1], b"", block, answer.payload.format
         if answer.delay:
-            self._loop.call_later(answer.delay, self._finished.add, job, reply, answer.failure)
+            when = min(self._loop.time() + answer.delay, asked.due)
+            self._loop.call_at(when, self._finished.add, job, reply, answer.failure)
         else:
             self._finished.add(job, reply, answer.failure)
 

@@ -81,6 +81,8 @@ def _replaced(text: str) -> str:
 def answer_object(line: bytes) -> tuple[int, dict[str, Any]]:
     """The id and the rest of an answer. Bytes that are not UTF-8 are surrogates in its strings.
 
+    It may be the request, changed: its subject is left out, and so are headers without any.
+
     Raises:
         NoAnswerError: it is none.
     """
@@ -91,6 +93,9 @@ def answer_object(line: bytes) -> tuple[int, dict[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise NoAnswerError(f"not JSON: {error}") from None
     number = value.pop("id", None)
+    value.pop("subject", None)
+    if not value.get("headers", True):
+        del value["headers"]
     if type(number) is not int:
         raise NoAnswerError('"id" is not a number' if number is not None else 'no "id"')
     return number, value

@@ -141,6 +141,21 @@ def test_an_answer_has_the_keys_of_a_mock_file(pipe: Pipe) -> None:
         assert pipe.one(answer.encode()) == (lines, payload), answer
 
 
+def test_the_request_changed_is_an_answer(pipe: Pipe) -> None:
+    pipe.run("    print(json.dumps(r | {'data': data.upper()}), flush=True)\n")
+    assert pipe.one(b"up") == ([], b"UP")
+    assert pipe.one(b"up", b"NATS/1.0\r\nA: 1\r\n\r\n") == ([b"A: 1"], b"UP")
+
+
+def test_a_program_that_writes_without_end_holds_up_nothing(pipe: Pipe) -> None:
+    """It reads nothing: what is asked is answered in time, and the end is not held up either."""
+    pipe.command("yes", "--command-timeout", "300ms")
+    assert pipe.one() == (error(504, "no answer within 300ms"), b"")
+    pipe.logged(r"(?m)a line of the program is no answer .*: y$")
+    assert pipe.program.stop() == 0
+    assert len(pipe.log) < 100_000
+
+
 def test_headers_of_all_replies_are_added_to_those_of_the_program(pipe: Pipe) -> None:
     body = "    answer(r, data='x', **({'headers': {'A': '1'}} if data else {}))\n"
     pipe.run(body, "-H", "Own:{{Request}}")
@@ -154,6 +169,12 @@ def test_a_delay_is_waited_for_and_holds_up_nothing_else(pipe: Pipe) -> None:
     first, second = pipe.asker.receive(2)
     assert (first.payload, second.payload) == (b"soon", b"late")
     assert second.seconds >= 0.3
+
+
+def test_no_delay_is_longer_than_the_time_of_the_request(pipe: Pipe) -> None:
+    pipe.run("    answer(r, delay=1e300 if data else 0)\n", "--command-timeout", "300ms")
+    assert pipe.one() == ([], b"")
+    assert pipe.program.stop() == 0
 
 
 def test_answers_come_in_any_order(pipe: Pipe) -> None:
