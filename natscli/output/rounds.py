@@ -16,6 +16,9 @@ from natscli.output.replies import Event, Lines, RenderEvents, Reply
 #: Seconds from one round to the next, and how long the replies to what was sent before may take to come.
 _ROUND = 0.1
 _GRACE = 0.005
+#: Seconds from one round to the next where requests are sent at a rate: a pause would delay them, so all is shown as it
+#: comes, little at a time.
+_STEADY = 0.005
 #: So few events are rendered without a pause, which they would not fill.
 _FEW = 64
 #: Events and bytes (about) of one round, and of one part of it: between parts, an interrupt ends it.
@@ -28,8 +31,9 @@ _OVERHEAD = 400
 class Rounds:
     """Collects events, and has `pump` show them, in order, with `render`."""
 
-    def __init__(self, pump: Pump, render: RenderEvents) -> None:
+    def __init__(self, pump: Pump, render: RenderEvents, *, steady: bool = False) -> None:
         self._pump = pump
+        self._steady = steady
         self._render = render
         self._loop = asyncio.get_running_loop()
         self._events: list[Event] = []
@@ -55,7 +59,7 @@ class Rounds:
         self._events.append(event)
         self._bytes += size_of(event)
         if self._timer is None:
-            pause = 0.0 if self._pump.direct else _ROUND
+            pause = 0.0 if self._pump.direct else _STEADY if self._steady else _ROUND
             self._timer = self._loop.call_at(self._last + pause, self._on_time)
 
     def flush(self) -> None:
@@ -81,7 +85,7 @@ class Rounds:
         self._pump.discard()
 
     def _on_time(self) -> None:
-        if self._due or self._pump.direct or len(self._events) <= _FEW:
+        if self._due or self._steady or self._pump.direct or len(self._events) <= _FEW:
             self.flush()
         else:
             self._due = True

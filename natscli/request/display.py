@@ -48,6 +48,7 @@ class RequestDisplay:
         as_json: bool,
         many: bool,
         translator: Translator | None = None,
+        steady: bool = False,
     ) -> None:
         self._environment = environment
         self._log_each = log_each and not environment.quiet
@@ -61,7 +62,7 @@ class RequestDisplay:
         self._loop = asyncio.get_running_loop()
         self._sink = environment.sink
         self._pump = Pump(environment, lossy=False, on_failure=self._on_failure)
-        self._rounds = Rounds(self._pump, render)
+        self._rounds = Rounds(self._pump, render, steady=steady)
         environment.sink = self._log
         self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
         self.problem: PynatsError | None = None

@@ -95,7 +95,7 @@ def _display(
 ) -> RequestDisplay:
     return RequestDisplay(
         environment, _renderer(options, environment), log_each=options.log_each, as_json=options.as_json,
-        many=options.many_requests, translator=translator,
+        many=options.many_requests, translator=translator, steady=options.rate is not None,
     )  # fmt: skip
 
 
