@@ -78,7 +78,8 @@ second one stops at once.
 @option("--count", type=click.IntRange(min=0), default=0, metavar="N", common=True,
         help="Stop after N requests.")  # fmt: skip
 @option("--concurrency", type=click.IntRange(min=1), metavar="K",
-        help="Run up to K commands or handlers at once.  [default: number of cores + 2; handlers: 100]")  # fmt: skip
+        help="Run K commands or handlers, or pass on K requests, at once.  "
+             "[default: number of cores + 2; handlers: 100; --upstream: no limit]")  # fmt: skip
 @option("--command-timeout", type=DURATION, default=30.0, metavar="DURATION",
         help="Answer with error 504 when a command takes longer.  [default: 30s]")  # fmt: skip
 @option("--wait", type=DURATION, default=0.0, metavar="DURATION",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,7 @@ from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending, memory
 from natscli.reply.report import Report
 from natscli.reply.responder import Batch, Failure, Host, Responder, fail, reply_subject
-from natscli.reply.statistics import Statistics
+from natscli.reply.statistics import TOO_LARGE, Statistics
 from natscli.signals import Stop, on_info
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.protocol import Message
@@ -57,7 +57,6 @@ LIMITS = Limits()
 _MOST_LOGGED = 10
 _BUSY = Failure(503, "too many requests are waiting", notice="")
 _STOPPING = Failure(503, "the responder is stopping", notice="")
-_TOO_LARGE = Failure(500, "the reply is larger than the server takes")
 
 
 class Listener:
@@ -243,20 +242,20 @@ class Listener:
             else:
                 self._refuse(route, part)
 
-    def _done_pending(self, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
-        self._done(batch, replies, failure)
+    def _done_pending(
+        self, batch: Batch, replies: list[Message], failure: Failure | None
+    ) -> Collection[bytes]:
+        replaced = self._done(batch, replies, failure)
         self._pending.remove(batch.requests)
+        return replaced
 
-    def _done(self, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
-        self._send(batch, replies, failure)
-        if self._render.ended is None:
-            return
-        if self._replaced:
-            replaced, self._replaced = self._replaced, set()
-            for was_replaced, part in batch.runs(reply_subject(r) in replaced for r in batch.requests):
-                self._show(part, bool(replies), _TOO_LARGE if was_replaced else failure)
-        else:
-            self._show(batch, bool(replies), failure)
+    def _done(self, batch: Batch, replies: list[Message], failure: Failure | None) -> Collection[bytes]:
+        replaced = self._send(batch, replies, failure)
+        if self._render.ended is not None:
+            kinds = (reply_subject(request) in replaced for request in batch.requests)
+            for was_replaced, part in batch.runs(kinds) if replaced else [(False, batch)]:
+                self._show(part, bool(replies), TOO_LARGE if was_replaced else failure)
+        return replaced
 
     def _show(self, batch: Batch, replied: bool, failure: Failure | None) -> None:
         """Show requests that ended."""
@@ -276,7 +275,8 @@ class Listener:
         """About how many bytes of memory they take, where that matters."""
         return 0 if self._pump.direct else sum(map(memory, requests))
 
-    def _send(self, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
+    def _send(self, batch: Batch, replies: list[Message], failure: Failure | None) -> Collection[bytes]:
+        """Send replies, and log what went wrong; gives the reply subjects whose reply was too large."""
         if replies:
             self._client.send(replies, self._too_large)
         if failure is not None:
@@ -286,6 +286,10 @@ class Listener:
                 self._environment.warn(f"[#{number}] {first}")
                 for line in more:
                     self._environment.warn(f"trace: {line}")
+        if not self._replaced:
+            return ()
+        replaced, self._replaced = self._replaced, set()
+        return replaced
 
     def _too_large(self, answer: Message) -> Message:
         """What is sent instead of a reply that the server would not take."""
@@ -293,8 +297,7 @@ class Listener:
         size = len(payload) + len(header or b"")
         problem = f"the reply has {size} bytes, the server takes {self._client.max_payload}"
         self._environment.warn(problem)
-        if self._render.ended is not None:
-            self._replaced.add(subject)
+        self._replaced.add(subject)
         return subject, b"", headers.service_error(problem, 500), b""
 
     # -- what went wrong -------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ class Failure:
 
 #: Called with requests that are done, a reply for each in their order (or none at all: they are not answered), and
 #: what went wrong with them.
-Done = Callable[[Batch, list[Message], "Failure | None"], None]
+Done = Callable[[Batch, list[Message], "Failure | None"], object]
 
 
 @dataclass(frozen=True)

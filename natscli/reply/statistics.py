@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
@@ -11,10 +11,13 @@ from time import perf_counter_ns
 
 from natscli.histogram import Histogram
 from natscli.output.reply_figures import Figures
-from natscli.reply.responder import Batch, Done, Failure, Responder, fail
+from natscli.reply.responder import Batch, Failure, Responder, fail
 from natscli.wire.protocol import Message
 
 _payload = itemgetter(3)
+#: A `Done` that gives the reply subjects to which an error was sent, because the server does not take a reply so large.
+Deliver = Callable[[Batch, list[Message], "Failure | None"], Collection[bytes]]
+TOO_LARGE = Failure(500, "the reply is larger than the server takes")
 
 
 @dataclass(eq=False)
@@ -51,45 +54,50 @@ class Statistics:
         """Requests that are being answered."""
         return self.requests - self.finished
 
-    def respond(self, responder: Responder, batch: Batch, done: Done) -> None:
-        """`responder.respond(batch, done)`, counted."""
+    def respond(self, responder: Responder, batch: Batch, deliver: Deliver) -> None:
+        """Let `responder` answer, count, and deliver the replies."""
         self._receive(batch)
         if not responder.immediate:
-            responder.respond(batch, partial(self._later, done))
+            responder.respond(batch, partial(self._later, deliver))
             return
         start = perf_counter_ns()
-        responder.respond(batch, partial(self._count, done))
+        responder.respond(batch, partial(self._count, deliver))
         end = perf_counter_ns()
         self.processing += end - start
         if self.times is not None:
             self.times(end - batch.arrived, len(batch.requests))
 
-    def refuse(self, batch: Batch, done: Done, failure: Failure) -> None:
+    def refuse(self, batch: Batch, deliver: Deliver, failure: Failure) -> None:
         """Answer with an error in place of the responder, counted."""
         self._receive(batch)
-        fail(batch, partial(self._count, done), failure)
+        fail(batch, partial(self._count, deliver), failure)
 
     def _receive(self, batch: Batch) -> None:
         self.requests += len(batch.requests)
         if self.sizes:
             self.bytes_in += sum(map(len, map(_payload, batch.requests)))
 
-    def _later(self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
+    def _later(self, deliver: Deliver, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
         elapsed, count = perf_counter_ns() - batch.arrived, len(batch.requests)
         self.processing += elapsed * count
         if self.times is not None:
             self.times(elapsed, count)
-        self._count(done, batch, replies, failure)
+        self._count(deliver, batch, replies, failure)
 
-    def _count(self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
+    def _count(self, deliver: Deliver, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
         self.finished += len(batch.requests)
         self.answered += len(replies)
         if self.sizes:
             self.bytes_out += sum(map(len, map(_payload, replies)))
+        replaced = deliver(batch, replies, failure)
         if failure is not None:
-            self.errors += len(batch.requests)
-            self.last_error = f"{failure.code}:{failure.text}"
-        done(batch, replies, failure)
+            self._fail(failure, len(batch.requests))
+        elif replaced:
+            self._fail(TOO_LARGE, len(replaced))
+
+    def _fail(self, failure: Failure, requests: int) -> None:
+        self.errors += requests
+        self.last_error = f"{failure.code}:{failure.text}"
 
 
 def figures(counted: Iterable[Statistics], times: Histogram, seconds: float) -> Figures:

@@ -171,6 +171,20 @@ def answer(request):
     assert (counted.num_requests, counted.num_errors, counted.last_error) == (3, 2, "418:short and stout")
 
 
+@pytest.mark.parametrize("later", [[], ["--sleep", "1ms"]])
+def test_a_reply_that_is_too_large_shows_in_the_statistics(
+    server_factory: Callable[..., Server], spawn: Callable[..., Program], later: list[str]
+) -> None:
+    server = server_factory("max_payload: 1000")
+    spawn("reply", "double", "{{Request}}{{Request}}", "--service", "doubler", *later, server=server)
+    with Asker(server) as asker:
+        answers = asker.ask("double", b"x", b"y" * 600, b"z" * 700)
+        assert [len(answer.payload) for answer in answers] == [2, 0, 0]
+        counted = stats(asker, "doubler")
+    assert (counted.num_requests, counted.num_errors) == (3, 2)
+    assert counted.last_error == "500:the reply is larger than the server takes"
+
+
 def test_delays_are_part_of_the_processing_time(
     nats_server: Server, serve: Callable[..., Program], name: str
 ) -> None:

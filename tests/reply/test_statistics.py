@@ -20,8 +20,9 @@ def batch(*payloads: bytes) -> Batch:
     )
 
 
-def ignore(batch: Batch, replies: list[Message], failure: Failure | None) -> None:
-    """A done that does nothing."""
+def ignore(batch: Batch, replies: list[Message], failure: Failure | None) -> tuple[bytes, ...]:
+    """Deliver nothing."""
+    return ()
 
 
 class Later(Responder):
@@ -53,8 +54,13 @@ def test_bytes_are_counted_only_when_they_are_asked_for() -> None:
 
 def test_replies_are_handed_on() -> None:
     seen: list[tuple[Batch, list[Message], Failure | None]] = []
+
+    def deliver(batch: Batch, replies: list[Message], failure: Failure | None) -> tuple[bytes, ...]:
+        seen.append((batch, replies, failure))
+        return ()
+
     asked = batch(b"a", b"b")
-    Statistics().respond(OK, asked, lambda *given: seen.append(given))
+    Statistics().respond(OK, asked, deliver)
     assert seen == [(asked, [(b"inbox", b"", None, b"OK")] * 2, None)]
 
 
@@ -102,6 +108,13 @@ def test_errors_are_counted_and_the_last_is_kept() -> None:
     statistics.refuse(batch(b"c"), ignore, Failure(503, "too many"))
     assert (statistics.requests, statistics.errors, statistics.last_error) == (3, 3, "503:too many")
     assert (statistics.answered, statistics.in_flight) == (3, 0)
+
+
+def test_replies_that_are_too_large_are_counted_as_errors() -> None:
+    statistics = Statistics()
+    statistics.respond(OK, batch(b"a", b"b", b"c"), lambda *given: {b"inbox 1", b"inbox 2"})
+    assert (statistics.requests, statistics.answered, statistics.errors) == (3, 3, 2)
+    assert statistics.last_error == "500:the reply is larger than the server takes"
 
 
 def test_requests_that_are_not_answered_are_no_longer_in_flight() -> None:
