@@ -49,7 +49,7 @@ def _content(header: bytes | None, payload: bytes) -> str:
 
 def _headers(block: bytes) -> str:
     pairs = headers.decode(block)
-    if header_block(pairs) == block and all(_is_plain(*pair) for pair in pairs):
+    if all(_is_plain(*pair) for pair in pairs) and header_block(pairs) == block:
         texts = ",".join(f"[{quote(name)},{quote(value)}]" for name, value in pairs)
         return f'"headers":[{texts}],'
     return f'"headers_base64":"{b64encode(block).decode()}",'

@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from natscli.message import headers
@@ -36,6 +36,7 @@ BLOCK = (
 )
 
 
+@example([(b"", None, b"", b"NATS/1.0\r\n\x80:\r\n\r\n")])
 @given(st.lists(st.tuples(PAYLOAD, BLOCK, PAYLOAD, BLOCK), min_size=1, max_size=5))
 def test_any_reply_comes_back_as_it_was(
     exchanges: list[tuple[bytes, bytes | None, bytes, bytes | None]],
