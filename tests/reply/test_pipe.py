@@ -319,39 +319,39 @@ def test_requests_under_load_are_all_answered_while_the_program_is_killed_again_
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        good = bad = 0
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
-            for answer in pipe.ask(*[b"%d" % n for n in range(200)]):
+        payloads = [b"%d" % n for n in range(200)]
+        good = 0
+        deadline = time.monotonic() + 60
+        while good < 2000 or len(pipe.pids) < 5:
+            assert time.monotonic() < deadline
+            for answer in pipe.ask(*payloads):  # there is one to each
+                assert not answer.lines or answer.lines[1] == b"Nats-Service-Error-Code: 502"
                 good += not answer.lines
-                bad += answer.lines[1:] == [b"Nats-Service-Error-Code: 502"]
     finally:
         stop.set()
         killer.join()
-    assert good > 1000
-    assert bad + good == 200 * ((bad + good) // 200)
-    assert len(pipe.pids) >= 3
     assert pipe.program.stop() == 0
 
 
 def test_a_program_that_ends_at_once_is_started_less_and_less_often(pipe: Pipe) -> None:
+    started = time.monotonic()
     pipe.run("", loop="import sys; open('pids', 'a').write('1\\n'); sys.exit(3)\n")
-    time.sleep(2)
-    assert 3 <= len(pipe.pids) <= 6
+    until(lambda: len(pipe.pids) >= 4)
+    assert 0.1 * (2 ** (len(pipe.pids) - 1) - 1) < time.monotonic() - started
     (answer,) = pipe.ask(b"x")
     assert answer.lines[1] == b"Nats-Service-Error-Code: 502"
-    assert answer.seconds < 1
+    assert answer.seconds < 10  # and not --command-timeout
     pipe.logged("the program ended: exit status 3; ")
     assert pipe.program.stop() == 0
 
 
 def test_requests_wait_for_a_program_that_is_started_again(pipe: Pipe) -> None:
     def ended(times: int) -> bool:
-        return pipe.log.count("the program ended") == times
+        return pipe.log.count("the program ended") >= times
 
     pipe.run(ECHO + "    break\n")
-    for _ in range(3):
-        until(partial(ended, len(pipe.pids)))
+    for times in range(1, 4):
+        until(partial(ended, times))
         assert pipe.one() == ([], b"hi")
 
 
