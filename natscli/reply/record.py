@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from itertools import islice
 from queue import SimpleQueue
 from time import perf_counter_ns
 
@@ -22,8 +21,8 @@ from natscli.reply.responder import Batch, Done, Failure, Host, Responder, Wrapp
 from natscli.wire.protocol import Message
 
 _WHERE = "--record"
-#: Seconds from a reply to its line, and the lines that are made before requests get their turn again.
-_DELAY, _LINES_AT_ONCE = 0.02, 100
+#: Seconds from a reply to its line; lines, and bytes of them, that are made before requests get their turn again.
+_DELAY, _LINES_AT_ONCE, _BYTES_AT_ONCE = 0.02, 100, 1024 * 1024
 #: Requests, and bytes, that may wait to become lines: with more, replies wait instead. Bytes that the disk may be
 #: behind: what is more is lost, and said to be.
 _MOST_KEPT, _MOST_BYTES_KEPT, _MOST_BEHIND = 20_000, 32 * 1024 * 1024, 128 * 1024 * 1024
@@ -99,8 +98,12 @@ class Recorded(Wrapper):
             self._put_some()
 
     def _put_some(self) -> None:
-        some = list(islice(self._lines, min(_LINES_AT_ONCE, self._requests)))
-        self._requests -= len(some)
+        some: list[bytes] = []
+        size = 0
+        while self._requests and len(some) < _LINES_AT_ONCE and size < _BYTES_AT_ONCE:
+            some.append(next(self._lines))
+            size += len(some[-1])
+            self._requests -= 1
         if some and self._writer.failure is None and self._writer.behind <= _MOST_BEHIND:
             self._writer.put(b"".join(some))
 

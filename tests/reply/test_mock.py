@@ -132,6 +132,21 @@ def test_everything_is_recorded_when_requests_come_faster_than_lines_are_written
     assert [line["reply"]["data"] for line in lines(file)] == [f"{number}" for number in range(40_000)]
 
 
+def test_large_payloads_are_recorded_whole(
+    nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    run = spawn("reply", tmp_path.name, "--echo", "--record", str(file), server=nats_server)
+    payloads = [bytes([number]) * 900_000 for number in (0, 1, 10, 65, 200)] * 4
+    with Asker(nats_server) as asker:
+        assert [answer.payload for answer in asker.ask(tmp_path.name, *payloads)] == payloads
+    assert run.stop() == 0
+    mock = spawn("reply", "--mock", str(file), server=nats_server)
+    with Asker(nats_server) as asker:
+        assert [answer.payload for answer in asker.ask(tmp_path.name, *payloads)] == payloads
+    assert mock.stop() == 0
+
+
 def test_a_killed_recorder_leaves_whole_lines(
     nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
 ) -> None:
