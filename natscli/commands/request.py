@@ -67,6 +67,8 @@ sent as they are.
 @option("--rate", type=Number(), metavar="R", help="Send R requests a second, whatever the replies.")
 @option("--ramp", type=DURATION, metavar="DURATION", help="Rise to the --rate over this time.")
 @option("--warmup", type=click.IntRange(min=1), metavar="N", help="Do not count the first N requests.")
+@option("--processes", type=click.IntRange(min=1, max=64), metavar="N",
+        help="Send from N processes, where one core is not enough.")  # fmt: skip
 @option(
     "--retries", type=click.IntRange(min=1), metavar="N", help="Send a failed request again, up to N times."
 )
@@ -117,9 +119,14 @@ def request(app: App, /, **given: Any) -> int:
 
         from natscli import signals
         from natscli.connection.options import prepare
-        from natscli.request.run import run
 
         plan = prepare(settings, environment)
+        if options.processes is not None:
+            from natscli.request.processes import run_all
+
+            return signals.run(run_all(options, settings, recipe, environment))
+        from natscli.request.run import run
+
         work = run(options, recipe, plan, environment, translator)
         return signals.run(work, precise=options.rate is not None)
 

@@ -32,11 +32,12 @@ class Source(Protocol):
 
 
 class Counted:
-    """`count` messages after one recipe."""
+    """`count` messages after one recipe; their numbers are `first` and each `step`th one after it."""
 
-    def __init__(self, recipe: Recipe, count: int) -> None:
+    def __init__(self, recipe: Recipe, count: int, first: int = 1, step: int = 1) -> None:
         self._recipe = recipe
         self._count = count
+        self._next, self._step = first, step
         self._given = 0
 
     def start(self, wake: Callable[[], None]) -> None:
@@ -47,7 +48,8 @@ class Counted:
         if self.exhausted:
             return None
         self._given += 1
-        return self._recipe.make(self._given)
+        number, self._next = self._next, self._next + self._step
+        return self._recipe.make(number)
 
     @property
     def exhausted(self) -> bool:

@@ -59,8 +59,7 @@ class Load(NamedTuple):
     def share(self, parts: int) -> Load:
         """The load of each of so many processes."""
         schedule = self.schedule and self.schedule.share(parts)
-        concurrency = max(self.concurrency // parts, 1)
-        return self._replace(schedule=schedule, concurrency=concurrency, warmup=-(-self.warmup // parts))
+        return self._replace(schedule=schedule, concurrency=max(self.concurrency // parts, 1))
 
 
 #: One request after the other.

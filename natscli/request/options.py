@@ -34,6 +34,7 @@ class RequestOptions:
     rate: float | None = None
     ramp: float | None = None
     warmup: int | None = None
+    processes: int | None = None
     retries: int | None = None
     retry_on: str | None = None
     wait_for_responders: float | None = None
@@ -92,6 +93,7 @@ _GIVEN: dict[str, Callable[[RequestOptions], bool]] = {
     "--rate": lambda options: options.rate is not None,
     "--ramp": lambda options: options.ramp is not None,
     "--warmup": lambda options: options.warmup is not None,
+    "--processes": lambda options: options.processes is not None,
     "--retries": lambda options: options.retries is not None,
     "--retry-on": lambda options: options.retry_on is not None,
     "--fail-fast": lambda options: options.fail_fast,
@@ -106,12 +108,17 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--replies", "--first"),
     ("--wait-for-empty", "--first"),
     ("--rate", "--send-on newline"),
+    ("--processes", "--raw", "--json"),
+    ("--processes", "--translate", "--output"),
+    ("--processes", "--send-on newline"),
+    ("--processes", "--fail-fast"),
 )
 
 #: Options that mean nothing without one of the others.
 _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("--rate", ("--count", "--duration")),
     ("--ramp", ("--rate",)),
+    ("--processes", ("--count", "--duration")),
     ("--warmup", ("--count", "--duration", "--send-on newline")),
     ("--fail-fast", ("--count", "--duration", "--send-on newline")),
     ("--retry-on", ("--retries",)),
@@ -135,6 +142,10 @@ def check(options: RequestOptions) -> None:
         if value is not None and not 0 < value < inf:
             kind = "a rate" if name == "--rate" else "a timeout" if "timeout" in name else "a duration"
             raise InputError(f"{kind} must be more than 0", where=name)
+    if options.processes is not None and (options.concurrency or options.processes) < options.processes:
+        raise InputError(
+            "--concurrency is for all processes: give at least one for each", where="--processes"
+        )
     several = options.many_requests or options.many_replies
     if options.output is not None and several and "{n}" not in options.output:
         raise InputError("the name of the file needs {n} for the number of each reply", where="--output")
@@ -160,7 +171,7 @@ def load(options: RequestOptions) -> Load:
     """How the requests of the run are sent."""
     schedule = _schedule(options.rate, options.ramp or 0.0) if options.rate is not None else None
     return Load(
-        concurrency=options.concurrency or (1 if schedule is None else MOST_IN_FLIGHT),
+        concurrency=options.concurrency or (MOST_IN_FLIGHT if schedule else options.processes or 1),
         schedule=schedule,
         duration=options.duration or 0.0,
         warmup=options.warmup or 0,

@@ -50,7 +50,7 @@ class Pace:
     def took(self, number: int, now: int) -> None:
         """Request `number`, from 1, was taken to be sent."""
         self._index += bool(self._start)
-        if number == self._first_counted and self._duration:
+        if number >= self._first_counted and self._duration and not self._end:
             self._end = (self.due_ns or now) + self._duration
             self._loop.call_later((self._end - now) / 1e9, self._finish)
 

@@ -65,8 +65,9 @@ class Requester:
         expectation: Expectation,
         display: Display,
         load: Load = ONE_AT_ONCE,
+        statistics: Statistics | None = None,
     ) -> None:
-        self.statistics = Statistics()
+        self.statistics = statistics or Statistics()
         self._connection = connection
         self._client = connection.client
         self._source = source

@@ -18,6 +18,7 @@ from natscli.request.display import RequestDisplay
 from natscli.request.load import Load, pause
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
+from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
     from natscli.output.translate import Translator
@@ -38,8 +39,8 @@ async def run(
         asyncio.CancelledError: a signal; the summary of what was done so far was shown.
     """
     how, start = load(options), time.monotonic()
-    async with connected(plan, environment, listener=how.retries.reconnect, wait=_wait(how)) as connection:
-        display = _display(options, environment, translator)
+    async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
+        display = display_of(options, environment, translator)
         source = _source(options, how, recipe, environment)
         how = _without(how, time.monotonic() - start)
         timed = _timed(display, connection) if options.timings else None
@@ -55,10 +56,7 @@ async def run(
             raise
         finally:
             display.close()
-            if options.summary_json is not None or options.hdr is not None:
-                from natscli.request.reports import write_reports
-
-                write_reports(options, statistics.summary(), environment)
+            write(options, statistics, environment)
         failure = statistics.first_failure or display.problem
         return failure.status if failure is not None else ExitStatus.OK
 
@@ -69,7 +67,19 @@ def _timed(display: RequestDisplay, connection: Connection) -> Timed:
     return Timed(display, connection)
 
 
-def _wait(how: Load) -> float:
+def write(options: RequestOptions, statistics: Statistics, environment: Environment) -> None:
+    """Write the files that `options` name with the summary.
+
+    Raises:
+        OSError: one could not be written.
+    """
+    if options.summary_json is not None or options.hdr is not None:
+        from natscli.request.reports import write_reports
+
+        write_reports(options, statistics.summary(), environment)
+
+
+def waiting(how: Load) -> float:
     """How long (seconds) to wait for a server that is not up yet."""
     retries = how.retries.times if how.retries.reconnect else 0
     return max(how.wait_for_responders, sum(pause(attempt + 1) for attempt in range(retries)))
@@ -90,9 +100,10 @@ def _source(options: RequestOptions, how: Load, recipe: Recipe, environment: Env
     return Counted(recipe, (options.count or 1) + how.warmup)
 
 
-def _display(
-    options: RequestOptions, environment: Environment, translator: Translator | None
+def display_of(
+    options: RequestOptions, environment: Environment, translator: Translator | None = None
 ) -> RequestDisplay:
+    """What shows the run that `options` ask for."""
     return RequestDisplay(
         environment, _renderer(options, environment), log_each=options.log_each, as_json=options.as_json,
         many=options.many_requests, translator=translator, steady=options.rate is not None,

@@ -1,0 +1,131 @@
+"""A run of requests from several processes, where one core is not enough: each has its share, the sums are shown.
+
+Every process connects for itself, waits until all are connected, and sends what it counted through a pipe: some of it
+while it runs, all of it at the end. One that finds the pipe closed has lost its parent, and ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from multiprocessing import connection, get_context
+from multiprocessing.context import SpawnProcess
+
+from natscli.environment import Environment
+from natscli.errors import ExitStatus, PynatsError
+from natscli.message.recipe import Recipe
+from natscli.request.options import RequestOptions
+from natscli.request.run import display_of, write
+from natscli.request.statistics import Statistics
+from natscli.request.worker import Part, Report, work
+from natscli.settings import Settings
+
+#: Seconds that interrupted processes may take to end by themselves, and when they are asked to.
+_END, _TERMINATE = 0.3, 5.0
+
+
+async def run_all(
+    options: RequestOptions, settings: Settings, recipe: Recipe, environment: Environment
+) -> ExitStatus:
+    """Run the processes, show the sums; the status of the first failure.
+
+    Raises:
+        PynatsError: a process could not connect, or was killed.
+        asyncio.CancelledError: a signal; the summary of what was done so far was shown.
+    """
+    parts = options.processes or 1
+    body = (
+        recipe.body.format if options.body is None else None
+    )  # read from a file or stdin, which is at its end
+    display = display_of(options, environment)
+    team = Team([Part(i, parts, options, settings, body, environment.trace) for i in range(parts)])
+    try:
+        await team.run()
+        await display.finish(team.total())
+    except asyncio.CancelledError:
+        await team.stop()
+        display.interrupted(team.total())
+        raise
+    finally:
+        team.kill()
+        display.close()
+        write(options, team.total(), environment)
+    if team.error is not None:
+        raise team.error
+    failure = team.total().first_failure
+    return failure.status if failure is not None else ExitStatus.OK
+
+
+class Team:
+    """The processes, what each has reported last, and the first `error` that ended one early."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.error: PynatsError | None = None
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._reports: list[Statistics] = [Statistics() for _ in parts]
+        self._running = len(parts)
+        context = get_context("spawn")
+        self._barrier = context.Barrier(len(parts))
+        self._processes: list[SpawnProcess] = []
+        for part in parts:
+            ours, theirs = context.Pipe(duplex=False)
+            process = context.Process(target=work, args=(part, theirs, self._barrier), daemon=True)
+            process.start()
+            theirs.close()
+            self._processes.append(process)
+            threading.Thread(target=self._listen, args=(part.index, ours), daemon=True).start()
+
+    async def run(self) -> None:
+        """Wait until all have ended."""
+        await asyncio.shield(self._ended)
+
+    async def stop(self) -> None:
+        """End those that a Ctrl-C at the terminal has not ended, and wait for what they counted."""
+        self._barrier.abort()
+        for seconds in (_END, _TERMINATE):
+            await asyncio.wait((self._ended,), timeout=seconds)
+            for process in self._processes if not self._ended.done() else ():
+                process.terminate()
+
+    def kill(self) -> None:
+        """Leave none behind."""
+        for process in self._processes:
+            process.kill()
+
+    def total(self) -> Statistics:
+        """The sums of what all have reported."""
+        total = Statistics()
+        for statistics in self._reports:
+            total.add(statistics)
+        return total
+
+    def _listen(self, index: int, pipe: connection.Connection) -> None:
+        """In a thread: pass on what a process reports, until it ends."""
+        last = False
+        while not last:
+            try:
+                report: Report = pipe.recv()
+            except (EOFError, OSError):
+                report = Report(self._reports[index], True, self._death(index))
+            last = report.last
+            self._loop.call_soon_threadsafe(self._reported, index, report)
+
+    def _death(self, index: int) -> PynatsError:
+        process = self._processes[index]
+        process.join(1)
+        code = process.exitcode
+        how = (
+            f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
+        )
+        return PynatsError(f"process {index + 1} {how}; its last requests are not counted")
+
+    def _reported(self, index: int, report: Report) -> None:
+        self._reports[index] = report.statistics
+        if report.error is not None:
+            self.error = self.error or report.error
+            self._barrier.abort()
+        self._running -= report.last
+        if not self._running and not self._ended.done():
+            self._ended.set_result(None)

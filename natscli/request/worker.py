@@ -1,0 +1,124 @@
+"""One of several processes that send requests: it connects, sends its share, and reports what it counted."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.synchronize import Barrier
+from threading import BrokenBarrierError
+from typing import NamedTuple
+
+from natscli import signals
+from natscli.connection.connect import connected
+from natscli.connection.options import Plan, prepare
+from natscli.environment import Environment
+from natscli.errors import PynatsError, explain
+from natscli.message.recipe import Outgoing, Recipe, compile_recipe
+from natscli.message.source import Counted
+from natscli.message.templates import Template
+from natscli.output.replies import Reply
+from natscli.request.options import RequestOptions, expectation, load
+from natscli.request.requester import Requester
+from natscli.request.run import waiting
+from natscli.request.statistics import Statistics
+from natscli.settings import Settings
+
+#: Seconds from one report to the next; and for how long one that is connected waits for the others.
+_TICK, _CONNECT = 0.5, 60.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one of `parts` processes does; it is pickled. `body` is what was read from a file or standard input."""
+
+    index: int
+    parts: int
+    options: RequestOptions
+    settings: Settings
+    body: bytes | None
+    trace: bool
+
+
+class Report(NamedTuple):
+    """What a process counted so far, whether it was the last, and what ended it early."""
+
+    statistics: Statistics
+    last: bool = False
+    error: PynatsError | None = None
+
+
+def work(part: Part, pipe: Pipe, barrier: Barrier) -> None:
+    """The whole of one process."""
+    environment = Environment.current()
+    environment.quiet, environment.trace = True, part.trace
+    statistics, error = Statistics(), None
+    try:
+        recipe = compile_recipe(part.options)
+        if part.body is not None:
+            recipe = replace(recipe, body=Template(part.body))
+        plan = prepare(part.settings, environment)
+        sending = _send(part, recipe, plan, environment, statistics, pipe, barrier)
+        signals.run(sending, precise=part.options.rate is not None)
+    except (KeyboardInterrupt, BrokenBarrierError):
+        pass  # the parent, or another process, knows why
+    except BaseException as problem:
+        error = problem if isinstance(problem, PynatsError) else PynatsError(explain(problem).message)
+    pipe.send(Report(statistics, True, error))
+
+
+async def _send(
+    part: Part, recipe: Recipe, plan: Plan, environment: Environment,
+    statistics: Statistics, pipe: Pipe, barrier: Barrier,
+) -> None:  # fmt: skip
+    options, how = part.options, load(part.options)
+    async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
+        await asyncio.get_running_loop().run_in_executor(None, barrier.wait, _CONNECT)
+        source = _source(part, recipe, how.warmup)
+        display = _Quiet()
+        requester = Requester(
+            connection, source, expectation(options, plan.timeout), display, how.share(part.parts), statistics
+        )
+        reports = asyncio.create_task(_report(statistics, pipe, display))
+        try:
+            await requester.run()
+        finally:
+            reports.cancel()
+
+
+def _source(part: Part, recipe: Recipe, warmup: int) -> Counted:
+    """Every so many of the requests of all, beginning with one of its own."""
+    count = sys.maxsize
+    if part.options.count is not None:
+        count = len(range(part.index, part.options.count + warmup, part.parts))
+    return Counted(recipe, count, part.index + 1, part.parts)
+
+
+async def _report(statistics: Statistics, pipe: Pipe, display: _Quiet) -> None:
+    while True:
+        await asyncio.sleep(_TICK)
+        try:
+            pipe.send(Report(statistics))
+        except OSError:
+            display.broken.set_result(PynatsError("the parent process has ended"))
+            return
+
+
+class _Quiet:
+    """Shows nothing; a `requester.Display`."""
+
+    behind = False
+
+    def __init__(self) -> None:
+        self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
+
+    def sending(self, request: Outgoing) -> None:
+        """See `Display`."""
+
+    def reply(self, reply: Reply) -> None:
+        """See `Display`."""
+
+    def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
+        """See `Display`."""
