@@ -71,7 +71,7 @@ class _Lines:
         if self._fd is None:
             return _PREVIEW
         try:
-            columns = os.get_terminal_size(self._fd).columns
+            columns = os.get_terminal_size(self._fd).columns or 80
         except OSError:
             return _PREVIEW
         return max((columns - taken - len("   -> ")) // 2, _LEAST_PREVIEW)

@@ -9,17 +9,7 @@ from typing import NamedTuple
 from natscli.duration import format_duration
 from natscli.output.tables import Cell, Screen, show_table
 
-_HEADERS = (
-    "Subject",
-    "Exchanges",
-    "Per second",
-    "Unanswered",
-    "No responders",
-    "Errors",
-    "p50",
-    "p99",
-    "max",
-)
+_HEADERS = ("Subject", "Total", "Rate/s", "Unanswered", "Errors", "p50", "p99", "max")
 
 
 class Row(NamedTuple):
@@ -44,12 +34,10 @@ def table(rows: Sequence[Row], title: str, screen: Screen) -> str:
 
 
 def _cells(row: Row) -> list[Cell | str]:
-    bad = [
-        Cell(str(count), good=False if count else None)
-        for count in (row.unanswered, row.no_responders, row.errors)
-    ]
+    bad = (row.unanswered + row.no_responders, row.errors)
     times = ["" if ns is None else format_duration(ns / 1e9) for ns in (row.p50, row.p99, row.max)]
-    return [row.subject, str(row.exchanges), f"{row.rate:.4g}", *bad, *times]
+    shown = [Cell(str(count), good=False if count else None) for count in bad]
+    return [row.subject, str(row.exchanges), f"{row.rate:.4g}", *shown, *times]
 
 
 def lines(rows: Sequence[Row], *, ascii_only: bool) -> bytes:

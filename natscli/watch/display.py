@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
@@ -19,6 +19,8 @@ from natscli.output.watch_statistics import Live, Row, lines, table
 from natscli.watch.options import WatchOptions
 from natscli.watch.statistics import Statistics
 
+#: Bytes that are rendered at once.
+_MOST_AT_ONCE = 256 * 1024
 #: Seconds between two drawings of the table.
 _REDRAW = 0.25
 
@@ -62,8 +64,9 @@ class Display:
             self._stop(None)
         self.statistics.add(exchanges)
         self.shown += len(selected)
-        if selected and not self._options.stats:
-            self._pump.put(partial(self._render, selected), len(selected), sum(map(_size, selected)))
+        if not self._options.stats:
+            for part, size in _parts(selected):
+                self._pump.put(partial(self._render, part), len(part), size)
         if self._live is not None and time.monotonic() - self._drawn >= _REDRAW:
             self._draw(self._live)
 
@@ -87,7 +90,7 @@ class Display:
     def _draw(self, live: Live) -> None:
         height = 24
         with suppress(OSError, ValueError):
-            height = os.get_terminal_size(self._environment.stdout.fileno()).lines
+            height = os.get_terminal_size(self._environment.stdout.fileno()).lines or height
         now = time.monotonic()
         rows, self._drawn = self.statistics.rows(now - self._drawn, height), now
         self._pump.put(lambda: (b"", live.frame(rows, self._title, height)), 1, 10_000)
@@ -109,6 +112,20 @@ class Display:
     def _on_failure(self, error: BaseException) -> None:
         with suppress(RuntimeError):  # the loop may be closed by now
             self._loop.call_soon_threadsafe(self._stop, PynatsError(explain(error).message))
+
+
+def _parts(exchanges: list[Exchange]) -> Iterator[tuple[list[Exchange], int]]:
+    """`exchanges` in parts that take little memory to render, with the size of each."""
+    part: list[Exchange] = []
+    size = 0
+    for exchange in exchanges:
+        part.append(exchange)
+        size += _size(exchange)
+        if size > _MOST_AT_ONCE:
+            yield part, size
+            part, size = [], 0
+    if part:
+        yield part, size
 
 
 def _size(exchange: Exchange) -> int:

@@ -21,34 +21,41 @@ def pattern_of(reply: str) -> str:
 
 
 class Inboxes:
-    """Knows the subjects that are subscribed to, and which more should be.
+    """Knows the subjects that replies are seen on, and which more should be subscribed to.
 
     `wanted` are patterns to subscribe to, each once; `add` is called with one when the server has taken it. `unseen`
     is an example of a reply subject that is not seen.
     """
 
-    def __init__(self, patterns: list[str]) -> None:
+    def __init__(self, inboxes: str, subjects: tuple[str, ...] = ()) -> None:
+        """Replies are seen on the pattern `inboxes`, and on `subjects`, where requests are too."""
         self.wanted: list[str] = []
         self.unseen = b""
         self._patterns: list[str] = []
         self._prefixes: tuple[bytes, ...] = ()
+        self._subjects = subjects
         self._considered: set[str] = set()
-        for pattern in patterns:
-            self.add(pattern)
+        self.add(inboxes)
 
     def add(self, pattern: str) -> None:
-        """Replies on `pattern` are seen from now on."""
+        """Replies on `pattern`, and nothing else, are seen from now on."""
         self._patterns.append(pattern)
-        fixed = pattern[: -len(">")]
-        if pattern.endswith(">") and "*" not in fixed:
+        fixed = pattern.removesuffix(">")
+        if fixed != pattern and "*" not in fixed:
             self._prefixes += (fixed.encode(),)
+
+    def has(self, subject: bytes) -> bool:
+        """Whether `subject` is an inbox: what is seen there is no request."""
+        return subject.startswith(self._prefixes) or any(
+            pattern.encode() == subject for pattern in self._patterns[1:]
+        )
 
     def sees(self, reply: bytes) -> bool:
         """Whether replies on `reply` are seen; if not, a pattern for it may be wanted."""
         if reply.startswith(self._prefixes):
             return True
         subject = reply.decode("utf-8", "replace")
-        if any(covers(pattern, subject) for pattern in self._patterns):
+        if any(covers(pattern, subject) for pattern in (*self._patterns, *self._subjects)):
             return True
         self.unseen = reply
         if len(self._considered) < _MOST_MORE and len(reply) <= _LONGEST:

@@ -7,11 +7,11 @@ as happens in a cluster where they come by different ways, is held for a moment.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from natscli.message import headers
 from natscli.message.watched import Answer, Exchange, Outcome
+from natscli.watch.inboxes import Inboxes
 from natscli.wire.protocol import Message
 
 #: Bytes that an open exchange takes besides what came from the network, and that a reply does.
@@ -33,7 +33,7 @@ class Limits:
     timeout: int = 5 * _SECOND
     gap: int = 300_000_000
     hold: int = _SECOND
-    size: int = 24 * 1024 * 1024
+    size: int = 16 * 1024 * 1024
     held: int = 4096
     held_size: int = 4 * 1024 * 1024
     replies: int = 1000
@@ -89,26 +89,19 @@ class Matcher:
     Whether an exchange is followed depends on its reply subject only, so that a request and its replies are in or out
     together: `asked` of `WHOLE` are wanted, `share` of it are followed now.
 
-    `own` is the inbox of the watcher itself, whose requests are no one's business; `sees` is whether replies on a
-    subject are seen at all.
+    `inboxes` knows which subjects are seen; `own` is the inbox of the watcher itself, whose requests are not shown.
     """
 
-    def __init__(
-        self,
-        limits: Limits,
-        asked: int = WHOLE,
-        own: bytes = b" ",
-        sees: Callable[[bytes], bool] = lambda reply: True,
-    ) -> None:
+    def __init__(self, limits: Limits, inboxes: Inboxes, own: bytes = b" ", asked: int = WHOLE) -> None:
         self.counts = Counts()
+        self._inboxes = inboxes
         self._own = own
-        self._sees = sees
         self.asked = self.share = asked
         self._limits = limits
         self._size = self._finished_size = 0
         self._open: dict[bytes, Open] = {}  # in the order of the requests
         self._answered: deque[tuple[int, Open]] = deque()
-        self._unchecked: deque[Open] = deque()
+        self._unchecked: deque[tuple[int, bytes, int]] = deque()  # not the exchanges: they may have ended
         self._held: dict[bytes, list[tuple[int, Message]]] = {}
         self._held_order: deque[tuple[int, Message]] = deque()
         self._held_size = 0
@@ -121,24 +114,19 @@ class Matcher:
         return self._size + self._finished_size > self._limits.size // 2
 
     def messages(self, batch: list[Message], arrived: int, came: float) -> None:
-        """Take what was seen on watched subjects: requests, and it may be replies too. `came`: seconds since 1970."""
+        """Take what was seen in one read: requests and replies. `came` is when, in seconds since 1970."""
+        opened, is_inbox = self._open, self._inboxes.has
         for message in batch:
-            exchange = self._open.get(message[0])
+            exchange = opened.get(message[0])
             if exchange is not None:
                 self._add(exchange, message, arrived)
+            elif is_inbox(message[0]):
+                if hash(message[0]) % WHOLE < self.share and not message[0].startswith(self._own):
+                    self._hold(message, arrived)
             elif not message[1] or message[1].startswith(_NO_INBOXES):
                 self.counts.published += 1
             else:
                 self._request(message, arrived, came)
-
-    def replies(self, batch: list[Message], arrived: int) -> None:
-        """Take what was seen on the subjects of inboxes."""
-        for message in batch:
-            exchange = self._open.get(message[0])
-            if exchange is not None:
-                self._add(exchange, message, arrived)
-            elif hash(message[0]) % WHOLE < self.share and not message[0].startswith(self._own):
-                self._hold(message, arrived)
 
     def take(self, now: int) -> list[Exchange]:
         """The exchanges that have ended since the last call, in that order."""
@@ -161,9 +149,10 @@ class Matcher:
     def unchecked(self, before: int) -> list[Open]:
         """The exchanges begun before `before` that have no reply; each is given once, for `no_responders`."""
         unchecked, silent = self._unchecked, []
-        while unchecked and unchecked[0].arrived <= before:
-            exchange = unchecked.popleft()
-            if not exchange.answers and self._is_open(exchange):
+        while unchecked and unchecked[0][0] <= before:
+            _, reply, number = unchecked.popleft()
+            exchange = self._open.get(reply)
+            if exchange is not None and exchange.number == number and not exchange.answers:
                 silent.append(exchange)
         return silent
 
@@ -199,7 +188,7 @@ class Matcher:
             return
         if reply.startswith(self._own):
             return
-        if not self._sees(reply):
+        if not self._inboxes.sees(reply):
             counts.outside += 1
             return
         other = self._open.get(reply)
@@ -216,7 +205,7 @@ class Matcher:
         self._open[reply] = exchange
         self._size += exchange.size
         self._ended.pop(reply, None)
-        self._unchecked.append(exchange)
+        self._unchecked.append((arrived, reply, exchange.number))
         for when, held in self._held.pop(reply, ()):
             if self._is_open(exchange):
                 self._add(exchange, held, when)

@@ -26,10 +26,10 @@ from natscli.wire.protocol import Message
 
 #: Seconds between looks at what has ended, and at whether the socket is read fast enough.
 _TICK = 0.05
-#: Reads in one tick that left something behind: from so many on, a smaller share is followed.
-_MOST_FULL_READS = 3
-#: Ticks without one before a larger share is tried, and the smallest share.
-_CALM_TICKS, _LEAST_SHARE = 40, WHOLE // 4096
+#: Ticks in which the socket was never read empty, before a smaller share is followed; ticks in which it was, before a
+#: larger one is.
+_BEHIND_TICKS, _CALM_TICKS = 4, 40
+_LEAST_SHARE = WHOLE // 4096
 #: Nanoseconds without a reply after which the servers are asked who subscribes.
 _PATIENCE = 250_000_000
 #: Seconds to wait for the server at the end.
@@ -67,15 +67,16 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._subscribed: list[tuple[str, Any]] = []
         self._interest = Interest(connection.client)
-        patterns = [watching.inboxes, *watching.subjects]
-        self._inboxes = Inboxes(patterns)
+        self._inboxes = Inboxes(watching.inboxes, watching.subjects)
         own = self._interest.inbox.encode()
-        self.matcher = Matcher(watching.limits, watching.share, own, self._inboxes.sees)
+        self.matcher = Matcher(watching.limits, self._inboxes, own, watching.share)
+        self._handler = self._on_batch
         self.watched = False
         self._stopped = asyncio.Event()
         self._failure: PynatsError | None = None
         self._refused: list[PynatsError] = []
-        self._full_reads = self._calm = 0
+        self._reads = 0, 0
+        self._behind = self._calm = 0
         self._more: set[asyncio.Task[None]] = set()
 
     @property
@@ -115,22 +116,23 @@ class Recorder:
         await self._interest.start()
         patterns = minimal([watching.inboxes, *watching.subjects])
         for pattern in patterns:
-            await self._watch(pattern, is_inbox=pattern not in watching.subjects)
+            await self._watch(pattern)
         await self._connection.confirm()
         if self._refused:
             raise self._refused[0]
         names = ", ".join(f"[{subject}]" for subject in watching.subjects)
         self._environment.log(f"Watching {names}, replies on [{watching.inboxes}]")
 
-    async def _watch(self, pattern: str, *, is_inbox: bool) -> None:
+    async def _watch(self, pattern: str) -> None:
+        """Subscribe; what a subscription made before gets too is not taken twice."""
         earlier = tuple(other for other, _ in self._subscribed if overlap(other, pattern))
-        handler = partial(self._on_batch, earlier, is_inbox)
+        handler = partial(self._on_overlap, earlier) if earlier else self._handler
         self._subscribed.append((pattern, await self._client.subscribe_batches(pattern, "", handler)))
 
     async def _watch_more(self, pattern: str) -> None:
         """Subscribe to another kind of inboxes that somebody uses; requests are followed once that is done."""
         try:
-            await self._watch(pattern, is_inbox=True)
+            await self._watch(pattern)
             await self._client.flush(5)
         except (asyncio.TimeoutError, OSError, nats_errors.Error):
             return
@@ -141,22 +143,19 @@ class Recorder:
     async def _drain(self) -> None:
         """Unsubscribe, take what was on its way, and show what has ended."""
         with suppress(asyncio.TimeoutError, OSError, nats_errors.Error):
-            for _, subscription in self._subscribed:
-                await subscription.unsubscribe()
             if self._client.is_connected:
-                await self._client.flush(_LAST_WAIT)
+                drained = (subscription.drain() for _, subscription in self._subscribed)
+                await asyncio.wait_for(asyncio.gather(*drained), _LAST_WAIT)
         self.matcher.interrupt()
         self._show(self.matcher.take(perf_counter_ns()))
 
     # -- what is seen ----------------------------------------------------------------------------------------
 
-    def _on_batch(self, earlier: tuple[str, ...], is_inbox: bool, batch: list[Message], arrived: int) -> None:
-        if earlier:  # what a subscription made before also gets is not taken twice
-            batch = [m for m in batch if not _covered(earlier, m[0])]
-        if is_inbox:
-            self.matcher.replies(batch, arrived)
-        else:
-            self.matcher.messages(batch, arrived, time.time())
+    def _on_overlap(self, earlier: tuple[str, ...], batch: list[Message], arrived: int) -> None:
+        self._on_batch([m for m in batch if not _covered(earlier, m[0])], arrived)
+
+    def _on_batch(self, batch: list[Message], arrived: int) -> None:
+        self.matcher.messages(batch, arrived, time.time())
         if self.matcher.full:
             self._show(self.matcher.take(perf_counter_ns()))
 
@@ -183,15 +182,22 @@ class Recorder:
             self._interest.ask(subject, partial(self.matcher.no_responders, exchanges))
 
     def _adapt(self) -> None:
-        """Follow fewer exchanges while the socket fills faster than it is read, more again when it does not."""
-        matcher, full_reads = self.matcher, self._client.full_reads
-        new, self._full_reads = full_reads - self._full_reads, full_reads
-        self._calm = 0 if new else self._calm + 1
-        if new >= _MOST_FULL_READS and matcher.share > _LEAST_SHARE:
+        """Follow fewer exchanges while what comes is not read as fast, and more again when it is."""
+        matcher, (full, emptied) = self.matcher, self._client.reads
+        new, caught_up = full != self._reads[0], emptied != self._reads[1]
+        self._reads = full, emptied
+        self._behind = 0 if caught_up or not new else self._behind + 1
+        self._calm = 0 if self._behind else self._calm + 1
+        if self._behind >= _BEHIND_TICKS and matcher.share > _LEAST_SHARE:
+            if matcher.share == matcher.asked:
+                self._environment.log("Following a part of the exchanges only: they come too fast")
+            self._behind = 0
             matcher.share //= 2
         elif self._calm >= _CALM_TICKS and matcher.share < matcher.asked:
             self._calm = 0
             matcher.share = min(matcher.share * 2, matcher.asked)
+            if matcher.share == matcher.asked:
+                self._environment.log("Following all exchanges again")
 
     def _on_refusal(self, error: PynatsError) -> None:
         asking = self._interest

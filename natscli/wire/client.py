@@ -119,7 +119,10 @@ class Client(nats_py.Client):  # type: ignore[misc]
         await super().flush(timeout)
 
     async def subscribe_batches(self, subject: str, queue: str, handler: BatchHandler, limit: int = 0) -> Any:
-        """Subscribe; `handler` is called with the messages of each read, `limit` of them at most in all."""
+        """Subscribe; `handler` is called with the messages of each read, `limit` of them at most in all.
+
+        Subscriptions with the same handler, and without a limit, may have their messages in one batch.
+        """
         if self.batches:
             subscription = await self.subscribe(subject, queue=queue)
             self._handlers[b"%d" % subscription._id] = (subscription, handler)
@@ -184,9 +187,10 @@ class Client(nats_py.Client):  # type: ignore[misc]
         return dict(info) if isinstance(info, dict) else {}
 
     @property
-    def full_reads(self) -> int:
-        """How many reads of this connection left something behind, a sign that more comes than is handled."""
-        return int(getattr(getattr(self, "_transport", None), "full_reads", 0))
+    def reads(self) -> tuple[int, int]:
+        """How many reads of this connection left something behind in the socket, and how many emptied it."""
+        full, emptied = getattr(getattr(self, "_transport", None), "reads", (0, 0))
+        return full, emptied
 
     @property
     def steps(self) -> dict[str, int]:
@@ -210,6 +214,13 @@ class Client(nats_py.Client):  # type: ignore[misc]
     def has_handler(self, sid: bytes) -> bool:
         """Whether this subscription has a batch handler."""
         return sid in self._handlers
+
+    def same_handler(self, sid: bytes, other: bytes) -> bool:
+        """Whether messages of two subscriptions can be in one batch: both are without a limit."""
+        first, second = self._handlers.get(sid), self._handlers.get(other)
+        if first is None or second is None or first[1] is not second[1]:
+            return False
+        return not (first[0]._max_msgs or second[0]._max_msgs)
 
     def deliver(self, sid: bytes, batch: list[Message], arrived: int) -> None:
         """Give messages of one subscription to its handler."""

@@ -90,7 +90,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
     def _walk(self, data: bytes, arrived: int) -> bytes:
         """`feed` for anything: one message after the other."""
         batch: list[Message] = []
-        batch_sid = b""
+        batch_sid = joined_sid = b""
         position, end = 0, len(data)
         rest = b""
         while position < end:
@@ -107,14 +107,17 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             if stop + 2 > end:
                 self._expect(head, start - position)
                 break
-            if sid != batch_sid:
-                if batch:
-                    self.nc.deliver(batch_sid, batch, arrived)
-                    batch = []
-                if not self.nc.has_handler(sid):
-                    rest = data[position:]
-                    break
-                batch_sid = sid
+            if sid not in (batch_sid, joined_sid):
+                if batch and self.nc.same_handler(batch_sid, sid):
+                    joined_sid = sid
+                else:
+                    if batch:
+                        self.nc.deliver(batch_sid, batch, arrived)
+                        batch, joined_sid = [], b""
+                    if not self.nc.has_handler(sid):
+                        rest = data[position:]
+                        break
+                    batch_sid = sid
             batch.append((subject, reply, data[start:body] if header_size else None, data[body:stop]))
             position = stop + 2
         if batch:

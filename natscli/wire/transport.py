@@ -52,14 +52,14 @@ class ProxyError(OSError):
 class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
     """asyncio's protocol for streams, with a handler that comes first.
 
-    `awaited` is whether nats-py waits for more, having handled all that came before. `full_reads` counts the reads
-    that filled the whole buffer: more was waiting.
+    `awaited` is whether nats-py waits for more, having handled all that came before. Reads are counted: `full` ones
+    left something behind in the socket, as they filled the whole buffer, others `emptied` it.
     """
 
     def __init__(self, reader: asyncio.StreamReader, choose: Choose) -> None:
         super().__init__(reader)
         self.awaited = False
-        self.full_reads = 0
+        self.full = self.emptied = 0
         self._choose = choose
         self._read_handler: ReadHandler | None = None
         self._buffer = memoryview(bytearray(READ_SIZE))
@@ -89,7 +89,8 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
                 assert self._read_handler is not None
                 rest = self._read_handler.filled(nbytes)
             else:
-                self.full_reads += nbytes == READ_SIZE
+                self.full += nbytes == READ_SIZE
+                self.emptied += nbytes < READ_SIZE
                 rest = bytes(self._buffer[:nbytes])
                 if self._read_handler is not None:
                     rest = self._read_handler.feed(rest)
@@ -202,9 +203,9 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         self.write(b"".join(payload))
 
     @property
-    def full_reads(self) -> int:
-        """How many reads of this connection left something behind; see `_Protocol`."""
-        return self._protocol.full_reads
+    def reads(self) -> tuple[int, int]:
+        """How many reads left something behind in the socket, and how many emptied it."""
+        return self._protocol.full, self._protocol.emptied
 
     async def read(self, buffer_size: int) -> bytes:  # noqa: ARG002
         """What was received and left to nats-py."""

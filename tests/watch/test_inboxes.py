@@ -26,15 +26,15 @@ def test_a_pattern_leaves_out_what_is_random(reply: str, pattern: str) -> None:
 
 
 def test_what_the_subscriptions_cover_is_seen() -> None:
-    inboxes = Inboxes(["_INBOX.>", "a.*.reply"])
+    inboxes = Inboxes("_INBOX.>", ("a.*.reply",))
     assert inboxes.sees(b"_INBOX.1.2")
     assert inboxes.sees(b"a.b.reply")
     assert not inboxes.wanted
-    assert Inboxes([">"]).sees(b"anything")
+    assert Inboxes("_INBOX.>", (">",)).sees(b"anything")
 
 
 def test_other_inboxes_are_wanted_once_and_seen_when_they_are_added() -> None:
-    inboxes = Inboxes(["_INBOX.>"])
+    inboxes = Inboxes("_INBOX.>")
     reply = f"_INBOX_alice.{NUID}.1".encode()
     assert [inboxes.sees(reply), inboxes.sees(reply)] == [False, False]
     assert inboxes.wanted == ["_INBOX_alice.>"]
@@ -44,14 +44,14 @@ def test_other_inboxes_are_wanted_once_and_seen_when_they_are_added() -> None:
 
 
 def test_no_more_than_a_few_are_ever_wanted() -> None:
-    inboxes = Inboxes(["_INBOX.>"])
+    inboxes = Inboxes("_INBOX.>")
     assert not any(inboxes.sees(b"reply.%d" % number) for number in range(1000))
     assert len(inboxes.wanted) == 16
 
 
 @pytest.mark.parametrize("reply", [b"a.*", b"\xff.x", b"a..b", b">", b"x\x1b.y", b"a." + b"x" * 300])
 def test_a_subject_that_cannot_be_subscribed_to_is_not_wanted(reply: bytes) -> None:
-    inboxes = Inboxes(["_INBOX.>"])
+    inboxes = Inboxes("_INBOX.>")
     assert not inboxes.sees(reply)
     assert all("\x1b" not in wanted and "*" not in wanted for wanted in inboxes.wanted)
     assert len(inboxes.wanted) == (1 if reply == b"\xff.x" else 0)

@@ -6,6 +6,7 @@ import random
 
 from natscli.message import headers
 from natscli.message.watched import Exchange, Outcome
+from natscli.watch.inboxes import Inboxes
 from natscli.watch.matcher import WHOLE, Limits, Matcher
 from natscli.wire.protocol import Message
 
@@ -13,12 +14,24 @@ MS = 1_000_000
 LIMITS = Limits(timeout=5000 * MS, gap=300 * MS, hold=1000 * MS)
 
 
+def inbox(name: str) -> bytes:
+    return (name if not name or name.startswith(("_INBOX.", "$JS.")) else f"_INBOX.{name}").encode()
+
+
 def request(subject: str, reply: str, payload: bytes = b"?") -> Message:
-    return subject.encode(), reply.encode(), None, payload
+    return subject.encode(), inbox(reply), None, payload
 
 
-def reply(inbox: str, payload: bytes = b"!", header: bytes | None = None) -> Message:
-    return inbox.encode(), b"", header, payload
+def reply(name: str, payload: bytes = b"!", header: bytes | None = None) -> Message:
+    return inbox(name), b"", header, payload
+
+
+def inboxes() -> Inboxes:
+    return Inboxes("_INBOX.>")
+
+
+def see(matcher: Matcher, batch: list[Message], arrived: int, came: float = 0) -> None:
+    matcher.messages(batch, arrived, came)
 
 
 def outcomes(exchanges: list[Exchange]) -> list[tuple[str, int]]:
@@ -26,10 +39,10 @@ def outcomes(exchanges: list[Exchange]) -> list[tuple[str, int]]:
 
 
 def test_a_reply_is_matched_to_its_request_with_the_time_between_them() -> None:
-    matcher = Matcher(LIMITS)
-    matcher.messages([request("a", "_INBOX.1"), request("b", "_INBOX.2")], 10 * MS, 1.5)
-    matcher.replies([reply("_INBOX.2", b"two")], 12 * MS)
-    matcher.replies([reply("_INBOX.1", b"one")], 15 * MS)
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", "_INBOX.1"), request("b", "_INBOX.2")], 10 * MS, 1.5)
+    see(matcher, [reply("_INBOX.2", b"two")], 12 * MS)
+    see(matcher, [reply("_INBOX.1", b"one")], 15 * MS)
     assert matcher.take(20 * MS) == []
     first, second = matcher.take(400 * MS)
     assert (first.number, first.subject, first.rtt_ns, first.answers[0].payload) == (2, b"b", 2 * MS, b"two")
@@ -39,58 +52,58 @@ def test_a_reply_is_matched_to_its_request_with_the_time_between_them() -> None:
 
 
 def test_several_replies_are_one_exchange_until_the_gap_is_over() -> None:
-    matcher = Matcher(LIMITS)
-    matcher.messages([request("a", "i"), request("b", "j")], 0, 0)
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", "i"), request("b", "j")], 0, 0)
     for number in range(3):
-        matcher.replies([reply("i")], number * 200 * MS)
-    matcher.replies([reply("j")], 410 * MS)
+        see(matcher, [reply("i")], number * 200 * MS)
+    see(matcher, [reply("j")], 410 * MS)
     assert matcher.take(690 * MS) == []
     assert sorted(outcomes(matcher.take(720 * MS))) == [("answered", 1), ("answered", 3)]
-    matcher.replies([reply("i")], 800 * MS)
+    see(matcher, [reply("i")], 800 * MS)
     assert matcher.take(9000 * MS) == []
     assert matcher.counts.late == 1
     assert matcher.counts.strays == 0
 
 
 def test_a_request_without_a_reply_is_unanswered_after_the_timeout() -> None:
-    matcher = Matcher(LIMITS)
-    matcher.messages([request("a", "i")], 0, 0)
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", "i")], 0, 0)
     assert matcher.take(4999 * MS) == []
     [exchange] = matcher.take(5000 * MS)
     assert (exchange.outcome, exchange.rtt_ns) == (Outcome.UNANSWERED, None)
 
 
 def test_a_service_error_makes_the_exchange_an_error() -> None:
-    matcher = Matcher(LIMITS)
-    matcher.messages([request("a", "i")], 0, 0)
-    matcher.replies([reply("i", b"", headers.service_error("bad input", 400))], MS)
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", "i")], 0, 0)
+    see(matcher, [reply("i", b"", headers.service_error("bad input", 400))], MS)
     [exchange] = matcher.take(1000 * MS)
     assert (exchange.outcome, exchange.error) == (Outcome.ERROR, ("400", "bad input"))
 
 
 def test_a_503_status_is_no_responders() -> None:
-    matcher = Matcher(LIMITS)
-    matcher.messages([request("a", "i")], 0, 0)
-    matcher.replies([reply("i", b"", b"NATS/1.0 503\r\n\r\n")], MS)
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", "i")], 0, 0)
+    see(matcher, [reply("i", b"", b"NATS/1.0 503\r\n\r\n")], MS)
     assert outcomes(matcher.take(MS)) == [("no_responders", 0)]
 
 
 def test_requests_without_responders_are_given_once_and_end() -> None:
-    matcher = Matcher(LIMITS)
-    matcher.messages([request("a", "i"), request("a", "j"), request("a", "k")], 0, 0)
-    matcher.replies([reply("j")], MS)
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", "i"), request("a", "j"), request("a", "k")], 0, 0)
+    see(matcher, [reply("j")], MS)
     unchecked = matcher.unchecked(250 * MS)
-    assert [exchange.message[1] for exchange in unchecked] == [b"i", b"k"]
+    assert [exchange.message[1] for exchange in unchecked] == [inbox("i"), inbox("k")]
     assert matcher.unchecked(250 * MS) == []
-    matcher.replies([reply("k")], 251 * MS)
+    see(matcher, [reply("k")], 251 * MS)
     matcher.no_responders(unchecked)
     assert outcomes(matcher.take(252 * MS)) == [("no_responders", 0)]
 
 
 def test_a_reply_that_is_seen_before_its_request_is_matched() -> None:
-    matcher = Matcher(LIMITS)
-    matcher.replies([reply("i", b"early"), reply("other")], MS)
-    matcher.messages([request("a", "i")], 2 * MS, 0)
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [reply("i", b"early"), reply("other")], MS)
+    see(matcher, [request("a", "i")], 2 * MS, 0)
     [exchange] = matcher.take(500 * MS)
     assert exchange.answers[0].payload == b"early"
     assert exchange.rtt_ns == 0
@@ -99,33 +112,33 @@ def test_a_reply_that_is_seen_before_its_request_is_matched() -> None:
 
 
 def test_held_replies_are_bounded_in_number_size_and_time() -> None:
-    matcher = Matcher(Limits(held=10, held_size=100_000))
-    matcher.replies([reply(f"i{number}") for number in range(30)], 0)
+    matcher = Matcher(Limits(held=10, held_size=100_000), inboxes())
+    see(matcher, [reply(f"i{number}") for number in range(30)], 0)
     assert matcher.counts.strays == 20
-    matcher.replies([reply(f"large{number}", b"x" * 60_000) for number in range(3)], 0)
+    see(matcher, [reply(f"large{number}", b"x" * 60_000) for number in range(3)], 0)
     assert matcher.counts.strays == 32
     matcher.take(10_000 * MS)
     assert matcher.counts.strays == 33
 
 
 def test_messages_without_a_reply_subject_and_jetstream_deliveries_are_no_requests() -> None:
-    matcher = Matcher(LIMITS)
-    matcher.messages([request("a", ""), request("a", "$JS.ACK.s.c.1.1.1.1.0")], 0, 0)
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", ""), request("a", "$JS.ACK.s.c.1.1.1.1.0")], 0, 0)
     assert matcher.take(9000 * MS) == []
     assert matcher.counts.published == 2
 
 
 def test_a_reply_seen_on_a_watched_subject_is_a_reply() -> None:
-    matcher = Matcher(LIMITS)
-    matcher.messages([request("a", "_INBOX.1"), (b"_INBOX.1", b"next", None, b"!")], 0, 0)
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", "_INBOX.1"), (b"_INBOX.1", b"next", None, b"!")], 0, 0)
     assert outcomes(matcher.take(400 * MS)) == [("answered", 1)]
 
 
 def test_a_reply_subject_used_again_after_its_reply_is_another_exchange() -> None:
-    matcher = Matcher(LIMITS)
+    matcher = Matcher(LIMITS, inboxes())
     for number in range(3):
-        matcher.messages([request("a", "same", b"%d" % number)], number * MS, 0)
-        matcher.replies([reply("same", b"%d" % number)], number * MS)
+        see(matcher, [request("a", "same", b"%d" % number)], number * MS, 0)
+        see(matcher, [reply("same", b"%d" % number)], number * MS)
     exchanges = matcher.take(400 * MS)
     assert [(exchange.payload, exchange.answers[0].payload) for exchange in exchanges] == [
         (b"0", b"0"),
@@ -135,49 +148,49 @@ def test_a_reply_subject_used_again_after_its_reply_is_another_exchange() -> Non
 
 
 def test_a_request_with_the_reply_subject_of_an_open_one_is_counted() -> None:
-    matcher = Matcher(LIMITS)
-    matcher.messages([request("a", "same"), request("worker", "same")], 0, 0)
-    matcher.replies([reply("same")], MS)
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", "same"), request("worker", "same")], 0, 0)
+    see(matcher, [reply("same")], MS)
     assert outcomes(matcher.take(400 * MS)) == [("answered", 1)]
     assert matcher.counts.shared == 1
 
 
 def test_an_endless_stream_of_replies_ends_its_exchange() -> None:
-    matcher = Matcher(Limits(replies=10))
-    matcher.messages([request("a", "i")], 0, 0)
+    matcher = Matcher(Limits(replies=10), inboxes())
+    see(matcher, [request("a", "i")], 0, 0)
     for number in range(25):
-        matcher.replies([reply("i")], number)
+        see(matcher, [reply("i")], number)
     assert outcomes(matcher.take(25)) == [("answered", 10)]
     assert matcher.counts.late == 15
 
 
 def test_what_is_open_is_bounded_in_bytes_and_what_does_not_fit_is_counted() -> None:
-    matcher = Matcher(Limits(size=1_000_000))
-    matcher.messages([request("a", f"i{number}", b"x" * 10_000) for number in range(200)], 0, 0)
+    matcher = Matcher(Limits(size=1_000_000), inboxes())
+    see(matcher, [request("a", f"i{number}", b"x" * 10_000) for number in range(200)], 0, 0)
     assert 80 < matcher.counts.followed < 100
     assert matcher.counts.followed + matcher.counts.crowded == 200
     full = [matcher.full]
     assert len(matcher.take(10_000 * MS)) == matcher.counts.followed
     assert [*full, matcher.full] == [True, False]
-    matcher.messages([request("a", "i")], 10_000 * MS, 0)
+    see(matcher, [request("a", "i")], 10_000 * MS, 0)
     assert len(matcher.take(20_000 * MS)) == 1
 
 
 def test_answered_exchanges_end_early_to_make_room() -> None:
-    matcher = Matcher(Limits(size=1_000_000))
+    matcher = Matcher(Limits(size=1_000_000), inboxes())
     for number in range(1000):
-        matcher.messages([request("a", f"i{number}", b"x" * 10_000)], number, 0)
-        matcher.replies([reply(f"i{number}")], number)
+        see(matcher, [request("a", f"i{number}", b"x" * 10_000)], number, 0)
+        see(matcher, [reply(f"i{number}")], number)
         if matcher.full:
             assert all(exchange.answers for exchange in matcher.take(number))
     assert matcher.counts.followed == 1000
 
 
 def test_a_sample_has_whole_exchanges_only() -> None:
-    matcher = Matcher(LIMITS, asked=WHOLE // 4)
+    matcher = Matcher(LIMITS, inboxes(), asked=WHOLE // 4)
     names = [f"_INBOX.{random.random()}" for _ in range(4000)]
-    matcher.messages([request("a", name) for name in names], 0, 0)
-    matcher.replies([reply(name) for name in names], MS)
+    see(matcher, [request("a", name) for name in names], 0, 0)
+    see(matcher, [reply(name) for name in names], MS)
     exchanges = matcher.take(1000 * MS)
     assert 700 < len(exchanges) < 1300
     assert all(exchange.outcome == Outcome.ANSWERED for exchange in exchanges)
@@ -186,20 +199,20 @@ def test_a_sample_has_whole_exchanges_only() -> None:
 
 
 def test_a_smaller_share_does_not_lose_the_replies_of_open_exchanges() -> None:
-    matcher = Matcher(LIMITS)
+    matcher = Matcher(LIMITS, inboxes())
     names = [f"_INBOX.{random.random()}" for _ in range(1000)]
-    matcher.messages([request("a", name) for name in names], 0, 0)
+    see(matcher, [request("a", name) for name in names], 0, 0)
     matcher.share = WHOLE // 64
-    matcher.replies([reply(name) for name in names], MS)
-    matcher.messages([request("a", f"later.{name}") for name in names], 2 * MS, 0)
+    see(matcher, [reply(name) for name in names], MS)
+    see(matcher, [request("a", f"later.{name}") for name in names], 2 * MS, 0)
     assert outcomes(matcher.take(1000 * MS)) == [("answered", 1)] * 1000
     assert matcher.counts.shed > 900
 
 
 def test_what_is_open_when_the_connection_is_lost_is_not_called_unanswered() -> None:
-    matcher = Matcher(LIMITS)
-    matcher.messages([request("a", "i"), request("a", "j")], 0, 0)
-    matcher.replies([reply("i"), reply("stray")], MS)
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", "i"), request("a", "j")], 0, 0)
+    see(matcher, [reply("i"), reply("stray")], MS)
     matcher.interrupt()
     assert outcomes(matcher.take(MS)) == [("answered", 1)]
     assert matcher.counts.interrupted == 1

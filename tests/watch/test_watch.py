@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -298,7 +301,7 @@ def test_stats_end_with_a_row_for_each_subject(spawn: Spawn, kinds: Server, peer
     time.sleep(1.5)
     assert [text.stop(), objects.stop()] == [0, 0]
     header, *rows = text.stdout_bytes().decode().splitlines()
-    assert header.split()[:2] == ["SUBJECT", "EXCHANGES"]
+    assert header.split()[:2] == ["SUBJECT", "TOTAL"]
     assert [row.split()[:2] for row in rows] == [["t.ok", "9"], ["t.error", "3"], ["t.silent", "1"]]
     ok, error, silent = records(objects)
     assert (ok["exchanges"], error["errors"], silent["unanswered"]) == (9, 3, 1)
@@ -386,3 +389,77 @@ def test_a_closed_stdout_ends_it(kinds: Server, peers: Peers, pynats: Runner) ->
         requests(peers, kinds, "t.ok", "t.ok")
         assert run.wait(20) == 1
         assert "the output was closed by its reader" in run.stderr.read()
+
+
+def flood(server: Server, size: int, seconds: float) -> int:
+    """Send requests on `f.x`, each with its reply, as fast as the socket takes them; gives how many."""
+    body, most = b"x" * size, 4_000_000 // (2 * size + 60)
+    block = b"".join(
+        b"PUB f.x _INBOX.f.%d %d\r\n%b\r\nPUB _INBOX.f.%d %d\r\n%b\r\n" % (n, size, body, n, size, body)
+        for n in range(most)
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(b'CONNECT {"verbose": false}\r\n')
+        sent, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            raw.sendall(block)
+            sent += most
+        raw.sendall(b"PING\r\n")
+        answers = raw.makefile("rb")
+        while answers.readline() != b"PONG\r\n":
+            pass
+    return sent
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
+@pytest.mark.parametrize("size", [16, 50_000])
+def test_in_a_flood_memory_is_bounded_and_what_is_missed_is_counted(
+    spawn: Spawn, kinds: Server, peers: Peers, size: int
+) -> None:
+    program = watching(spawn, kinds, "f.>", "t.>", "--json")
+    sent = flood(kinds, size, 2.0)
+    time.sleep(1.0)
+    deadline = time.monotonic() + 60
+    while b'"subject": "t.ok"' not in program.stdout_bytes()[-100_000:]:
+        assert time.monotonic() < deadline
+        requests(peers, kinds, *["t.ok"] * 5)
+        time.sleep(0.3)
+    with open(f"/proc/{program.pid}/status") as status:
+        highest = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    assert highest < 100_000
+    assert program.stop() == 0
+    said = program.stderr_text()
+    assert b'"subject": "f.x"' in program.stdout_bytes()
+    if "Disconnected" not in said:  # a server that had to cut us off counts for nobody
+        seen = int(said.partition("Seen ")[2].split()[0])
+        missed = int(said.partition("to the end: ")[2].split()[0]) if "that came too fast" in said else 0
+        asked = seen + missed - sent
+        assert 0 <= asked < 2000
+        assert asked % 5 == 0
+
+
+def test_stats_on_a_terminal_are_drawn_again_and_again(kinds: Server, peers: Peers, pynats: Runner) -> None:
+    reader, writer = pty.openpty()
+    os.set_blocking(reader, False)
+    command = [sys.executable, "-m", "natscli", "watch", "t.>", "--stats", "-s", kinds.url]
+    shown = b""
+
+    def wait_until(condition: Callable[[], bool]) -> None:
+        nonlocal shown
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, shown
+            with suppress(OSError):
+                shown += os.read(reader, 65536)
+            time.sleep(0.01)
+
+    with subprocess.Popen(command, stdin=writer, stdout=writer, stderr=writer, env=pynats.environ) as run:
+        wait_until(lambda: b"Watching" in shown)
+        requests(peers, kinds, "t.ok")
+        wait_until(lambda: shown.count(b"t.ok") >= 3 and b"F\x1b[J" in shown)
+        run.send_signal(signal.SIGINT)
+        wait_until(lambda: run.poll() is not None and b"Seen 1 exchanges" in shown)
+    os.close(reader)
+    os.close(writer)
+    assert run.returncode == 0
+    assert "Exchanges on t.>" in shown.decode()

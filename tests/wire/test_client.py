@@ -64,6 +64,9 @@ class Recorder:
     def has_handler(self, sid: bytes) -> bool:
         return sid in (b"1", b"2")
 
+    def same_handler(self, sid: bytes, other: bytes) -> bool:
+        return False
+
     def deliver(self, sid: bytes, batch: list[Message], arrived: int) -> None:
         assert batch
         for subject, reply, header, payload in batch:
@@ -83,6 +86,13 @@ class Recorder:
 
     async def _process_info(self, info: dict[str, Any]) -> None:
         self.seen.append(("info", info))
+
+
+class OneHandler(Recorder):
+    """Has one handler for all, so that what it gets is in the batches of one subscription."""
+
+    def same_handler(self, sid: bytes, other: bytes) -> bool:
+        return self.has_handler(sid) and self.has_handler(other)
 
 
 class SmallRoom(BatchParser):
@@ -159,6 +169,25 @@ def test_the_batch_parser_gives_what_nats_pys_parser_gives(
         assert fed(our_parser, [rest], at_once=at_once) == fed(their_parser, [rest]) == ""
         assert ours.seen == theirs.seen
     assert not kept_by(our_parser)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.one_of(message(), message(), control), max_size=12),
+    st.lists(st.integers(0, 10**6), max_size=12),
+    st.booleans(),
+)
+def test_subscriptions_with_one_handler_have_their_messages_in_order(
+    parts: list[bytes], cuts: list[int], at_once: bool
+) -> None:
+    theirs, ours = Recorder(), OneHandler()
+    pieces = split(b"".join(parts), cuts)
+    assert fed(BatchParser(ours), pieces, at_once=at_once) == fed(nats_py.Parser(theirs), pieces)
+    assert [_without_sid(seen) for seen in ours.seen] == [_without_sid(seen) for seen in theirs.seen]
+
+
+def _without_sid(seen: Any) -> Any:
+    return seen[1:] if isinstance(seen, tuple) and isinstance(seen[0], int) else seen
 
 
 def test_an_empty_payload_is_whole_only_with_its_line_break() -> None:
