@@ -95,6 +95,7 @@ sent as they are.
 @option("--summary-json", type=FileName(), metavar="FILE", help="Write the summary to FILE, as JSON.")
 @option("--hdr", type=FileName(), metavar="FILE", help="Write the latencies to FILE, as an HdrHistogram log.")
 @option("--timings", is_flag=True, help="Show how long each phase took, and whether service or network did.")
+@option("--verbose", is_flag=True, help="On a terminal, show the payloads of many requests and replies too.")
 @option("--quiet", is_flag=True, help="Write payloads only, no log to stderr.")
 @connection_options
 @pass_app

@@ -100,6 +100,18 @@ def saving(environment: Environment, save: _Show, *, many_requests: bool, many_r
     return _ordered(log, save, same_target(environment.stdout, environment.stderr))
 
 
+def gathering(environment: Environment) -> RenderEvents:
+    """For a terminal: a line of a table for each reply to one request."""
+    from natscli.output.gather import Table
+    from natscli.output.terminal import Painter
+
+    log = _log(_Label(False, True), Painter(colored=environment.colored(environment.stderr)))
+    together = same_target(environment.stdout, environment.stderr)
+    return _ordered(
+        lambda event: log(event) if isinstance(event, Sent) else b"", Table(environment), together
+    )
+
+
 def _ordered(log: _Log | None, show: _Show, together: bool) -> RenderEvents:
     """Render one event after the other; into one stream where log and data go to the same, so that order is kept."""
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from natscli.duration import format_duration
 from natscli.histogram import Histogram
-from natscli.output.subjects import format_bytes
+from natscli.output.text import format_bytes
 
 #: The percentiles that are shown, in percent.
 _RANKS = (50.0, 99.0)

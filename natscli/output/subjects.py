@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from natscli.output.tables import Screen, show_table
-from natscli.output.text import visible_line
+from natscli.output.text import format_bytes, visible_line
 
 
 class Row(NamedTuple):
@@ -51,13 +51,3 @@ def subject_lines(rows: Sequence[Row], *, ascii_only: bool) -> str:
 def redrawn(text: str, lines_before: int) -> str:
     """`text` in place of the lines that were drawn before it."""
     return (f"\x1b[{lines_before}F\x1b[J" if lines_before else "") + text
-
-
-def format_bytes(size: int) -> str:
-    """A number of bytes for people: `312 B`, `1.5 kB`, `2.04 MB`."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if float(f"{value:.3g}") < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"

@@ -1,23 +1,80 @@
-"""The summary of a run of requests, as lines of text."""
+"""The summary of a run of requests, as lines of text; on a terminal with a histogram."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 
 from natscli.duration import format_duration
+from natscli.environment import CYAN, RESET
+from natscli.output.text import format_bytes
+
+#: Lines of a histogram, at most, and columns.
+_ROWS, _COLUMNS = 12, 80
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-def summary_lines(
-    sent: int, answered: int, failed: Mapping[str, int], rtts: Mapping[str, int], more: Mapping[str, int]
+def count_lines(
+    sent: int, answered: int, failed: Mapping[str, int], examples: Mapping[str, str], more: Mapping[str, int]
 ) -> list[str]:
-    """How many were sent, answered and failed by kind; and, if any reply came, how long they took.
+    """How many were sent, answered and failed by kind, with an example of each kind.
 
-    `rtts` are statistics by name, in nanoseconds; `more` are counts that are shown unless they are 0.
+    `more` are counts that are shown unless they are 0.
     """
-    kinds = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in failed.items())
+    kinds = ", ".join(f"{count} {_words(kind)}" for kind, count in failed.items())
     counts = f"Sent {sent}, answered {answered}, failed {sum(failed.values())}"
     counts += f" ({kinds})" if kinds else ""
     lines = [", ".join([counts, *(f"{count} {name}" for name, count in more.items() if count)])]
-    if rtts:
-        lines.append("RTT " + ", ".join(f"{name} {format_duration(ns / 1e9)}" for name, ns in rtts.items()))
+    return lines + [
+        f"{_words(kind).capitalize()}, such as: {examples[kind]}" for kind in failed if kind in examples
+    ]
+
+
+def rate_line(rate: float, seconds: float, bytes_sent: int, bytes_received: int) -> str:
+    """How fast it was: requests a second, and bytes."""
+    return (
+        f"Rate {rate:.{0 if rate >= 100 else 2}f}/s for {format_duration(seconds)}, "
+        f"{format_bytes(bytes_sent)} sent, {format_bytes(bytes_received)} received"
+    )
+
+
+def rtt_line(rtts: Mapping[str, int]) -> str:
+    """How long replies took: statistics by name, in nanoseconds."""
+    return "RTT " + ", ".join(f"{name} {format_duration(ns / 1e9)}" for name, ns in rtts.items())
+
+
+def histogram(values: Sequence[tuple[int, int]], *, colored: bool) -> list[str]:
+    """How many of the values (nanoseconds, and how many of each, smallest first) are in which range, with bars.
+
+    The ranges grow by the same factor: a tail that is a thousand times as long has room.
+    """
+    if not values:
+        return []
+    smallest, largest = max(values[0][0], 1), max(values[-1][0], 1)
+    rows = min(_ROWS, largest - smallest + 1)
+    factor = (largest / smallest) ** (1 / rows)
+    ends = [*(int(smallest * factor**row) for row in range(1, rows)), largest]
+    counts = [0] * rows
+    for value, count in values:
+        counts[bisect_left(ends, value)] += count
+    total, most = sum(counts), max(counts)
+    digits = len(f"{most:,}")
+    room = _COLUMNS - len("≤ 1h23m45s   ") - digits - len("  100.0%")
+    lines = []
+    for end, count in zip(ends, counts, strict=True):
+        bar = _bar(count, most, room)
+        space = " " * (room - len(bar))
+        bar = f"{CYAN}{bar}{RESET}" if colored and bar else bar
+        label = format_duration(float(f"{end / 1e9:.4g}"))
+        lines.append(f"≤ {label:>8}  {bar}{space} {count:>{digits},} {count / total:>7.1%}")
     return lines
+
+
+def _bar(count: int, most: int, room: int) -> str:
+    """A bar as long as `count`, to an eighth of a column; at least one for any."""
+    eighths = max(count * room * 8 // most, 1) if count else 0
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")

@@ -54,3 +54,13 @@ def hex_dump(payload: bytes) -> str:
     if len(payload) > _HEX_BYTES:
         lines.append(f"... {len(payload)} bytes in all")
     return "\n".join(lines)
+
+
+def format_bytes(size: int) -> str:
+    """A number of bytes for people: `312 B`, `1.5 kB`, `2.04 MB`."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if float(f"{value:.3g}") < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"

@@ -11,7 +11,7 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import InterruptedByUserError, PynatsError, explain
 from natscli.message.recipe import Outgoing
-from natscli.output.subjects import format_bytes
+from natscli.output.text import format_bytes
 from natscli.publish.options import PublishOptions
 from natscli.publish.publisher import Tally
 

@@ -8,25 +8,35 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
+from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import PynatsError, Report, explain
-from natscli.message.recipe import Outgoing as Question
-from natscli.output.pump import Pump
+from natscli.message.recipe import Outgoing
+from natscli.output.pump import Pump, Rendered
 from natscli.output.replies import Lines, RenderEvents, Reply, Sent
 from natscli.output.rounds import Rounds, size_of
-from natscli.output.summary import summary_lines
 from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
+    from natscli.output.progress import Progress
     from natscli.output.translate import Translator
     from natscli.request.phases import Phases
+    from natscli.request.style import Style
+    from natscli.request.summary import Summary
 
 #: Replies that may wait for their translation before no more requests are sent.
 _MOST_UNTRANSLATED = 256
 #: Bytes of replies to one request that may wait for it.
 _MOST_BYTES_UNTRANSLATED = 64 * 1024 * 1024
+#: Seconds from one picture of the progress to the next: drawing it takes time from receiving.
+_TICK = 0.5
+#: The cursor is at the beginning of the line of the progress bar, which is empty.
+_EMPTY_LINE = b"\r\x1b[2K"
+#: Of fewer replies, a histogram shows nothing.
+_LEAST_FOR_HISTOGRAM = 10
 #: How long (seconds) an interrupted run waits for a terminal that takes nothing.
 _PATIENCE_INTERRUPTED = 0.1
 
@@ -34,27 +44,25 @@ _PATIENCE_INTERRUPTED = 0.1
 class RequestDisplay:
     """Shows requests, replies and failures as they come, in that order, without holding up who receives them.
 
-    With `many` requests they are numbered, and summed up; `log_each` logs each when it is sent. `problem` is the
-    first failure of the translation; the reply was shown as it came then. `broken` is done when nothing can be shown
-    any more.
+    `style` says what is shown. `problem` is the first failure of the translation; the reply was shown as it came then.
+    `broken` is done when nothing can be shown any more.
     """
 
     def __init__(
         self,
         environment: Environment,
         render: RenderEvents,
-        *,
-        log_each: bool,
-        as_json: bool,
-        many: bool,
+        style: Style,
         translator: Translator | None = None,
-        steady: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         self._environment = environment
-        self._log_each = log_each and not environment.quiet
-        self._as_json = as_json
-        self._many = many
+        self._style = style
         self._translator = translator
+        self._progress = progress
+        self._ticker: asyncio.TimerHandle | None = None
+        self._replies = 0
+        self._slowest: Reply | None = None
         self._untranslated: deque[Reply] = deque()
         self._untranslated_bytes = self._lost = 0
         self._summed_up = self._interrupted = False
@@ -62,7 +70,7 @@ class RequestDisplay:
         self._loop = asyncio.get_running_loop()
         self._sink = environment.sink
         self._pump = Pump(environment, lossy=False, on_failure=self._on_failure)
-        self._rounds = Rounds(self._pump, render, steady=steady)
+        self._rounds = Rounds(self._pump, render, steady=style.steady)
         environment.sink = self._log
         self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
         self.problem: PynatsError | None = None
@@ -72,13 +80,24 @@ class RequestDisplay:
         """See `requester.Display`."""
         return self._rounds.behind or len(self._untranslated) >= _MOST_UNTRANSLATED
 
-    def sending(self, question: Question) -> None:
+    def begin(self, statistics: Statistics) -> None:
+        """Show the progress of a run, if that is shown, from what is counted in `statistics`."""
+        if self._progress is not None:
+            self._ticker = self._loop.call_later(_TICK, self._tick, self._progress, statistics)
+
+    def sending(self, request: Outgoing) -> None:
         """See `requester.Display`."""
-        if self._log_each:
-            self._rounds.add(Sent(question.subject, question.number, time.time()))
+        if self._style.log:
+            self._rounds.add(Sent(request.subject, request.number, time.time()))
 
     def reply(self, reply: Reply) -> None:
         """See `requester.Display`."""
+        if not self._style.each:
+            return
+        if self._style.gathered:
+            self._replies += 1
+            if self._slowest is None or reply.rtt_ns > self._slowest.rtt_ns:
+                self._slowest = reply
         if self._translator is None:
             self._rounds.add(reply)
             return
@@ -90,38 +109,59 @@ class RequestDisplay:
         if self._translation is None or self._translation.done():
             self._translation = self._loop.create_task(self._translate(self._translator))
 
-    def failed(self, questions: Sequence[Question], error: PynatsError) -> None:
+    def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """See `requester.Display`."""
+        if requests and not self._style.each:
+            return  # the summary has the number of each kind, with an example
         report = explain(error)
-        if self._as_json:
-            about = [(q.subject, q.number) for q in questions] or [("", 0)]
+        if self._style.as_json:
+            about = [(request.subject, request.number) for request in requests] or [("", 0)]
             lines = b"".join([error_line(self._environment, report, *which) for which in about])
             self._rounds.add(Lines(b"", lines))
-        if self._many and questions:
-            which = f"#{questions[0].number}" if len(questions) == 1 else f"{len(questions)} requests"
+        if self._style.summed_up and requests:
+            which = f"#{requests[0].number}" if len(requests) == 1 else f"{len(requests)} requests"
             report = replace(report, message=f"[{which}] {report.message}")
         self._environment.error(report)
 
     def summary(self, statistics: Statistics) -> None:
-        """Show once what became of many requests: also when `finish` is cancelled after it did."""
-        if self._many and not self._summed_up:
-            self._summed_up = True
-            summary = statistics.summary()
-            more = {
-                "in flight at the end": summary.in_flight,
-                "sent late": summary.late,
-                "sent again": summary.retried,
-            }
-            for line in summary_lines(
-                summary.sent, summary.answered, statistics.failed, summary.timings, more
-            ):
-                self._environment.notice(line)
+        """Show once what became of many requests, or replies: also when `finish` is cancelled after it did."""
+        if self._summed_up:
+            return
+        self._summed_up = True
+        self._end_progress()
+        if self._slowest is not None:
+            self._environment.notice(replies_line(self._replies, self._slowest))
+        if self._style.summed_up:
+            self._sum_up(statistics.summary())
+
+    def _sum_up(self, summary: Summary) -> None:
+        from natscli.output import summary as output
+
+        more = {
+            "in flight at the end": summary.in_flight,
+            "sent late": summary.late,
+            "sent again": summary.retried,
+        }
+        failed = {kind: failures.count for kind, failures in summary.failed.items()}
+        # Without a line for each failure, there is one example of each kind.
+        examples = {} if self._style.each else {kind: f.example for kind, f in summary.failed.items()}
+        lines = output.count_lines(summary.sent, summary.answered, failed, examples, more)
+        if summary.timings:
+            sizes = summary.bytes_sent, summary.bytes_received
+            lines.append(output.rate_line(summary.rate, summary.seconds, *sizes))
+            lines.append(output.rtt_line(summary.timings))
+        for line in lines:
+            self._environment.notice(line)
+        if self._style.histogram and summary.rtt.count >= _LEAST_FOR_HISTOGRAM:
+            colored = self._environment.colored(self._environment.stderr)
+            chart = output.histogram(summary.rtt.items(), colored=colored)
+            self._log("".join(f"{line}\n" for line in chart).encode())
 
     def phases(self, phases: Phases) -> None:
         """Show how long each phase of the run took."""
         from natscli.output.phases import record, table
 
-        if self._as_json:
+        if self._style.as_json:
             from natscli.output.json_lines import record_line
 
             line = record_line({"timings": record(*phases)}, time.time())
@@ -134,6 +174,7 @@ class RequestDisplay:
     def interrupted(self, statistics: Statistics) -> None:
         """Show the summary instead of what is not shown yet."""
         self._interrupted = True
+        self._end_progress()
         self._rounds.discard()
         self.summary(statistics)
 
@@ -167,13 +208,35 @@ class RequestDisplay:
 
     def close(self) -> None:
         """Show no more; later lines of the log go straight to stderr."""
+        self._end_progress()
         self._rounds.flush()
         self._pump.close(_PATIENCE_INTERRUPTED if self._interrupted else 1.0)
         self._environment.sink = self._sink
 
     def _log(self, data: bytes) -> None:
         """A line of the log, in its place; an `Environment.sink`."""
-        self._rounds.add(Lines(data))
+        self._rounds.add(Lines(_EMPTY_LINE + data if self._progress else data))
+
+    def _tick(self, progress: Progress, statistics: Statistics) -> None:
+        """Show the progress from time to time, in the thread that writes, unless that has other things to write."""
+
+        def frame() -> Rendered:
+            if self._progress is None or not statistics.started:
+                return b"", b""
+            failed = sum(statistics.failed.values())
+            seconds = (perf_counter_ns() - statistics.started) / 1e9
+            return progress.frame(statistics.answered + failed, failed, seconds), b""
+
+        if not self._pump.rendering:
+            self._pump.put(frame, 0, 0)
+        self._ticker = self._loop.call_later(_TICK, self._tick, progress, statistics)
+
+    def _end_progress(self) -> None:
+        if self._progress is not None:
+            self._progress = None
+            if self._ticker is not None:
+                self._ticker.cancel()
+            self._pump.put(lambda: (_EMPTY_LINE, b""), 0, 0)
 
     async def _translate(self, translator: Translator) -> None:
         while self._untranslated:
@@ -184,7 +247,7 @@ class RequestDisplay:
             except PynatsError as error:
                 self.problem = self.problem or error
                 self._rounds.add(reply)
-                self.failed([Question(reply.request, reply.subject, None, b"")], error)
+                self.failed([Outgoing(reply.request, reply.subject, None, b"")], error)
             else:
                 for line in log.splitlines():
                     self._environment.warn(line)
@@ -198,6 +261,15 @@ class RequestDisplay:
         if not self.broken.done():
             self._environment.sink = self._sink
             self.broken.set_result(error)
+
+
+def replies_line(count: int, slowest: Reply) -> str:
+    """How many replies one request has had, and the slowest of them."""
+    from natscli.output.gather import responder
+
+    who = responder(slowest)
+    words = f"{count} {'reply' if count == 1 else 'replies'}, the slowest after"
+    return f"{words} {format_duration(slowest.rtt_ns / 1e9)} (#{slowest.number}{f', {who}' if who else ''})"
 
 
 def error_line(environment: Environment, report: Report, subject: str, request: int) -> bytes:

@@ -51,6 +51,7 @@ class RequestOptions:
     summary_json: str | None = None
     hdr: str | None = None
     timings: bool = False
+    verbose: bool = False
     as_json: bool = False
     quiet: bool = False
 
@@ -63,6 +64,11 @@ class RequestOptions:
     def many_requests(self) -> bool:
         """Whether requests are numbered and summed up."""
         return self.count is not None or self.duration is not None or self.by_line
+
+    @property
+    def is_load(self) -> bool:
+        """Whether there are more requests than a person reads."""
+        return ((self.count or 1) > 1 or self.duration is not None) and not self.by_line
 
     @property
     def many_replies(self) -> bool:
@@ -96,11 +102,14 @@ _GIVEN: dict[str, Callable[[RequestOptions], bool]] = {
     "--processes": lambda options: options.processes is not None,
     "--retries": lambda options: options.retries is not None,
     "--retry-on": lambda options: options.retry_on is not None,
+    "--quiet": lambda options: options.quiet,
+    "--verbose": lambda options: options.verbose,
     "--fail-fast": lambda options: options.fail_fast,
 }
 
 #: Options of which only one can be given.
 _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
+    ("--quiet", "--verbose"),
     ("--raw", "--json", "--output"),
     ("--translate", "--output"),
     ("BODY", "--body-file", "--force-stdin"),

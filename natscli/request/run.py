@@ -13,12 +13,12 @@ from natscli.environment import Environment
 from natscli.errors import ExitStatus
 from natscli.message.recipe import Recipe
 from natscli.message.source import Counted, Lines, Source
-from natscli.output.replies import RenderEvents, renderer
 from natscli.request.display import RequestDisplay
 from natscli.request.load import Load, pause
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
 from natscli.request.statistics import Statistics
+from natscli.request.style import event_renderer, progress_bar, style
 
 if TYPE_CHECKING:
     from natscli.output.translate import Translator
@@ -46,6 +46,7 @@ async def run(
         timed = _timed(display, connection) if options.timings else None
         requester = Requester(connection, source, expectation(options, plan.timeout), timed or display, how)
         statistics = requester.statistics
+        display.begin(statistics)
         try:
             await requester.run()
             if timed is not None:
@@ -104,24 +105,6 @@ def display_of(
     options: RequestOptions, environment: Environment, translator: Translator | None = None
 ) -> RequestDisplay:
     """What shows the run that `options` ask for."""
-    return RequestDisplay(
-        environment, _renderer(options, environment), log_each=options.log_each, as_json=options.as_json,
-        many=options.many_requests, translator=translator, steady=options.rate is not None,
-    )  # fmt: skip
-
-
-def _renderer(options: RequestOptions, environment: Environment) -> RenderEvents:
-    requests, replies = options.many_requests, options.many_replies
-    if options.output is None:
-        return renderer(
-            environment,
-            raw=options.raw,
-            as_json=options.as_json,
-            many_requests=requests,
-            many_replies=replies,
-        )
-    from natscli.output.files import saver
-    from natscli.output.replies import saving
-
-    save = saver(options.output, many_requests=requests, many_replies=replies)
-    return saving(environment, save, many_requests=requests, many_replies=replies)
+    shown = style(options, environment)
+    render = event_renderer(options, shown, environment)
+    return RequestDisplay(environment, render, shown, translator, progress_bar(options, shown, environment))

@@ -14,13 +14,12 @@ from natscli.output.translate import Translator
 from natscli.request import display as module
 from natscli.request.display import RequestDisplay
 from natscli.request.statistics import Statistics
+from natscli.request.style import Style
 
 
 def display(environment: Environment, translator: Translator | None = None) -> RequestDisplay:
     render = renderer(environment, raw=True, as_json=False, many_requests=True, many_replies=True)
-    return RequestDisplay(
-        environment, render, log_each=False, as_json=False, many=True, translator=translator
-    )
+    return RequestDisplay(environment, render, Style(log=False, summed_up=True), translator)
 
 
 @pytest.fixture

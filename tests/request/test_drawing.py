@@ -38,7 +38,7 @@ def p50(text: str) -> float:
 
 
 def drawn_on_terminal(runner: Runner, server: Server, arguments: tuple[str, ...]) -> bytes:
-    status, output = run_on_terminal(runner, *arguments, server=server)
+    status, output = run_on_terminal(runner, *arguments, "--verbose", server=server)
     assert status == 0
     return output
 
@@ -103,13 +103,17 @@ def test_ctrl_c_ends_the_drawing_with_a_whole_line_and_the_summary(
     took = []
     for _ in range(3):
         seconds, status, output = interrupt(
-            runner, nats_server, ("request", echo, "hi", "--count", "1000000", "--concurrency", "64")
+            runner,
+            nats_server,
+            ("request", echo, "hi", "--count", "1000000", "--concurrency", "64", "--verbose"),
         )
         assert status == -signal.SIGINT
-        *_, sent, rtt, error = [line for line in output.decode().splitlines() if line]
+        lines = [line for line in output.decode().splitlines() if line]
+        sent, rate, rtt = lines[next(n for n, line in enumerate(lines) if line.startswith("Sent ")) :][:3]
         assert re.match(r"Sent \d+, answered \d+, failed 0", sent)
+        assert rate.startswith("Rate ")
         assert rtt.startswith("RTT min")
-        assert error.endswith("interrupted")
+        assert lines[-1].endswith("interrupted")
         if seconds < 0.3:
             return
         took.append(seconds)

@@ -107,7 +107,7 @@ def test_what_concurrency_held_back_is_counted_and_counts_from_when_it_was_due(
     assert 15 <= summary["late"] <= 19
     assert summary["rtt_ns"]["max"] > 500e6
     assert (
-        ", 1" in pynats("request", slow, *arguments, server=nats_server).errors[-2].partition("sent late")[0]
+        ", 1" in pynats("request", slow, *arguments, server=nats_server).errors[-3].partition("sent late")[0]
     )
     assert measure(responders(), "x", "--rate", "100", "--count", "10")["late"] == 0
 
@@ -229,7 +229,7 @@ def test_fail_fast_ends_at_the_first_failure(ask: Callable[..., Run], responders
     responders(subject="t.fast.1")
     run = ask("t.fast.{{Count}}", "x", "--count", "50", "--fail-fast")
     assert (run.status, run.lines) == (3, ["x"])
-    assert run.errors[-2] == "Sent 2, answered 1, failed 1 (1 no responders)"
+    assert run.errors[-3] == "Sent 2, answered 1, failed 1 (1 no responders)"
 
 
 def test_the_first_replies_are_enough(ask: Callable[..., Run], responders: Responders) -> None:

@@ -26,7 +26,7 @@ def after(seconds: float) -> Callable[[Request], list[Answer]]:
 def test_a_count_is_sent_in_order_and_summed_up(ask: Ask, responders: Responders) -> None:
     run = ask(responders(), "{{Count}}", "--count", "5")
     assert (run.status, run.lines) == (0, ["1", "2", "3", "4", "5"])
-    assert run.errors[-2] == "Sent 5, answered 5, failed 0"
+    assert run.errors[-3] == "Sent 5, answered 5, failed 0"
     numbers = r"[\d.]+(µs|ms|s)"
     names = ("min", "mean", "p50", "p90", "p99", r"p99\.9", "max")
     assert re.fullmatch("RTT " + ", ".join(f"{name} {numbers}" for name in names), run.errors[-1])
@@ -40,7 +40,7 @@ def test_a_failure_does_not_stop_the_rest(ask: Ask, responders: Responders) -> N
     assert "[#1] no responders (t.part.1)" in run.stderr
     assert "[#3] timeout: no reply within 150ms (t.part.3)" in run.stderr
     assert "[#4] no responders (t.part.4)" in run.stderr
-    assert run.errors[-2] == "Sent 4, answered 1, failed 3 (2 no responders, 1 timeout)"
+    assert run.errors[-3] == "Sent 4, answered 1, failed 3 (2 no responders, 1 timeout)"
 
 
 @pytest.mark.parametrize("flag", ["--raw", "--json"])

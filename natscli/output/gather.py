@@ -1,0 +1,95 @@
+"""Several replies to one request, as a table that grows on the terminal while they come."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+from natscli.duration import format_duration
+from natscli.environment import BOLD, DIM, GREEN, Environment
+from natscli.message import headers
+from natscli.output.replies import Reply
+from natscli.output.terminal import Painter
+from natscli.output.text import format_bytes, visible_line
+
+#: Headers in which a responder may say who it is, the first that is there.
+_NAMES = ("nats-service-id", "nats-responder", "responder", "x-responder", "server", "hostname", "host")
+_SERVICE_TYPE = "io.nats.micro."
+#: A payload that is longer (bytes) is not looked into for the id of a service.
+_LARGEST_RESPONSE = 64 * 1024
+_HEADINGS = ("#", "RTT", "gap", "responder", "size", "payload")
+_WIDTHS = (4, 8, 8, 22, 8)
+_COLUMNS = 80
+
+
+def responder(reply: Reply) -> str:
+    """Who sent a reply, if it says so: the value of a header, or the id in a response of a service (ADR-32)."""
+    values = {name.lower(): value for name, value in headers.decode(reply.header)}
+    for name in _NAMES:
+        if values.get(name):
+            return values[name]
+    payload = reply.payload
+    if (
+        len(payload) > _LARGEST_RESPONSE
+        or not payload.startswith(b"{")
+        or _SERVICE_TYPE.encode() not in payload
+    ):
+        return ""
+    try:
+        response = json.loads(payload)
+    except (ValueError, RecursionError):
+        return ""
+    is_service = isinstance(response, dict) and str(response.get("type")).startswith(_SERVICE_TYPE)
+    return str(response.get("id", "")) if is_service else ""
+
+
+class Table:
+    """Gives the line of each reply, before the first also the headings."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._painter = Painter(colored=environment.colored(environment.stdout))
+        self._columns = _columns(environment)
+        self._last: Reply | None = None
+
+    def __call__(self, reply: Reply) -> bytes:
+        """The line of the next reply; nothing from the network drives the terminal, or takes more than a line."""
+        gap = format_duration((reply.rtt_ns - self._last.rtt_ns) / 1e9) if self._last else ""
+        head = "" if self._last else _line(self._painter, _HEADINGS, self._columns, (BOLD,) * len(_HEADINGS))
+        self._last = reply
+        cells = (
+            str(reply.number), format_duration(reply.rtt_ns / 1e9), gap, responder(reply),
+            format_bytes(len(reply.payload)), _first_line(reply.payload),
+        )  # fmt: skip
+        line = _line(self._painter, cells, self._columns, (BOLD, GREEN, DIM, "", "", ""))
+        return (head + line).encode("utf-8", "backslashreplace")
+
+
+def _line(painter: Painter, cells: Sequence[str], columns: int, styles: Sequence[str]) -> str:
+    """Cells in their columns; the last has the rest of the line."""
+    rest = columns - sum(_WIDTHS) - 2 * len(_WIDTHS)
+    parts = []
+    for number, (text, style) in enumerate(zip(cells, styles, strict=True)):
+        width = (*_WIDTHS, rest)[number]
+        text = visible_line(text[:width])[:width]
+        last, right = number == len(_WIDTHS), number in (0, 1, 2, 4)
+        padded = text if last else text.rjust(width) if right else text.ljust(width)
+        parts.append(painter.styled(padded, style))
+    return "  ".join(parts).rstrip() + "\n"
+
+
+def _first_line(payload: bytes) -> str:
+    """The beginning of a payload; of one that is not UTF-8, in hex."""
+    start = payload[:400].lstrip().partition(b"\n")[0].removesuffix(b"\r")
+    try:
+        return start.decode()
+    except UnicodeDecodeError as error:
+        cut = len(payload) > 400 and error.end == len(start)  # in the middle of a character
+        return start[: error.start].decode() if cut and error.start else start[:40].hex(" ")
+
+
+def _columns(environment: Environment) -> int:
+    try:
+        return max(os.get_terminal_size(environment.stdout.fileno()).columns, _COLUMNS)
+    except (OSError, ValueError):
+        return _COLUMNS

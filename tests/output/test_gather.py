@@ -1,0 +1,87 @@
+"""Replies to one request as a table."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+
+import pytest
+
+from natscli.environment import Environment
+from natscli.message import headers
+from natscli.output.gather import Table, responder
+from natscli.output.replies import Reply
+
+
+def reply(payload: bytes = b"", *pairs: tuple[str, str], number: int = 1, rtt_ns: int = 1_000_000) -> Reply:
+    return Reply("s", 1, number, rtt_ns, headers.encode(pairs) or None, payload, 0.0)
+
+
+def rows(*replies: Reply, color: str = "never") -> list[str]:
+    table = Table(Environment(io.BytesIO(), io.BytesIO(), io.BytesIO(), {}, color=color))
+    return b"".join(map(table, replies)).decode().splitlines()
+
+
+def test_a_row_has_number_rtt_gap_responder_size_and_the_first_line() -> None:
+    first = reply(b"one\ntwo", ("Responder", "alpha"))
+    second = reply(b"x" * 1500, number=2, rtt_ns=3_500_000)
+    heading, *lines = rows(first, second)
+    assert heading.split() == ["#", "RTT", "gap", "responder", "size", "payload"]
+    assert lines[0].split() == ["1", "1ms", "alpha", "7", "B", "one"]
+    assert lines[1].split()[:5] == ["2", "3.5ms", "2.5ms", "1.5", "kB"]
+    assert max(map(len, (heading, *lines))) <= 80
+    assert heading.index("responder") == lines[0].index("alpha")
+    assert heading.index("payload") == lines[0].index("one")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        ((("Server", "b"), ("Nats-Service-Id", "a")), "a"),
+        ((("HOSTNAME", "h"),), "h"),
+        ((("Other", "x"), ("Responder", "")), ""),
+        ((), ""),
+    ],
+)
+def test_the_responder_is_named_by_a_header(pairs: tuple[tuple[str, str], ...], expected: str) -> None:
+    assert responder(reply(b"", *pairs)) == expected
+
+
+def test_the_responder_is_named_by_the_id_in_a_response_of_a_service() -> None:
+    response = {"type": "io.nats.micro.v1.ping_response", "name": "calc", "id": "K6v1Sbhyf0uD7pVqk1RTSP"}
+    assert responder(reply(json.dumps(response).encode())) == "K6v1Sbhyf0uD7pVqk1RTSP"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"id": "not a service"}',
+        b'["io.nats.micro."]',
+        b'{"type": "io.nats.micro.v1',
+        b'{"a":' * 10_000 + b'"io.nats.micro."',
+        b'{"io.nats.micro.": 1}',
+        b'{"type": "io.nats.micro.v1.ping_response"}',
+    ],
+    ids=range(6),
+)
+def test_what_is_no_response_of_a_service_names_nobody(payload: bytes) -> None:
+    assert responder(reply(payload)) == ""
+
+
+def test_nothing_from_the_network_drives_the_terminal_or_takes_more_than_its_row() -> None:
+    evil = "\x1b[2J\u202e\r" * 100
+    found = rows(
+        reply(evil.encode(), ("Responder", "\x1b[2J\u202e" * 100)),
+        reply(b"\xff\xfe" * 100),
+        reply(b"a" * 399 + "é".encode()),
+        reply(b"\n\n  text"),
+        color="always",
+    )
+    plain = [re.sub(r"\x1b\[\d+m", "", line) for line in found]
+    assert len(plain) == 5
+    assert all(line.isprintable() and len(line) <= 80 for line in plain)
+    assert plain[1].count("\\x1b[2J\\u202e") == 2
+    assert "ff fe ff" in plain[2]
+    assert plain[3].endswith("aaa")
+    assert plain[4].endswith("text")
