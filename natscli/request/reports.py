@@ -58,7 +58,8 @@ def _hdr_log(summary: Summary) -> str:
     for value, count in summary.rtt.items():
         histogram.record_value(min(max(value, 1), _LARGEST), count)
     end = time.time()
-    start = end - summary.seconds
+    # Whole milliseconds: readers drop what is before the start as it is written below, which must not be rounded up.
+    start = int((end - summary.seconds) * 1000) / 1000
     histogram.set_start_time_stamp(start * 1000)
     histogram.set_end_time_stamp(end * 1000)
     file = io.StringIO()
