@@ -71,6 +71,10 @@ class Environment:
     color: str = "auto"
     quiet: bool = False
     trace: bool = False
+    #: What lines of the log and warnings begin with: which of several processes writes them.
+    label: str = ""
+    #: Whether another process logs the same.
+    repeats: bool = False
     #: Whether a Ctrl-C ended the run.
     interrupted: bool = False
     #: Where the log goes; a responder puts its own here, so that a slow terminal cannot hold it up.
@@ -115,9 +119,11 @@ class Environment:
 
     def log(self, line: str) -> None:
         """One line of the log on stderr, with the time, unless --quiet."""
-        if not self.quiet:
+        if not self.quiet and not self.repeats:
             # Made of subjects and numbers, so a password that is an ordinary word is none here.
-            self._write_line(f"{time.strftime('%H:%M:%S')} ", line, DIM, redact=redact_shapes)
+            self._write_line(
+                f"{time.strftime('%H:%M:%S')} ", f"{self.label}{line}", DIM, redact=redact_shapes
+            )
 
     def notice(self, line: str) -> None:
         """One plain line on stderr, unless --quiet."""
@@ -126,7 +132,7 @@ class Environment:
 
     def warn(self, line: str) -> None:
         """One line on stderr that --quiet does not silence."""
-        self._write_line("pynats: ", line, CYAN)
+        self._write_line("pynats: ", f"{self.label}{line}", CYAN)
 
     def error(self, report: Report) -> None:
         """`pynats: error: ...` and, where there is one, the hint."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from natscli.errors import Terminated
 
 T = TypeVar("T")
+Receive = Callable[[int, "FrameType | None"], object]
 
 #: The signals that ask a program to end, of those that this system has: Windows has no SIGHUP, only Windows SIGBREAK.
 ENDING = tuple(
@@ -44,8 +45,10 @@ class Stop:
     slow terminal: then the second is one too. `number` is the last signal.
     """
 
-    def __init__(self, handler: Callable[[], object] | None = None) -> None:
-        """Without a handler the first signal cancels the current task."""
+    def __init__(
+        self, handler: Callable[[], object] | None = None, install: Callable[[Receive], object] = on_end
+    ) -> None:
+        """Without a handler the first signal cancels the current task. `install` has it called at each."""
         import asyncio
 
         task = asyncio.current_task()
@@ -56,7 +59,7 @@ class Stop:
         self._cancel = task.cancel
         self._handler = handler or task.cancel
         self._times = 0
-        on_end(self._receive)
+        install(self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.number = number
@@ -66,7 +69,9 @@ class Stop:
         self._loop.call_soon_threadsafe(self._handler if self._times == 1 else self._cancel)
 
 
-def run(work: Coroutine[Any, Any, T], *, precise: bool = False) -> T:
+def run(
+    work: Coroutine[Any, Any, T], *, precise: bool = False, install: Callable[[Receive], object] = on_end
+) -> T:
     """Run `work` in an event loop of its own. A signal cancels it, unless it makes a `Stop` of its own.
 
     With `precise` timers are not rounded up to milliseconds.
@@ -79,7 +84,7 @@ def run(work: Coroutine[Any, Any, T], *, precise: bool = False) -> T:
     stops: list[Stop] = []
 
     async def main() -> T:
-        stops.append(Stop())
+        stops.append(Stop(install=install))
         return await work
 
     try:

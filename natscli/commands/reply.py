@@ -80,6 +80,8 @@ second one stops at once.
 @option("--concurrency", type=click.IntRange(min=1), metavar="K",
         help="Run K commands or handlers, or pass on K requests, at once.  "
              "[default: number of cores + 2; handlers: 100; --upstream: no limit]")  # fmt: skip
+@option("--processes", type=click.IntRange(min=1), default=1, metavar="N",
+        help="Answer with N processes, for handlers that compute.")  # fmt: skip
 @option("--command-timeout", type=DURATION, default=30.0, metavar="DURATION",
         help="Answer with error 504 when a command takes longer.  [default: 30s]")  # fmt: skip
 @option("--wait", type=DURATION, default=0.0, metavar="DURATION",
@@ -109,6 +111,10 @@ def reply(app: App, /, **given: Any) -> None:
     environment.quiet = options.quiet
     check(options)
 
+    if options.processes > 1:
+        _answer_with_processes(app, options)
+        return
+
     from natscli.reply.build import build
 
     responder = build(options, environment)
@@ -120,3 +126,16 @@ def reply(app: App, /, **given: Any) -> None:
 
     plan = prepare(settings, environment)
     signals.run(run(options, responder, plan, environment))
+
+
+def _answer_with_processes(app: App, options: ReplyOptions) -> None:
+    settings = connection_settings(app)
+
+    from natscli import signals
+    from natscli.connection.credentials import with_secrets
+    from natscli.connection.options import prepare
+    from natscli.reply.supervisor import supervise
+
+    settings = with_secrets(settings, app.environment.environ)
+    prepare(settings, app.environment)
+    signals.run(supervise(options, settings, app.environment))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from natscli.contexts import credentials
-from natscli.contexts.kinds import KINDS
+from natscli.contexts.kinds import KINDS, PARTS, Holds
 from natscli.errors import InputError
 
 if TYPE_CHECKING:
-    from natscli.settings import Settings
+    from natscli.settings import Settings, Value
 
 
 def credential_options(settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -24,6 +26,38 @@ def credential_options(settings: Settings, environ: Mapping[str, str]) -> dict[s
         if getattr(settings, kind.name):
             options.update(_OPTIONS[kind.name](settings, environ))
     return options
+
+
+def with_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """`settings` in which every reference to a secret is the secret: for processes that must not ask for it again.
+
+    Raises:
+        InputError: a reference that cannot be resolved.
+    """
+    changes: dict[str, Any] = {}
+    for part in PARTS:
+        value: Value[str] = getattr(settings, part.setting)
+        if not value or part.holds is Holds.NAME:
+            continue
+        if part.holds is Holds.SECRET:
+            secret = credentials.resolve_literal(value.value, environ)
+            plain = not credentials.scheme_of(secret)
+            changes[part.setting] = replace(value, value=secret if plain else _embedded(secret.encode()))
+        elif part.holds is Holds.FILE:
+            changes[part.setting] = replace(
+                value, value=_embedded(credentials.resolve_file(value.value, environ))
+            )
+        else:
+            path, urls = credentials.nsc_profile(value.value, environ)
+            changes["nsc"] = replace(value, value="")
+            changes["creds"] = replace(value, value=_embedded(credentials.resolve_file(path, environ)))
+            if urls and settings.server.source == "default":
+                changes["server"] = replace(value, value=urls)
+    return replace(settings, **changes)
+
+
+def _embedded(data: bytes) -> str:
+    return f"data:;base64,{b64encode(data).decode()}"
 
 
 def _user(settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:

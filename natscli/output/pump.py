@@ -15,7 +15,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import BinaryIO, cast
 
 from natscli.environment import Environment, from_stdout
@@ -112,10 +112,12 @@ class Pump:
     `failure` is why nothing is written any more; `on_failure` was called with it, perhaps in a thread. `direct` is
     whether all is written at once, so that sizes do not matter. `lost` is how many messages were dropped.
 
-    With `wrap`, what it makes of the log is written: lines that a terminal has something drawn below.
+    With `wrap`, what it makes of the log is written: lines that a terminal has something drawn below. It writes in
+    its `turn`, if it takes turns with other processes that write to the same.
     """
 
     wrap: Callable[[bytes], bytes] | None = None
+    turn: AbstractContextManager[object] = nullcontext()
 
     def __init__(
         self,
@@ -271,15 +273,18 @@ class Pump:
             if self._writing is not None:
                 self._writing.rendered = True
             log = self.wrap(log) if self.wrap is not None else log
-            progress = None if self.direct else self._step
-            if log and not self._is_cut():
-                with suppress(OSError):  # its reader went away; what matters is the data
-                    write_all(self._environment.stderr, log, progress)
-            if data and not self._is_cut():
-                write_all(self._environment.stdout, data, progress)
+            with self.turn:
+                self._write_both(log, data, None if self.direct else self._step)
         except Exception as error:
             self.failure = from_stdout(error) if isinstance(error, OSError) else error
             self._on_failure(self.failure)
+
+    def _write_both(self, log: bytes, data: bytes, progress: Callable[[], bool] | None) -> None:
+        if log and not self._is_cut():
+            with suppress(OSError):  # its reader went away; what matters is the data
+                write_all(self._environment.stderr, log, progress)
+        if data and not self._is_cut():
+            write_all(self._environment.stdout, data, progress)
 
     def _step(self) -> bool:
         self._steps += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from natscli.duration import format_duration
@@ -51,6 +52,26 @@ class Figures(NamedTuple):
             **{f"p{rank:g}": ns for rank, ns in zip(_RANKS, ranked, strict=True)},
             "max": self.times.largest,
         }
+
+
+def together(parts: Sequence[Figures], seconds: float) -> Figures:
+    """The figures of several processes, as those of one that has run for `seconds`."""
+    times = Histogram(bits=8, exact=0)
+    for part in parts:
+        times.add(part.times)
+    sizes = [part.size for part in parts if part.size is not None]
+    return Figures(
+        seconds=seconds,
+        requests=sum(p.requests for p in parts),
+        answered=sum(p.answered for p in parts),
+        in_flight=sum(p.in_flight for p in parts),
+        errors=sum(p.errors for p in parts),
+        last_error=next((p.last_error for p in parts if p.last_error), ""),
+        unanswerable=sum(p.unanswerable for p in parts),
+        lost=sum(p.lost for p in parts),
+        size=(sum(i for i, _ in sizes), sum(o for _, o in sizes)) if sizes else None,
+        times=times,
+    )
 
 
 def line(figures: Figures) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Protocol
 
 from natscli.connection.connect import Connection
 from natscli.connection.failures import classify
@@ -20,7 +20,6 @@ from natscli.output.pump import Pump
 from natscli.output.requests import Outcome, Renderers
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending, memory
-from natscli.reply.report import Report
 from natscli.reply.responder import Batch, Failure, Host, Responder, fail, reply_subject
 from natscli.reply.statistics import TOO_LARGE, Statistics
 from natscli.signals import Stop, on_info
@@ -59,6 +58,27 @@ _BUSY = Failure(503, "too many requests are waiting", notice="")
 _STOPPING = Failure(503, "the responder is stopping", notice="")
 
 
+class Reporter(Protocol):
+    """Shows statistics, as `Report` does."""
+
+    interval: float
+
+    def begin(self, pump: Pump) -> None:
+        """All is subscribed to."""
+
+    def tick(self) -> None:
+        """Called every `interval` seconds, unless that is 0."""
+
+    def write(self) -> None:
+        """A signal asks for the statistics."""
+
+    def end(self) -> None:
+        """All is over; called before the output is closed."""
+
+    def summarize(self) -> None:
+        """Called after it."""
+
+
 class Listener:
     """Serves its routes on one connection until it is stopped or `numbers` are exhausted."""
 
@@ -70,8 +90,10 @@ class Listener:
         render: Renderers,
         numbers: Numbers | None = None,
         limits: Limits = LIMITS,
-        report: Report | None = None,
+        report: Reporter | None = None,
+        stop: Callable[[Callable[[], object]], Stop] = Stop,
     ) -> None:
+        """`stop` makes what calls its argument when a signal, or another process, asks to end."""
         self._routes = routes
         self._responders = list(dict.fromkeys(route.responder for route in routes))
         self._connection = connection
@@ -80,6 +102,7 @@ class Listener:
         self._render = render
         self._limits = limits
         self._report = report
+        self._new_stop = stop
         self._numbers = numbers or Numbers()
         self._loop = asyncio.get_running_loop()
         self._pending = Pending(limits.requests, limits.size)
@@ -96,7 +119,7 @@ class Listener:
             asyncio.CancelledError: stopped a second time.
         """
         self._environment.sink = self._pump.log
-        stop = Stop(self._stop.set)
+        stop = self._new_stop(self._stop.set)
         try:
             with self._classified():
                 await self._serve()
@@ -140,7 +163,7 @@ class Listener:
         if len(routes) > _MOST_LOGGED:
             self._environment.log(f"Listening on {len(routes) - _MOST_LOGGED} more subjects")
 
-    def _tick(self, report: Report) -> None:
+    def _tick(self, report: Reporter) -> None:
         if report.interval:
             report.tick()
             self._loop.call_later(report.interval, self._tick, report)
@@ -225,7 +248,7 @@ class Listener:
                 if answerable:
                     accept(route, part)
                 elif not route.internal:
-                    route.statistics.unanswerable += len(part.requests)
+                    route.statistics.ignore(len(part.requests))
                     self._done(part, [], None)
 
     def _answer(self, route: Route, batch: Batch) -> None:

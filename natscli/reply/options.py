@@ -46,6 +46,7 @@ class ReplyOptions:
     as_json: bool = False
     quiet: bool = False
     stats: bool = False
+    processes: int = 1
 
     @property
     def responder(self) -> str:
@@ -128,6 +129,9 @@ def check(options: ReplyOptions) -> None:
         raise InputError("missing argument 'SUBJECT'", hint="try 'pynats reply --help'")
     subjects.check_queue(options.group)
     _check_service(options)
+    if options.processes > 1 and not options.group:
+        raise InputError("several processes need a queue group, or each of them would answer every request",
+                         where="--queue")  # fmt: skip
     if options.command is not None and sys.platform == "win32":
         raise InputError("Windows cannot run a command for each request", where="--command")
     if options.command_timeout == 0:

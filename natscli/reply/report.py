@@ -49,6 +49,11 @@ class Report:
         if self._live is not None:
             pump.wrap = self._live.wrap
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is something to show."""
+        return self._started > 0
+
     def tick(self) -> None:
         """Draw the panel again, or write a line if there is something new."""
         quiet_before = self._before[-1][1] if self._before else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from natscli.connection.connect import connected
@@ -9,15 +11,32 @@ from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.histogram import Histogram
 from natscli.output.requests import data_renderers, renderers
-from natscli.reply.listener import Listener, Route
+from natscli.reply.listener import Listener, Reporter, Route
 from natscli.reply.numbers import Numbers
 from natscli.reply.options import ReplyOptions
 from natscli.reply.report import Report
 from natscli.reply.responder import Responder
 from natscli.reply.statistics import Statistics, figures
+from natscli.signals import Stop
 
 
-async def run(options: ReplyOptions, responder: Responder, plan: Plan, environment: Environment) -> None:
+@dataclass(frozen=True)
+class Shared:
+    """What one of several processes has in place of its own."""
+
+    numbers: Numbers
+    new_statistics: Callable[[], Statistics]
+    report: Reporter
+    new_stop: Callable[[Callable[[], object]], Stop]
+
+
+async def run(
+    options: ReplyOptions,
+    responder: Responder,
+    plan: Plan,
+    environment: Environment,
+    shared: Shared | None = None,
+) -> None:
     """Serve until a signal, or until `--count` requests are answered.
 
     Raises:
@@ -26,20 +45,14 @@ async def run(options: ReplyOptions, responder: Responder, plan: Plan, environme
     """
     subjects = responder.subjects if options.subject is None else (options.subject,)
     times = Histogram()
+    new_statistics = (
+        shared.new_statistics if shared else partial(Statistics, times=times.record, sizes=options.stats)
+    )
     async with connected(plan, environment, listener=True, wait=options.wait) as connection:
         routes = [
-            Route(
-                subject,
-                options.group,
-                responder,
-                statistics=Statistics(times=times.record, sizes=options.stats),
-            )
-            for subject in subjects
+            Route(subject, options.group, responder, statistics=new_statistics()) for subject in subjects
         ]
-        report = Report(
-            environment, partial(figures, [route.statistics for route in routes], times),
-            f"pynats reply {' '.join(subjects[:1])}", live=options.stats, as_json=options.as_json,
-        )  # fmt: skip
+        counted = [route.statistics for route in routes]
         if options.service is not None:
             from natscli.reply.service import control_routes, new_instance
 
@@ -51,7 +64,21 @@ async def run(options: ReplyOptions, responder: Responder, plan: Plan, environme
             connection,
             environment,
             (data_renderers if options.stats else renderers)(environment, as_json=options.as_json),
-            Numbers(options.count),
-            report=report,
+            shared.numbers if shared else Numbers(options.count),
+            report=shared.report if shared else _report(options, environment, subjects, counted, times),
+            stop=shared.new_stop if shared else Stop,
         )
         await listener.run()
+
+
+def _report(
+    options: ReplyOptions,
+    environment: Environment,
+    subjects: Sequence[str],
+    counted: list[Statistics],
+    times: Histogram,
+) -> Report:
+    title = f"pynats reply {' '.join(subjects[:1])}"
+    return Report(
+        environment, partial(figures, counted, times), title, live=options.stats, as_json=options.as_json
+    )

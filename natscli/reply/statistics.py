@@ -67,6 +67,10 @@ class Statistics:
         if self.times is not None:
             self.times(end - batch.arrived, len(batch.requests))
 
+    def ignore(self, count: int) -> None:
+        """Count requests without a reply subject."""
+        self.unanswerable += count
+
     def refuse(self, batch: Batch, deliver: Deliver, failure: Failure) -> None:
         """Answer with an error in place of the responder, counted."""
         self._receive(batch)

@@ -167,6 +167,24 @@ def test_right_credentials_serve_a_request_and_wrong_ones_are_refused(
     assert "Traceback" not in wrong.stderr
 
 
+@pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
+def test_several_processes_get_the_same_credentials(
+    make: Make,
+    tmp_path: Path,
+    certificates: Certificates,
+    server_factory: Callable[..., Server],
+    spawn: Callable[..., Program],
+) -> None:
+    case = make(tmp_path, certificates)
+    server = server_factory(case.config)
+    url = f"{case.scheme}://127.0.0.1:{case.port or server.port}"
+    program = spawn(
+        "reply", "matrix", "served", "--processes", "2", *case.right, server=url, env=case.env, cwd=tmp_path,
+        ready="processes answer",
+    )  # fmt: skip
+    assert program.stop() == 0
+
+
 @pytest.mark.parametrize("make", [user_password, creds_file, mutual_tls], ids=lambda make: make.__name__)
 def test_the_same_credentials_work_from_a_context(
     make: Make,
@@ -216,7 +234,11 @@ def test_ctrl_c_ends_the_wait_for_a_credentials_program(
 
 
 def test_an_nsc_profile_gives_credentials_and_servers(
-    tmp_path: Path, server_factory: Callable[..., Server], pynats: Runner, config_home: Path
+    tmp_path: Path,
+    server_factory: Callable[..., Server],
+    pynats: Runner,
+    spawn: Callable[..., Program],
+    config_home: Path,
 ) -> None:
     operator = make_operator("A")
     server = server_factory(operator.server_config)
@@ -231,6 +253,8 @@ def test_an_nsc_profile_gives_credentials_and_servers(
     (contexts / "op.json").write_text('{"nsc": "nsc://o/a/u"}')
     path = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
     assert pynats("request", "nobody", "x", "--context", "op", env=path).status == 3
+    several = ["reply", "x", "OK", "--processes", "2", "--context", "op"]
+    assert spawn(*several, env=path, ready="processes answer").stop() == 0
     run = pynats("request", "nobody", "x", "--context", "op", env={"PATH": "/nowhere"})
     assert run.status == 2
     assert "nsc" in run.stderr

@@ -73,6 +73,13 @@ def test_faults_can_be_had_as_the_document_says(runner: Runner, nats_server: Ser
     run_all(SECTIONS["Faults"], runner, nats_server)
 
 
+def test_several_processes_answer_as_the_document_says(runner: Runner, nats_server: Server) -> None:
+    (runner.directory / "calc.py").write_text(
+        "def answer(request):\n    return int(request.tokens[1]) * int(request.text)\n"
+    )
+    run_all(SECTIONS["Several processes"], runner, nats_server)
+
+
 def test_statistics_are_shown_as_the_document_says(runner: Runner, nats_server: Server) -> None:
     run_all(SECTIONS["Statistics"], runner, nats_server)
 
