@@ -12,7 +12,8 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
 
@@ -55,10 +56,15 @@ class Terminal:
             except OSError:
                 return
 
+    def stop(self) -> None:
+        """End the process."""
+        self.process.terminate()
+        self.process.wait()
 
-def main() -> None:
-    """Run a server, a reply and requests, and draw both sides."""
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
+
+@contextmanager
+def local_server() -> Iterator[dict[str, str]]:
+    """Runs a server; gives an environment in which it is the one to connect to."""
     with tempfile.TemporaryDirectory() as home:
         environ = {**os.environ, "XDG_CONFIG_HOME": home, "TERM": "xterm-256color"}
         server = Terminal("server", "run", "--port", "-1", environ=environ)
@@ -66,7 +72,30 @@ def main() -> None:
         server.read_until("\n")
         found = re.search(r"nats://127\.0\.0\.1:\d+", server.shown)
         assert found is not None
-        environ["NATS_URL"] = found.group()
+        try:
+            yield {**environ, "NATS_URL": found.group()}
+        finally:
+            server.stop()
+
+
+def drawing() -> Console:
+    """A console that keeps what is drawn for `save`."""
+    return Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)
+
+
+def save(console: Console, path: Path) -> None:
+    """Write what `console` has kept as an SVG."""
+    svg = console.export_svg(title="pynats", unique_id=path.stem)
+    # No fonts from elsewhere: every viewer has a monospace one.
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    svg = svg.replace("Fira Code, monospace", "monospace")
+    path.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n")
+
+
+def main() -> None:
+    """Run a server, a reply and requests, and draw both sides."""
+    console = drawing()
+    with local_server() as environ:
         reply = Terminal("reply", "help.please", "OK, I CAN HELP!!!", environ=environ)
         reply.read_until("Listening")
         asked = [
@@ -82,19 +111,12 @@ def main() -> None:
             answers.append((line, request.shown))
         reply.read_until('"tags"')
         reply.read_until("}")
-        for terminal in (reply, server):
-            terminal.process.terminate()
-            terminal.process.wait()
+        reply.stop()
     console.print(Text.from_ansi("$ pynats reply help.please 'OK, I CAN HELP!!!'\n" + reply.shown.rstrip()))
     console.rule(style="dim")
     for line, shown in answers:
         console.print(Text.from_ansi(f"$ pynats {line}\n{shown.rstrip()}"))
-    svg = console.export_svg(title="pynats", unique_id="pynats")
-    # No fonts from elsewhere: every viewer has a monospace one.
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace(
-        "Fira Code, monospace", "monospace"
-    )
-    PATH.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n")
+    save(console, PATH)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter_ns
@@ -80,8 +80,8 @@ class RequestDisplay:
         """See `requester.Display`."""
         return self._rounds.behind or len(self._untranslated) >= _MOST_UNTRANSLATED
 
-    def begin(self, statistics: Statistics) -> None:
-        """Show the progress of a run, if that is shown, from what is counted in `statistics`."""
+    def begin(self, statistics: Callable[[], Statistics]) -> None:
+        """Show the progress of a run, if that is shown; `statistics` gives what is counted so far, in any thread."""
         if self._progress is not None:
             self._ticker = self._loop.call_later(_TICK, self._tick, self._progress, statistics)
 
@@ -217,15 +217,16 @@ class RequestDisplay:
         """A line of the log, in its place; an `Environment.sink`."""
         self._rounds.add(Lines(_EMPTY_LINE + data if self._progress else data))
 
-    def _tick(self, progress: Progress, statistics: Statistics) -> None:
+    def _tick(self, progress: Progress, statistics: Callable[[], Statistics]) -> None:
         """Show the progress from time to time, in the thread that writes, unless that has other things to write."""
 
         def frame() -> Rendered:
-            if self._progress is None or not statistics.started:
+            counts = statistics()
+            if self._progress is None or not counts.started:
                 return b"", b""
-            failed = sum(statistics.failed.values())
-            seconds = (perf_counter_ns() - statistics.started) / 1e9
-            return progress.frame(statistics.answered + failed, failed, seconds), b""
+            failed = sum(counts.failed.values())
+            seconds = (perf_counter_ns() - counts.started) / 1e9
+            return progress.frame(counts.answered + failed, failed, seconds), b""
 
         if not self._pump.rendering:
             self._pump.put(frame, 0, 0)

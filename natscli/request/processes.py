@@ -40,6 +40,7 @@ async def run_all(
     )  # read from a file or stdin, which is at its end
     display = display_of(options, environment)
     team = Team([Part(i, parts, options, settings, body, environment.trace) for i in range(parts)])
+    display.begin(team.total)
     try:
         await team.run()
         await display.finish(team.total())

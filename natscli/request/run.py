@@ -46,7 +46,7 @@ async def run(
         timed = _timed(display, connection) if options.timings else None
         requester = Requester(connection, source, expectation(options, plan.timeout), timed or display, how)
         statistics = requester.statistics
-        display.begin(statistics)
+        display.begin(lambda: statistics)
         try:
             await requester.run()
             if timed is not None:

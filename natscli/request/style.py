@@ -34,8 +34,8 @@ class Style(NamedTuple):
 def style(options: RequestOptions, environment: Environment) -> Style:
     """What `options` ask for, on these streams."""
     out, err = environment.stdout.isatty(), environment.stderr.isatty() and not environment.quiet
-    for_programs = options.raw or options.as_json or options.output is not None
-    as_usual = options.verbose or for_programs
+    asked_for = options.raw or options.as_json or options.quiet or options.output is not None
+    as_usual = options.verbose or asked_for
     each = not (options.is_load and out) or as_usual
     return Style(
         each=each,
@@ -43,7 +43,7 @@ def style(options: RequestOptions, environment: Environment) -> Style:
         as_json=options.as_json,
         summed_up=options.many_requests,
         gathered=options.many_replies and not options.many_requests and out and not as_usual
-        and options.translate is None and not environment.quiet,
+        and options.translate is None,
         progress=options.is_load and err and (not each or ((options.raw or options.as_json) and not out)),
         histogram=options.is_load and err,
         steady=options.rate is not None,

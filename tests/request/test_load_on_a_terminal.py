@@ -76,7 +76,7 @@ def test_verbose_shows_everything(runner: Runner, nats_server: Server, responder
     assert sum("Sending" in line for line in lines) == 3
 
 
-@pytest.mark.parametrize("how", [("--raw",), ("--json",)])
+@pytest.mark.parametrize("how", [("--raw",), ("--json",), ("--quiet",)])
 def test_payloads_that_are_asked_for_are_shown(
     runner: Runner, nats_server: Server, responders: Responders, how: tuple[str, ...]
 ) -> None:
