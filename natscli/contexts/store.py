@@ -2,12 +2,13 @@
 
 `context/NAME.json` is a context, `context.txt` holds the name of the selected one, `previous-context.txt` the one
 before. Readers never lock: every file is replaced whole. Writers hold a lock, so that a change made of a
-read and a write is never lost to another pynats process; the Go CLI knows no lock but replaces files too.
+read and a write is never lost to another pynats process; the Go CLI has no lock but replaces files too.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -20,16 +21,19 @@ _LOCK_TIMEOUT = 10.0
 _WINDOWS_TRIES = 50
 #: Bytes that a file may have; contexts with embedded credentials have a few thousand.
 _LARGEST = 1 << 20
+#: The control characters; the last ones are bytes that could not be decoded.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\udc80-\udc9f]")
 
 
 def validate_name(name: str) -> None:
     """Raises InputError unless `name` can name a context: not empty, no `/`, `\\`, `..` (as in the Go CLI).
 
-    Nor control characters: such a name cannot be typed, would break lines of lists, and drive terminals.
+    Nor control characters: such a name cannot be typed, would break lines of lists, and drive terminals; a byte that
+    is no UTF-8 can be one of them too.
     """
     if not name:
         raise InputError("a context needs a name")
-    if any(character < " " or "\x7f" <= character < "\xa0" for character in name):
+    if _CONTROL.search(name):
         raise InputError(f"invalid context name {name!r}: it contains a control character")
     for part in ("/", "\\", ".."):
         if part in name:

@@ -77,7 +77,7 @@ def test_good_names(name: str, store: ContextStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a/b", "a\\b", "..", "a..b", "a\0b", "a\n", "\x1b[2Ja", "a\tb", "a\x7f", "a\x9b"]
+    "name", ["", "a/b", "a\\b", "..", "a..b", "a\0b", "a\n", "\x1b[2Ja", "a\tb", "a\x7f", "a\x9b", "a\udc9b"]
 )
 def test_bad_names_are_refused(name: str, store: ContextStore) -> None:
     for action in (validate_name, store.path, store.exists, store.load, store.remove, store.select):
