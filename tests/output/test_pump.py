@@ -114,7 +114,7 @@ def test_everything_arrives_in_order(pipe: Pipe) -> None:
     assert pipe.read_all() == lines(0, 2000) + b"log\n"
 
 
-def test_nobody_waits_for_a_reader_and_what_is_missing_is_said_where_it_is_missing(pipe: Pipe) -> None:
+def test_dropped_output_is_reported_where_it_is_missing_and_nothing_waits(pipe: Pipe) -> None:
     pump = pipe.pump()
     fill(pump)
     start = time.monotonic()
@@ -203,7 +203,7 @@ def test_closing_gives_up_on_who_reads_nothing_but_not_on_who_reads_slowly(pipe:
     assert pump._messages == 1
 
 
-def test_closing_says_how_many_nobody_took(pipe: Pipe) -> None:
+def test_closing_reports_how_much_was_not_read(pipe: Pipe) -> None:
     log = io.BytesIO()
     pump = Pump(environment(pipe.writer, log), lossy=True, on_failure=lambda e: None)
     fill(pump)

@@ -251,7 +251,7 @@ def test_a_message_that_is_too_large_names_both_numbers(publish: Publish, listen
     assert (many.status, len(many.errors)) == (2, 1)
 
 
-def test_a_server_that_dies_exits_5(runner: Runner, server_factory: Callable[..., Server]) -> None:
+def test_a_server_that_is_killed_exits_5(runner: Runner, server_factory: Callable[..., Server]) -> None:
     server = server_factory()
     program = runner.spawn("pub", "p.die", "x", "--count", "1000", "--sleep", "50ms", server=server)
     heard = Listener(server.url, "p.die")

@@ -393,7 +393,7 @@ def test_hostile_recordings_stay_data(
     assert b"\x1b" not in (tmp_path / "again.jsonl").read_bytes()
 
 
-def test_a_recorded_subject_that_nobody_should_ask_does_not_spoil_the_recording(
+def test_a_recorded_subject_that_cannot_be_requested_does_not_spoil_the_recording(
     nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
 ) -> None:
     name, file = tmp_path.name, tmp_path / "calls.jsonl"

@@ -120,7 +120,7 @@ def test_a_slow_reader_does_not_inflate_the_rtt(
     process.stderr.close()
 
 
-def test_replies_that_nobody_reads_do_not_fill_the_memory(
+def test_replies_that_are_not_read_do_not_fill_the_memory(
     pynats: Runner, nats_server: Server, responders: Responders
 ) -> None:
     subject = responders(lambda request: [Answer(b"x" * 1_000_000, after=0.01)] * 320)

@@ -33,7 +33,7 @@ def as_json(request: Request) -> list[bytes]:
     return ['{"name":"Zoë","n":[1,2]}'.encode()]
 
 
-def test_data_goes_to_stdout_and_the_story_to_stderr(ask: Ask, responders: Responders) -> None:
+def test_data_goes_to_stdout_and_the_log_to_stderr(ask: Ask, responders: Responders) -> None:
     subject = responders(lambda request: [Answer(b"data", headers.encode([("A", "1"), ("A", "\x1b")]))])
     run = ask(subject, "x")
     assert run.stdout == b"data\n"
@@ -48,7 +48,7 @@ def test_only_the_data_is_shown_when_that_is_asked_for(ask: Ask, responders: Res
     assert run.stdout == {"--quiet": b"hi\n"}.get(flag, b"hi") or flag == "--json"
 
 
-def test_errors_are_told_also_when_quiet(ask: Ask) -> None:
+def test_errors_are_shown_also_when_quiet(ask: Ask) -> None:
     run = ask("nobody.home", "x", "--quiet")
     assert run.errors == ["pynats: error: no responders (nobody.home)"]
 
@@ -58,7 +58,7 @@ def test_a_payload_gets_a_line_break_only_if_it_has_none(ask: Ask, responders: R
     assert ask(responders(), "").stdout == b"\n"
 
 
-def test_many_requests_and_replies_are_told_apart(ask: Ask, responders: Responders) -> None:
+def test_many_requests_and_replies_are_numbered(ask: Ask, responders: Responders) -> None:
     subject = responders(lambda request: [b"a", b"b"])
     run = ask(subject, "x", "--count", "2", "--replies", "2")
     assert [line.partition("Received")[0][9:] for line in run.errors if "Received" in line] == [
@@ -220,13 +220,13 @@ def test_binary_on_a_terminal_is_a_hex_dump(
         assert b"00000000  ff 1b 5b 32 4a " in shown
 
 
-def test_payloads_in_a_pipe_are_exact_also_when_the_story_is_on_a_terminal(
+def test_payloads_in_a_pipe_are_exact_also_when_the_log_is_on_a_terminal(
     ask: Ask, responders: Responders
 ) -> None:
     assert ask(responders(evil), "x").stdout == EVIL.encode() + b"\n"
 
 
-def test_a_reader_that_went_away_is_told_once(
+def test_a_closed_output_is_reported_once(
     pynats: Runner, nats_server: Server, responders: Responders
 ) -> None:
     process = subprocess.Popen(
@@ -259,7 +259,7 @@ def test_a_full_disk_is_a_failure(
     assert done.stderr.decode().count("no space left on device (stdout)") == 1
 
 
-def test_a_story_that_cannot_be_written_changes_nothing_else(
+def test_a_log_that_cannot_be_written_changes_nothing_else(
     pynats: Runner, nats_server: Server, responders: Responders
 ) -> None:
     environ = {**pynats.environ, "NATS_URL": nats_server.url}

@@ -68,7 +68,7 @@ def test_the_phases_add_up_to_what_passes_between_connecting_and_the_last_reply(
     raise AssertionError(seen)
 
 
-def test_a_slow_network_is_told_from_a_slow_service(
+def test_a_slow_network_is_distinguished_from_a_slow_service(
     pynats: Runner, nats_server: Server, responders: Responders
 ) -> None:
     quick = responders()

@@ -56,7 +56,7 @@ def test_it_goes_on_when_a_node_of_its_cluster_is_killed(
     assert program.stop() == 0
 
 
-def test_a_pipe_that_nobody_reads_for_a_second_loses_nothing(
+def test_a_pipe_that_is_not_read_for_a_second_loses_nothing(
     runner: Runner, nats_server: Server, publisher: Asker
 ) -> None:
     command = [sys.executable, "-m", "natscli", "sub", "t.pause", "--raw", "--count", "40000"]
@@ -75,7 +75,7 @@ def test_a_pipe_that_nobody_reads_for_a_second_loses_nothing(
     assert [int(line[:6]) for line in output.splitlines()] == list(range(40_000))
 
 
-def test_what_a_pipe_that_nobody_reads_cannot_take_is_counted(
+def test_what_a_pipe_that_is_not_read_cannot_take_is_counted(
     runner: Runner, nats_server: Server, publisher: Asker
 ) -> None:
     command = [sys.executable, "-m", "natscli", "sub", "t.stuck", "--raw", "--count", "100000"]

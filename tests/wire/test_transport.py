@@ -95,7 +95,7 @@ def test_what_is_for_nats_py_and_what_is_not_both_keep_their_order(nats_server: 
     assert asyncio.run(go()) == {"batches": list(range(total)), "own": list(range(0, total, 50))}
 
 
-def test_replies_that_nobody_takes_stop_the_reading_of_requests(nats_server: Server) -> None:
+def test_replies_that_are_not_taken_stop_the_reading_of_requests(nats_server: Server) -> None:
     """What goes to the server is held up on its way; 32 MB of requests come, and must not become 32 MB of replies."""
 
     async def go() -> tuple[int, int]:
