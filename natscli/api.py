@@ -49,7 +49,7 @@ def _check(overrides: Mapping[str, object]) -> None:
     known["no_context"] = False
     for name, value in overrides.items():
         if name not in known:
-            raise TypeError(f"no such setting: {name!r}; known are {', '.join(known)}")
+            raise TypeError(f"no such setting: {name!r}; known settings: {', '.join(known)}")
         kinds = (str, int, float) if name == "timeout" else (type(known[name]),)
         if value is not None and not isinstance(value, kinds):
             raise TypeError(f"{name} must be a {kinds[-1].__name__}, not {value!r}")

@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("context_validate", "Check one or all contexts."),
 }
 
-#: The names the Go CLI also knows, and `current`, `mv` and `use`, which people type.
+#: The other names in the Go CLI, and `current`, `mv` and `use`, which people type.
 ALIASES: dict[str, str] = {
     "create": "add",
     "save": "add",

@@ -23,8 +23,8 @@ from natscli.watch.options import WATCHER, WatchOptions, check
     },
     notes="""
     Nothing is answered, and no queue group is joined. Replies are seen by subscribing to all inboxes: _INBOX.>, or
-    those of --inbox-prefix; more are added as requesters use them. Time is measured here, so it lacks the way from the
-    requester to the server and back.
+    those of --inbox-prefix; more are added as requesters use them. Times are measured by the watcher, so they do not
+    include the network between the requester and the server.
 
     A watcher is a subscriber like any other: while it watches, requests that nobody answers time out instead of
     getting "no responders" at once. They are shown as having no responders when the servers say that only watchers
@@ -43,7 +43,7 @@ from natscli.watch.options import WATCHER, WatchOptions, check
 @option("--unanswered", is_flag=True, common=True, help="Show requests without a reply.")
 @option("--stats", is_flag=True, common=True, help="Show a table by subject instead.")
 @option("--sample", default="1", metavar="RATE", show_default=True,
-        help="Follow this part of the exchanges: 0.01, or 1%.")  # fmt: skip
+        help="Follow only a share of the exchanges: 0.01, or 1%.")  # fmt: skip
 @option("--count", type=click.IntRange(min=1), metavar="N", common=True, help="Stop after N exchanges.")
 @option("--reply-timeout", type=DURATION, default=0.3, metavar="DURATION",
         help="Longest wait for another reply to the same request.  [default: 300ms]")  # fmt: skip
@@ -55,8 +55,8 @@ from natscli.watch.options import WATCHER, WatchOptions, check
 def watch(app: App, /, **given: Any) -> None:
     """Show the requests of others and their replies.
 
-    SUBJECT may contain the wildcards * and >. A request without a reply within --timeout is shown as unanswered. Of
-    --slow, --errors and --unanswered, any that applies shows an exchange.
+    SUBJECT may contain the wildcards * and >. A request without a reply within --timeout is shown as unanswered.
+    With several of --slow, --errors and --unanswered, exchanges are shown to which any of them applies.
     """
     options = WatchOptions(**given)
     environment = app.environment

@@ -111,7 +111,7 @@ def _classify_tls(error: BaseException, text: str, where: str) -> PynatsError:
         return RefusedError(f"the server refused the TLS client certificate: {_tls_words(reason)}", where=where,
                             hint="--tlscert FILE --tlskey FILE")  # fmt: skip
     if "wrong_version_number" in lower or "record layer" in lower:
-        return ConnectionFailedError("what listens there does not answer with TLS", where=where)
+        return ConnectionFailedError("the server there does not use TLS", where=where)
     hint = "--tlsca FILE names the authority to trust" if "certificate" in lower else ""
     return ConnectionFailedError(f"TLS problem: {_tls_words(reason)}", where=where, hint=hint)
 

@@ -70,7 +70,7 @@ async def measure_contexts(
 async def _addresses(url: str, plan: Plan) -> list[Address]:
     """The addresses of a server; the URL itself if the name cannot be looked up, or must not be.
 
-    A proxy looks it up itself, and a WebSocket server may tell its services apart by the name.
+    A proxy looks it up itself, and a WebSocket server may choose the service by the name.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""

@@ -1,4 +1,4 @@
 """Contexts: the file format, the store on disk, and the credential references.
 
-Knows neither click nor nats-py.
+Imports neither click nor nats-py.
 """

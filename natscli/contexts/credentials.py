@@ -78,7 +78,7 @@ def resolve_path(ref: str, environ: Mapping[str, str]) -> str:
 
 
 def nsc_profile(ref: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Path of the creds file and comma-separated server URLs that `nsc` knows for `ref` (legacy `nsc` key).
+    """Path of the creds file and comma-separated server URLs that `nsc` has for `ref` (legacy `nsc` key).
 
     Either may be empty. A reference without `nsc://` is completed, as in the Go CLI.
 
@@ -97,7 +97,7 @@ def nsc_profile(ref: str, environ: Mapping[str, str]) -> tuple[str, str]:
         urls = service if isinstance(service, str) else ",".join(service)
         return os.fspath(creds), urls
     except (ValueError, AttributeError, TypeError):
-        raise InputError("nsc did not answer with a profile", where=ref) from None
+        raise InputError("nsc returned no profile", where=ref) from None
 
 
 def file_of(ref: str, environ: Mapping[str, str]) -> str:

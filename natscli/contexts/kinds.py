@@ -16,7 +16,7 @@ class Holds(Enum):
     NAME = "a name, which is no secret"
     SECRET = "the secret itself, or a reference to it"
     FILE = "a path, or a reference to what the file would hold"
-    PROFILE = "what `nsc` knows the rest by"
+    PROFILE = "what names the rest to `nsc`"
 
 
 class Part(NamedTuple):

@@ -1,1 +1,1 @@
-"""What is sent: payload sources, headers, subjects and body templates. Knows neither click nor nats-py."""
+"""What is sent: payload sources, headers, subjects and body templates. Imports neither click nor nats-py."""

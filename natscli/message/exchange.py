@@ -83,7 +83,7 @@ class Request:
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """The headers by name; of several with one name, the first. Names are told apart by case (ADR-4)."""
+        """The headers by name; of several with one name, the first. Names are case-sensitive (ADR-4)."""
         return dict(reversed(self.header_pairs))
 
     @property

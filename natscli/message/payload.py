@@ -14,7 +14,7 @@ from natscli.errors import InputError
 LARGEST = 64 * 1024 * 1024
 
 _STDIN = "standard input"
-#: Seconds without a byte after which a user should know what is waited for.
+#: Seconds without a byte after which the log says what is waited for.
 _QUIET = 1.0
 
 

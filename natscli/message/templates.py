@@ -182,7 +182,7 @@ def _field(action: str, position: int, where: str, known: Mapping[str, Field]) -
     raise InputError(
         f"unknown template {{{{{action}}}}} at character {position}",
         where=where,
-        hint=f"known are: {', '.join(names)}{advice}",
+        hint=f"known templates: {', '.join(names)}{advice}",
     )
 
 

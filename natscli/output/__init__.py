@@ -1,1 +1,1 @@
-"""What people and programs see. Knows neither click nor nats-py."""
+"""What people and programs see. Imports neither click nor nats-py."""

@@ -21,7 +21,7 @@ _Outcome = tuple[int, bytes, bytes] | OSError
 class Translator:
     """A command line that gets a payload on stdin; `{{Subject}}` in it is the request's subject, part of one word.
 
-    The command runs in a daemon thread, which nobody waits for at the end: asyncio's own subprocesses cannot be
+    The command runs in a daemon thread, which is not waited for at the end: asyncio's own subprocesses cannot be
     relied on to end when they are cancelled.
     """
 
@@ -63,12 +63,12 @@ class Translator:
         if isinstance(outcome, OSError):
             raise PynatsError(f"cannot run {words[0]!r}: {outcome.strerror}", where=_WHERE)
         status, output, said = outcome
-        told = said.decode("utf-8", "replace").strip()
+        errors = said.decode("utf-8", "replace").strip()
         if status:
-            reason = f": {' '.join(told.split())[:200]}" if told else ""
+            reason = f": {' '.join(errors.split())[:200]}" if errors else ""
             how = f"failed with status {status}" if status > 0 else f"was killed by signal {-status}"
             raise PynatsError(f"the command {how}{reason}", where=_WHERE)
-        return output, told
+        return output, errors
 
     def _communicate(self, words: list[str], payload: bytes) -> _Outcome:
         try:

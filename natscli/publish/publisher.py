@@ -14,7 +14,7 @@ from natscli.message.subjects import check_publish_subject
 from natscli.publish.pace import Pace
 from natscli.wire.protocol import Message
 
-#: Messages, and bytes, that are written at once: enough to be fast, few enough to hear of refusals and signals.
+#: Messages, and bytes, that are written at once: enough to be fast, few enough to notice refusals and signals.
 _MOST_AT_ONCE, _MOST_BYTES = 1000, 256 * 1024
 
 
@@ -34,7 +34,7 @@ class Tally:
 
 
 class Observer(Protocol):
-    """Hears what happens to the messages. Nothing in it may wait."""
+    """Called with what happens to the messages. Nothing in it may wait."""
 
     each: bool
     """Whether `published` is called at all; asking the server after each batch takes longer."""

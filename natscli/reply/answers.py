@@ -189,7 +189,7 @@ def check_keys(value: Any, path: Path, known: tuple[str, ...]) -> None:
     for key in value:
         if key not in known:
             raise Problem(
-                f"unknown key {key!r}", (*path, key), key=True, hint=f"known are: {', '.join(known)}"
+                f"unknown key {key!r}", (*path, key), key=True, hint=f"known keys: {', '.join(known)}"
             )
     for names in (("data", "data_base64", "json"), ("headers", "headers_base64")):
         given = [name for name in names if name in value]

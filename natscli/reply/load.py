@@ -147,7 +147,7 @@ def _find(module: ModuleType, source: Source) -> Callable[..., Any]:
 
         names = [name for name, value in vars(module).items() if callable(value) and name[0] != "_"]
         near = get_close_matches(source.function, names, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(names)}" if names else ""
+        hint = f"did you mean {near[0]}?" if near else f"its functions: {', '.join(names)}" if names else ""
         raise InputError(f"{file} has no function {source.function!r}", where=_WHERE, hint=hint)
     _check_signature(function, source.function, file)
     found: Callable[..., Any] = function

@@ -37,7 +37,7 @@ class Phases(NamedTuple):
 
 
 class Timed:
-    """A display that also takes the time of what it is told to show, and of a PING beside the first request."""
+    """A display that also takes the time of what it shows, and of a PING beside the first request."""
 
     def __init__(self, display: Display, connection: Connection) -> None:
         self.broken = display.broken

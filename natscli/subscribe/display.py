@@ -14,7 +14,7 @@ from natscli.output.messages import Message, RenderMessages
 from natscli.output.pump import Pump
 
 #: Bytes of messages that wait for a reader that takes less than comes. Reading from the server does not wait: it keeps
-#: no more than that for a client, and then disconnects it, and nobody knows how much was lost.
+#: no more than that for a client, and then disconnects it, and how much was lost is unknown.
 _MOST_BYTES = 64 * 1024 * 1024
 
 

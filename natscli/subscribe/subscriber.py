@@ -182,7 +182,7 @@ class Subscriber:
             self._loop.call_at(due, self._watch_the_clock)
 
     def _report_gaps(self) -> None:
-        """Say what nobody can count."""
+        """Say that messages may be missing that cannot be counted."""
         reconnects = self._client.stats["reconnects"]
         if reconnects:
             self._environment.warn(

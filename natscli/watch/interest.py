@@ -30,9 +30,9 @@ class _Question:
 
     def __init__(self, subject: bytes) -> None:
         self.subject = subject
-        self.told = False
+        self.answered = False
         self.somebody = False
-        self.if_nobody: list[Callable[[], None]] = []
+        self.if_none: list[Callable[[], None]] = []
 
 
 class Interest:
@@ -51,8 +51,8 @@ class Interest:
         """Subscribe to the answers."""
         await self._client.subscribe_batches(f"{self.inbox}.*", "", self._on_batch)
 
-    def ask(self, subject: bytes, if_nobody: Callable[[], None]) -> None:
-        """Ask who subscribes to `subject`, and call `if_nobody` unless somebody does or nothing is known."""
+    def ask(self, subject: bytes, if_none: Callable[[], None]) -> None:
+        """Ask who subscribes to `subject`, and call `if_none` unless somebody does or no server answers."""
         question = self._questions.get(subject)
         if question is None:
             if self.refused or len(self._questions) >= _MOST_AT_ONCE:
@@ -68,7 +68,7 @@ class Interest:
             inbox = f"{self.inbox}.{self._number}".encode()
             self._client.send([(SUBJECT.encode(), inbox, None, body.encode())])
             self._loop.call_later(_WINDOW, self._decide, token)
-        question.if_nobody.append(if_nobody)
+        question.if_none.append(if_none)
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:  # noqa: ARG002
         for subject, _, _, payload in batch:
@@ -76,14 +76,14 @@ class Interest:
             if question is None:
                 continue
             somebody = _others(payload, self._client.server_info)
-            question.told = question.told or somebody is not None
+            question.answered = question.answered or somebody is not None
             question.somebody = question.somebody or bool(somebody)
 
     def _decide(self, token: bytes) -> None:
         question = self._by_token.pop(token)
         del self._questions[question.subject]
-        if question.told and not question.somebody:
-            for call in question.if_nobody:
+        if question.answered and not question.somebody:
+            for call in question.if_none:
                 call()
 
 

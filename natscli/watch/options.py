@@ -47,7 +47,7 @@ class WatchOptions:
         except ValueError:
             share = 0.0
         if not 0 < share <= 1:
-            raise InputError(f"a part is more than 0 and up to 1, or 100%: {self.sample!r}", where="--sample")
+            raise InputError(f"{self.sample!r} is not a share, such as 0.01 or 1%", where="--sample")
         return share
 
 
@@ -70,4 +70,4 @@ def check(options: WatchOptions) -> None:
         if all(names.values()):
             raise InputError(f"{' and '.join(names)} exclude each other")
     if options.share and options.reply_timeout == 0:
-        raise InputError("a timeout must be longer than nothing", where="--reply-timeout")
+        raise InputError("a timeout must be more than 0", where="--reply-timeout")

@@ -61,7 +61,7 @@ async def run(
         gathering = await gather(connection, inquiry)
         page.show(gathering.found())
         if gathering.strange:
-            environment.warn(f"answers that are not those of a NATS service: {gathering.strange}")
+            environment.warn(f"invalid answers ignored: {gathering.strange}")
 
 
 async def _watch(connection: Connection, inquiry: Inquiry, page: Page) -> None:

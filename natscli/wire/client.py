@@ -47,7 +47,7 @@ class ServerError(nats_py.errors.Error):  # type: ignore[misc]
 
 
 class NotNatsError(nats_py.errors.Error):  # type: ignore[misc]
-    """What listens on the port does not speak the NATS protocol."""
+    """What listens on the port is not a NATS server."""
 
 
 class UnsupportedError(nats_py.errors.Error):  # type: ignore[misc]
@@ -294,7 +294,7 @@ class Client(nats_py.Client):  # type: ignore[misc]
         except (ValueError, TypeError, AssertionError, AttributeError) as error:
             if isinstance(error, OSError):  # a certificate that is not trusted is both
                 raise
-            raise NotNatsError("the server does not speak NATS") from error
+            raise NotNatsError("it is not a NATS server") from error
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         # nats-py connects in the clear to a tls:// server that only offers TLS, or none; credentials would follow.

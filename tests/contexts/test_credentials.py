@@ -194,7 +194,7 @@ def test_nsc_may_answer_with_one_server_or_with_little(stub: Stub) -> None:
 @pytest.mark.parametrize("answer", ["", "oops", "[]", '{"operator": 5}', '{"operator": {"service": [1]}}'])
 def test_nsc_that_answers_something_else(answer: str, stub: Stub) -> None:
     environ = stub("nsc", f"echo '{answer}'")
-    assert failure(lambda: nsc_profile("nsc://o", environ)).what == "nsc did not answer with a profile"
+    assert failure(lambda: nsc_profile("nsc://o", environ)).what == "nsc returned no profile"
 
 
 def test_embedding_takes_in_files_and_leaves_other_references(tmp_path: Path, file: Path) -> None:

@@ -82,7 +82,7 @@ def test_ids_are_unique_also_across_threads() -> None:
     assert len(found) == len(set(found)) == 16_000
 
 
-def test_a_reply_knows_its_request() -> None:
+def test_a_reply_can_contain_its_request() -> None:
     facts = Facts(0, b"weather.berlin.today", b"50% {{Count}}\xff")
     template = compile_template("{{1}}/{{0}}/{{9}}|{{Request}}|{{.Request}}|{{Count}}%", "BODY", reply=True)
     assert template.fill(facts) == b"berlin/weather/|50% {{Count}}\xff|50% {{Count}}\xff|0%"
@@ -204,4 +204,4 @@ def test_a_translation_gets_the_subject_and_nothing_else() -> None:
     assert [word.fill(Facts(0, b"a b")) for word in command] == [b"run", b"a b", b"a b"]
     with pytest.raises(InputError, match=r"at character 5 \(") as caught:
         compile_command("run {{Request}}", "--translate", translate=True)
-    assert caught.value.hint == "known are: Subject"
+    assert caught.value.hint == "known templates: Subject"

@@ -199,7 +199,7 @@ def test_duplicates_are_merged_and_strange_answers_counted(
     assert len(run.lines) == 2
     assert r"x\x1b[2J" in run.text
     assert not set(run.text) & {"\x1b", "\x07", "\u202e"}
-    assert "not those of a NATS service: 4" in run.stderr
+    assert "invalid answers ignored: 4" in run.stderr
     [found] = objects(pynats, server, "stats", "--timeout", "500ms")
     assert found["name"] == "x\x1b[2J"
     assert found["endpoints"][0]["num_requests"] == 0  # type: ignore[index]

@@ -320,7 +320,7 @@ def test_stats_end_with_a_row_for_each_subject(spawn: Spawn, kinds: Server, peer
         (["a", "--sample", "x"], "--sample"),
         (["a", "--stats", "--errors"], "--stats and --errors exclude each other"),
         (["a", "--verbose", "--json"], "--verbose and --json exclude each other"),
-        (["a", "--reply-timeout", "0"], "longer than nothing"),
+        (["a", "--reply-timeout", "0"], "a timeout must be more than 0"),
         ([], "SUBJECT"),
     ],
 )
