@@ -81,6 +81,7 @@ class Requester:
         self._pace = Pace(load, self._fill)
         self._prefix = b""
         self._checked_subject = ""
+        self._stop_timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> None:
@@ -90,7 +91,7 @@ class Requester:
         self._connection.on_refusal = self._on_refusal
         if self._load.retries.reconnect:
             self._connection.on_disconnect = self._on_disconnect
-            self._connection.on_reconnect = self._fill
+            self._connection.on_reconnect = self._on_reconnect
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_batch)
         for end in (self._connection.lost, self._display.broken):
             end.add_done_callback(lambda end: self._stop(end.result()))
@@ -328,12 +329,13 @@ class Requester:
         for pending in self._in_flight:
             self._end(pending, lost, now)
         seconds = self._load.retries.times * self._expect.first
-        self._loop.call_later(seconds, self._stop_without_connection, lost)
+        self._stop_timer = self._loop.call_later(seconds, self._stop, lost)
         self._finish_if_done()
 
-    def _stop_without_connection(self, error: PynatsError) -> None:
-        if not self._client.is_connected:
-            self._stop(error)
+    def _on_reconnect(self) -> None:
+        if self._stop_timer is not None:
+            self._stop_timer.cancel()
+        self._fill()
 
 
 def _service_error(header: bytes, subject: str) -> PynatsError | None:
