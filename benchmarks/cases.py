@@ -89,6 +89,7 @@ def all_cases(quick: bool = False) -> list[Case]:
         *_reply_cases(part),
         *_payload_cases(part),
         _request_case("request-count", 20_000 // part, 64, 1.0),
+        _request_case("request-many", 400_000 // part, 128, 1.5),
         _request_case("request-serial", 5000 // part, 1, 0.9),
         _publish_case(200_000 // part),
         _subscribe_case(200_000 // part),

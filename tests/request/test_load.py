@@ -244,17 +244,50 @@ def test_the_first_replies_are_enough(ask: Callable[..., Run], responders: Respo
 def test_the_median_is_that_which_an_independent_generator_measures(
     measure: Measure, spawn: Callable[..., Program], nats_server: Server, rate: int
 ) -> None:
-    """Both in turn, on the same responder; once, as what else the machine does disturbs one more than the other."""
+    """Both in turn, on the same responder. On a busy machine latencies spread, and medians differ by as much."""
     subject = f"t.paced.{rate}"
     spawn("reply", subject, "OK", server=nats_server)
     what = json.dumps({"port": nats_server.port, "subject": subject, "rate": rate, "requests": rate})
-    found = list[tuple[int, int]]()
+    found = list[tuple[int, dict[str, int]]]()
     for _ in range(9):
         command = [sys.executable, "-m", "benchmarks.paced", what]
         done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
-        theirs = json.loads(done.stdout)["p50"]
+        theirs = json.loads(done.stdout)
         ours = measure(subject, "x", "--count", str(rate), "--rate", str(rate))["rtt_ns"]["p50"]
-        if abs(ours - theirs) <= max(100_000, 0.2 * theirs):
+        spread = theirs["p90"] - theirs["p50"]
+        if abs(ours - theirs["p50"]) <= max(100_000, 0.2 * theirs["p50"], spread):
             return
         found.append((ours, theirs))
     raise AssertionError(f"medians of pynats and of the generator: {found}")
+
+
+def test_memory_does_not_grow_with_the_number_of_requests(
+    pynats: Runner, nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    spawn("reply", "t.memory", "OK", server=nats_server)
+    program = (
+        "import resource, subprocess, sys; status = subprocess.call(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, status, file=sys.stderr)"
+    )
+    file = tmp_path / "summary.json"
+    command = [
+        sys.executable,
+        "-m",
+        "natscli",
+        "request",
+        "t.memory",
+        "x",
+        "--count",
+        "150000",
+        "--concurrency",
+        "128",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command, "--raw", "--summary-json", str(file)],
+        env={**pynats.environ, "NATS_URL": nats_server.url}, cwd=tmp_path, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    kilobytes, status = map(int, done.stderr.splitlines()[-1].split())
+    assert (status, kilobytes < 60_000) == (0, True), kilobytes
+    summary = json.loads(file.read_text())
+    assert (summary["sent"], summary["answered"], summary["in_flight"]) == (150_000, 150_000, 0)
