@@ -167,7 +167,8 @@ def main() -> None:
         environment.stderr.flush()
     except OSError:  # the reader went away (`pynats ... | head -1`)
         status = status or ExitStatus.FAILURE
-    on_terminal = environment.stdin.isatty() or environment.stderr.isatty()
+    # `exit()` in a handler closes stdin.
+    on_terminal = any(not s.closed and s.isatty() for s in (environment.stdin, environment.stderr))
     if environment.interrupted and on_terminal and sys.platform != "win32":
         # To a shell this is 130 too, and only so does it leave the loop that pynats was run in.
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -6,8 +6,10 @@ import json
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import index
 from typing import Any
 
+from natscli.errors import InputError
 from natscli.message import headers
 
 #: The headers of a `Reply`: a value, or several, for each name.
@@ -20,8 +22,11 @@ class ServiceError(Exception):
     Args:
         code: a number as of HTTP, for the header Nats-Service-Error-Code.
         text: what went wrong, for the header Nats-Service-Error.
-        data: the payload of the reply.
-        headers: more headers.
+        data: the payload of the reply, as that of a `Reply`.
+        headers: more headers, as those of a `Reply`.
+
+    Raises:
+        TypeError: the code is not a whole number.
 
     Example:
         >>> raise ServiceError(404, "no such city")
@@ -29,11 +34,9 @@ class ServiceError(Exception):
         natscli.message.exchange.ServiceError: 404: no such city
     """
 
-    def __init__(
-        self, code: int, text: str, *, data: bytes | str = b"", headers: HeaderValues | None = None
-    ) -> None:
+    def __init__(self, code: int, text: str, *, data: Any = b"", headers: HeaderValues | None = None) -> None:
         super().__init__(f"{code}: {text}")
-        self.code = code
+        self.code = index(code)  # of an enum, the number
         self.text = text
         self.data = data
         self.headers = headers or {}
@@ -133,12 +136,12 @@ def encode(value: Any) -> tuple[bytes, bytes]:
     """The header lines and the payload for what a handler returned.
 
     Raises:
-        TypeError, ValueError: JSON cannot hold it. InputError: a header that cannot be sent.
+        TypeError, ValueError: JSON cannot hold it, or a header cannot be sent.
     """
     given: HeaderValues = {}
     if isinstance(value, Reply):
         value, given = value.data, value.headers
-    pairs = header_pairs(given)
+    pairs = _header_pairs(given)
     if isinstance(value, (bytes, bytearray, memoryview)):
         payload = bytes(value)
     elif isinstance(value, str):
@@ -156,15 +159,18 @@ def encode(value: Any) -> tuple[bytes, bytes]:
     return headers.encode_lines(pairs), payload
 
 
-def header_pairs(given: HeaderValues) -> list[tuple[str, str]]:
+def _header_pairs(given: HeaderValues) -> list[tuple[str, str]]:
     """The headers of a `Reply` in order.
 
     Raises:
-        InputError: one that cannot be sent.
+        ValueError: one that cannot be sent.
     """
     pairs = []
     for name, values in given.items():
         for value in values if isinstance(values, (list, tuple)) else (values,):
-            headers.check(name, str(value))
+            try:
+                headers.check(name, str(value))
+            except InputError as error:  # which says that it is of --header
+                raise ValueError(error.what) from None
             pairs.append((name, str(value)))
     return pairs

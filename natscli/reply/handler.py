@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
@@ -11,13 +10,12 @@ from itertools import count, repeat
 from typing import Any
 
 from natscli.environment import Environment
-from natscli.message import headers
-from natscli.message.exchange import Request, ServiceError, encode, header_pairs
+from natscli.message.exchange import Reply, Request, ServiceError, encode
 from natscli.message.templates import Facts, Template
 from natscli.reply.coroutines import Coroutines
 from natscli.reply.finished import Finished, Job
 from natscli.reply.header_lines import header_block, header_lines
-from natscli.reply.load import Loaded, describe, load, parse
+from natscli.reply.load import Loaded, describe, load, parse, place, shown, summary
 from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.responder import Batch, Done, Failure, Host, Responder
 from natscli.reply.workers import Workers
@@ -58,8 +56,9 @@ class Handler(Responder):
     async def _await(self, job: Job) -> None:
         try:
             value = await self.loaded.function(Request(*job.request, job.number))
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
-            if self._stopped:
+        except BaseException as error:
+            # An interrupt comes from a signal, and GeneratorExit from the end of the event loop.
+            if self._stopped or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
                 raise
             self._fail(job, error)
         else:
@@ -83,7 +82,8 @@ class Handler(Responder):
             lines, payload = (b"", value) if type(value) is bytes else encode(value)
             block = header_block(self._own_lines(job) + lines)
         except Exception as error:
-            self._fail(job, error)
+            at = place(self.loaded.function, shown(self.loaded.file))
+            self._fail(job, error, f"{summary(error)} ({at}: what it returned)")
         else:
             self._finished.add(job, (job.request[1], b"", block, payload))
 
@@ -92,13 +92,14 @@ class Handler(Responder):
         lines = self._lines
         return lines.format if lines.is_static else lines.fill(Facts(job.number, subject, payload))
 
-    def _fail(self, job: Job, error: BaseException) -> None:
+    def _fail(self, job: Job, error: BaseException, notice: str = "") -> None:
         try:
             reply, failure = error_reply(job.request, error)
         except Exception as wrong:  # a ServiceError with what cannot be sent
-            error, (reply, failure) = wrong, error_reply(job.request, wrong)
-        if failure.notice is None and not isinstance(error, ServiceError):
-            notice = describe(error, self.loaded.file)
+            error = wrong.with_traceback(error.__traceback__)
+            reply, failure = error_reply(job.request, error)
+        if not isinstance(error, ServiceError):
+            notice = notice or describe(error, self.loaded.file)
             trace = "".join(traceback.format_exception(error)) if self._trace else ""
             failure = Failure(failure.code, failure.text, "\n".join([notice, *trace.splitlines()]))
         self._finished.add(job, reply, failure)
@@ -120,10 +121,9 @@ def error_reply(request: Message, error: BaseException) -> tuple[Message, Failur
     if not isinstance(error, ServiceError):
         failure = Failure(500, f"the handler failed: {type(error).__name__}")
         return failure.reply(request), failure
-    failure = Failure(error.code, error.text.encode("utf-8", "replace").decode())
+    failure = Failure(error.code, " ".join(error.text.encode("utf-8", "replace").decode().split()))
     subject, reply, block, _ = failure.reply(request)
-    lines = headers.encode_lines(header_pairs(error.headers))
-    payload = error.data.encode() if isinstance(error.data, str) else error.data
+    lines, payload = encode(Reply(error.data, error.headers))
     return (subject, reply, (block or b"")[:-2] + lines + b"\r\n", payload), failure
 
 

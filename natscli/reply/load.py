@@ -82,7 +82,9 @@ def load(source: Source) -> Loaded:
         line = f":{error.lineno}" if error.lineno else ""
         file = shown(error.filename or source.module)
         raise InputError(f"{file}{line}: {type(error).__name__}: {error.msg}", where=_WHERE) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise InputError(describe(error, source.module), where=_WHERE) from error
     function = _find(module, source)
     root = os.path.dirname(os.path.abspath(source.module)) if source.is_file else os.getcwd()
@@ -154,9 +156,14 @@ def _find(module: ModuleType, source: Source) -> Callable[..., Any]:
     return found
 
 
-def _check_signature(function: Any, name: str, file: str) -> None:
+def place(function: Any, file: str) -> str:
+    """The file and the line where a function begins, if it has one."""
     code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
-    at = f"{file}:{code.co_firstlineno}" if code else file
+    return f"{file}:{code.co_firstlineno}" if code else file
+
+
+def _check_signature(function: Any, name: str, file: str) -> None:
+    at = place(function, file)
     if not callable(function):
         raise InputError(f"{at}: {name} is not a function", where=_WHERE)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -185,10 +192,18 @@ def describe(error: BaseException, file: str) -> str:
     """
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_NOT_THEIRS)]
     own = [frame for frame in frames if shown(frame.filename) == shown(file)] or frames
-    text = " ".join(str(error).split())
-    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    what = summary(error)
     where = f"{shown(own[-1].filename)}:{own[-1].lineno}: {own[-1].line}" if own else shown(file)
     return f"{what} ({where})"
+
+
+def summary(error: BaseException) -> str:
+    """The kind of an exception, and its text in one line, if it has one."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # its own code, and that fails
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def shown(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -107,7 +108,7 @@ def test_a_service_error_is_answered_with_its_code_and_text(serve: Serve, ask: A
     answer = ask()
     assert answer.lines == [*problem(404, "no such city"), b"A: 1"]
     assert answer.payload == b"try london"
-    program.wait_for("pynats: [#0] no such")
+    program.wait_for("pynats: [#0] no such city")
 
 
 @KINDS
@@ -151,25 +152,58 @@ def test_the_whole_traceback_is_shown_with_trace(serve: Serve, ask: Ask) -> None
         ("return {1, 2}", "TypeError"),
         ("return float('nan')", "ValueError"),
         ("return '\\ud800'", "UnicodeEncodeError"),
-        ("return Reply('', headers={'A B': 'x'})", "InputError"),
-        ("return Reply('', headers={'A': 'x\\r\\nEvil: y'})", "InputError"),
-        ("raise ServiceError(400, 'x', headers={'A': 'x\\r\\nEvil: y'})", "InputError"),
+        ("return object()", "TypeError"),
+        ("return Reply('', headers={'A B': 'x'})", "ValueError"),
+        ("return Reply('', headers={'A': 'x\\r\\nEvil: y'})", "ValueError"),
+        ("raise ServiceError(400, 'x', headers={'A': 'x\\r\\nEvil: y'})", "ValueError"),
+        ("raise ServiceError(400, 'x', data={1, 2})", "TypeError"),
+        ("raise ServiceError('400', 'x')", "TypeError"),
         ("raise SystemExit(3)", "SystemExit"),
+        ("raise Odd", "Odd"),
+        ("raise Silent", "Silent"),
         ("return asyncio.sleep(0)", "TypeError"),
         ("raise asyncio.CancelledError", "CancelledError"),
     ],
 )
-def test_what_cannot_be_sent_is_an_error_500(serve: Serve, ask: Ask, body: str, shown: str) -> None:
+@KINDS
+def test_what_cannot_be_sent_is_an_error_500(
+    serve: Serve, ask: Ask, kind: str, body: str, shown: str
+) -> None:
     program = serve(f"""
         import asyncio
         from natscli import Reply, ServiceError
-        async def answer(r):
+        class Odd(BaseException): pass
+        class Silent(Exception):
+            def __str__(self): raise OSError
+        {kind} answer(r):
             if r.count: return "fine"
             {body}
     """)
     assert ask().lines == problem(500, f"the handler failed: {shown}")
     assert ask().payload == b"fine"
     assert program.status is None
+    program.wait_for(f"[#0] {shown}")
+    assert re.search(rf"\[#0\] {shown}.*\(calc.py:(7|9): .*\)$", program.stderr_text(), re.MULTILINE)
+    assert program.stop() == 0
+
+
+def test_a_service_error_may_hold_what_a_reply_may(serve: Serve, ask: Ask) -> None:
+    serve("""
+        from http import HTTPStatus
+        from natscli import ServiceError
+        def answer(r): raise ServiceError(HTTPStatus.CONFLICT, "taken", data={"by": 7})
+    """)
+    answer = ask()
+    assert (answer.lines, answer.payload) == ([*problem(409, "taken"), *JSON], b'{"by": 7}')
+
+
+@pytest.mark.parametrize("call", ["exit()", "quit(1)", "sys.exit()"])
+def test_a_handler_that_exits_ends_its_request_only(serve: Serve, ask: Ask, call: str) -> None:
+    program = serve(f"import sys\ndef answer(r):\n    if not r.count: {call}\n    return b'on'")
+    assert ask().lines == problem(500, "the handler failed: SystemExit")
+    assert ask().payload == b"on"
+    assert program.stop() == 0
+    assert "Traceback" not in program.stderr_text()
 
 
 @pytest.mark.parametrize(
@@ -343,6 +377,7 @@ BROKEN = {
     "tabs.py:f": ("tabs.py:3: TabError: ", None),
     "fails.py:f": ("ZeroDivisionError: division by zero (fails.py:2: 1 / 0)", None),
     "exits.py:f": ("SystemExit: 3 (exits.py:2: sys.exit(3))", None),
+    "odd.py:f": ("Odd: x (odd.py:2: raise Odd('x'))", None),
     "imports.py:f": ("ModuleNotFoundError: No module named 'nowhere' (imports.py:1: import nowhere)", None),
 }
 
@@ -357,6 +392,7 @@ def test_a_handler_that_cannot_be_used_is_found_before_connecting(runner: Runner
         "tabs": "def f(r):\n    if r:\n\treturn 1\n",
         "fails": "x = 1\n1 / 0\n",
         "exits": "import sys\nsys.exit(3)\n",
+        "odd": "class Odd(BaseException): pass\nraise Odd('x')\n",
         "imports": "import nowhere\n",
     }.items():
         (runner.directory / f"{name}.py").write_text(code)
