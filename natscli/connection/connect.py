@@ -72,7 +72,7 @@ class Connection:
     it, came to the steps of `Client.steps`, and was `ready`. `client.on_failure` may be called from any thread.
     """
 
-    def __init__(self, client: Client, environment: Environment) -> None:
+    def __init__(self, client: Client, environment: Environment, url: str) -> None:
         self.client = client
         self._loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[PynatsError] = self._loop.create_future()
@@ -80,7 +80,7 @@ class Connection:
         self.on_disconnect: Callable[[], None] = lambda: None
         self.on_reconnect: Callable[[], None] = lambda: None
         self.steps: dict[str, int] = {}
-        self._url = ""
+        self._url = shown_url(urlsplit(url))
         self._environment = environment
         self._refusal: PynatsError | None = None
         client.on_failure = self._failed
@@ -197,7 +197,7 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
 async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: float) -> Connection:
     """Try one server, once. Raises ConnectionFailedError or RefusedError."""
     client = Client(require_tls=plan.tls, socks_proxy=plan.socks_proxy)
-    connection = Connection(client, environment)
+    connection = Connection(client, environment, url)
     events = Notices(connection, environment)
     options = {**plan.options, **events.options(), "connect_timeout": plan.timeout}
     try:

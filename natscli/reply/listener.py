@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from natscli.connection.connect import Connection
 from natscli.connection.failures import classify
+from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError, explain
 from natscli.message import headers
@@ -44,11 +45,14 @@ class Route:
 
 @dataclass(frozen=True)
 class Limits:
-    """Requests that may be pending, and their bytes; more are refused. Seconds to wait for the server at the end."""
+    """Requests that may be pending, and their bytes; more are refused. Seconds to wait for the server at the end, and
+    between two lines of the log that say what draining waits for.
+    """
 
     requests: int = 16_384
     size: int = 64 * 1024 * 1024
     timeout: float = 3.0
+    reminder: float = 5.0
 
 
 LIMITS = Limits()
@@ -109,7 +113,9 @@ class Listener:
         self._pump = Pump(environment, lossy=True, on_failure=self._output_failed)
         self._stop = asyncio.Event()
         self._refused = 0
-        self._replaced: set[bytes] = set()
+        self._replaced: dict[bytes, str] = {}
+        #: What the log says after the requests that are being answered; None between two batches.
+        self._notices: list[str] | None = None
 
     async def run(self) -> None:
         """Subscribe, serve, and drain at the end: whatever was accepted is answered.
@@ -197,7 +203,7 @@ class Listener:
                 )
         for responder in self._responders:
             responder.drain()
-        await self._pending.empty()
+        await self._answered()
         await self._client.published()
         deadline = self._loop.time() + self._limits.timeout
         while self._client.pending_data_size and not self._client.is_connected:
@@ -206,6 +212,18 @@ class Listener:
             await asyncio.sleep(0.02)
         if self._client.is_connected:
             await self._connection.confirm()
+
+    async def _answered(self) -> None:
+        """Wait until nothing is pending; it may hang, so the log says how to stop."""
+        began = self._loop.time()
+        while self._pending.requests:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._pending.empty(), self._limits.reminder)
+                return
+            waited, pending = format_duration(round(self._loop.time() - began)), self._pending.requests
+            self._environment.log(
+                f"Draining for {waited}, requests pending: {pending}; a second signal stops at once"
+            )
 
     async def _unless_lost(self, work: Coroutine[Any, Any, Any]) -> None:
         """Wait for `work`, unless the connection is lost for good.
@@ -231,10 +249,15 @@ class Listener:
             fail(Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived), self._send, _STOPPING)
             if not requests:
                 return
+        notices: list[str] = []
+        self._notices = notices
         self._respond(route, Batch(requests, numbers.start, arrived))
+        self._notices = None
         if self._render.received is not None:
             render = partial(self._render.received, requests, numbers.start, time.time())
             self._pump.put(render, len(requests), self._size(requests))
+        for line in notices:
+            self._environment.warn(line)
 
     def _on_internal(self, route: Route, requests: list[Message], arrived: int) -> None:
         self._respond(route, Batch(requests, 0, arrived))
@@ -306,21 +329,29 @@ class Listener:
             notice = failure.text if failure.notice is None else failure.notice
             for number in range(batch.first, batch.first + len(batch.requests)) if notice else ():
                 first, *more = notice.splitlines()
-                self._environment.warn(f"[#{number}] {first}")
-                for line in more:
-                    self._environment.warn(f"trace: {line}")
+                self._warn(f"[#{number}] {first}", *(f"trace: {line}" for line in more))
         if not self._replaced:
             return ()
-        replaced, self._replaced = self._replaced, set()
+        replaced, self._replaced = self._replaced, {}
+        for number, request in enumerate(batch.requests, batch.first):
+            if reply_subject(request) in replaced:
+                self._warn(f"[#{number}] {replaced[reply_subject(request)]}")
         return replaced
+
+    def _warn(self, *lines: str) -> None:
+        """Log what went wrong with requests, after the requests."""
+        if self._notices is not None:
+            self._notices.extend(lines)
+            return
+        for line in lines:
+            self._environment.warn(line)
 
     def _too_large(self, answer: Message) -> Message:
         """What is sent instead of a reply that the server would not take."""
         subject, _, header, payload = answer
         size = len(payload) + len(header or b"")
         problem = f"the reply has {size} bytes, the server takes {self._client.max_payload}"
-        self._environment.warn(problem)
-        self._replaced.add(subject)
+        self._replaced[subject] = problem
         return subject, b"", headers.service_error(problem, 500), b""
 
     # -- what went wrong -------------------------------------------------------------------------------------

@@ -175,7 +175,8 @@ def test_a_reply_larger_than_the_server_takes_becomes_an_error(server_factory: A
         assert big.lines == [b"Nats-Service-Error: " + problem, b"Nats-Service-Error-Code: 500"]
         assert (big.payload, small.payload) == (b"", b"y")
     assert program.stop() == 0
-    assert f"pynats: {problem.decode()}" in log(program)
+    lines = log(program)
+    assert lines.index("[#0] Received on [echo.me]") < lines.index(f"pynats: [#0] {problem.decode()}")
 
 
 @pytest.mark.parametrize("delayed", [False, True])

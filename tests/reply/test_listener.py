@@ -26,7 +26,7 @@ from natscli.reply.echo import Echo
 from natscli.reply.faults import Faults, Faulty
 from natscli.reply.listener import LIMITS, Limits, Listener, Route
 from natscli.reply.numbers import Numbers
-from natscli.reply.responder import Batch, Done, Failure, Responder, Wrapper
+from natscli.reply.responder import Batch, Done, Failure, Responder, Wrapper, fail
 from natscli.reply.static import static
 from natscli.reply.threaded import Threaded
 from natscli.settings import resolve
@@ -252,6 +252,42 @@ def test_replies_given_without_a_connection_are_sent_with_the_next(
             nats.start()
             await stopping
             assert "Reconnected" in world.log
+
+    run(check())
+
+
+def test_the_log_says_what_draining_waits_for_and_how_to_stop(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async def check() -> None:
+        gate = Gate()
+        async with serving(nats_server, gate, tmp_path, limits=Limits(reminder=0.02)) as world:
+            with Asker(nats_server) as asker:
+                asker.send(tmp_path.name, b"x")
+                await world.until(lambda: "[#0] Received" in world.log)
+                signal.raise_signal(signal.SIGTERM)
+                reminder = "Draining for 0s, requests pending: 1; a second signal stops at once"
+                await world.until(lambda: world.log.count(reminder) > 1)
+                gate.opened.set()
+                await asyncio.wait_for(world.serving, 30)
+                assert asker.receive(1)[0].payload == b"x"
+
+    run(check())
+
+
+def test_what_went_wrong_is_shown_after_the_requests(nats_server: NatsServer, tmp_path: Path) -> None:
+    class Wrong(Responder):
+        immediate = True
+
+        def respond(self, batch: Batch, done: Done) -> None:
+            fail(batch, done, Failure(500, "it is wrong"))
+
+    async def check() -> None:
+        async with serving(nats_server, Wrong(), tmp_path) as world:
+            with Asker(nats_server) as asker:
+                asker.send(tmp_path.name, b"x")
+                await world.until(lambda: "Received" in world.log and "it is wrong" in world.log)
+            assert world.log.index("[#0] Received") < world.log.index("pynats: [#0] it is wrong")
 
     run(check())
 
