@@ -134,12 +134,16 @@ def demonstrate(environ: dict[str, str]) -> None:
         environ["NATS_URL"] = url
         with side("reply  ", ["reply", SUBJECT, REPLY], environ) as replier:
             replier.wait_for(re.escape(f"Listening on [{SUBJECT}]"))
-            print()
-            with side("request", ["request", SUBJECT, "I need help!"], environ) as requester:
-                requester.end(with_signal=False)
-                requester.wait_for(re.escape(REPLY))
-            replier.wait_for("I need help!")
-            print()
+            with side("watch  ", ["watch", SUBJECT], environ) as watcher:
+                watcher.wait_for(re.escape(f"Watching [{SUBJECT}]"))
+                print()
+                with side("request", ["request", SUBJECT, "I need help!"], environ) as requester:
+                    requester.end(with_signal=False)
+                    requester.wait_for(re.escape(REPLY))
+                replier.wait_for("I need help!")
+                watcher.wait_for(re.escape(f"I need help! -> {REPLY}"))
+                print()
+                watcher.end(with_signal=True)
             replier.end(with_signal=True)
         server.end(with_signal=True)
 

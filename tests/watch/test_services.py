@@ -245,3 +245,26 @@ def test_services_on_the_nodes_of_a_cluster_are_all_found(
     cluster[2].stop()
     while len(objects(pynats, cluster[0], "ls", "--timeout", "500ms")) != 2:
         assert time.monotonic() < deadline
+
+
+def test_services_of_pynats_and_of_nats_py_are_found_together(
+    pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server], peers: Peers
+) -> None:
+    server = server_factory()
+    for _ in range(2):
+        spawn(
+            "reply", "calc.add", "42", "--service", "pynats-calc", "--service-version", "1.2.3", server=server
+        )
+        peers.service(peers.connect(server.url), "micro-calc", {"add": add})
+    assert pynats("request", "calc.add", "1", server=server).status == 0
+    for command in ("ls", "info pynats-calc", "stats", "ping"):
+        found = objects(pynats, server, *command.split(), "--timeout", "1s")
+        names = [f["name"] for f in found]
+        assert names == (
+            ["pynats-calc"] * 2 if "info" in command else ["micro-calc"] * 2 + ["pynats-calc"] * 2
+        )
+        assert len({f["id"] for f in found}) == len(found)
+        text = pynats("service", *command.split(), "--timeout", "1s", server=server).text
+        assert all(str(f["id"]) in text for f in found)
+    stats = objects(pynats, server, "stats", "pynats-calc", "--timeout", "1s")
+    assert sum(e["num_requests"] for f in stats for e in f["endpoints"]) == 1  # type: ignore[attr-defined]
