@@ -109,7 +109,7 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
 def _chunks(stream: BinaryIO, size: int) -> Iterator[bytes]:
     """What comes of a stream, at most `size` bytes at a time, until its end."""
     # The file below the buffer: a thread that waits in a buffered read holds its lock, and Python dies of that at the
-    # end of the program. Nor does the buffer tell the end from "nothing for now".
+    # end of the program. For the buffer, the end and "nothing for now" are the same.
     source = getattr(stream, "raw", stream)
     while (chunk := source.read(size)) != b"":
         if chunk is None:  # another process made it non-blocking: pipes and terminals are shared

@@ -1,4 +1,4 @@
-"""A progress bar on one line of the terminal that stderr is: drawn with rich, written by whoever writes the log."""
+"""A progress bar on one line of the terminal that stderr is: drawn with rich, written in its place among the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes what was received without ever holding up who answers.
+"""Writes what was received without ever holding up the replies.
 
 Regular files take whatever comes, so they are written at once. Terminals, pipes and sockets may stop taking for as
 long as they like, so a thread renders and writes. A `lossy` pump drops what does not fit meanwhile and says how much;
@@ -188,7 +188,7 @@ class Pump:
 
     @property
     def rendering(self) -> bool:
-        """Whether something is still to be rendered, which takes the time of who receives."""
+        """Whether something is still to be rendered, which takes time from receiving."""
         return bool(self._queue) or (self._writing is not None and not self._writing.rendered)
 
     @property

@@ -58,7 +58,7 @@ _Show = Callable[[Reply], bytes]
 def renderer(
     environment: Environment, *, raw: bool, as_json: bool, many_requests: bool, many_replies: bool
 ) -> RenderEvents:
-    """The renderer that fits the streams and the flags, and whether many are to be told apart."""
+    """The renderer that fits the streams and the flags, and whether many must be distinguished."""
     terminal = environment.stdout.isatty()
     end = b"\n" if many_requests or many_replies else b""
     together = same_target(environment.stdout, environment.stderr)

@@ -70,14 +70,17 @@ class Rounds:
         self._timer, self._last = None, self._loop.time()
         events, self._events = self._events, []
         size, self._bytes = self._bytes, 0
-        if len(events) > _PART_EVENTS or size > _PART_BYTES:
-            for part in _parts(events):
+        few = len(events) <= _FEW and not (self._pump.direct or self._steady)
+        if few or len(events) > _PART_EVENTS or size > _PART_BYTES:
+            # A few, one by one: the log is written before the payload of each, not before those of all.
+            for part in _parts(events, 1 if few else _PART_EVENTS):
                 self._put(part, sum(map(size_of, part)))
-        elif events:
+        else:
             self._put(events, size)
 
     def _put(self, events: list[Event], size: int) -> None:
-        self._pump.put(partial(self._render, events), len(events), size)
+        if events:
+            self._pump.put(partial(self._render, events), len(events), size)
 
     def discard(self) -> None:
         """Show no more of what was collected; what is added later is shown."""
@@ -92,13 +95,13 @@ class Rounds:
             self._timer = self._loop.call_later(_GRACE, self._on_time)
 
 
-def _parts(events: list[Event]) -> Iterator[list[Event]]:
+def _parts(events: list[Event], most: int) -> Iterator[list[Event]]:
     part: list[Event] = []
     size = 0
     for event in events:
         part.append(event)
         size += size_of(event)
-        if size > _PART_BYTES or len(part) >= _PART_EVENTS:
+        if size > _PART_BYTES or len(part) >= most:
             yield part
             part, size = [], 0
     if part:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +16,7 @@ from natscli.errors import PynatsError, Report, explain
 from natscli.message.recipe import Outgoing
 from natscli.output.pump import Pump, Rendered
 from natscli.output.replies import Lines, RenderEvents, Reply, Sent
-from natscli.output.rounds import Rounds, size_of
+from natscli.output.rounds import Rounds
 from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -26,11 +25,8 @@ if TYPE_CHECKING:
     from natscli.request.phases import Phases
     from natscli.request.style import Style
     from natscli.request.summary import Summary
+    from natscli.request.translating import Translating
 
-#: Replies that may wait for their translation before no more requests are sent.
-_MOST_UNTRANSLATED = 256
-#: Bytes of replies to one request that may wait for it.
-_MOST_BYTES_UNTRANSLATED = 64 * 1024 * 1024
 #: Seconds from one picture of the progress to the next: drawing it takes time from receiving.
 _TICK = 0.5
 #: The cursor is at the beginning of the line of the progress bar, which is empty.
@@ -42,10 +38,9 @@ _PATIENCE_INTERRUPTED = 0.1
 
 
 class RequestDisplay:
-    """Shows requests, replies and failures as they come, in that order, without holding up who receives them.
+    """Shows requests, replies and failures as they come, in that order, without holding up receiving.
 
-    `style` says what is shown. `problem` is the first failure of the translation; the reply was shown as it came then.
-    `broken` is done when nothing can be shown any more.
+    `style` says what is shown; `broken` is done when nothing can be shown any more.
     """
 
     def __init__(
@@ -58,27 +53,28 @@ class RequestDisplay:
     ) -> None:
         self._environment = environment
         self._style = style
-        self._translator = translator
+        self._translating = _translating(self, environment, translator) if translator is not None else None
         self._progress = progress
         self._ticker: asyncio.TimerHandle | None = None
         self._replies = 0
         self._slowest: Reply | None = None
-        self._untranslated: deque[Reply] = deque()
-        self._untranslated_bytes = self._lost = 0
         self._summed_up = self._interrupted = False
-        self._translation: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._sink = environment.sink
         self._pump = Pump(environment, lossy=False, on_failure=self._on_failure)
         self._rounds = Rounds(self._pump, render, steady=style.steady)
         environment.sink = self._log
         self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
-        self.problem: PynatsError | None = None
+
+    @property
+    def problem(self) -> PynatsError | None:
+        """The first failure of the translation."""
+        return self._translating.problem if self._translating is not None else None
 
     @property
     def behind(self) -> bool:
         """See `requester.Display`."""
-        return self._rounds.behind or len(self._untranslated) >= _MOST_UNTRANSLATED
+        return self._rounds.behind or (self._translating is not None and self._translating.behind)
 
     def begin(self, statistics: Callable[[], Statistics]) -> None:
         """Show the progress of a run, if that is shown; `statistics` gives what is counted so far, in any thread."""
@@ -98,16 +94,16 @@ class RequestDisplay:
             self._replies += 1
             if self._slowest is None or reply.rtt_ns > self._slowest.rtt_ns:
                 self._slowest = reply
-        if self._translator is None:
+        if self._translating is None:
             self._rounds.add(reply)
-            return
-        if self._untranslated_bytes > _MOST_BYTES_UNTRANSLATED:
-            self._lost += 1
-            return
-        self._untranslated.append(reply)
-        self._untranslated_bytes += size_of(reply)
-        if self._translation is None or self._translation.done():
-            self._translation = self._loop.create_task(self._translate(self._translator))
+        else:
+            self._translating.add(reply)
+
+    def translated(self, reply: Reply, error: PynatsError | None) -> None:
+        """Show a reply that was translated, or, with the error, as it came."""
+        self._rounds.add(reply)
+        if error is not None:
+            self.failed([Outgoing(reply.request, reply.subject, None, b"")], error)
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """See `requester.Display`."""
@@ -184,10 +180,8 @@ class RequestDisplay:
         Raises:
             PynatsError: it could not be shown.
         """
-        if self._translation is not None:
-            await asyncio.wait((self._translation, self.broken), return_when=asyncio.FIRST_COMPLETED)
-            if self._translation.done():
-                self._translation.result()
+        if self._translating is not None:
+            await self._translating.finish(self.broken)
         self.summary(statistics)
         self._rounds.flush()
         written = asyncio.Event()
@@ -202,7 +196,7 @@ class RequestDisplay:
         waiting.cancel()
         if self.broken.done() and statistics.first_failure is not self.broken.result():
             raise self.broken.result()
-        lost = self._lost + self._pump.lost
+        lost = self._pump.lost + (self._translating.lost if self._translating is not None else 0)
         if lost:
             raise PynatsError(f"replies not shown, because the output could not keep up: {lost}")
 
@@ -239,21 +233,6 @@ class RequestDisplay:
                 self._ticker.cancel()
             self._pump.put(lambda: (_EMPTY_LINE, b""), 0, 0)
 
-    async def _translate(self, translator: Translator) -> None:
-        while self._untranslated:
-            reply = self._untranslated.popleft()
-            self._untranslated_bytes -= size_of(reply)
-            try:
-                payload, log = await translator.run(reply.payload, reply.subject)
-            except PynatsError as error:
-                self.problem = self.problem or error
-                self._rounds.add(reply)
-                self.failed([Outgoing(reply.request, reply.subject, None, b"")], error)
-            else:
-                for line in log.splitlines():
-                    self._environment.warn(line)
-                self._rounds.add(reply._replace(payload=payload))
-
     def _on_failure(self, error: BaseException) -> None:
         with suppress(RuntimeError):  # the loop may be closed by now
             self._loop.call_soon_threadsafe(self._break, PynatsError(explain(error).message))
@@ -262,6 +241,12 @@ class RequestDisplay:
         if not self.broken.done():
             self._environment.sink = self._sink
             self.broken.set_result(error)
+
+
+def _translating(display: RequestDisplay, environment: Environment, translator: Translator) -> Translating:
+    from natscli.request.translating import Translating
+
+    return Translating(translator, display.translated, environment.warn)
 
 
 def replies_line(count: int, slowest: Reply) -> str:

@@ -11,7 +11,7 @@ from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.output.replies import Reply, renderer
 from natscli.output.translate import Translator
-from natscli.request import display as module
+from natscli.request import translating as module
 from natscli.request.display import RequestDisplay
 from natscli.request.statistics import Statistics
 from natscli.request.style import Style
@@ -46,7 +46,7 @@ def test_the_summary_comes_once(environment: Environment) -> None:
 def test_replies_that_wait_for_their_translation_do_not_fill_the_memory(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_BYTES_UNTRANSLATED", 10_000)
+    monkeypatch.setattr(module, "_MOST_BYTES", 10_000)
 
     async def run() -> None:
         shown = display(environment, Translator("cat", environment.environ))
