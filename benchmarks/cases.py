@@ -93,6 +93,7 @@ def all_cases(quick: bool = False) -> list[Case]:
         _request_case("request-serial", 5000 // part, 1, 0.9),
         _publish_case(200_000 // part),
         _subscribe_case(200_000 // part),
+        _processes_case(3000 // part),
         _start_up_case(2 if quick else 5),
         _command_case(2000 // part),
         _pipe_case(100_000 // part, 500 // part),
@@ -247,6 +248,15 @@ def _start_up_case(launches: int) -> Case:
         "start-up", "whole processes, stdout a pipe", "ms", measures,
         (Need(request, "import asyncio, click, nats", at_most=1.1), Need(listing, "import click", at_most=1.3)),
     )  # fmt: skip
+
+
+def _processes_case(requests: int) -> Case:
+    load = Load(0, "bench", requests=requests, in_flight=32)
+    run = ("reply", "bench", "--handler", f"{HANDLERS}:compute", "--processes")
+    one, two = "1 process", "2 processes"
+    measures = {one: rate(pynats(*run, "1"), load), two: rate(pynats(*run, "2"), load)}
+    title = "pynats reply x --handler, a function that computes for 1 ms, 32 in flight, on two cores"
+    return Case("processes", title, "requests/s", measures, (Need(two, one, at_least=1.6),))
 
 
 def _command_case(requests: int) -> Case:

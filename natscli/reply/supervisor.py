@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import IO
 
 from natscli.environment import Environment
-from natscli.errors import ExitStatus, PynatsError
+from natscli.errors import ExitStatus, PynatsError, explain
 from natscli.output.pump import Pump
 from natscli.output.reply_figures import Figures, together
 from natscli.reply.board import Board, SharedNumbers
@@ -214,7 +214,14 @@ class Supervisor:
             if process.popen is not None and process.popen.poll() is not None:
                 self._ended(process, now)
             if process.popen is None and now >= process.due and not self._ending:
-                self._start(process)
+                self._replace(process, now)
+
+    def _replace(self, process: Process, now: float) -> None:
+        try:
+            self._start(process)
+        except OSError as error:  # no memory, or too many processes; that may pass
+            process.wait(now, settled=False)
+            self._environment.warn(f"{process.name} cannot start: {explain(error).message}; trying again")
 
     @property
     def _ending(self) -> bool:
