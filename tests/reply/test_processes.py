@@ -127,6 +127,69 @@ def test_a_python_function_answers_in_all(
     assert program.stop() == 0
 
 
+PIPE = """
+import json, sys
+for line in sys.stdin:
+    print(json.dumps({"id": json.loads(line)["id"], "data": "hi"}), flush=True)
+"""
+
+
+@pytest.mark.parametrize("kind", ["body", "echo", "command", "handler", "pipe", "mock", "upstream"])
+def test_it_works_with_every_responder(
+    spawn: Spawn, asker: Asker, subject: str, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "h.py").write_text("async def hi(request):\n    return 'hi'\n")
+    (tmp_path / "p.py").write_text(PIPE)
+    rule = {"subject": subject, "reply": "hi"}
+    (tmp_path / "m.jsonl").write_text(json.dumps(rule))
+    arguments = {
+        "body": [subject, "hi"],
+        "echo": [subject, "--echo"],
+        "command": [subject, "--command", "printf hi"],
+        "handler": [subject, "--handler", f"{tmp_path}/h.py:hi"],
+        "pipe": [subject, "--pipe", f"{sys.executable} {tmp_path}/p.py"],
+        "mock": ["--mock", str(tmp_path / "m.jsonl")],
+        "upstream": [subject, "--upstream", f"{subject}.up"],
+    }[kind]
+    spawn("reply", f"{subject}.up", "hi", server=asker.url)
+    program = spawn("reply", *arguments, "--processes", "2", server=asker.url, ready="processes answer")
+    assert {answer.payload for answer in asker.ask(subject, *[b"hi"] * 50)} == {b"hi"}
+    assert program.stop() == 0
+    assert summary(program).startswith("Answered 50 requests in "), program.stderr_text()
+    assert sorted(map(int, re.findall(r"\[#(\d+)\] Received", program.stderr_text()))) == list(range(50))
+
+
+def test_as_a_service_each_is_an_instance_with_an_id_of_its_own(
+    several: Callable[..., Program], asker: Asker, pynats: Runner, subject: str
+) -> None:
+    name = f"s{os.getpid()}{time.monotonic_ns()}"
+    program = several("OK", "--service", name)
+    asker.ask(subject, *[b"x"] * 40)
+    found = [
+        line for line in pynats("service", "stats", name, server=asker.url).lines if line.startswith(name)
+    ]
+    ids, counts = zip(*((line.split()[1], int(line.split()[3])) for line in found), strict=True)
+    assert (len(set(ids)), sum(counts)) == (2, 40)
+    assert program.stop() == 0
+
+
+def test_a_reader_that_goes_away_ends_all_with_one_line(runner: Runner, asker: Asker, subject: str) -> None:
+    command = [sys.executable, "-m", "natscli", "reply", subject, "OK", "--processes", "2"]
+    process = subprocess.Popen(
+        [*command, "--server", asker.url], env=runner.environ, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    asker.wait_for_responder(subject)
+    assert process.wait(30) == 1
+    assert process.stderr is not None
+    errors = process.stderr.read().decode().splitlines()
+    assert [line for line in errors if "error: " in line] == [
+        "pynats: error: the output was closed by its reader"
+    ]
+
+
 def test_lines_stay_whole_in_a_pipe(runner: Runner, asker: Asker, subject: str) -> None:
     command = [sys.executable, "-m", "natscli", "reply", subject, "OK", "--processes", "2"]
     process = subprocess.Popen(
