@@ -129,7 +129,7 @@ class _Json:
             error = f', "code": {number.lstrip("0") or "0"}, "message": {encoder.text(text)}'
         return (
             f'{{"time": "{timestamp(exchange.came)}", "number": {exchange.number}, '
-            f'"subject": {encoder.decoded(exchange.subject)}, "reply": {encoder.decoded(exchange.reply)}, '
+            f'"subject": {encoder.decoded(exchange.subject)}, "reply_to": {encoder.decoded(exchange.reply)}, '
             f'"outcome": "{exchange.outcome.value}", "rtt_ns": {rtt_ns}, '
             f'{encoder.message(exchange.header, exchange.payload)}, "replies": [{replies}]{error}}}\n'
         )

@@ -102,7 +102,7 @@ def test_json_has_the_request_and_its_replies() -> None:
         "time": "1970-01-01T00:00:00.250000Z",
         "number": 7,
         "subject": "a.b",
-        "reply": "_INBOX.1",
+        "reply_to": "_INBOX.1",
         "outcome": "error",
         "rtt_ns": 1000,
         "headers": {},
