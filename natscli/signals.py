@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, TypeVar
@@ -10,6 +11,8 @@ from typing import Any, TypeVar
 from natscli.errors import Terminated
 
 T = TypeVar("T")
+#: Seconds in which the event loop does what a signal asks for, unless something blocks it.
+_PATIENCE = 0.5
 Receive = Callable[[int, "FrameType | None"], object]
 
 #: The signals that ask a program to end, of those that this system has: Windows has no SIGHUP, only Windows SIGBREAK.
@@ -41,8 +44,9 @@ class Stop:
     """Calls `handler` in the running loop at the first signal of `ENDING`; the second cancels the current task.
 
     A third is a KeyboardInterrupt. The second is none, because where it hits the loop between two steps one of them
-    is lost, and the end may wait for it forever. Set `blocking` when the task is about to block the loop, as for a
-    slow terminal: then the second is one too. `number` is the last signal.
+    is lost, and the end may wait for it forever. It is one while something blocks the loop, such as a handler: then
+    the first has had no effect. Set `blocking` when the task is about to block it, as for a slow terminal. `number` is
+    the last signal.
     """
 
     def __init__(
@@ -59,14 +63,22 @@ class Stop:
         self._cancel = task.cancel
         self._handler = handler or task.cancel
         self._times = 0
+        self._deadline = float("inf")
         install(self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.number = number
         self._times += 1
-        if self._times > 2 or (self._times > 1 and self.blocking) or self._loop.is_closed():
+        blocked = self.blocking or time.monotonic() > self._deadline
+        if self._times > 2 or (self._times > 1 and blocked) or self._loop.is_closed():
             raise KeyboardInterrupt
-        self._loop.call_soon_threadsafe(self._handler if self._times == 1 else self._cancel)
+        if self._times == 1:
+            self._deadline = time.monotonic() + _PATIENCE
+        self._loop.call_soon_threadsafe(self._finish if self._times == 1 else self._cancel)
+
+    def _finish(self) -> None:
+        self._deadline = float("inf")
+        self._handler()
 
 
 def run(

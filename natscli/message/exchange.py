@@ -52,6 +52,13 @@ class PayloadError(ServiceError, ValueError):
 class Request:
     """A request, as a handler gets it.
 
+    Args:
+        subject: the subject it was sent to.
+        reply: the subject that the reply goes to.
+        header: the header block, `b"NATS/1.0\\r\\nName: value\\r\\n\\r\\n"`, or None.
+        data: the payload.
+        count: the number of the request, from 0.
+
     Attributes:
         data: the payload, as it came.
         count: the number of the request, from 0.

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
@@ -76,7 +77,10 @@ class Orders:
         while command := self._commands.read(1):
             if command == STOP:
                 self._drain()
-                self._receive(signal.SIGTERM, None)
+                with suppress(
+                    KeyboardInterrupt
+                ):  # the event loop is blocked: the parent will kill this process
+                    self._receive(signal.SIGTERM, None)
             else:
                 self._drain()
         self._drain()

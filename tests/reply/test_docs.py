@@ -6,6 +6,8 @@ import json
 import re
 import shlex
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +69,20 @@ def test_python_functions_answer_as_the_document_says(runner: Runner, nats_serve
     for name, code in re.findall(r"^```python\n# (\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         (runner.directory / name).write_text(code)
     run_all(text, runner, nats_server)
+
+
+def test_a_handler_can_be_tested_as_the_document_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, code = next(
+        re.finditer(r"^```python\n# (\S+)\n(.*?)^```", SECTIONS["Python functions"], re.M | re.S)
+    ).groups()
+    (tmp_path / name).write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    *_, example = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "python.md").read_text(), re.M | re.S)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    names["test_add"]()
 
 
 def test_faults_can_be_had_as_the_document_says(runner: Runner, nats_server: Server) -> None:

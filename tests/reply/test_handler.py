@@ -345,6 +345,20 @@ def test_a_handler_that_hangs_does_not_hold_up_a_second_signal(
     assert time.monotonic() - began < 5
 
 
+def test_an_async_handler_that_blocks_does_not_hold_up_a_second_signal(
+    serve: Serve, asker: Asker, tmp_path: Path
+) -> None:
+    program = serve("import time\nasync def answer(r): print('blocks'); time.sleep(1000)")
+    asker.send(f"{tmp_path.name}.x", b"")
+    program.wait_for("blocks")
+    program.send_signal(15)
+    time.sleep(1)
+    assert program.status is None
+    program.send_signal(15)
+    assert program.wait() == 130
+    assert "stopped, requests left unanswered: 1" in program.stderr_text()
+
+
 def test_a_handler_can_be_in_a_module_and_import_what_is_beside_it(
     runner: Runner, asker: Asker, tmp_path: Path
 ) -> None:
