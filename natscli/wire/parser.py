@@ -107,7 +107,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             if stop + 2 > end:
                 self._expect(head, start - position)
                 break
-            if sid not in (batch_sid, joined_sid):
+            if sid != batch_sid and sid != joined_sid:
                 if batch and self.nc.same_handler(batch_sid, sid):
                     joined_sid = sid
                 else:
