@@ -1,4 +1,4 @@
-"""One of the processes of `--processes`: what it is told, and how it runs.
+"""One of the processes of `--processes`: what it gets from its parent, and how it runs.
 
 It is a fresh interpreter. Standard input brings a `Job`, then commands of one byte; its end is that of the parent.
 Standard output and standard error are those of the parent.

@@ -1,4 +1,4 @@
-"""Lines of a log whose number is not in our hands: so many a second are shown, the others are counted."""
+"""Lines of a log that another program writes: so many a second are shown, the others are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps what handlers print out of the data: it goes to the log."""
+"""Keeps what handlers write to stdout and stderr out of the data: it goes to the log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from natscli.environment import Environment
 
 
 def redirect_prints(environment: Environment) -> None:
-    """From now on `print` writes to the log, and what children write to their stdout goes to stderr.
+    """From now on `print`, `logging` and warnings write to the log, where nothing from a request drives a terminal.
+
+    What children write to their stdout goes to stderr.
 
     `environment.stdout` is what stdout was, under another number.
     """
@@ -21,7 +23,7 @@ def redirect_prints(environment: Environment) -> None:
         environment.stdout.flush()
         environment.stdout = open(os.dup(data), "wb")  # noqa: SIM115
         os.dup2(log, data)
-    sys.stdout = LogStream(environment)
+    sys.stdout, sys.stderr = LogStream(environment), LogStream(environment)
 
 
 class LogStream(io.TextIOBase):

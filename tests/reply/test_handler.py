@@ -221,9 +221,11 @@ def test_a_payload_that_is_not_what_was_expected_is_an_error_400(
 @KINDS
 def test_what_is_printed_goes_to_the_log_and_never_into_the_data(serve: Serve, ask: Ask, kind: str) -> None:
     program = serve(f"""
-        import subprocess
+        import logging, subprocess, warnings
         print("imported")
         {kind} answer(r):
+            logging.warning("logged %s", "\x1b]0;title\x07")
+            warnings.warn("old")
             print("two", "words\\nand a\\x1b[1m line")
             print("no end", end="", flush=True)
             subprocess.run(["echo", "from a child"])
@@ -235,6 +237,8 @@ def test_what_is_printed_goes_to_the_log_and_never_into_the_data(serve: Serve, a
     log = program.stderr_text()
     for line in (" imported\n", " two words\n", " and a\\x1b[1m line\n", " no end\n", "from a child\n"):
         assert line in log
+    assert " WARNING:root:logged \\x1b]0;title\\x07\n" in log
+    assert "UserWarning: old\n" in log
 
 
 def test_a_plain_handler_does_not_block_other_requests(serve: Serve, asker: Asker, tmp_path: Path) -> None:
