@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 UV := $(shell command -v uv)
+# The certificates of the system, as pip has them: a proxy with its own is trusted.
+export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check bench docs clean
