@@ -124,7 +124,7 @@ class Supervisor:
         self._processes = [Process(index, self._board) for index in range(options.processes)]
         self._gone = together([], 0)
         self._stop = asyncio.Event()
-        self._draining = False
+        self._draining = self._listened = False
         self._failure: PynatsError | None = None
         self._pump = Pump(environment, lossy=True, on_failure=lambda error: None)
         self._pump.turn = self._board.output
@@ -145,9 +145,8 @@ class Supervisor:
         try:
             for process in self._processes:
                 self._start(process)
-            await self._until(lambda: all(p.place.listening for p in self._processes))
-            if not self._stop.is_set():
-                self._begin()
+            await self._until(lambda: all(p.listening_since for p in self._processes))
+            self._begin()
             await self._until(lambda: self._numbers.exhausted)
             self._drain()
             while any(process.runs for process in self._processes):
@@ -160,10 +159,13 @@ class Supervisor:
             raise self._failure
 
     def _begin(self) -> None:
-        pids = ", ".join(str(process.pid) for process in self._processes)
-        self._environment.log(f"{len(self._processes)} processes answer: {pids}")
-        self._report.begin(self._pump)
-        on_info(self._report.write)
+        """All listen, or a signal came before that."""
+        if not self._stop.is_set():
+            pids = ", ".join(str(process.pid) for process in self._processes)
+            self._environment.log(f"{len(self._processes)} processes answer: {pids}")
+        if self._listened:
+            self._report.begin(self._pump)
+            on_info(self._report.write)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Look after the processes until a signal, or until the condition holds."""
@@ -208,7 +210,7 @@ class Supervisor:
         now = time.monotonic()
         for process in self._processes:
             if process.place.listening and not process.listening_since:
-                process.listening_since = now
+                process.listening_since, self._listened = now, True
                 if process.starts > 1:
                     self._environment.log(f"{process.name} answers again: {process.pid}")
             if process.popen is not None and process.popen.poll() is not None:
@@ -233,6 +235,13 @@ class Supervisor:
         begun, settled = process.listening_since > 0, process.has_settled(now)
         self._gone = together([self._gone, process.place.figures(0, sizes=self._options.stats, gone=True)], 0)
         process.forget()
+        if (
+            failure is not None
+            and failure.status == ExitStatus.INTERRUPTED
+            and self._listened
+            and self._ending
+        ):
+            failure = None  # it was about to listen, when the others were stopped
         reported = failure is not None and failure.reported
         if reported and (begun or process.starts == 1 or self._ending):
             # What ends one that runs alone: it is said as the error of the run.

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -233,6 +234,45 @@ def test_a_signal_drains_all(
     assert program.wait() == 0
     assert summary(program).startswith("Answered 10 requests in ")
     assert not any(map(process_exists, pids(program)))
+
+
+def test_a_signal_while_some_are_still_starting_is_no_failure(
+    spawn: Spawn, asker: Asker, subject: str, tmp_path: Path
+) -> None:
+    # The second to be imported takes its time.
+    code = (
+        "import os, time\n"
+        f"try: os.mkdir({str(tmp_path / 'first')!r})\n"
+        "except OSError: time.sleep(3)\n"
+        "def work(request): return 'OK'\n"
+    )
+    (tmp_path / "slow.py").write_text(code)
+    program = spawn(
+        "reply",
+        subject,
+        "--handler",
+        f"{tmp_path}/slow.py:work",
+        "--processes",
+        "2",
+        server=asker.url,
+        ready="",
+    )
+    asker.wait_for_responder(subject)
+    time.sleep(0.2)
+    assert program.stop() == 0
+    assert "interrupted" not in program.stderr_text()
+    assert "Answered" in summary(program)
+
+
+def test_a_signal_before_any_listens_interrupts(spawn: Spawn, subject: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"nats://127.0.0.1:{silent.getsockname()[1]}"
+        program = spawn("reply", subject, "OK", "--processes", "2", server=url, ready="")
+        accepted = [silent.accept() for _ in range(2)]  # and held open
+        assert program.stop(signal.SIGINT) == 130
+        for connection, _ in accepted:
+            connection.close()
+    assert program.stderr_text().splitlines()[-1] == "pynats: error: interrupted"
 
 
 def test_a_second_signal_stops_all_at_once(
