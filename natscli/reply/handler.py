@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
@@ -39,6 +40,7 @@ class Handler(Responder):
         self._coroutines: Coroutines[Job] = Coroutines(self._concurrency, self._await)
         self._workers: Workers[Outcome] = Workers(self._concurrency, eager=False)
         self._stopped = False
+        _log_unhandled(host.environment, lambda: self.loaded)
 
     def respond(self, batch: Batch, done: Done) -> None:
         jobs = map(Job, batch.requests, count(batch.first), repeat(batch.arrived), repeat(done))
@@ -103,6 +105,21 @@ class Handler(Responder):
             trace = "".join(traceback.format_exception(error)) if self._trace else ""
             failure = Failure(failure.code, failure.text, "\n".join([notice, *trace.splitlines()]))
         self._finished.add(job, reply, failure)
+
+
+def _log_unhandled(environment: Environment, loaded: Callable[[], Loaded]) -> None:
+    """Log what the handler's own tasks and callbacks raise, which no request waits for."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler() or asyncio.AbstractEventLoop.default_exception_handler
+
+    def handle(loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:
+        error = details.get("exception")
+        if isinstance(error, Exception) and loaded().was_in(error):
+            environment.warn(f"{details['message']}: {describe(error, loaded().file)}")
+        else:
+            before(loop, details)
+
+    loop.set_exception_handler(handle)
 
 
 def _call(function: Callable[[Request], Any], request: Request) -> Outcome:

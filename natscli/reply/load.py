@@ -38,6 +38,11 @@ class Loaded:
         files = [self.file, *(str(module.__file__) for module in self.modules.values())]
         return frozenset(os.path.dirname(os.path.abspath(file)) for file in files)
 
+    def was_in(self, error: BaseException) -> bool:
+        """Whether an exception came through its code."""
+        files = {os.path.abspath(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
+        return not self.folders.isdisjoint(map(os.path.dirname, files))
+
 
 @dataclass(frozen=True)
 class Source:

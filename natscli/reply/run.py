@@ -17,7 +17,7 @@ from natscli.reply.options import ReplyOptions
 from natscli.reply.report import Report
 from natscli.reply.responder import Responder
 from natscli.reply.statistics import Statistics, figures
-from natscli.signals import Stop
+from natscli.signals import Stop, on_info
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ async def run(
         PynatsError: no connection, or see `Listener.run`.
         asyncio.CancelledError: stopped a second time.
     """
+    if shared is None:
+        on_info(partial(environment.warn, "not connected yet"))
     subjects = responder.subjects if options.subject is None else (options.subject,)
     times = Histogram()
     new_statistics = (

@@ -320,7 +320,8 @@ def test_it_waits_for_a_server_that_is_not_up_yet(server_factory: Any, runner: R
     program = runner.spawn(
         "reply", "x", "OK", "--wait", "1m", server=server, ready="Waiting 1m0s for a server: "
     )
-    time.sleep(0.3)
+    os.kill(program.pid, signal.SIGUSR1)
+    program.wait_for("pynats: not connected yet")
     server.start()
     program.wait_for("Listening on")
     with Asker(server) as asker:

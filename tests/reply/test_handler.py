@@ -241,6 +241,23 @@ def test_what_is_printed_goes_to_the_log_and_never_into_the_data(serve: Serve, a
     assert "UserWarning: old\n" in log
 
 
+@pytest.mark.parametrize(
+    "later", ["asyncio.ensure_future(fail())", "asyncio.get_running_loop().call_soon(wrong)"]
+)
+def test_what_a_task_of_a_handler_raises_is_logged(serve: Serve, ask: Ask, later: str) -> None:
+    program = serve(f"""
+        import asyncio
+        def wrong(): raise KeyError("late")
+        async def fail(): wrong()
+        async def answer(r):
+            {later}
+            return b"OK"
+    """)
+    assert ask().payload == b"OK"
+    program.wait_for("KeyError: 'late' (calc.py:3: def wrong(): raise KeyError(\"late\"))")
+    assert program.stop() == 0
+
+
 def test_a_plain_handler_does_not_block_other_requests(serve: Serve, asker: Asker, tmp_path: Path) -> None:
     serve("""
         import time
