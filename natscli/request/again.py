@@ -14,55 +14,49 @@ from natscli.request.load import Load, pause
 class Again:
     """The requests that wait to be sent again; `wake` is called when one can be.
 
-    While `searching`, one request finds out whether there are responders; `given_up` is whether there were none in
-    time.
+    `waiting` is how many do. While `searching`, one request finds out whether there are responders; `given_up` is
+    whether there were none in time.
     """
 
     def __init__(self, load: Load, wake: Callable[[], None]) -> None:
+        self.waiting = 0
+        self.searching = load.wait_for_responders > 0
         self.given_up = False
         self._loop = asyncio.get_running_loop()
         self._retries = load.retries
         self._wake = wake
         self._searches = 0
-        self._deadline = self._loop.time() + load.wait_for_responders if load.wait_for_responders else 0.0
+        self._deadline = self._loop.time() + load.wait_for_responders
         self._pausing: set[Pending] = set()
         self._ready: deque[Pending] = deque()
-
-    def __len__(self) -> int:
-        return len(self._pausing) + len(self._ready)
 
     def __iter__(self) -> Iterator[Pending]:
         yield from self._pausing
         yield from self._ready
 
-    @property
-    def searching(self) -> bool:
-        """Whether it is not known yet that there are responders."""
-        return self._deadline > 0
-
-    def found(self) -> None:
-        """There are responders."""
-        self._deadline = 0.0
-
     def take(self, most: int) -> list[Pending]:
         """Up to so many that can be sent now."""
-        return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+        count = min(most, len(self._ready))
+        self.waiting -= count
+        return [self._ready.popleft() for _ in range(count)]
 
     def clear(self) -> list[Pending]:
         """All of them, which are not sent again."""
         rest = list(self)
         self._pausing.clear()
         self._ready.clear()
+        self.waiting = 0
         return rest
 
     def offer(self, pending: Pending, error: PynatsError) -> bool:
         """Whether a request that failed with `error`, without any reply, will be sent again."""
-        if self._deadline and isinstance(error, NoRespondersError):
+        if self.searching and isinstance(error, NoRespondersError):
             return self._search(pending)
         if not self._retries.apply(error, pending.attempts):
             return False
         if isinstance(error, ConnectionFailedError):
             self._ready.append(pending)
+            self.waiting += 1
         else:
             self._after(pause(pending.attempts), pending)
         return True
@@ -79,6 +73,7 @@ class Again:
 
     def _after(self, seconds: float, pending: Pending) -> None:
         self._pausing.add(pending)
+        self.waiting += 1
         self._loop.call_later(seconds, self._make_ready, pending)
 
     def _make_ready(self, pending: Pending) -> None:

@@ -13,14 +13,14 @@ from natscli.message.recipe import Outgoing
 class Pending:
     """A request in flight, or to be sent again. `start_ns` is what its latency counts from, 0 before it is sent."""
 
+    token: bytes
+    deadline: float
     __slots__ = ("attempts", "counted", "deadline", "error", "replies", "request", "start_ns", "token")
 
     def __init__(self, request: Outgoing, counted: bool, start_ns: int) -> None:
         self.request = request
         self.counted = counted
         self.start_ns = start_ns
-        self.token = b""
-        self.deadline = 0.0
         self.attempts = 0
         self.replies = 0
         self.error: PynatsError | None = None
@@ -48,11 +48,17 @@ class InFlight:
     def __iter__(self) -> Iterator[Pending]:
         return iter(list(self._by_token.values()))
 
-    def add(self, pending: Pending, seconds: float) -> None:
-        """Put it in flight, with a token of its own, for so long."""
-        pending.token = next(self._tokens)
-        self._by_token[pending.token] = pending
-        self.extend(pending, seconds)
+    def add(self, batch: list[Pending], seconds: float) -> None:
+        """Put them in flight, each with a token of its own, for so long."""
+        by_token, tokens = self._by_token, self._tokens
+        deadline = self._loop.time() + seconds
+        for pending in batch:
+            token = pending.token = next(tokens)
+            pending.deadline = deadline
+            pending.attempts += 1
+            by_token[token] = pending
+        if self._timer is None or deadline < self._timer.when():
+            self._wake_at(deadline)
 
     def extend(self, pending: Pending, seconds: float) -> None:
         """Give it so long from now."""

@@ -79,6 +79,7 @@ class Requester:
         self._in_flight = InFlight(self._on_timeout, in_order=one)
         self._again = Again(load, self._fill)
         self._pace = Pace(load, self._fill)
+        self._paced = load.schedule is not None or load.duration > 0
         self._prefix = b""
         self._checked_subject = ""
         self._stop_timer: asyncio.TimerHandle | None = None
@@ -108,49 +109,56 @@ class Requester:
         """Send as many requests as are due and may be in flight; called whenever that may have changed."""
         if self._done.done() or (self._load.retries.reconnect and not self._client.is_connected):
             return
-        batch = self._again.take(_MOST_AT_ONCE)
-        for pending in batch:
-            self._put_in_flight(pending)
-        now = perf_counter_ns()
-        for _ in range(_MOST_AT_ONCE):
-            if self._full():
-                break
-            if self._display.behind:
-                self._pace.held_back(now)
-                self._pace.wake_in(0.01)
-                break
-            request = self._take(now)
-            if request is None:
-                break
-            if self._passes(request):
-                batch.append(self._begin(request))
-        else:
-            self._pace.wake_in(0)
+        free = self._load.concurrency - len(self._in_flight) - self._again.waiting
+        batch = self._again.take(_MOST_AT_ONCE) if self._again.waiting else []
+        if free > 0:
+            batch += self._begin(free)
         if batch:
+            self._in_flight.add(batch, self._expect.first)
             self._send(batch)
         self._finish_if_done()
 
+    def _begin(self, most: int) -> list[Pending]:
+        """Up to so many requests that are due."""
+        now = perf_counter_ns()
+        if self._display.behind:
+            self._pace.held_back(now)
+            self._pace.wake_in(0.01)
+            return []
+        batch: list[Pending] = []
+        for _ in range(_MOST_AT_ONCE):
+            request = self._take(now) if len(batch) < most else None
+            if request is None:
+                return batch
+            if self._passes(request):
+                counted = request.number > self._load.warmup
+                batch.append(Pending(request, counted, self._pace.due_ns))
+                if counted:
+                    self._display.sending(request)
+                    self.statistics.late += self._pace.is_late
+                if self._again.searching:
+                    return batch
+        self._pace.wake_in(0)
+        return batch
+
     def _finish_if_done(self) -> None:
-        waiting = self.statistics.in_flight = len(self._in_flight) + len(self._again)
+        waiting = self.statistics.in_flight = len(self._in_flight) + self._again.waiting
         if not waiting and (self._source.exhausted or self._pace.over) and not self._done.done():
             self._done.set_result(None)
-
-    def _full(self) -> bool:
-        return len(self._in_flight) + len(self._again) >= self._load.concurrency
 
     def _take(self, now: int) -> Outgoing | None:
         """The next request, if there is one and it is due."""
         if self._again.searching:
-            if self._in_flight or self._again:
+            if self._in_flight or self._again.waiting:
                 return None
-        elif not self._pace.is_due(now):
+        elif self._paced and not self._pace.is_due(now):
             return None
         try:
             request = self._source.take()
         except InputError as error:
             self._stop(error)
             return None
-        if request is not None:
+        if request is not None and self._paced:
             self._pace.took(request.number, now)
         return request
 
@@ -168,88 +176,73 @@ class Requester:
             return False
         return True
 
-    def _begin(self, request: Outgoing) -> Pending:
-        counted = request.number > self._load.warmup
-        pending = Pending(request, counted, self._pace.due_ns)
-        if counted:
-            self._display.sending(request)
-            self.statistics.late += self._pace.is_late
-        self._put_in_flight(pending)
-        return pending
-
-    def _put_in_flight(self, pending: Pending) -> None:
-        pending.attempts += 1
-        self._in_flight.add(pending, self._expect.first)
-
     def _send(self, batch: list[Pending]) -> None:
         """Write the requests at once."""
         prefix, is_open = self._prefix, self._pace.is_open
         messages: list[Message] = [
             (p.request.subject.encode(), prefix + p.token, p.request.header, p.request.payload) for p in batch
         ]
+        sent = size = 0
         now = perf_counter_ns()
         for pending in batch:
             if not is_open or not pending.start_ns:
                 pending.start_ns = now
             if pending.counted:
-                self._count(pending)
+                sent += pending.attempts == 1
+                size += len(pending.request.payload) + len(pending.request.header or b"")
+                self.statistics.retried += pending.attempts > 1
+        if sent:
+            self.statistics.started = self.statistics.started or batch[0].start_ns
+        self.statistics.sent += sent
+        self.statistics.bytes_sent += size
         self._client.send(messages)
-
-    def _count(self, pending: Pending) -> None:
-        statistics, request = self.statistics, pending.request
-        if pending.attempts > 1:
-            statistics.retried += 1
-        else:
-            statistics.sent += 1
-            statistics.started = statistics.started or pending.start_ns
-        statistics.bytes_sent += len(request.payload) + len(request.header or b"")
 
     # -- replies -------------------------------------------------------------------------------------------------
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:
         cut, find = len(self._prefix), self._in_flight.find
         self._note_if_full(arrived)
+        came = time.time()
         for subject, _, header, payload in batch:
             pending = find(subject[cut:])
             if pending is not None:
-                self._on_reply(pending, header, payload, arrived)
+                self._on_reply(pending, header, payload, arrived, came)
         self._fill()
 
     def _note_if_full(self, now: int) -> None:
-        if self._pace.is_open and self._full():
+        if self._pace.is_open and len(self._in_flight) + self._again.waiting >= self._load.concurrency:
             self._pace.held_back(now)
 
-    def _on_reply(self, pending: Pending, header: bytes | None, payload: bytes, arrived: int) -> None:
+    def _on_reply(
+        self, pending: Pending, header: bytes | None, payload: bytes, arrived: int, came: float
+    ) -> None:
         expect, request = self._expect, pending.request
         if header is not None:
             if not payload and headers.status(header) == "503":
                 self._end(pending, NoRespondersError("no responders", where=request.subject), arrived)
                 return
             pending.error = pending.error or _service_error(header, request.subject)
-        self._again.found()
+        self._again.searching = False
         last = expect.until_empty and not payload
         if not last or header is not None:
-            self._show(pending, header, payload, arrived)
+            number = pending.replies = pending.replies + 1
+            if pending.counted:
+                rtt = arrived - pending.start_ns
+                if number == 1:
+                    self.statistics.rtt.record(rtt)
+                self.statistics.bytes_received += len(payload) + len(header or b"")
+                self._display.reply(
+                    Reply(request.subject, request.number, number, rtt, header, payload, came)
+                )
         if last or (pending.replies in (expect.replies, expect.most) and not expect.until_empty):
             self._end(pending, pending.error, arrived)
         elif expect.replies or expect.until_empty:
             self._in_flight.extend(pending, expect.gap)
 
-    def _show(self, pending: Pending, header: bytes | None, payload: bytes, arrived: int) -> None:
-        pending.replies += 1
-        request, rtt = pending.request, arrived - pending.start_ns
-        if pending.counted:
-            if pending.replies == 1:
-                self.statistics.rtt.record(rtt)
-            self.statistics.bytes_received += len(payload) + len(header or b"")
-            self._display.reply(
-                Reply(request.subject, request.number, pending.replies, rtt, header, payload, time.time())
-            )
-
     def _on_timeout(self, over: list[Pending]) -> None:
         now = perf_counter_ns()
         self._note_if_full(now)
-        self._again.found()
+        self._again.searching = False
         for pending in over:
             self._end(pending, self._timeout_error(pending), now)
         self._fill()
