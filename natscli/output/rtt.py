@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,10 @@ from natscli.histogram import Histogram
 from natscli.output.json_lines import timestamp
 from natscli.output.tables import Cell, Screen, show_table
 
+_TIMES = ("min", "mean", "p50", "p90", "p99", "max")
+#: A terminal that is less wide has no room for the columns that are left out; or even for the others in one piece.
+_WIDE, _NARROW = 100, 70
+_LEFT_OUT = ("mean", "p90")
 _RANKS = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
 
 
@@ -46,16 +51,29 @@ class Measured:
 
 def table(found: Sequence[Measured], screen: Screen, *, with_contexts: bool) -> str:
     """A line an address; what cannot be reached has the problem instead of times."""
-    names = ("min", "mean", "p50", "p90", "p99", "max")
-    headers = [*(["Context"] if with_contexts else []), "Server", "Address", *names, "jitter"]
+    names = [*_TIMES, "jitter"]
+    width = shutil.get_terminal_size().columns
+    if screen.terminal and width < _WIDE:
+        names = [name for name in names if name not in _LEFT_OUT]
+    places = _places(found) if screen.terminal else [[one.url, one.address] for one in found]
+    headers = [*(["Context"] if with_contexts else []), "Server", *([] if screen.terminal else ["Address"])]
     rows: list[list[Cell | str]] = []
-    for one in found:
-        times = [format_duration(ns / 1e9) for ns in one.timings.values()]
-        cells: list[Cell | str] = [*times, format_duration(one.jitter / 1e9)]
+    for one, place in zip(found, places, strict=True):
+        times = {**one.timings, "jitter": one.jitter}
+        cells: list[Cell | str] = [format_duration(times[name] / 1e9) for name in names if name in times]
         if one.report is not None:
-            cells = [Cell("failed", False), *[""] * len(names)]
-        rows.append([*([one.context] if with_contexts else []), one.url, one.address, *cells])
-    return show_table("RTT", headers, rows, screen)
+            cells = [Cell("failed", False), *[""] * (len(names) - 1)]
+        rows.append([*([one.context] if with_contexts else []), *place, *cells])
+    return show_table("RTT", [*headers, *names], rows, screen, unbroken=names if width >= _NARROW else ())
+
+
+def _places(found: Sequence[Measured]) -> list[list[str]]:
+    """Servers as people read them, in one cell: `host:port`, and the address if it is not in that."""
+    places = []
+    for one in found:
+        host, address = (url.rpartition("://")[2] for url in (one.url, one.address))
+        places.append([host if host == address else f"{host} ({address.rpartition(':')[0]})"])
+    return places
 
 
 def to_json(found: Sequence[Measured], *, with_contexts: bool, ascii_only: bool) -> str:

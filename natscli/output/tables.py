@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from natscli.environment import Environment, clean
@@ -31,13 +31,23 @@ class Screen(NamedTuple):
 
 
 def show_table(
-    title: str, headers: Sequence[str], rows: Sequence[Sequence[Cell | str]], screen: Screen
+    title: str,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[Cell | str]],
+    screen: Screen,
+    *,
+    unbroken: Collection[str] = (),
 ) -> str:
-    """A table; control characters are shown as escapes. Without `headers` it is a list of properties."""
+    """A table; control characters are shown as escapes. Without `headers` it is a list of properties.
+
+    On a terminal, the columns with `unbroken` headers are not wrapped.
+    """
     cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
     cells = [[Cell(clean(cell.text), cell.good) for cell in row] for row in cells]
     title = clean(title)
-    return _drawn(title, headers, cells, screen.color) if screen.terminal else _aligned(title, headers, cells)
+    if not screen.terminal:
+        return _aligned(title, headers, cells)
+    return _drawn(title, headers, cells, screen.color, unbroken)
 
 
 def _aligned(title: str, headers: Sequence[str], rows: list[list[Cell]]) -> str:
@@ -49,7 +59,9 @@ def _aligned(title: str, headers: Sequence[str], rows: list[list[Cell]]) -> str:
     return "".join(f"{line}\n" for line in ([] if headers else [title, ""]) + lines)
 
 
-def _drawn(title: str, headers: Sequence[str], rows: list[list[Cell]], color: bool) -> str:
+def _drawn(
+    title: str, headers: Sequence[str], rows: list[list[Cell]], color: bool, unbroken: Collection[str]
+) -> str:
     import io
 
     from rich import box
@@ -67,9 +79,8 @@ def _drawn(title: str, headers: Sequence[str], rows: list[list[Cell]], color: bo
     short = max(row[0].cell_len for row in texts) <= console.width // 2
     for number, header in enumerate(headers or [""] * len(texts[0])):
         first = number == 0
-        table.add_column(
-            Text(header), style="bold cyan" if first else "", overflow="fold", no_wrap=first and short
-        )
+        whole = header in unbroken or (first and short and not unbroken)
+        table.add_column(Text(header), style="bold cyan" if first else "", overflow="fold", no_wrap=whole)
     for row in texts:
         table.add_row(*row)
     console.print(table)
