@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -14,35 +15,55 @@ def check_target(path: str, where: str) -> None:
     """Refuse a file that cannot be written, before anything is sent.
 
     Raises:
-        InputError: its folder does not exist or is not writable, or it is a folder itself.
+        InputError: its folder does not exist or is not writable, it is a folder itself, or it has no name.
     """
+    if path in ("", "-"):
+        raise InputError(f"{path!r} is not the name of a file", where=where)
     folder = os.path.dirname(path) or "."
     if os.path.isdir(path):
         raise InputError(f"{path!r} is a directory", where=where)
     if not os.path.isdir(folder):
         raise InputError(f"no such directory: {folder!r}", where=where)
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"cannot write to the directory {folder!r}", where=where)
+    if not os.access(path if _is_special(path) else folder, os.W_OK):
+        raise InputError(f"cannot write to {path!r}", where=where)
 
 
 def write_whole(path: str, data: bytes) -> None:
-    """Replace the file at `path` by `data`, at once.
+    """Replace the file at `path` by `data`, at once; a device or a pipe, such as /dev/null, is written to.
 
     Raises:
         OSError: it could not be written; the old file is as it was.
     """
-    folder, name = os.path.split(os.path.realpath(path))
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    if _is_special(path):
+        with open(path, "ab") as special:
+            special.write(data)
+        return
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}.tmp")
     try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path if not os.path.islink(path) else os.path.realpath(path))
-    except BaseException:
+        _replace(temporary, target, data)
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = path, None
         raise
+
+
+def _replace(temporary: str, target: str, data: bytes) -> None:
+    with open(temporary, "xb") as file:
+        with suppress(OSError):
+            os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, target)
+
+
+def _is_special(path: str) -> bool:
+    """Whether it is nothing that can be replaced. /dev/stdout is not, also when that is a file."""
+    return path.startswith("/dev/") or (os.path.exists(path) and not os.path.isfile(path))
 
 
 def saver(pattern: str, *, many_requests: bool, many_replies: bool) -> Callable[[Reply], bytes]:

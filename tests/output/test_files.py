@@ -61,6 +61,53 @@ def test_several_are_numbered(
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == names
 
 
+def test_the_permissions_of_the_old_file_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.touch(0o600)
+    write_whole(str(file), b"new")
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o600)
+
+
+def test_a_device_or_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for path in (str(pipe), os.devnull):
+            check_target(path, "--output")
+            write_whole(path, b"new")
+        assert os.read(reader, 100) == b"new"
+    finally:
+        os.close(reader)
+    assert os.listdir(tmp_path) == ["pipe"]
+    assert not any(os.path.isfile(path) for path in (pipe, os.devnull))
+
+
+def test_dev_stdout_is_written_to(spawn: Callable[..., Program], pynats: Runner, nats_server: Server) -> None:
+    spawn("reply", "t.stdout", "there", server=nats_server)
+    arguments = ("request", "t.stdout", "x", "--wait-for-responders", "10s", "-o", "/dev/stdout")
+    run = pynats(*arguments, server=nats_server)
+    assert (run.status, run.stdout) == (0, b"there")
+
+
+def test_an_error_has_the_name_that_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    (tmp_path / "f").write_bytes(b"old")
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_whole(str(tmp_path / "f"), b"new")
+    assert caught.value.filename == str(tmp_path / "f")
+    assert (os.listdir(tmp_path), (tmp_path / "f").read_bytes()) == (["f"], b"old")
+
+
+@pytest.mark.parametrize("path", ["", "-"])
+def test_what_names_no_file_is_refused(path: str) -> None:
+    with pytest.raises(InputError, match="not the name of a file"):
+        check_target(path, "--output")
+
+
 @pytest.mark.parametrize("path", ["", "gone/f"])
 def test_a_file_that_cannot_be_written_is_found_before(tmp_path: Path, path: str) -> None:
     with pytest.raises(InputError, match="director"):
