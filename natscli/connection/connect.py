@@ -157,7 +157,8 @@ async def _connect_within(wait: float, plan: Plan, environment: Environment, *, 
                 raise
             reason = explain(error).message
             if reason != logged:
-                environment.log(f"Waiting {format_duration(round(left, 1))} for a server: {reason}")
+                shown = format_duration(round(left, 1 if left >= 1 else 2))
+                environment.log(f"Waiting {shown} for a server: {reason}")
                 logged = reason
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 2, _LONGEST_PAUSE)
