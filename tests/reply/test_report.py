@@ -32,6 +32,19 @@ LINE = r"Answered (\d+) requests? in [\d.]+m?s \([\d.,]+/s\)"
 TIMES = r"p50 [\d.]+\wm?s, p99 [\d.]+[µm]s, max [\d.]+[µm]s"
 
 
+STARTED: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def _none_is_left() -> Iterator[None]:
+    """A test that fails leaves nothing running."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture
 def subject(tmp_path: Path) -> str:
     return tmp_path.name
@@ -140,7 +153,9 @@ def test_sigusr1_logs_an_object_with_json(spawn: Spawn, asker: Asker, subject: s
 
 def start(runner: Runner, asker: Asker, *arguments: str, **streams: Any) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "natscli", "reply", *arguments, "--stats", "--server", asker.url]
-    return subprocess.Popen(command, env=runner.environ, stdin=subprocess.DEVNULL, **streams)
+    process = subprocess.Popen(command, env=runner.environ, stdin=subprocess.DEVNULL, **streams)
+    STARTED.append(process)
+    return process
 
 
 def last_frame(shown: bytes) -> str:
