@@ -35,8 +35,8 @@ for each request, and writes {"id", "data"} as a line for each answer, in any or
 The function of --handler is called with a natscli.Request. It returns bytes, text, nothing or what JSON can hold, or
 raises natscli.ServiceError. It may be async.
 
-With nothing to answer with, requests are echoed. SIGINT (Ctrl-C) and SIGTERM answer all accepted requests, then stop; a
-second one stops at once.
+Without BODY and options that answer, requests are echoed. SIGINT (Ctrl-C) and SIGTERM answer all accepted requests,
+then stop; a second one stops at once.
 """
 
 
@@ -72,7 +72,9 @@ second one stops at once.
 @option("--sleep", metavar="[MIN..]MAX", help="Delay each reply by a random time from MIN to MAX.")
 @option("--fail", metavar="RATE[:CODE]", help="Answer a share of the requests with an error: 0.2 or 20%:503.")
 @option("--drop", metavar="RATE", help="Leave a share of the requests unanswered.")
-@option("--random-seed", type=int, metavar="N", help="Delay, fail and drop the same requests again.")
+@option(
+    "--random-seed", type=int, metavar="N", help="Repeat the random choices of --sleep, --fail and --drop."
+)
 @option("-H", "--header", "header", multiple=True, metavar="NAME:VALUE", common=True,
         help="Add a header to the replies; repeatable.")  # fmt: skip
 @option("--count", type=click.IntRange(min=0), default=0, metavar="N", common=True,

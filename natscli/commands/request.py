@@ -65,17 +65,15 @@ sent as they are.
         help="Keep up to K requests in flight.  [default: 1; with --rate: 65536]")  # fmt: skip
 @option("--duration", type=DURATION, metavar="DURATION", help="Send requests for this long.")
 @option("--rate", type=Number(), metavar="R", help="Send R requests a second, whatever the replies.")
-@option("--ramp", type=DURATION, metavar="DURATION", help="Rise to the --rate over this time.")
+@option("--ramp", type=DURATION, metavar="DURATION", help="Increase the rate to --rate over this time.")
 @option("--warmup", type=click.IntRange(min=1), metavar="N", help="Do not count the first N requests.")
 @option("--processes", type=click.IntRange(min=1, max=64), metavar="N",
         help="Send from N processes, where one core is not enough.")  # fmt: skip
-@option(
-    "--retries", type=click.IntRange(min=1), metavar="N", help="Send a failed request again, up to N times."
-)
+@option("--retries", type=click.IntRange(min=1), metavar="N", help="Retry a failed request up to N times.")
 @option("--retry-on", metavar="KINDS",
         help="Failures to retry: no-responders, timeout, connection.  [default: no-responders,connection]")  # fmt: skip
 @option("--wait-for-responders", type=DURATION, metavar="DURATION",
-        help="Wait until there are responders, and a server.")  # fmt: skip
+        help="Wait up to DURATION for a server and responders.")  # fmt: skip
 @option("--fail-fast", is_flag=True, help="Stop at the first request that fails.")
 @option("--replies", type=click.IntRange(min=0), default=1, metavar="N", show_default=True, common=True,
         help="Wait for N replies; 0 waits for --timeout.")  # fmt: skip
@@ -91,10 +89,10 @@ sent as they are.
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each reply or failure as a line of JSON.")
 @option("-o", "--output", type=FileName(), metavar="FILE",
-        help="Write the payload to FILE, whole; {n} in it numbers several.")  # fmt: skip
+        help="Write the payload to FILE; {n} in it is the number of the reply.")  # fmt: skip
 @option("--summary-json", type=FileName(), metavar="FILE", help="Write the summary to FILE, as JSON.")
 @option("--hdr", type=FileName(), metavar="FILE", help="Write the latencies to FILE, as an HdrHistogram log.")
-@option("--timings", is_flag=True, help="Show how long each phase took, and whether service or network did.")
+@option("--timings", is_flag=True, help="Show the time of each phase, of the service and of the network.")
 @option("--verbose", is_flag=True, help="On a terminal, show the payloads of many requests and replies too.")
 @option("--quiet", is_flag=True, help="Write payloads only, no log to stderr.")
 @connection_options

@@ -135,7 +135,7 @@ def check(options: ReplyOptions) -> None:
     if options.command is not None and sys.platform == "win32":
         raise InputError("Windows cannot run a command for each request", where="--command")
     if options.command_timeout == 0:
-        raise InputError("a timeout must be longer than nothing", where="--command-timeout")
+        raise InputError("a timeout must be more than 0", where="--command-timeout")
 
 
 def _check_service(options: ReplyOptions) -> None:
