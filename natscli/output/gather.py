@@ -11,7 +11,7 @@ from natscli.environment import BOLD, DIM, GREEN, Environment
 from natscli.message import headers
 from natscli.output.replies import Reply
 from natscli.output.terminal import Painter
-from natscli.output.text import format_bytes, visible_line
+from natscli.output.text import crop, format_bytes, pad
 
 #: Headers in which a responder may say who it is, the first that is there.
 _NAMES = ("nats-service-id", "nats-responder", "responder", "x-responder", "server", "hostname", "host")
@@ -21,6 +21,8 @@ _LARGEST_RESPONSE = 64 * 1024
 _HEADINGS = ("#", "RTT", "gap", "responder", "size", "payload")
 _WIDTHS = (4, 8, 8, 22, 8)
 _COLUMNS = 80
+#: The same, on a terminal that is less wide.
+_NARROW_WIDTHS = (4, 8, 8, 10, 8)
 
 
 def responder(reply: Reply) -> str:
@@ -67,13 +69,13 @@ class Table:
 
 def _line(painter: Painter, cells: Sequence[str], columns: int, styles: Sequence[str]) -> str:
     """Cells in their columns; the last has the rest of the line."""
-    rest = columns - sum(_WIDTHS) - 2 * len(_WIDTHS)
+    widths = _WIDTHS if columns >= _COLUMNS else _NARROW_WIDTHS
+    rest = max(columns - sum(widths) - 2 * len(widths), 0)
     parts = []
     for number, (text, style) in enumerate(zip(cells, styles, strict=True)):
-        width = (*_WIDTHS, rest)[number]
-        text = visible_line(text[:width])[:width]
-        last, right = number == len(_WIDTHS), number in (0, 1, 2, 4)
-        padded = text if last else text.rjust(width) if right else text.ljust(width)
+        width = (*widths, rest)[number]
+        text = crop(text, width)
+        padded = text if number == len(widths) else pad(text, width, right=number in (0, 1, 2, 4))
         parts.append(painter.styled(padded, style))
     return "  ".join(parts).rstrip() + "\n"
 
@@ -90,6 +92,6 @@ def _first_line(payload: bytes) -> str:
 
 def _columns(environment: Environment) -> int:
     try:
-        return max(os.get_terminal_size(environment.stdout.fileno()).columns, _COLUMNS)
+        return os.get_terminal_size(environment.stdout.fileno()).columns or _COLUMNS
     except (OSError, ValueError):
         return _COLUMNS

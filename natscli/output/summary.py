@@ -38,9 +38,13 @@ def rate_line(rate: float, seconds: float, bytes_sent: int, bytes_received: int)
     )
 
 
-def rtt_line(rtts: Mapping[str, int]) -> str:
-    """How long replies took: statistics by name, in nanoseconds."""
-    return "RTT " + ", ".join(f"{name} {format_duration(ns / 1e9)}" for name, ns in rtts.items())
+def rtt_lines(rtts: Mapping[str, int], *, terminal: bool) -> list[str]:
+    """How long replies took: statistics by name, in nanoseconds. For a terminal of 80 columns, on two lines."""
+    parts = [f"{name} {format_duration(ns / 1e9)}" for name, ns in rtts.items()]
+    line = f"RTT {', '.join(parts)}"
+    if not terminal or len(line) < _COLUMNS:
+        return [line]
+    return [f"RTT {', '.join(parts[:4])},", f"    {', '.join(parts[4:])}"]
 
 
 def histogram(values: Sequence[tuple[int, int]], *, colored: bool) -> list[str]:

@@ -31,6 +31,26 @@ def visible_line(text: str) -> str:
     return text if text.isprintable() else text.translate(_VISIBLE_LINE)
 
 
+def crop(text: str, columns: int) -> str:
+    """`text` as one line that takes so many columns of a terminal at most; wide characters take two."""
+    shown = visible_line(text[: 4 * columns])  # what takes no column is bounded too
+    if shown.isascii():
+        return shown[:columns]
+    from rich.cells import cell_len, set_cell_size
+
+    return set_cell_size(shown, columns) if cell_len(shown) > columns else shown
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """`text` with spaces after it, or before it, to so many columns of a terminal."""
+    if text.isascii():
+        return text.rjust(columns) if right else text.ljust(columns)
+    from rich.cells import cell_len
+
+    space = " " * (columns - cell_len(text))
+    return space + text if right else text + space
+
+
 def visible_json(text: str) -> str:
     """A JSON text, written with its C0 controls escaped, with all the others escaped too."""
     return text if text.isascii() and "\x7f" not in text else text.translate(_VISIBLE_JSON)

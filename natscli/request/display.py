@@ -145,7 +145,7 @@ class RequestDisplay:
         if summary.timings:
             sizes = summary.bytes_sent, summary.bytes_received
             lines.append(output.rate_line(summary.rate, summary.seconds, *sizes))
-            lines.append(output.rtt_line(summary.timings))
+            lines += output.rtt_lines(summary.timings, terminal=self._environment.stderr.isatty())
         for line in lines:
             self._environment.notice(line)
         if self._style.histogram and summary.rtt.count >= _LEAST_FOR_HISTOGRAM:
@@ -252,8 +252,9 @@ def _translating(display: RequestDisplay, environment: Environment, translator: 
 def replies_line(count: int, slowest: Reply) -> str:
     """How many replies one request has had, and the slowest of them."""
     from natscli.output.gather import responder
+    from natscli.output.text import crop
 
-    who = responder(slowest)
+    who = crop(responder(slowest), 40)
     words = f"{count} {'reply' if count == 1 else 'replies'}, the slowest after"
     return f"{words} {format_duration(slowest.rtt_ns / 1e9)} (#{slowest.number}{f', {who}' if who else ''})"
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 
 import pytest
+from rich.cells import cell_len
 
 from natscli.environment import Environment
 from natscli.message import headers
+from natscli.output import gather
 from natscli.output.gather import Table, responder
 from natscli.output.replies import Reply
 
@@ -85,3 +88,20 @@ def test_nothing_from_the_network_drives_the_terminal_or_takes_more_than_its_row
     assert "ff fe ff" in plain[2]
     assert plain[3].endswith("aaa")
     assert plain[4].endswith("text")
+
+
+@pytest.mark.parametrize("columns", [50, 60, 80, 120])
+def test_a_row_takes_one_line_of_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((columns, 24)))
+    with open(os.devnull, "rb") as stdin, open(os.devnull, "wb") as out:
+        table = gather.Table(Environment(stdin, out, io.BytesIO(), {}, color="never"))
+        found = [
+            table(reply(("漢字" * 500).encode(), ("Responder", "漢" * 30))),
+            table(reply(("e\u0301" * 5000).encode(), ("Responder", "\t漢字" * 30), number=2)),
+        ]
+    lines = b"".join(found).decode().splitlines()
+    assert len(lines) == 3
+    assert max(map(cell_len, lines)) <= columns
+    before_the_unit = [line[: line.index(" kB")] for line in lines[1:]]
+    assert all("漢" in text for text in before_the_unit)
+    assert len(set(map(cell_len, before_the_unit))) == 1

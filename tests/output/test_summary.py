@@ -7,12 +7,20 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natscli.output.summary import count_lines, histogram, rate_line, rtt_line
+from natscli.output.summary import count_lines, histogram, rate_line, rtt_lines
 
 
 def test_all_went_well() -> None:
     assert count_lines(3, 3, {}, {}, {"sent late": 0}) == ["Sent 3, answered 3, failed 0"]
-    assert rtt_line({"min": 1_000, "max": 2_500_000}) == "RTT min 1µs, max 2.5ms"
+    for terminal in (False, True):
+        assert rtt_lines({"min": 1_000, "max": 2_500_000}, terminal=terminal) == ["RTT min 1µs, max 2.5ms"]
+
+
+def test_the_rtt_fits_a_terminal_of_80_columns() -> None:
+    rtts = dict.fromkeys(("min", "mean", "p50", "p90", "p99", "p99.9", "max"), 123_456)
+    one, other = rtt_lines(rtts, terminal=True)
+    assert max(len(one), len(other)) < 80
+    assert [f"{one} {other.lstrip()}"] == rtt_lines(rtts, terminal=False)
 
 
 def test_failures_are_counted_by_kind_with_an_example_of_each() -> None:
