@@ -167,9 +167,9 @@ class Pump:
             self._condition.notify()
 
     def discard(self) -> None:
-        """Do not show what is not written yet, from the next line on, and say so; what is put later is shown."""
+        """Do not show the messages not written yet, from the next line on, and say so; what is put later is shown."""
         with self._condition:
-            if not self._queue and self._writing is None:
+            if not self._messages:
                 return
             self._bytes -= sum(entry.size for entry in self._queue)
             self._messages -= sum(entry.messages for entry in self._queue)

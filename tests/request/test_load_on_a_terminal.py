@@ -58,10 +58,12 @@ def test_a_load_shows_its_progress_and_a_summary_with_a_histogram_but_no_payload
     for bar in bars:
         assert re.fullmatch(r"[━╸╺ ]+ +\d+%  \d+ done, 0 failed, \d+/s, \S+ left", bar)
         assert len(bar) < 80
-    sent, rate, rtt, *histogram = last.splitlines()
+    sent, rate, *rtt = (line for line in last.splitlines() if not line.startswith("≤"))
+    histogram = [line for line in last.splitlines() if line.startswith("≤")]
     assert sent == "Sent 50, answered 50, failed 0"
     assert re.fullmatch(r"Rate [\d.]+/s for [\d.]+s, 50 B sent, 350 B received", rate)
-    assert rtt.startswith("RTT min ")
+    assert rtt[0].startswith("RTT min ")
+    assert max(map(len, rtt)) < 80
     assert sum(int(line.split()[-2]) for line in histogram) == 50
     assert {len(line) for line in histogram} == {80}
 
@@ -150,6 +152,7 @@ def test_ctrl_c_ends_a_load_with_the_summary_of_what_was_done(
     last = output.decode().rpartition(EMPTY_LINE)[2]
     assert last.rstrip().endswith("interrupted")
     assert re.search(r"Sent \d+, answered \d+, failed 0", output.decode())
+    assert b"not shown" not in output
 
 
 def test_replies_to_one_request_are_a_table_on_a_terminal(
