@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from natscli.connection.connect import Connection, connected
+from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import ExitStatus
@@ -38,12 +38,12 @@ async def run(
         PynatsError: no connection, or the replies could not be shown.
         asyncio.CancelledError: a signal; the summary of what was done so far was shown.
     """
-    how, start = load(options), time.monotonic()
+    how, start, timing = load(options), time.monotonic(), _timing(options)
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
         display = display_of(options, environment, translator)
         source = _source(options, how, recipe, environment)
         how = _without(how, time.monotonic() - start)
-        timed = _timed(display, connection) if options.timings else None
+        timed = timing(display, connection) if timing is not None else None
         requester = Requester(connection, source, expectation(options, plan.timeout), timed or display, how)
         statistics = requester.statistics
         display.begin(lambda: statistics)
@@ -62,10 +62,13 @@ async def run(
         return failure.status if failure is not None else ExitStatus.OK
 
 
-def _timed(display: RequestDisplay, connection: Connection) -> Timed:
+def _timing(options: RequestOptions) -> type[Timed] | None:
+    """What takes the times, if they are asked for; loaded before connecting, so that this is part of no phase."""
+    if not options.timings:
+        return None
     from natscli.request.phases import Timed
 
-    return Timed(display, connection)
+    return Timed
 
 
 def write(options: RequestOptions, statistics: Statistics, environment: Environment) -> None:
