@@ -62,8 +62,9 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
         self.full = self.emptied = 0
         self._choose = choose
         self._read_handler: ReadHandler | None = None
-        self._buffer = memoryview(bytearray(READ_SIZE))
-        self._room = self._buffer[:0]
+        # Made for the first read: attempts to reconnect leave cycles, and the garbage collector, which counts objects
+        # and not bytes, would let hundreds of buffers wait.
+        self._buffer = self._room = memoryview(b"")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -74,7 +75,13 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
         ):  # Python 3.10, when the server has closed meanwhile; reading raises the error
             transport.set_write_buffer_limits(high=MOST_UNSENT)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._buffer = self._room = memoryview(b"")
+
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        if not self._buffer:
+            self._buffer = memoryview(bytearray(READ_SIZE))
         # While replies pile up it is nats-py's turn, which stops reading.
         self._read_handler = self._choose() if self.awaited and self._unsent() <= MOST_UNSENT else None
         try:

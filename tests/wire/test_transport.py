@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import ssl
 import time
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
+import natscli
+from natscli.connection import notices
 from natscli.wire import nats_py
 from natscli.wire.client import Client
 from natscli.wire.parser import BatchParser
 from natscli.wire.protocol import Message
 from natscli.wire.transport import MOST_UNSENT, READ_SIZE, Transport
 from tests.certificates import Certificates
-from tests.servers import Server
+from tests.servers import Server, start_server
 from tests.wire.test_client import Recorder, kept_by
 
 
@@ -354,3 +358,38 @@ def test_a_large_message_is_read_to_where_it_belongs() -> None:
             assert protocol.get_buffer(-1).obj is whole.obj
 
     asyncio.run(go())
+
+
+def test_attempts_to_reconnect_leave_no_buffers_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener whose server is away tries for hours; the garbage collector may not come in all that time."""
+    monkeypatch.setattr(notices, "_FIRST_RETRY", 0.01)
+    monkeypatch.setattr(notices, "_LAST_RETRY", 0.01)
+
+    async def main() -> tuple[int, int]:
+        with start_server() as server:
+            client = await natscli.connect(server=server.url)
+            server.stop()
+
+            def attempts() -> int:
+                return int(client._server_pool[0].reconnects)
+
+            async def reach(number: int) -> None:
+                while attempts() < number:
+                    await asyncio.sleep(0.01)
+
+            await asyncio.wait_for(reach(5), 30)
+            tracemalloc.start()
+            before = attempts()
+            await asyncio.wait_for(reach(before + 40), 60)
+            traced, done = tracemalloc.get_traced_memory()[0], attempts() - before
+            await client.close()
+            return traced, done
+
+    gc.disable()
+    try:
+        traced, done = asyncio.run(main())
+    finally:
+        gc.enable()
+        tracemalloc.stop()
+    assert done >= 40
+    assert traced < done * READ_SIZE / 8
