@@ -32,7 +32,7 @@ class Display(Protocol):
         """How many messages there was no room for."""
 
     async def finish(self) -> None:
-        """Wait until all is shown, as long as that takes.
+        """Wait until all is shown, as long as that takes, unless it may be dropped.
 
         Raises:
             PynatsError: not all could be shown.
@@ -75,7 +75,9 @@ class Screen:
         self._pump.put(lambda: (b"", text()), 1, 0)
 
     async def finish(self) -> None:
-        """See `Display`."""
+        """See `Display`. What a terminal does not take, `close` drops."""
+        if self._lossy and not self.broken.done():
+            return
         written = asyncio.Event()
 
         def after_the_rest() -> tuple[bytes, bytes]:
@@ -88,13 +90,12 @@ class Screen:
         waiting.cancel()
         if self.broken.done():
             raise self.broken.result()
-        if self.lost and not self._lossy:
+        if self.lost:
             raise PynatsError(f"messages lost, because the output could not keep up: {self.lost}")
 
     def close(self) -> None:
-        """See `Display`; what is logged from now on goes straight to stderr."""
+        """See `Display`; what is logged from now on is written at once, or dropped if the terminal takes nothing."""
         self._pump.close()
-        self._environment.sink = self._sink
 
     def _on_failure(self, error: BaseException) -> None:
         with suppress(RuntimeError):  # the loop may be closed by now

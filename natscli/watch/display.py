@@ -47,7 +47,7 @@ class Display:
         self._stop = stop
         self._loop = asyncio.get_running_loop()
         self._pump = Pump(environment, lossy=True, on_failure=self._on_failure)
-        self._sink, environment.sink = environment.sink, self._log
+        environment.sink = self._log
         self._live = Live(Screen.of(environment)) if self._draws else None
         self._began = self._drawn = time.monotonic()
 
@@ -71,7 +71,7 @@ class Display:
             self._draw(self._live)
 
     def close(self) -> None:
-        """Show the last, and what is logged from now on without a detour.
+        """Show the last; what is logged from now on is written at once, or dropped if the terminal takes nothing.
 
         Raises:
             PynatsError: it could not be shown.
@@ -82,7 +82,6 @@ class Display:
             rows = self.statistics.rows(time.monotonic() - self._began)
             self._pump.put(lambda: (b"", self._last(rows)), 0, 0)
         self._pump.close()
-        self._environment.sink = self._sink
         if self._pump.failure is not None:
             report = explain(self._pump.failure)
             raise PynatsError(report.message, hint=report.hint)

@@ -55,7 +55,7 @@ def summary(display: Display, counts: Counts, unseen: str) -> Iterator[str]:
     kinds = ", ".join(f"{outcomes[outcome]} {name}" for outcome, name in names.items() if outcomes[outcome])
     total = sum(outcomes.values())
     shown = f", shown {display.shown}" if display.shown != total else ""
-    yield f"Seen {total} exchanges{f' ({kinds})' if kinds else ''}{shown}"
+    yield f"Seen {total} exchange{'s' * (total != 1)}{f' ({kinds})' if kinds else ''}{shown}"
     elsewhere = f"whose replies go elsewhere, such as [{unseen}]"
     reasons = {
         "outside the sample": counts.sampled,

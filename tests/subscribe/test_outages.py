@@ -13,6 +13,7 @@ from collections.abc import Callable
 from tests.asking import Asker
 from tests.programs import Program, Runner
 from tests.servers import Server, free_port
+from tests.terminal import Terminal
 
 Subscribe = Callable[..., Program]
 CLUSTER = (
@@ -103,3 +104,22 @@ def test_what_a_pipe_that_is_not_read_cannot_take_is_counted(
 def _resident_mb(pid: int) -> float:
     with open(f"/proc/{pid}/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def test_sigterm_ends_it_while_the_terminal_takes_nothing(
+    runner: Runner, nats_server: Server, publisher: Asker
+) -> None:
+    terminal = Terminal()
+    command = [sys.executable, "-m", "natscli", "subscribe", "t.stuck", "-s", nats_server.url]
+    out = terminal.slave
+    with subprocess.Popen(command, stdin=out, stdout=out, stderr=out, env=runner.environ) as run:
+        terminal.wait_for(b"Subscribed")
+        terminal.stop()
+        publisher.send("t.stuck", b"x", reply=b"")
+        run.send_signal(signal.SIGTERM)
+        try:
+            assert run.wait(20) == 0
+        finally:
+            run.kill()
+            terminal.go_on()
+    terminal.close()

@@ -24,6 +24,7 @@ from nats.errors import NoRespondersError, TimeoutError
 from tests.asking import Asker
 from tests.programs import Program, Runner
 from tests.servers import Server
+from tests.terminal import Terminal
 from tests.watch.peers import Peers, echo, never
 
 Spawn = Callable[..., Program]
@@ -459,8 +460,28 @@ def test_stats_on_a_terminal_are_drawn_again_and_again(kinds: Server, peers: Pee
         requests(peers, kinds, "t.ok")
         wait_until(lambda: shown.count(b"t.ok") >= 3 and b"F\x1b[J" in shown)
         run.send_signal(signal.SIGINT)
-        wait_until(lambda: run.poll() is not None and b"Seen 1 exchanges" in shown)
+        wait_until(lambda: run.poll() is not None and b"Seen 1 exchange (1 answered)" in shown)
     os.close(reader)
     os.close(writer)
     assert run.returncode == 0
     assert "Exchanges on t.>" in shown.decode()
+
+
+@pytest.mark.parametrize("how", [(), ("--verbose",), ("--stats",)])
+def test_sigterm_ends_it_while_the_terminal_takes_nothing(
+    kinds: Server, peers: Peers, pynats: Runner, how: tuple[str, ...]
+) -> None:
+    terminal = Terminal()
+    command = [sys.executable, "-m", "natscli", "watch", "t.>", *how, "-s", kinds.url]
+    out = terminal.slave
+    with subprocess.Popen(command, stdin=out, stdout=out, stderr=out, env=pynats.environ) as run:
+        terminal.wait_for(b"Watching")
+        terminal.stop()
+        requests(peers, kinds, "t.ok")
+        run.send_signal(signal.SIGTERM)
+        try:
+            assert run.wait(20) == 0
+        finally:
+            run.kill()
+            terminal.go_on()
+    terminal.close()
