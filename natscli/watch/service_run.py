@@ -67,7 +67,7 @@ async def run(
 async def _watch(connection: Connection, inquiry: Inquiry, page: Page) -> None:
     stopped = asyncio.Event()
     stop = Stop(stopped.set)
-    gathering = Gathering(inquiry.verb)
+    gathering = Gathering(inquiry.verb, inquiry.name)
     rounds = Rounds(inquiry.subject, _PAUSE)
     in_flight = ceil(inquiry.wait / _PAUSE) + 1
     requester = Requester(connection, rounds, inquiry.expectation, gathering, Load(in_flight))

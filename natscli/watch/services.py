@@ -70,15 +70,19 @@ class Rounds:
 
 
 class Gathering:
-    """Keeps the last answer of each instance, by its id; a `request.requester.Display`."""
+    """Keeps the last answer of each instance, by its id; a `request.requester.Display`.
+
+    `strange` is how many answers were none, or came from another service than the one called `name`.
+    """
 
     behind = False
 
-    def __init__(self, verb: Verb) -> None:
+    def __init__(self, verb: Verb, name: str = "") -> None:
         self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
         self.strange = 0
         self.failure: PynatsError | None = None
         self._verb = verb
+        self._name = name
         self._found: dict[tuple[str, str], tuple[Found, int]] = {}
 
     def sending(self, question: Question) -> None:
@@ -87,7 +91,7 @@ class Gathering:
     def reply(self, reply: Reply) -> None:
         """See `Display`."""
         instance = read_response(self._verb, reply.payload)
-        if instance is None:
+        if instance is None or self._name not in ("", instance.name):
             self.strange += 1
             return
         key = instance.name, instance.id
@@ -110,7 +114,7 @@ async def gather(connection: Connection, inquiry: Inquiry) -> Gathering:
         PynatsError: NoRespondersError if there is no such service, NoReplyError if none answered in time, or what else
             went wrong.
     """
-    gathering = Gathering(inquiry.verb)
+    gathering = Gathering(inquiry.verb, inquiry.name)
     await Requester(connection, Rounds(inquiry.subject), inquiry.expectation, gathering).run()
     if gathering.found():
         return gathering
@@ -119,5 +123,7 @@ async def gather(connection: Connection, inquiry: Inquiry) -> Gathering:
     if isinstance(gathering.failure, NoRespondersError):
         raise NoRespondersError(f"{what} found", where=inquiry.subject)
     if gathering.failure is None or isinstance(gathering.failure, NoReplyError):
-        raise NoReplyError(f"{what} answered within {format_duration(inquiry.wait)}", where=inquiry.subject)
+        ignored = f", invalid answers ignored: {gathering.strange}" if gathering.strange else ""
+        within = format_duration(inquiry.wait)
+        raise NoReplyError(f"{what} answered within {within}{ignored}", where=inquiry.subject)
     raise gathering.failure

@@ -205,6 +205,22 @@ def test_duplicates_are_merged_and_strange_answers_counted(
     assert found["endpoints"][0]["num_requests"] == 0  # type: ignore[index]
 
 
+def test_what_another_service_answers_is_not_shown_as_the_one_that_was_asked_for(
+    pynats: Runner, server_factory: Callable[..., Server], peers: Peers
+) -> None:
+    server = server_factory()
+    other = json.dumps({"type": Verb.INFO.response_type, "name": "other", "id": "1", "version": "1.0.0"})
+
+    async def answer(message: Msg) -> None:
+        await message.respond(other.encode())
+
+    peers.respond(peers.connect(server.url), "$SRV.INFO.calculator", answer)
+    run = pynats("service", "info", "calculator", "--timeout", "500ms", server=server)
+    assert run.status == 4
+    assert run.text == ""
+    assert "no service 'calculator' answered within 500ms, invalid answers ignored: 1" in run.stderr
+
+
 def test_a_table_on_a_terminal_is_drawn(pynats: Runner, server: Server) -> None:
     reader, writer = pty.openpty()
     command = [sys.executable, "-m", "natscli", "service", "ls", "--timeout", "1s", "-s", server.url]
