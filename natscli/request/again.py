@@ -26,6 +26,7 @@ class Again:
         self._retries = load.retries
         self._wake = wake
         self._searches = 0
+        self._searcher: Pending | None = None
         self._deadline = self._loop.time() + load.wait_for_responders
         self._pausing: set[Pending] = set()
         self._ready: deque[Pending] = deque()
@@ -52,13 +53,14 @@ class Again:
         """Whether a request that failed with `error`, without any reply, will be sent again."""
         if self.searching and isinstance(error, NoRespondersError):
             return self._search(pending)
-        if not self._retries.apply(error, pending.attempts):
+        attempts = pending.attempts - (self._searches if pending is self._searcher else 0)
+        if not self._retries.apply(error, attempts):
             return False
         if isinstance(error, ConnectionFailedError):
             self._ready.append(pending)
             self.waiting += 1
         else:
-            self._after(pause(pending.attempts), pending)
+            self._after(pause(attempts), pending)
         return True
 
     def _search(self, pending: Pending) -> bool:
@@ -67,7 +69,7 @@ class Again:
             self.given_up = True
             return False
         self._searches += 1
-        pending.attempts = 0
+        self._searcher = pending
         self._after(min(pause(self._searches), left), pending)
         return True
 

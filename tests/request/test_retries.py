@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -76,6 +77,7 @@ def test_responders_that_never_come_exit_3_on_time(ask: Ask) -> None:
     assert run.status == 3
     assert run.seconds > 1
     assert run.errors[1] == "pynats: error: [#1] no responders (nobody.ever)"
+    assert re.fullmatch(r"Sent 1, answered 0, failed 1 \(1 no responders\), \d+ sent again", run.errors[2])
 
 
 def test_a_server_that_never_comes_exits_5_on_time(pynats: Runner) -> None:
