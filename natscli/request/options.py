@@ -100,6 +100,7 @@ _GIVEN: dict[str, Callable[[RequestOptions], bool]] = {
     "--ramp": lambda options: options.ramp is not None,
     "--warmup": lambda options: options.warmup is not None,
     "--processes": lambda options: options.processes is not None,
+    "--timings": lambda options: options.timings,
     "--retries": lambda options: options.retries is not None,
     "--retry-on": lambda options: options.retry_on is not None,
     "--quiet": lambda options: options.quiet,
@@ -119,6 +120,8 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--rate", "--send-on newline"),
     ("--processes", "--raw", "--json"),
     ("--processes", "--translate", "--output"),
+    ("--processes", "--timings"),
+    ("--processes", "--verbose"),
     ("--processes", "--send-on newline"),
     ("--processes", "--fail-fast"),
 )

@@ -152,6 +152,8 @@ def command_of(pid: int) -> bytes:
         (["--raw"], "--processes and --raw exclude each other"),
         (["-o", "f-{n}"], "--processes and --output exclude each other"),
         (["--translate", "cat"], "--processes and --translate exclude each other"),
+        (["--timings"], "--processes and --timings exclude each other"),
+        (["--verbose"], "--processes and --verbose exclude each other"),
         (["--fail-fast"], "--processes and --fail-fast exclude each other"),
         (
             ["--concurrency", "1"],
