@@ -142,6 +142,7 @@ class Pump:
         self._dropping = self._closed = self._finished = False
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._aside: threading.Thread | None = None
 
     def put(self, render: Render, messages: int, size: int) -> None:
         """Show what `render` gives: `messages` of them, about `size` bytes. Returns at once; drops what is too much."""
@@ -183,6 +184,8 @@ class Pump:
         if self._finished:
             with suppress(OSError):
                 write_all(self._environment.stderr, data)
+        elif self._closed:
+            self._write_aside(data)
         else:
             self.put(lambda: (data, b""), int(self._lossy), len(data))
 
@@ -216,7 +219,7 @@ class Pump:
             thread.join(patience)
         self._finished = thread is None or not thread.is_alive()
         if not self._finished:
-            self._say_unwritten()
+            self._write_aside(_NOT_SHOWN % (self._messages + self.lost - self._said))
 
     def _is_full(self) -> bool:
         """Once full, it is so until half of it was written: a few long gaps read better than many short ones."""
@@ -237,17 +240,18 @@ class Pump:
         if count:
             self._queue.append(_Entry(notice, 0, 0))
 
-    def _say_unwritten(self) -> None:
-        """Say how many were not taken; in a thread, because stderr may be stuck as well."""
-        count = self._messages + self.lost - self._said
+    def _write_aside(self, data: bytes) -> None:
+        """Write to stderr in a thread, because it may be stuck as well; then nothing more is written to it."""
+        if self._aside is not None and self._aside.is_alive():
+            return
 
-        def say() -> None:
+        def write() -> None:
             with suppress(OSError, ValueError):
-                write_all(self._environment.stderr, _NOT_SHOWN % count)
+                write_all(self._environment.stderr, data)
 
-        thread = threading.Thread(target=say, daemon=True)
-        thread.start()
-        thread.join(_PATIENCE / 5)
+        self._aside = threading.Thread(target=write, daemon=True)
+        self._aside.start()
+        self._aside.join(_PATIENCE / 5)
 
     def _run(self) -> None:
         while True:

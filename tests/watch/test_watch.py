@@ -485,3 +485,26 @@ def test_sigterm_ends_it_while_the_terminal_takes_nothing(
             run.kill()
             terminal.go_on()
     terminal.close()
+
+
+def test_what_was_seen_is_summed_up_though_the_pipe_takes_nothing(
+    kinds: Server, peers: Peers, pynats: Runner
+) -> None:
+    command = [sys.executable, "-m", "natscli", "watch", "t.>", "--json", "-s", kinds.url]
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    with subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE, env=pynats.environ) as run:
+        assert run.stderr is not None
+        assert b"Watching" in run.stderr.readline()
+        requests(peers, kinds, "t.ok")
+        run.send_signal(signal.SIGTERM)
+        said = run.communicate(timeout=30)[1].decode()
+    os.close(reader)
+    os.close(writer)
+    assert run.returncode == 0
+    assert "1 more were not shown" in said
+    assert "Seen 1 exchange (1 answered)" in said
