@@ -30,11 +30,6 @@ class Phases(NamedTuple):
     ping: int
     service: int
 
-    @property
-    def total(self) -> int:
-        """From the start of connecting to the last reply."""
-        return sum(self.lengths.values())
-
 
 class Timed:
     """A display that also takes the time of what it shows, and of a PING beside the first request."""
