@@ -51,9 +51,7 @@ async def run(
         shared.new_statistics if shared else partial(Statistics, times=times.record, sizes=options.stats)
     )
     async with connected(plan, environment, listener=True, wait=options.wait) as connection:
-        routes = [
-            Route(subject, options.group, responder, statistics=new_statistics()) for subject in subjects
-        ]
+        routes = [Route(name, options.group, responder, statistics=new_statistics()) for name in subjects]
         counted = [route.statistics for route in routes]
         if options.service is not None:
             from natscli.reply.service import control_routes, new_instance
