@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
+from itertools import islice
 from operator import itemgetter
 
 from natscli.environment import Environment
@@ -13,8 +14,8 @@ from natscli.output.subjects import Row, Totals, redrawn, subject_lines, subject
 from natscli.output.tables import Screen as Target
 from natscli.subscribe.display import Screen
 
-#: Subjects that are kept apart; messages on more are counted together, so that memory is bounded.
-_MOST_SUBJECTS = 100_000
+#: Subjects that are kept apart, and their bytes; messages on more are counted together, so that memory is bounded.
+_MOST_SUBJECTS, _MOST_BYTES = 100_000, 16 * 1024 * 1024
 #: How often (seconds) the table on a terminal is redrawn.
 _REDRAW = 0.5
 #: Lines of the table that are no subjects.
@@ -32,6 +33,7 @@ class Report:
         self._messages: Counter[bytes] = Counter()
         self._sizes: Counter[bytes] = Counter()
         self._unnamed = self._unnamed_size = 0
+        self._named = self._named_size = 0
         self._drawn = 0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -42,9 +44,12 @@ class Report:
 
     def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:  # noqa: ARG002
         """See `Display`."""
-        if len(self._messages) >= _MOST_SUBJECTS:
+        if self._named >= _MOST_SUBJECTS or self._named_size >= _MOST_BYTES:
             batch = self._known(batch)
         self._messages.update(map(itemgetter(0), batch))
+        if added := len(self._messages) - self._named:
+            self._named += added
+            self._named_size += sum(map(len, islice(reversed(self._messages), added)))
         sizes = self._sizes
         for subject, _, _, payload in batch:
             sizes[subject] += len(payload)

@@ -363,6 +363,19 @@ def test_the_report_counts_messages_and_bytes_by_subject(subscribe: Subscribe, p
     ]  # fmt: skip
 
 
+def test_the_names_in_the_report_are_bounded_and_the_rest_is_counted_together(
+    subscribe: Subscribe, publisher: Asker
+) -> None:
+    program = subscribe("t.long.>", "--report-subjects", "--report-top", "1", "--count", "8000")
+    for number in range(8000):
+        publisher.send(f"t.long.{number}.{'x' * 3000}", b"12345", reply=b"")
+    out, _ = ended(program)
+    everything = out.decode().splitlines()[-1]
+    found = re.fullmatch(r"All ([\d,]+)\+ subjects +8,000 +40 kB", everything)
+    assert found, everything
+    assert 5000 < int(found[1].replace(",", "")) < 7000
+
+
 def test_the_report_as_json_is_one_object_a_subject(subscribe: Subscribe, publisher: Asker) -> None:
     program = subscribe("t.repj.>", "--report-subjects", "--json", "--count", "3")
     publisher.send("t.repj.a", b"xy", b"z", reply=b"")
