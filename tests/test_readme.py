@@ -109,7 +109,7 @@ def test_the_table_of_exit_statuses_is_complete() -> None:
 
 
 def test_the_python_example_runs(tmp_path: Path, runner: Runner, nats_server: Server) -> None:
-    (example,) = re.findall(r"^```python\n(.*?)^```", PYTHON, re.MULTILINE | re.DOTALL)
+    example, *_ = re.findall(r"^```python\n(.*?)^```", PYTHON, re.MULTILINE | re.DOTALL)
     assert runner("context", "add", "local", "--server", nats_server.url).status == 0
     runner.spawn("reply", "help.please", "OK, I CAN HELP!!!", server=nats_server)
     done = subprocess.run(
