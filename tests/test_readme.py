@@ -90,7 +90,7 @@ def test_every_command_shows_what_is_written_there(tmp_path: Path, runner: Runne
             shown = replier.stderr_text()
         else:
             done = subprocess.run(
-                ["bash", "-c", command], env=environ, capture_output=True, timeout=30, check=False
+                ["bash", "-c", command], env=environ, cwd=runner.directory, capture_output=True, timeout=30
             )
             shown = (done.stdout + done.stderr).decode()
             record(done.stdout + done.stderr, words)
