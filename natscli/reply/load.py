@@ -129,6 +129,10 @@ def _import_file(path: str) -> ModuleType:
 
 
 def _import_module(name: str) -> ModuleType:
+    if name.startswith("."):
+        raise InputError(
+            f"a module is named from its top package, without a leading dot: {name!r}", where=_WHERE
+        )
     _put_first(os.getcwd())
     try:
         return importlib.import_module(name)

@@ -400,6 +400,8 @@ BROKEN = {
     ":f": ("':f' names no function", None),
     "calc.py:": ("'calc.py:' names no function", None),
     "missing.py:f": ("no such file: 'missing.py'", None),
+    ".:f": ("a module is named from its top package, without a leading dot: '.'", None),
+    ".calc:f": ("a module is named from its top package, without a leading dot: '.calc'", None),
     "missing.module:f": ("no such module: 'missing'", None),
     "calc.py:anser": ("calc.py has no function 'anser'", "did you mean answer?"),
     "calc.py:two": ("calc.py:5: two(a, b) cannot be called with one argument, the request", None),
