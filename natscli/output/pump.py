@@ -16,9 +16,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from natscli.environment import Environment, from_stdout
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: What is written: the log for stderr, and data for stdout.
 Rendered = tuple[bytes, bytes]
@@ -178,6 +181,21 @@ class Pump:
             self._cut = self._writing
             self._queue.clear()
             self._queue.append(_Entry(lambda: (_DISCARDED, b""), 0, 0))
+
+    async def written(self, broken: asyncio.Future[Any]) -> None:
+        """Wait until everything that was put so far is written, or `broken` is done."""
+        import asyncio  # loaded by all who can wait; a pump alone needs none
+
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def after_the_rest() -> Rendered:
+            loop.call_soon_threadsafe(done.set)
+            return b"", b""
+
+        self.put(after_the_rest, 0, 0)
+        waiting = loop.create_task(done.wait())
+        await asyncio.wait((waiting, broken), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
 
     def log(self, data: bytes) -> None:
         """A line of the log, in its place among the messages; an `Environment.sink`."""

@@ -184,16 +184,7 @@ class RequestDisplay:
             await self._translating.finish(self.broken)
         self.summary(statistics)
         self._rounds.flush()
-        written = asyncio.Event()
-
-        def after_the_rest() -> tuple[bytes, bytes]:
-            self._loop.call_soon_threadsafe(written.set)
-            return b"", b""
-
-        self._pump.put(after_the_rest, 0, 0)
-        waiting = self._loop.create_task(written.wait())
-        await asyncio.wait((waiting, self.broken), return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        await self._pump.written(self.broken)
         if self.broken.done() and statistics.first_failure is not self.broken.result():
             raise self.broken.result()
         lost = self._pump.lost + (self._translating.lost if self._translating is not None else 0)

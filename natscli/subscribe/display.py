@@ -78,16 +78,7 @@ class Screen:
         """See `Display`. What a terminal does not take, `close` drops."""
         if self._lossy and not self.broken.done():
             return
-        written = asyncio.Event()
-
-        def after_the_rest() -> tuple[bytes, bytes]:
-            self._loop.call_soon_threadsafe(written.set)
-            return b"", b""
-
-        self._pump.put(after_the_rest, 0, 0)
-        waiting = self._loop.create_task(written.wait())
-        await asyncio.wait((waiting, self.broken), return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        await self._pump.written(self.broken)
         if self.broken.done():
             raise self.broken.result()
         if self.lost:
