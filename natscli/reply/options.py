@@ -58,7 +58,11 @@ class ReplyOptions:
         """The queue group: the one given, else that of the Go CLI's responders, or that of services (ADR-32)."""
         if self.queue is not None:
             return self.queue
-        return "NATS-RPLY-22" if self.service is None else "q"
+        if self.service is None:
+            return "NATS-RPLY-22"
+        from natscli.message.micro import DEFAULT_QUEUE  # only services need it
+
+        return DEFAULT_QUEUE
 
     @property
     def processes_at_once(self) -> int:
