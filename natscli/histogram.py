@@ -37,8 +37,9 @@ class Histogram:
 
     def record(self, value: int, count: int = 1) -> None:
         """Count `value` so many times; a negative one, from clocks that differ, as 0."""
-        value = max(value, 0)
-        if not self.count or value < self.smallest:
+        if value < 0:
+            value = 0
+        if value < self.smallest or not self.count:
             self.smallest = value
         if value > self.largest:
             self.largest = value
@@ -46,7 +47,8 @@ class Histogram:
         self.total += value * count
         spare = value.bit_length() - self._bits
         bucket = value if spare <= 0 else value >> spare << spare
-        self._counts[bucket] = self._counts.get(bucket, 0) + count
+        counts = self._counts
+        counts[bucket] = counts.get(bucket, 0) + count
         if self._exact is not None:
             self._keep(value, count)
 

@@ -7,7 +7,6 @@ with one that is not, its user waits while it is `behind`, and it drops only wha
 
 from __future__ import annotations
 
-import io
 import os
 import select
 import stat
@@ -15,8 +14,8 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from natscli.environment import Environment, from_stdout
 
@@ -78,7 +77,7 @@ def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], bool] | None
         stream.write(data)
         return
     # Not `os.write`: on a Windows console it takes the bytes for text in the console's old code page, not for UTF-8.
-    write = cast(io.RawIOBase, getattr(stream, "raw", stream)).write
+    write: Callable[[memoryview], int | None] = getattr(stream, "raw", stream).write
     view, start = memoryview(data), 0
     while start < len(data):
         end = _line_end(data, start) if progress else len(data)
@@ -120,7 +119,7 @@ class Pump:
     """
 
     wrap: Callable[[bytes], bytes] | None = None
-    turn: AbstractContextManager[object] = nullcontext()
+    turn: AbstractContextManager[object] | None = None
 
     def __init__(
         self,
@@ -294,14 +293,19 @@ class Pump:
             log, data = render()
             if self._writing is not None:
                 self._writing.rendered = True
-            log = self.wrap(log) if self.wrap is not None else log
-            with self.turn:
-                self._write_both(log, data, None if self.direct else self._step)
+            if self.wrap is not None:
+                log = self.wrap(log)
+            if self.turn is None:
+                self._write_both(log, data)
+            else:
+                with self.turn:
+                    self._write_both(log, data)
         except Exception as error:
             self.failure = from_stdout(error) if isinstance(error, OSError) else error
             self._on_failure(self.failure)
 
-    def _write_both(self, log: bytes, data: bytes, progress: Callable[[], bool] | None) -> None:
+    def _write_both(self, log: bytes, data: bytes) -> None:
+        progress = None if self.direct else self._step
         if log and not self._is_cut():
             with suppress(OSError):  # its reader went away; what matters is the data
                 write_all(self._environment.stderr, log, progress)

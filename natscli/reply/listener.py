@@ -22,7 +22,7 @@ from natscli.output.requests import Outcome, Renderers
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending, memory
 from natscli.reply.responder import Batch, Failure, Host, Responder, fail, reply_subject
-from natscli.reply.statistics import TOO_LARGE, Statistics
+from natscli.reply.statistics import TOO_LARGE, Deliver, Statistics
 from natscli.signals import Stop, on_info
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.protocol import Message
@@ -104,6 +104,7 @@ class Listener:
         self._client = connection.client
         self._environment = environment
         self._render = render
+        self._deliver: Deliver = self._send if render.ended is None else self._deliver_and_show
         self._limits = limits
         self._report = report
         self._new_stop = stop
@@ -272,10 +273,10 @@ class Listener:
                     accept(route, part)
                 elif not route.internal:
                     route.statistics.ignore(len(part.requests))
-                    self._done(part, [], None)
+                    self._deliver(part, [], None)
 
     def _answer(self, route: Route, batch: Batch) -> None:
-        route.statistics.respond(route.responder, batch, self._send if route.internal else self._done)
+        route.statistics.respond(route.responder, batch, self._send if route.internal else self._deliver)
 
     def _accept(self, route: Route, batch: Batch) -> None:
         """Keep the requests, to be answered later, and refuse those that there is no room for."""
@@ -291,16 +292,18 @@ class Listener:
     def _done_pending(
         self, batch: Batch, replies: list[Message], failure: Failure | None
     ) -> Collection[bytes]:
-        replaced = self._done(batch, replies, failure)
+        replaced = self._deliver(batch, replies, failure)
         self._pending.remove(batch.requests)
         return replaced
 
-    def _done(self, batch: Batch, replies: list[Message], failure: Failure | None) -> Collection[bytes]:
+    def _deliver_and_show(
+        self, batch: Batch, replies: list[Message], failure: Failure | None
+    ) -> Collection[bytes]:
+        """Send replies, and show the requests, which ended so."""
         replaced = self._send(batch, replies, failure)
-        if self._render.ended is not None:
-            kinds = (reply_subject(request) in replaced for request in batch.requests)
-            for was_replaced, part in batch.runs(kinds) if replaced else [(False, batch)]:
-                self._show(part, bool(replies), TOO_LARGE if was_replaced else failure)
+        kinds = (reply_subject(request) in replaced for request in batch.requests)
+        for was_replaced, part in batch.runs(kinds) if replaced else [(False, batch)]:
+            self._show(part, bool(replies), TOO_LARGE if was_replaced else failure)
         return replaced
 
     def _show(self, batch: Batch, replied: bool, failure: Failure | None) -> None:
@@ -360,7 +363,7 @@ class Listener:
         if not self._refused:
             self._loop.call_later(1.0, self._log_refused)
         self._refused += len(batch.requests)
-        route.statistics.refuse(batch, self._done, _BUSY)
+        route.statistics.refuse(batch, self._deliver, _BUSY)
 
     def _log_refused(self) -> None:
         refused, self._refused = self._refused, 0

@@ -15,6 +15,8 @@ def encode(messages: list[Message]) -> bytes:
     """PUB and HPUB commands for `messages`, in order."""
     if not messages:
         return b""
+    if len(messages) == 1:
+        return _encode_one(*messages[0])
     subjects, replies, blocks, payloads = zip(*messages, strict=True)
     if payloads.count(payloads[0]) == len(payloads) and not any(replies) and not any(blocks):
         # The same to many, as a mock answers: nothing but the subjects differs.

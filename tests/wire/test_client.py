@@ -259,7 +259,7 @@ def test_a_message_that_comes_in_small_pieces_is_looked_at_once(monkeypatch: pyt
     stream = b"MSG a 1 r %d\r\n%b\r\n" % (len(body), body)
     assert fed(BatchParser(recorder), [stream[i : i + 1448] for i in range(0, len(stream), 1448)]) == ""
     assert recorder.seen == [(1, b"a", b"r", body, None)]
-    assert len(looks) == 4, looks  # at what came first, in three ways, and at the whole
+    assert len(looks) == 3, looks  # at what came first, in two ways, and at the whole
 
 
 def test_messages_for_nats_py_are_looked_at_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
