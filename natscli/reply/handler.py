@@ -22,6 +22,8 @@ from natscli.reply.responder import Batch, Done, Failure, Host, Responder
 from natscli.reply.workers import Workers
 from natscli.wire.protocol import Message
 
+#: A request, and the coroutine function that answers it.
+_Asked = tuple[Job, Callable[[Request], Any]]
 #: What a handler returned, or the exception that it raised.
 Outcome = tuple[Any, "BaseException | None"]
 
@@ -37,15 +39,16 @@ class Handler(Responder):
     async def start(self, host: Host) -> None:
         self._trace = host.environment.trace
         self._finished = Finished()
-        self._coroutines: Coroutines[Job] = Coroutines(self._concurrency, self._await)
+        self._coroutines: Coroutines[_Asked] = Coroutines(self._concurrency, self._await)
         self._workers: Workers[Outcome] = Workers(self._concurrency, eager=False)
         self._stopped = False
         _log_unhandled(host.environment, lambda: self.loaded)
 
     def respond(self, batch: Batch, done: Done) -> None:
         jobs = map(Job, batch.requests, count(batch.first), repeat(batch.arrived), repeat(done))
+        # Those that wait get the function of now: one that is loaded meanwhile may be called in another way.
         if self.loaded.is_async:
-            self._coroutines.submit(jobs)
+            self._coroutines.submit(zip(jobs, repeat(self.loaded.function)))
         else:
             self._submit(jobs, self.loaded.function)
 
@@ -55,9 +58,10 @@ class Handler(Responder):
             self._coroutines.stop()
             self._workers.stop()
 
-    async def _await(self, job: Job) -> None:
+    async def _await(self, asked: _Asked) -> None:
+        job, function = asked
         try:
-            value = await self.loaded.function(Request(*job.request, job.number))
+            value = await function(Request(*job.request, job.number))
         except BaseException as error:
             # An interrupt comes from a signal, and GeneratorExit from the end of the event loop.
             if self._stopped or isinstance(error, (KeyboardInterrupt, GeneratorExit)):

@@ -27,8 +27,8 @@ def asker(nats_server: Server) -> Iterator[Asker]:
 
 @pytest.fixture
 def serve(runner: Runner, asker: Asker, tmp_path: Path) -> Callable[..., Program]:
-    def serve(spec: str = "calc.py:answer") -> Program:
-        return runner.spawn("reply", tmp_path.name, "--handler", spec, "--reload", server=asker.url)
+    def serve(spec: str = "calc.py:answer", *options: str) -> Program:
+        return runner.spawn("reply", tmp_path.name, "--handler", spec, "--reload", *options, server=asker.url)
 
     return serve
 
@@ -100,6 +100,26 @@ def test_requests_are_answered_while_the_new_code_is_imported(
     program.wait_for("importing")
     assert asker.ask(tmp_path.name, b"")[0].payload == b"old"
     seconds_until(lambda: asker.ask(tmp_path.name, b"")[0].payload, b"new")
+
+
+def test_requests_that_wait_are_answered_by_the_function_of_when_they_came(
+    serve: Callable[..., Program], runner: Runner, asker: Asker, tmp_path: Path
+) -> None:
+    file, go = runner.directory / "calc.py", runner.directory / "go"
+    file.write_text(
+        "import asyncio, os\nasync def answer(r):\n"
+        "    while not os.path.exists('go'): await asyncio.sleep(0.01)\n    return b'async'\n"
+    )
+    program = serve("calc.py:answer", "--concurrency", "1")
+    asker.send(tmp_path.name, b"runs", b"waits")
+    program.wait_for("[#1]")
+    file.write_text("def answer(r): return b'plain'\n")
+    program.wait_for("Reloaded calc.py")
+    go.touch()
+    assert [answer.payload for answer in asker.receive(2)] == [b"async"] * 2
+    assert asker.ask(tmp_path.name, b"")[0].payload == b"plain"
+    assert program.stop() == 0
+    assert "error" not in program.stderr_text().replace("0 errors", "")
 
 
 def test_what_the_handler_imports_is_watched_too(
