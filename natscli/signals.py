@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from natscli.errors import Terminated
 
@@ -40,14 +40,21 @@ def on_info(handler: Callable[[], object]) -> None:
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(handler))
 
 
+def _interruption(number: int) -> KeyboardInterrupt:
+    """What to raise after a signal, 0 for none: a KeyboardInterrupt that is `Terminated`, if it was not a Ctrl-C."""
+    return KeyboardInterrupt() if number in (0, signal.SIGINT) else Terminated()
+
+
 class Stop:
     """Calls `handler` in the running loop at the first signal of `ENDING`; the second cancels the current task.
 
     A third is a KeyboardInterrupt. The second is none, because where it hits the loop between two steps one of them
     is lost, and the end may wait for it forever. It is one while something blocks the loop, such as a handler: then
     the first has had no effect. Set `blocking` when the task is about to block it, as for a slow terminal. `number` is
-    the last signal.
+    the last signal that came, whichever object it came to.
     """
+
+    number: ClassVar[int] = 0
 
     def __init__(
         self, handler: Callable[[], object] | None = None, install: Callable[[Receive], object] = on_end
@@ -57,7 +64,6 @@ class Stop:
 
         task = asyncio.current_task()
         assert task is not None
-        self.number = 0
         self.blocking = False
         self._loop = asyncio.get_running_loop()
         self._cancel = task.cancel
@@ -67,11 +73,11 @@ class Stop:
         install(self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self.number = number
+        Stop.number = number
         self._times += 1
         blocked = self.blocking or time.monotonic() > self._deadline
         if self._times > 2 or (self._times > 1 and blocked) or self._loop.is_closed():
-            raise KeyboardInterrupt
+            raise _interruption(number)
         if self._times == 1:
             self._deadline = time.monotonic() + _PATIENCE
         self._loop.call_soon_threadsafe(self._finish if self._times == 1 else self._cancel)
@@ -93,17 +99,14 @@ def run(
     """
     import asyncio
 
-    stops: list[Stop] = []
-
     async def main() -> T:
-        stops.append(Stop(install=install))
+        Stop(install=install)
         return await work
 
     try:
         return _run_precisely(main()) if precise else asyncio.run(main())
     except asyncio.CancelledError:
-        terminated = stops[0].number not in (0, signal.SIGINT)
-        raise (Terminated if terminated else KeyboardInterrupt) from None
+        raise _interruption(Stop.number) from None
 
 
 def _run_precisely(work: Coroutine[Any, Any, T]) -> T:

@@ -445,6 +445,24 @@ def test_a_second_signal_stops_at_once(
     assert logged == ["pynats: stopped, requests left unanswered: 1", "pynats: error: interrupted"]
 
 
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 130), (signal.SIGINT, -signal.SIGINT)], ids=["SIGTERM", "SIGINT"]
+)
+def test_only_ctrl_c_at_a_terminal_ends_the_loop_of_a_shell_too(
+    start: Start, asker: Asker, subject: str, number: int, status: int
+) -> None:
+    terminal = Terminal()
+    process = start(subject, "--command", "sleep 1000", stdout=terminal.slave, stderr=terminal.slave)
+    terminal.wait_for(b"Listening")
+    asker.send(subject, b"x")
+    terminal.wait_for(b"[#0]")
+    process.send_signal(number)
+    terminal.wait_for(b"Draining")
+    process.send_signal(number)
+    assert process.wait(30) == status
+    terminal.close()
+
+
 def test_a_signal_before_it_listens_stops_it_too(runner: Runner, subject: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"nats://127.0.0.1:{silent.getsockname()[1]}"
