@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -69,6 +71,9 @@ def read(path: str, *, templates: bool = True) -> MockFile:
 def _read_text(path: str) -> str:
     try:
         with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):  # a device may never end
+                raise InputError(f"cannot read {path!r}: not a file", where="--mock")
             data = file.read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from natscli.reply.answers import Answer
 from natscli.reply.mock_file import MockFile, read
 from natscli.reply.responder import Failure
 from natscli.wire.protocol import Message
+from tests.programs import Runner
 
 
 def mock(tmp_path: Path, *lines: Any, templates: bool = True) -> MockFile:
@@ -201,3 +203,17 @@ def test_a_file_without_anything_to_answer_is_refused(tmp_path: Path) -> None:
         mock(tmp_path, "# later")
     with pytest.raises(InputError, match="cannot read"):
         read(str(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_a_device_is_refused_in_place_of_being_read_without_end(pynats: Runner, path: str) -> None:
+    run = pynats("reply", "--mock", path, server="nats://127.0.0.1:1")
+    assert (run.status, run.errors) == (2, [f"pynats: error: cannot read {path!r}: not a file (--mock)"])
+
+
+def test_rules_may_come_from_a_pipe() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b'{"subject": "a", "reply": "b"}')
+    os.close(writing)
+    assert read(f"/dev/fd/{reading}").subjects == ["a"]
+    os.close(reading)
