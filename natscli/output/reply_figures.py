@@ -22,7 +22,7 @@ class Figures(NamedTuple):
 
     `unanswerable` requests had no reply subject, `lost` ones were in flight in a process that died. `size` is the bytes
     of payloads in and out, None if they were not counted. `times` has the nanoseconds from the arrival of each request
-    to its reply.
+    to its reply. `failed_at` is when the last error was (nanoseconds since 1970).
     """
 
     seconds: float
@@ -36,6 +36,7 @@ class Figures(NamedTuple):
     size: tuple[int, int] | None
     times: Histogram
     rate_now: float | None = None
+    failed_at: int = 0
 
     @property
     def rate(self) -> float:
@@ -60,17 +61,19 @@ def together(parts: Sequence[Figures], seconds: float) -> Figures:
     for part in parts:
         times.add(part.times)
     sizes = [part.size for part in parts if part.size is not None]
+    failed_at, last_error = max(((p.failed_at, p.last_error) for p in parts), default=(0, ""))
     return Figures(
         seconds=seconds,
         requests=sum(p.requests for p in parts),
         answered=sum(p.answered for p in parts),
         in_flight=sum(p.in_flight for p in parts),
         errors=sum(p.errors for p in parts),
-        last_error=next((p.last_error for p in parts if p.last_error), ""),
+        last_error=last_error,
         unanswerable=sum(p.unanswerable for p in parts),
         lost=sum(p.lost for p in parts),
         size=(sum(i for i, _ in sizes), sum(o for _, o in sizes)) if sizes else None,
         times=times,
+        failed_at=failed_at,
     )
 
 
@@ -96,7 +99,7 @@ def line(figures: Figures) -> str:
 def record(figures: Figures) -> dict[str, Any]:
     """The same for programs; durations in seconds and in nanoseconds, as their names say."""
     given = figures._asdict()
-    for name in ("times", "rate_now", "size"):
+    for name in ("times", "rate_now", "size", "failed_at"):
         del given[name]
     given["seconds"] = round(figures.seconds, 3)
     given["rate"] = round(figures.rate, 3)

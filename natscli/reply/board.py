@@ -25,9 +25,10 @@ _WORD = 8
 _NEXT = 0
 #: Words before the first place.
 _HEAD = 8
-#: The words of a place: what was counted, the longest time, the lengths of two texts, the times, the texts.
-(_LISTENING, _REQUESTS, _FINISHED, _ANSWERED, _ERRORS, _UNANSWERABLE, _BYTES_IN, _BYTES_OUT, _LONGEST, _LAST_ERROR,
- _FAILURE) = range(11)  # fmt: skip
+#: The words of a place: what was counted, the longest time, when the last error was, the lengths of two texts, the
+#: times, the texts.
+(_LISTENING, _REQUESTS, _FINISHED, _ANSWERED, _ERRORS, _UNANSWERABLE, _BYTES_IN, _BYTES_OUT, _LONGEST, _FAILED_AT,
+ _LAST_ERROR, _FAILURE) = range(12)  # fmt: skip
 _TIMES = 16
 #: Bits that are kept of a time, 1 in 128 is the largest error; and powers of two, up to a month in nanoseconds.
 _BITS, _POWERS = 8, 45
@@ -172,9 +173,10 @@ class Place:
     def failure(self, text: str) -> None:
         self._set_text(_FAILURE, text)
 
-    def set_last_error(self, text: str) -> None:
-        """Keep the code and the text of an error."""
+    def set_last_error(self, text: str, at: int) -> None:
+        """Keep the code and the text of an error, and when it was."""
         self._set_text(_LAST_ERROR, text)
+        self.words[_FAILED_AT] = at
 
     @property
     def in_flight(self) -> int:
@@ -198,6 +200,7 @@ class Place:
             in_flight=0 if gone else self.in_flight, errors=words[_ERRORS], last_error=self._text(_LAST_ERROR),
             unanswerable=words[_UNANSWERABLE], lost=self.in_flight if gone else 0,
             size=(words[_BYTES_IN], words[_BYTES_OUT]) if sizes else None, times=self._histogram(),
+            failed_at=words[_FAILED_AT],
         )  # fmt: skip
 
     def _histogram(self) -> Histogram:
@@ -246,4 +249,4 @@ class SharedStatistics(Statistics):
     def _fail(self, failure: Failure, requests: int) -> None:
         super()._fail(failure, requests)
         self._place.words[_ERRORS] += requests
-        self._place.set_last_error(self.last_error)
+        self._place.set_last_error(self.last_error, self.failed_at)

@@ -25,8 +25,8 @@ class Statistics:
     """What was asked and answered since `started` (seconds since 1970).
 
     `finished` requests are no longer in flight, `answered` ones got a reply, and `errors` of them one that says what
-    went wrong; `last_error` is the code and the text of the last. `unanswerable` ones, without a reply subject, are
-    not among the `requests`.
+    went wrong; `last_error` is the code and the text of the last, `failed_at` when that was (nanoseconds since 1970).
+    `unanswerable` ones, without a reply subject, are not among the `requests`.
 
     `processing` is nanoseconds: of an immediate responder those that its batches took, of any other those from the
     arrival of each request to its reply.
@@ -42,6 +42,7 @@ class Statistics:
     answered: int = 0
     errors: int = 0
     last_error: str = ""
+    failed_at: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
     processing: int = 0
@@ -102,21 +103,24 @@ class Statistics:
     def _fail(self, failure: Failure, requests: int) -> None:
         self.errors += requests
         self.last_error = f"{failure.code}:{failure.text}"
+        self.failed_at = time.time_ns()
 
 
 def figures(counted: Iterable[Statistics], times: Histogram, seconds: float) -> Figures:
     """All that was `counted` in so many seconds, together."""
     all_of = list(counted)
     sizes = any(s.sizes for s in all_of)
+    failed_at, last_error = max(((s.failed_at, s.last_error) for s in all_of), default=(0, ""))
     return Figures(
         seconds=seconds,
         requests=sum(s.requests for s in all_of),
         answered=sum(s.answered for s in all_of),
         in_flight=sum(s.in_flight for s in all_of),
         errors=sum(s.errors for s in all_of),
-        last_error=next((s.last_error for s in all_of if s.last_error), ""),
+        last_error=last_error,
         unanswerable=sum(s.unanswerable for s in all_of),
         lost=0,
         size=(sum(s.bytes_in for s in all_of), sum(s.bytes_out for s in all_of)) if sizes else None,
         times=times.copy(),
+        failed_at=failed_at,
     )

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from natscli.output.reply_figures import together
 from natscli.reply.board import Board, Place, SharedNumbers, open_board
 from tests.asking import Asker
 from tests.programs import Program, Runner
@@ -519,10 +520,19 @@ def test_any_time_can_be_counted(board: Board, nanoseconds: int) -> None:
         assert abs(figures.timings["p50"] - nanoseconds) <= nanoseconds / 100
 
 
+def test_the_last_error_of_several_processes_is_the_last_in_time(board: Board) -> None:
+    first, second = board.place(0), board.place(1)
+    second.set_last_error("500:late", 2)
+    first.set_last_error("500:early", 1)
+    assert together([p.figures(1.0, sizes=False) for p in (first, second)], 1.0).last_error == "500:late"
+    first.set_last_error("500:latest", 3)
+    assert together([p.figures(1.0, sizes=False) for p in (first, second)], 1.0).last_error == "500:latest"
+
+
 def test_texts_are_bounded_and_a_place_can_be_used_again(board: Board) -> None:
     place: Place = board.place(0)
     place.failure, place.listening = "ü" * 10_000, True
-    place.set_last_error("500:bad")
+    place.set_last_error("500:bad", 1)
     assert place.failure == "ü" * 2048
     assert place.figures(1.0, sizes=True).last_error == "500:bad"
     assert board.place(1).failure == ""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from time import perf_counter_ns
 
+from natscli.histogram import Histogram
 from natscli.message.templates import compile_template
 from natscli.reply.responder import Batch, Done, Failure, Responder, fail
 from natscli.reply.static import static
-from natscli.reply.statistics import Statistics
+from natscli.reply.statistics import Statistics, figures
 from natscli.wire.protocol import Message
 
 OK = static(compile_template("OK", "BODY", reply=True), ())
@@ -108,6 +109,16 @@ def test_errors_are_counted_and_the_last_is_kept() -> None:
     statistics.refuse(batch(b"c"), ignore, Failure(503, "too many"))
     assert (statistics.requests, statistics.errors, statistics.last_error) == (3, 3, "503:too many")
     assert (statistics.answered, statistics.in_flight) == (3, 0)
+
+
+def test_the_last_error_of_several_is_the_last_in_time() -> None:
+    first, second = Statistics(), Statistics()
+    for statistics, text in ((first, "early"), (second, "middle"), (first, "late")):
+        statistics.refuse(batch(b"x"), ignore, Failure(500, text))
+    assert figures([Statistics(), first, second], Histogram(), 1.0).last_error == "500:late"
+    first.refuse(batch(b"x"), ignore, Failure(500, "later"))
+    second.refuse(batch(b"x"), ignore, Failure(500, "last"))
+    assert figures([Statistics(), first, second], Histogram(), 1.0).last_error == "500:last"
 
 
 def test_replies_that_are_too_large_are_counted_as_errors() -> None:
