@@ -16,8 +16,8 @@ from natscli.output.replies import Event, Lines, RenderEvents, Reply
 #: Seconds from one round to the next, and how long the replies to what was sent before may take to come.
 _ROUND = 0.1
 _GRACE = 0.005
-#: Seconds from one round to the next where requests are sent at a rate: a pause would delay them, so all is shown as it
-#: comes, little at a time.
+#: Seconds from one round to the next where nothing pauses: at a rate, because a pause would delay requests, and to
+#: regular files, which take all at once.
 _STEADY = 0.005
 #: So few events are rendered without a pause, which they would not fill.
 _FEW = 64
@@ -42,9 +42,10 @@ class Rounds:
         self._last = 0.0
         self._due = self._pausing = False
 
-    @property
-    def behind(self) -> bool:
-        """Whether no more requests should be sent now."""
+    def is_behind(self, in_flight: int) -> bool:
+        """Whether no more requests should be sent now; with none in flight, what is due is shown at once."""
+        if self._due and not in_flight:
+            self.flush()
         self._pausing = self._pausing and self._pump.rendering
         return (
             self._due
@@ -59,7 +60,7 @@ class Rounds:
         self._events.append(event)
         self._bytes += size_of(event)
         if self._timer is None:
-            pause = 0.0 if self._pump.direct else _STEADY if self._steady else _ROUND
+            pause = _STEADY if self._steady or self._pump.direct else _ROUND
             self._timer = self._loop.call_at(self._last + pause, self._on_time)
 
     def flush(self) -> None:

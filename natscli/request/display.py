@@ -71,10 +71,11 @@ class RequestDisplay:
         """The first failure of the translation."""
         return self._translating.problem if self._translating is not None else None
 
-    @property
-    def behind(self) -> bool:
+    def is_behind(self, in_flight: int) -> bool:
         """See `requester.Display`."""
-        return self._rounds.behind or (self._translating is not None and self._translating.behind)
+        return self._rounds.is_behind(in_flight) or (
+            self._translating is not None and self._translating.behind
+        )
 
     def begin(self, statistics: Callable[[], Statistics]) -> None:
         """Show the progress of a run, if that is shown; `statistics` gives what is counted so far, in any thread."""

@@ -42,10 +42,9 @@ class Timed:
         self._rtt = self._ping = 0
         self._beside: asyncio.Task[None] | None = None
 
-    @property
-    def behind(self) -> bool:
+    def is_behind(self, in_flight: int) -> bool:
         """See `requester.Display`."""
-        return self._display.behind
+        return self._display.is_behind(in_flight)
 
     def sending(self, request: Outgoing) -> None:
         """See `requester.Display`."""

@@ -33,6 +33,8 @@ from natscli.wire.protocol import Message
 
 #: Requests taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256
+#: Seconds until it is looked again whether a display that was behind still is: at first, and at most.
+_LOOK, _LONGEST_LOOK = 0.0005, 0.016
 
 
 class Display(Protocol):
@@ -50,9 +52,8 @@ class Display(Protocol):
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """Requests ended without what they asked for; no requests, when the whole run did."""
 
-    @property
-    def behind(self) -> bool:
-        """Whether no more should be sent until what came is shown."""
+    def is_behind(self, in_flight: int) -> bool:
+        """Whether no more should be sent until what came is shown; so many requests may still be answered."""
 
 
 class Requester:
@@ -82,6 +83,7 @@ class Requester:
         self._paced = load.schedule is not None or load.duration > 0
         self._prefix = b""
         self._checked_subject = ""
+        self._look = _LOOK
         self._stop_timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[None] = self._loop.create_future()
 
@@ -121,10 +123,12 @@ class Requester:
     def _begin(self, most: int) -> list[Pending]:
         """Up to so many requests that are due."""
         now = perf_counter_ns()
-        if self._display.behind:
+        if self._display.is_behind(len(self._in_flight)):
             self._pace.held_back(now)
-            self._pace.wake_in(0.01)
+            self._pace.wake_in(self._look)
+            self._look = min(self._look * 2, _LONGEST_LOOK)
             return []
+        self._look = _LOOK
         batch: list[Pending] = []
         for _ in range(_MOST_AT_ONCE):
             request = self._take(now) if len(batch) < most else None

@@ -109,10 +109,12 @@ async def _report(statistics: Statistics, pipe: Pipe, display: _Quiet) -> None:
 class _Quiet:
     """Shows nothing; a `requester.Display`."""
 
-    behind = False
-
     def __init__(self) -> None:
         self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
+
+    def is_behind(self, in_flight: int) -> bool:  # noqa: ARG002
+        """See `Display`."""
+        return False
 
     def sending(self, request: Outgoing) -> None:
         """See `Display`."""

@@ -75,8 +75,6 @@ class Gathering:
     `strange` is how many answers were none, or came from another service than the one called `name`.
     """
 
-    behind = False
-
     def __init__(self, verb: Verb, name: str = "") -> None:
         self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
         self.strange = 0
@@ -84,6 +82,10 @@ class Gathering:
         self._verb = verb
         self._name = name
         self._found: dict[tuple[str, str], tuple[Found, int]] = {}
+
+    def is_behind(self, in_flight: int) -> bool:  # noqa: ARG002
+        """See `Display`."""
+        return False
 
     def sending(self, question: Question) -> None:
         """See `Display`."""

@@ -66,7 +66,7 @@ def test_a_first_event_is_shown_without_a_pause() -> None:
         screen = Screen()
         screen.rounds.add(line(1))
         await asyncio.sleep(0)
-        assert not screen.rounds.behind
+        assert not screen.rounds.is_behind(1)
         await until_shown(screen, 1)
         assert screen.close() == b"1\n"
 
@@ -80,14 +80,34 @@ def test_many_are_rendered_together_while_no_more_is_to_be_sent() -> None:
         await until_shown(screen, 1)
         for number in range(1, 501):
             screen.rounds.add(line(number))
-        assert not screen.rounds.behind  # it may go on until the round is over
+        assert not screen.rounds.is_behind(1)  # it may go on until the round is over
         was_behind = []
         while sum(screen.rendered) < 501:
-            was_behind.append(screen.rounds.behind)
+            was_behind.append(screen.rounds.is_behind(1))
             await asyncio.sleep(0.002)
         assert was_behind[-1:] == [True]
         assert screen.rendered == [1, 500]
         assert screen.close() == b"".join(b"%d\n" % number for number in range(501))
+
+    asyncio.run(run())
+
+
+def test_a_round_is_rendered_at_once_when_nothing_is_in_flight_that_could_have_to_wait() -> None:
+    async def run() -> None:
+        screen = Screen()
+        screen.rounds.add(line(0))
+        await until_shown(screen, 1)
+        for number in range(1, 101):
+            screen.rounds.add(line(number))
+        deadline = time.monotonic() + 30
+        while not screen.rounds.is_behind(1):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0)
+        screen.rounds.is_behind(0)  # without another turn of the event loop
+        while sum(screen.rendered) < 101:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)  # in which no timer of the event loop ends
+        assert screen.close().count(b"\n") == 101
 
     asyncio.run(run())
 
@@ -98,7 +118,7 @@ def test_a_few_events_do_not_stop_the_sending() -> None:
         for number in range(20):
             screen.rounds.add(line(number))
             await asyncio.sleep(0.01)
-            assert not screen.rounds.behind
+            assert not screen.rounds.is_behind(1)
         assert screen.close().count(b"\n") == 20
 
     asyncio.run(run())
