@@ -12,6 +12,7 @@ from natscli.cli.options import (
     DURATION,
     App,
     FileName,
+    Number,
     connection_options,
     connection_settings,
     option,
@@ -60,7 +61,7 @@ It ends when the server has taken everything. That the server took a message doe
 @option("--count", type=click.IntRange(min=1), metavar="N", common=True,
         help="Publish N messages.  [default: 1]")  # fmt: skip
 @option("--sleep", type=DURATION, default=0.0, metavar="DURATION", help="Wait DURATION after each message.")
-@option("--rate", type=float, metavar="R", common=True,
+@option("--rate", type=Number(), metavar="R", common=True,
         help="Publish up to R messages a second.")  # fmt: skip
 @option("--force-stdin", is_flag=True, help="Read the payload from stdin, even from a terminal.")
 @option("--send-on", type=click.Choice(["newline", "eof"]), default="eof", show_default=True, common=True,

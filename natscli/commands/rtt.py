@@ -9,6 +9,7 @@ import click
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     App,
+    WholeNumber,
     ask_and_hide,
     connection_options,
     connection_settings,
@@ -32,7 +33,7 @@ _COUNT = 5
         "pynats rtt --all": "the servers of all contexts",
     },
 )
-@click.argument("iterations", required=False, type=click.IntRange(min=1))
+@click.argument("iterations", required=False, type=WholeNumber(min=1))
 @option("--count", type=click.IntRange(min=1), metavar="N", common=True,
         help=f"Send N PINGs to each address.  [default: {_COUNT}]")  # fmt: skip
 @option("--all", "all_contexts", is_flag=True, common=True, help="Measure the servers of all contexts.")

@@ -17,7 +17,7 @@ import pytest
 
 from natscli.cli.groups import Command, Group
 from natscli.cli.help import STYLES, draw, full, plain, short, width_of
-from natscli.cli.options import Option, connection_options, option
+from natscli.cli.options import Number, Option, connection_options, option
 from natscli.cli.pages import page_of
 from natscli.environment import Environment
 from tests.cli.test_root import EVERY, all_commands, in_process
@@ -297,12 +297,12 @@ def test_a_number_that_is_none_is_said_in_plain_words(value: str, error: str) ->
 
 
 def test_every_number_is_checked_in_plain_words() -> None:
+    numbers = (click.types.IntParamType, click.types.FloatParamType, Number)
     for ctx in all_commands():
         for param in ctx.command.params:
-            kind = param.type
-            if isinstance(param, click.Option) and isinstance(kind, click.types.IntParamType):
-                with pytest.raises(click.BadParameter, match="is not a whole number"):
-                    kind("abc", param, ctx)
+            if isinstance(param.type, numbers):
+                with pytest.raises(click.BadParameter, match=r"'abc' is not a (whole )?number"):
+                    param.type("abc", param, ctx)
 
 
 def test_a_group_of_click_commands_has_help_too() -> None:

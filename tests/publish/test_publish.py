@@ -360,9 +360,10 @@ def test_bad_input_is_found_before_connecting(pynats: Runner, case: str) -> None
     assert (run.status, run.errors[0]) == (2, f"pynats: error: {message}")
 
 
-@pytest.mark.parametrize("rate", ["0", "-1", "nan"])
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf"])
 def test_a_rate_is_more_than_nothing(pynats: Runner, rate: str) -> None:
-    assert pynats("pub", "a", "x", "--rate", rate, server="nats://127.0.0.1:1").status == 2
+    run = pynats("pub", "a", "x", "--rate", rate, server="nats://127.0.0.1:1")
+    assert (run.status, run.errors) == (2, ["pynats: error: a rate must be more than 0 (--rate)"])
 
 
 def test_a_subject_from_a_template_is_checked_too(publish: Publish) -> None:
