@@ -156,7 +156,7 @@ def check_name(name: str, where: str) -> None:
         InputError: empty, or with anything but letters, digits, `-` and `_`.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"a service name has letters, digits, '-' and '_' only: {name!r}", where=where)
+        raise InputError(f"a name has letters, digits, '-' and '_' only: {name!r}", where=where)
 
 
 def check_id(instance: str, where: str) -> None:

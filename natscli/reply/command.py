@@ -139,5 +139,5 @@ def build(options: ReplyOptions, environment: Environment) -> Command:
         InputError: quotes that do not close, an unknown template, words for a shell, or no such program.
     """
     words = compile_command(options.command or "", "--command", enabled=options.templates)
-    return Command(words, environment.environ, header_templates(options), options.processes_at_once,
+    return Command(words, environment.environ, header_templates(options), options.commands_at_once,
                    options.command_timeout)  # fmt: skip

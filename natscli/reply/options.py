@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from natscli.errors import InputError, refuse_together
+from natscli.errors import InputError, refuse_alone, refuse_together
 from natscli.message import headers, subjects
 from natscli.message.templates import compile_template
 from natscli.reply.header_lines import HeaderTemplates
@@ -65,8 +65,8 @@ class ReplyOptions:
         return DEFAULT_QUEUE
 
     @property
-    def processes_at_once(self) -> int:
-        """How many children run at once: two more than cores, so that none is idle while others start or end."""
+    def commands_at_once(self) -> int:
+        """How many commands run at once: two more than cores, so that none is idle while others start or end."""
         return self.concurrency or (os.cpu_count() or 1) + 2
 
     @property
@@ -100,6 +100,11 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--reload": lambda options: options.reload,
     "--stats": lambda options: options.stats,
     "--quiet": lambda options: options.quiet,
+    "--service": lambda options: options.service is not None,
+    "--service-version": lambda options: options.service_version != ReplyOptions.service_version,
+    "--endpoint": lambda options: bool(options.endpoint),
+    "--description": lambda options: bool(options.description),
+    "--metadata": lambda options: bool(options.metadata),
 }
 
 #: Options of which only one can be given.
@@ -110,10 +115,14 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--stats", "--quiet"),
 )
 
-#: Options that mean something only together with another.
-_NEEDS: dict[str, str] = {
-    "--reload": "--handler",
-}
+#: Options that mean nothing without one of the others.
+_NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("--reload", ("--handler",)),
+    ("--service-version", ("--service",)),
+    ("--endpoint", ("--service",)),
+    ("--description", ("--service",)),
+    ("--metadata", ("--service",)),
+)
 
 
 def check(options: ReplyOptions) -> None:
@@ -124,15 +133,14 @@ def check(options: ReplyOptions) -> None:
     """
     given = {name: is_given(options) for name, is_given in _GIVEN.items()}
     refuse_together(given, *_EXCLUSIVE)
-    for name, needed in _NEEDS.items():
-        if given[name] and not given[needed]:
-            raise InputError(f"{name} goes with {needed}")
+    refuse_alone(given, *_NEEDS)
     if options.subject is not None:
         subjects.check_subscribe_subject(options.subject)
     elif options.mock is None:
         raise InputError("missing argument 'SUBJECT'", hint="try 'pynats reply --help'")
     subjects.check_queue(options.group)
-    _check_service(options)
+    if options.service is not None:
+        _check_service(options, options.service)
     if options.processes > 1 and not options.group:
         raise InputError("several processes need a queue group, or each of them would answer every request",
                          where="--queue")  # fmt: skip
@@ -142,25 +150,15 @@ def check(options: ReplyOptions) -> None:
         raise InputError("a timeout must be more than 0", where="--command-timeout")
 
 
-def _check_service(options: ReplyOptions) -> None:
-    """Refuse what a service cannot be (ADR-32), and what only a service can have.
+def _check_service(options: ReplyOptions, name: str) -> None:
+    """Refuse what a service of that name cannot be (ADR-32).
 
     Raises:
-        InputError: a name, a version or metadata that is wrong, or no --service.
+        InputError: a name, a version or metadata that is wrong.
     """
-    if options.service is None:
-        given = {
-            "--service-version": options.service_version != ReplyOptions.service_version,
-            "--endpoint": options.endpoint,
-            "--description": options.description,
-            "--metadata": options.metadata,
-        }
-        for name in filter(given.get, given):
-            raise InputError(f"{name} needs --service NAME")
-        return
     from natscli.message import micro
 
-    micro.check_name(options.service, "--service")
+    micro.check_name(name, "--service")
     micro.check_version(options.service_version, "--service-version")
     if options.endpoint:
         micro.check_name(options.endpoint, "--endpoint")

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from natscli.errors import InputError
+from natscli.errors import InputError, refuse_together
 from natscli.message.subjects import check_subscribe_subject
 from natscli.watch.selection import Selection
 
+#: Options of which only one can be given.
+_EXCLUSIVE: tuple[tuple[str, ...], ...] = (
+    ("--verbose", "--json"),
+    ("--stats", "--verbose"),
+    ("--stats", "--slow"),
+    ("--stats", "--errors"),
+    ("--stats", "--unanswered"),
+)
 #: How the connections of watchers are named, unless --connection-name is given; what follows is the version.
 WATCHER = "pynats watch"
 
@@ -59,15 +67,14 @@ def check(options: WatchOptions) -> None:
     """
     for subject in options.subject:
         check_subscribe_subject(subject)
-    filters = {
+    given = {
+        "--verbose": options.verbose,
+        "--json": options.as_json,
+        "--stats": options.stats,
         "--slow": options.slow is not None,
         "--errors": options.errors,
         "--unanswered": options.unanswered,
     }
-    for names in ({"--verbose": options.verbose, "--json": options.as_json},
-                  {"--stats": options.stats, "--verbose": options.verbose},
-                  *({"--stats": options.stats, name: given} for name, given in filters.items())):  # fmt: skip
-        if all(names.values()):
-            raise InputError(f"{' and '.join(names)} exclude each other")
+    refuse_together(given, *_EXCLUSIVE)
     if options.share and options.reply_timeout == 0:
         raise InputError("a timeout must be more than 0", where="--reply-timeout")

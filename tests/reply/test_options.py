@@ -43,16 +43,16 @@ def test_options_that_exclude_each_other_are_all_named(options: ReplyOptions, na
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        (ReplyOptions("s", service="a b"), "a service name has letters"),
-        (ReplyOptions("s", service=""), "a service name has letters"),
+        (ReplyOptions("s", service="a b"), "a name has letters"),
+        (ReplyOptions("s", service=""), "a name has letters"),
         (ReplyOptions("s", service="a", service_version="1.2"), "a service version is a semantic version"),
-        (ReplyOptions("s", service="a", endpoint="b.c"), "a service name has letters"),
+        (ReplyOptions("s", service="a", endpoint="b.c"), "a name has letters"),
         (ReplyOptions("s", service="a", metadata=("x",)), "expected KEY=VALUE, not 'x'"),
         (ReplyOptions("s", service="a", metadata=("=x",)), "expected KEY=VALUE, not '=x'"),
-        (ReplyOptions("s", service_version="1.2.3"), "--service-version needs --service NAME"),
-        (ReplyOptions("s", endpoint="e"), "--endpoint needs --service NAME"),
-        (ReplyOptions("s", description="d"), "--description needs --service NAME"),
-        (ReplyOptions("s", metadata=("a=b",)), "--metadata needs --service NAME"),
+        (ReplyOptions("s", service_version="1.2.3"), "--service-version needs --service"),
+        (ReplyOptions("s", endpoint="e"), "--endpoint needs --service"),
+        (ReplyOptions("s", description="d"), "--description needs --service"),
+        (ReplyOptions("s", metadata=("a=b",)), "--metadata needs --service"),
     ],
 )
 def test_what_a_service_cannot_be_is_refused(options: ReplyOptions, what: str) -> None:
@@ -90,6 +90,7 @@ def test_every_responder_has_a_module_that_builds_it(option: str) -> None:
         (ReplyOptions("s", body=""), "BODY"),
         (ReplyOptions("s", command=""), "--command"),
         (ReplyOptions("s", pipe=""), "--pipe"),
+        (ReplyOptions("s", handler=""), "--handler"),
         (ReplyOptions("s", upstream=""), "--upstream"),
         (ReplyOptions(mock=""), "--mock"),
     ],

@@ -136,9 +136,9 @@ def test_what_the_handler_imports_is_watched_too(
     seconds_until(lambda: asker.ask(tmp_path.name, b"")[0].payload, b"3")
 
 
-def test_reload_goes_with_a_handler(runner: Runner) -> None:
+def test_reload_needs_a_handler(runner: Runner) -> None:
     run = runner("reply", "x", "--reload", server="nats://127.0.0.1:1")
-    assert (run.status, run.errors[0]) == (2, "pynats: error: --reload goes with --handler")
+    assert (run.status, run.errors[0]) == (2, "pynats: error: --reload needs --handler")
 
 
 def test_without_watchfiles_the_extra_is_named(runner: Runner, tmp_path: Path) -> None:
