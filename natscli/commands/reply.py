@@ -80,12 +80,12 @@ then stop; a second one stops at once.
 @option("--count", type=click.IntRange(min=0), default=0, metavar="N", common=True,
         help="Stop after N requests.")  # fmt: skip
 @option("--concurrency", type=click.IntRange(min=1), metavar="K",
-        help="Run K commands or handlers, or pass on K requests, at once.  "
-             "[default: number of cores + 2; handlers: 100; --upstream: no limit]")  # fmt: skip
+        help="Answer up to K requests at once.  "
+             "[default: commands: number of cores + 2; handlers: 100; --pipe, --upstream: no limit]")  # fmt: skip
 @option("--processes", type=click.IntRange(min=1), default=1, metavar="N",
         help="Answer with N processes, for handlers that compute.")  # fmt: skip
 @option("--command-timeout", type=DURATION, default=30.0, metavar="DURATION",
-        help="Answer with error 504 when a command takes longer.  [default: 30s]")  # fmt: skip
+        help="Answer with error 504 when a command, or an answer of --pipe, takes longer.  [default: 30s]")  # fmt: skip
 @option("--wait", type=DURATION, default=0.0, metavar="DURATION",
         help="Wait up to DURATION for a server that is not up yet.")  # fmt: skip
 @option("--service", metavar="NAME", group="Service",

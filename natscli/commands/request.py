@@ -63,8 +63,9 @@ sent as they are.
         help="Send N requests.  [default: 1]")  # fmt: skip
 @option("--concurrency", type=click.IntRange(min=1), metavar="K", common=True,
         help="Keep up to K requests in flight.  [default: 1; with --rate: 65536]")  # fmt: skip
-@option("--duration", type=DURATION, metavar="DURATION", help="Send requests for this long.")
-@option("--rate", type=Number(), metavar="R", help="Send R requests a second, whatever the replies.")
+@option("--duration", type=DURATION, metavar="DURATION", common=True, help="Send requests for this long.")
+@option("--rate", type=Number(), metavar="R", common=True,
+        help="Send R requests a second, whatever the replies.")  # fmt: skip
 @option("--ramp", type=DURATION, metavar="DURATION", help="Increase the rate to --rate over this time.")
 @option("--warmup", type=click.IntRange(min=1), metavar="N", help="Do not count the first N requests.")
 @option("--processes", type=click.IntRange(min=1, max=64), metavar="N",

@@ -40,7 +40,7 @@ PROGRAM = (
 class Job:
     """All that a process has to know. `settings` hold the secrets themselves, so it is never shown or stored.
 
-    `index` is its place on the board, `first` whether it logs how it begins; the others do the same.
+    `index` is its place on the board, `first` whether it logs how it begins: one does, the others would log the same.
     """
 
     options: ReplyOptions
