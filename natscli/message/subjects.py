@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from natscli.errors import InputError
 
@@ -57,6 +58,18 @@ def covers(pattern: str, other: str) -> bool:
         if theirs == ">" or token not in ("*", theirs):
             return False
     return len(mine) == len(others)
+
+
+def has_wildcard(subject: str) -> bool:
+    """Whether `*` or `>` is one of its tokens."""
+    return not {"*", ">"}.isdisjoint(subject.split("."))
+
+
+def minimal(patterns: Iterable[str]) -> list[str]:
+    """`patterns` without those that another one covers, or that are there twice."""
+    unique = list(dict.fromkeys(patterns))
+    wide = list(filter(has_wildcard, unique))
+    return [p for p in unique if not any(other != p and covers(other, p) for other in wide)]
 
 
 def overlap(pattern: str, other: str) -> bool:

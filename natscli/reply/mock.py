@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from functools import lru_cache
 
 from natscli.environment import Environment
 from natscli.errors import InputError
-from natscli.message.subjects import overlap
+from natscli.message.subjects import covers, has_wildcard, overlap
 from natscli.message.templates import Template
 from natscli.reply.answers import Answer
 from natscli.reply.mock_file import MockFile, read
@@ -28,7 +27,7 @@ class Mock(Responder):
         answers += [answer for _, answer in mock.rules]
         self.immediate = not any(answer.delay for answer in answers)
         self._recorded = mock.recorded
-        self._rules = [(_pattern(subject), answer) for subject, answer in mock.rules]
+        self._rules = mock.rules
         self._rule = lru_cache(4096)(self._find_rule)
         failure = Failure(
             404, "no reply to this request", notice=f"answered with 404: nothing in {name!r} matches"
@@ -53,9 +52,8 @@ class Mock(Responder):
         return recorded.popleft() if len(recorded) > 1 else recorded[0]
 
     def _find_rule(self, subject: bytes) -> Answer:
-        return next(
-            (answer for pattern, answer in self._rules if pattern.fullmatch(subject)), self._unmatched
-        )
+        text = subject.decode("utf-8", "surrogateescape")
+        return next((answer for pattern, answer in self._rules if covers(pattern, text)), self._unmatched)
 
 
 def _answer(batch: Batch, answers: list[Answer], done: Done) -> None:
@@ -64,11 +62,6 @@ def _answer(batch: Batch, answers: list[Answer], done: Done) -> None:
         return
     numbered = zip(answers, batch.requests, range(batch.first, batch.first + len(answers)), strict=True)
     done(batch, [answer.reply(request, number) for answer, request, number in numbered], answers[0].failure)
-
-
-def _pattern(subject: str) -> re.Pattern[bytes]:
-    tokens = [{"*": r"[^.]+", ">": r".+"}.get(token) or re.escape(token) for token in subject.split(".")]
-    return re.compile(r"\.".join(tokens).encode(), re.DOTALL)
 
 
 def build(options: ReplyOptions, environment: Environment) -> Mock:
@@ -83,8 +76,7 @@ def build(options: ReplyOptions, environment: Environment) -> Mock:
         environment.warn(f"left out, because no request should have that subject: {place}")
     if options.subject is None and not options.group:
         known = mock.subjects
-        patterns = [subject for subject in known if {"*", ">"}.intersection(subject.split("."))]
-        for pattern in patterns:
+        for pattern in filter(has_wildcard, known):
             both = next((other for other in known if other != pattern and overlap(pattern, other)), None)
             if both is not None:
                 raise InputError(

@@ -47,7 +47,7 @@ def read(path: str, *, templates: bool = True) -> MockFile:
     """
     text = _read_text(path)
     mock = MockFile()
-    known: dict[str, None] = {}
+    known: list[str] = []
     for position, value in _values(path, text):
         try:
             subject, request, answer = _exchange(value, templates)
@@ -57,14 +57,14 @@ def read(path: str, *, templates: bool = True) -> MockFile:
                 mock.left_out.append(place)
                 continue
             raise InputError(str(problem), where=place, hint=problem.hint) from None
-        known[subject] = None
+        known.append(subject)
         if request is None:
             mock.rules.append((subject, answer))
         else:
             mock.recorded.setdefault((subject.encode(), request), deque()).append(answer)
     if not known:
         raise InputError("there is nothing to answer with", where=path)
-    mock.subjects.extend(_widest(list(known)))
+    mock.subjects.extend(subjects.minimal(known))  # requests of the others would come twice
     return mock
 
 
@@ -102,14 +102,6 @@ def _values(path: str, text: str) -> Iterator[tuple[int, Any]]:
 def _place(path: str, text: str, position: int) -> str:
     line, column = line_and_column(text, position)
     return f"{path}, line {line}, column {column}"
-
-
-def _widest(known: list[str]) -> Iterator[str]:
-    """The subjects without those that another covers: their requests would come twice."""
-    patterns = [subject for subject in known if {"*", ">"}.intersection(subject.split("."))]
-    for subject in known:
-        if not any(subjects.covers(pattern, subject) for pattern in patterns if pattern != subject):
-            yield subject
 
 
 # -- an exchange ---------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 from natscli.connection.connect import Connection
 from natscli.environment import Environment
 from natscli.errors import PynatsError, RefusedError
-from natscli.message.subjects import covers, overlap
+from natscli.message.subjects import covers, minimal, overlap
 from natscli.message.watched import Exchange
 from natscli.signals import Stop
 from natscli.watch import interest
@@ -215,12 +215,6 @@ class Recorder:
                 return
         self._refused.append(error)
         self._environment.warn(error.what)
-
-
-def minimal(patterns: list[str]) -> list[str]:
-    """`patterns` without those that another one covers, or that are there twice."""
-    unique = list(dict.fromkeys(patterns))
-    return [p for p in unique if not any(other != p and covers(other, p) for other in unique)]
 
 
 def _covered(patterns: tuple[str, ...], subject: bytes) -> bool:

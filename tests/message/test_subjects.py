@@ -10,6 +10,7 @@ from natscli.message.subjects import (
     check_queue,
     check_subscribe_subject,
     covers,
+    minimal,
     overlap,
 )
 
@@ -111,3 +112,9 @@ def test_a_pattern_does_not_cover_more_than_it_matches(pattern: str, other: str)
 def test_patterns_overlap_when_one_subject_matches_both(pattern: str, other: str, expected: bool) -> None:
     assert overlap(pattern, other) is expected
     assert overlap(other, pattern) is expected
+
+
+def test_the_fewest_patterns_leave_out_what_another_covers() -> None:
+    given = ["a.b", "a.*", "b", "a.*", "c.>", "c.d.*", "b.c", "b"]
+    assert minimal(given) == ["a.*", "b", "c.>", "b.c"]
+    assert minimal(["x.y", ">", "x.*"]) == [">"]
