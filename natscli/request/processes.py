@@ -1,7 +1,8 @@
 """A run of requests from several processes, where one core is not enough: each has its share, the sums are shown.
 
-Every process connects for itself, waits until all are connected, and sends what it counted through a pipe: some of it
-while it runs, all of it at the end. One that finds the pipe closed has lost its parent, and ends.
+Every process connects for itself, says so through a pipe, and waits for the answer: all are connected. Then it sends
+what it counted, some of it while it runs, all of it at the end. One that finds the pipe closed has lost its parent, and
+ends.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
 
@@ -67,15 +69,18 @@ class Team:
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._reports: list[Statistics] = [Statistics() for _ in parts]
         self._running = len(parts)
+        self._connected: set[int] = set()
+        self._answered = False
         context = get_context("spawn")
-        self._barrier = context.Barrier(len(parts))
         self._processes: list[SpawnProcess] = []
+        self._pipes: list[connection.Connection] = []
         for part in parts:
-            ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=work, args=(part, theirs, self._barrier), daemon=True)
+            ours, theirs = context.Pipe()
+            process = context.Process(target=work, args=(part, theirs), daemon=True)
             process.start()
             theirs.close()
             self._processes.append(process)
+            self._pipes.append(ours)
             threading.Thread(target=self._listen, args=(part.index, ours), daemon=True).start()
 
     async def run(self) -> None:
@@ -84,7 +89,7 @@ class Team:
 
     async def stop(self) -> None:
         """End those that a Ctrl-C at the terminal has not ended, and wait for what they counted."""
-        self._barrier.abort()
+        self._answer(False)
         for seconds in (_END, _TERMINATE):
             await asyncio.wait((self._ended,), timeout=seconds)
             for process in self._processes if not self._ended.done() else ():
@@ -111,7 +116,8 @@ class Team:
             except (EOFError, OSError):
                 report = Report(self._reports[index], True, self._death(index))
             last = report.last
-            self._loop.call_soon_threadsafe(self._reported, index, report)
+            with suppress(RuntimeError):  # the loop is closed when the run was interrupted
+                self._loop.call_soon_threadsafe(self._reported, index, report)
 
     def _death(self, index: int) -> PynatsError:
         process = self._processes[index]
@@ -124,9 +130,18 @@ class Team:
 
     def _reported(self, index: int, report: Report) -> None:
         self._reports[index] = report.statistics
-        if report.error is not None:
-            self.error = self.error or report.error
-            self._barrier.abort()
+        self.error = self.error or report.error
+        self._connected.add(index)
+        if report.last or len(self._connected) == len(self._reports):
+            self._answer(not report.last)
         self._running -= report.last
         if not self._running and not self._ended.done():
             self._ended.set_result(None)
+
+    def _answer(self, go: bool) -> None:
+        """Tell all, once, whether to send: when all are connected, or when the run ends before."""
+        if not self._answered:
+            self._answered = True
+            for pipe in self._pipes:
+                with suppress(OSError):  # it was killed
+                    pipe.send(go)

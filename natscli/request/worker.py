@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
-from multiprocessing.synchronize import Barrier
-from threading import BrokenBarrierError
 from typing import NamedTuple
 
 from natscli import signals
@@ -26,8 +25,8 @@ from natscli.request.run import waiting
 from natscli.request.statistics import Statistics
 from natscli.settings import Settings
 
-#: Seconds from one report to the next; and for how long one that is connected waits for the others.
-_TICK, _CONNECT = 0.5, 60.0
+#: Seconds from one report to the next.
+_TICK = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,15 @@ class Part:
 
 
 class Report(NamedTuple):
-    """What a process counted so far, whether it was the last, and what ended it early."""
+    """What a process counted so far, whether it was the last, and what ended it early. The first: it is connected."""
 
     statistics: Statistics
     last: bool = False
     error: PynatsError | None = None
 
 
-def work(part: Part, pipe: Pipe, barrier: Barrier) -> None:
-    """The whole of one process."""
+def work(part: Part, pipe: Pipe) -> None:
+    """The whole of one process. It reports through `pipe`, which says, once it is connected, whether to send."""
     environment = Environment.current()
     environment.quiet, environment.trace = True, part.trace
     statistics, error = Statistics(), None
@@ -60,22 +59,25 @@ def work(part: Part, pipe: Pipe, barrier: Barrier) -> None:
         if part.body is not None:
             recipe = replace(recipe, body=Template(part.body))
         plan = prepare(part.settings, environment)
-        sending = _send(part, recipe, plan, environment, statistics, pipe, barrier)
+        sending = _send(part, recipe, plan, environment, statistics, pipe)
         signals.run(sending, precise=part.options.rate is not None)
-    except (KeyboardInterrupt, BrokenBarrierError):
-        pass  # the parent, or another process, knows why
+    except KeyboardInterrupt:
+        pass  # the parent knows why
     except BaseException as problem:
         error = problem if isinstance(problem, PynatsError) else PynatsError(explain(problem).message)
-    pipe.send(Report(statistics, True, error))
+    with suppress(OSError):  # the parent was killed
+        pipe.send(Report(statistics, True, error))
 
 
 async def _send(
     part: Part, recipe: Recipe, plan: Plan, environment: Environment,
-    statistics: Statistics, pipe: Pipe, barrier: Barrier,
+    statistics: Statistics, pipe: Pipe,
 ) -> None:  # fmt: skip
     options, how = part.options, load(part.options)
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
-        await asyncio.get_running_loop().run_in_executor(None, barrier.wait, _CONNECT)
+        pipe.send(Report(statistics))
+        if not await asyncio.get_running_loop().run_in_executor(None, _may_send, pipe):
+            return
         source = _source(part, recipe, how.warmup)
         display = _Quiet()
         requester = Requester(
@@ -86,6 +88,14 @@ async def _send(
             await requester.run()
         finally:
             reports.cancel()
+
+
+def _may_send(pipe: Pipe) -> bool:
+    """Wait until all processes are connected; False if the run ends before."""
+    try:
+        return bool(pipe.recv())
+    except (EOFError, OSError):
+        return False
 
 
 def _source(part: Part, recipe: Recipe, warmup: int) -> Counted:

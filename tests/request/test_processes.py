@@ -90,6 +90,7 @@ def test_a_signal_ends_all_with_the_summary(
     summary = json.loads(file.read_text())
     assert summary["sent"] == summary["answered"] + summary["failed"] + summary["in_flight"] >= 100
     until_gone(started)
+    assert "leaked" not in program.stderr_text()  # as multiprocessing complains of semaphores
 
 
 def until_gone(pids: list[int]) -> None:
@@ -122,6 +123,7 @@ def test_processes_end_with_their_parent(
     program.send_signal(signal.SIGKILL)
     program.wait()
     until_gone(started)
+    assert "Traceback" not in program.stderr_text()
 
 
 def test_no_secret_is_in_the_command_lines(
