@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
@@ -73,14 +73,14 @@ class Team:
         self._answered = False
         context = get_context("spawn")
         self._processes: list[SpawnProcess] = []
-        self._pipes: list[connection.Connection] = []
+        self._tell: list[Callable[[bool], None]] = []
         for part in parts:
             ours, theirs = context.Pipe()
             process = context.Process(target=work, args=(part, theirs), daemon=True)
             process.start()
             theirs.close()
             self._processes.append(process)
-            self._pipes.append(ours)
+            self._tell.append(ours.send)
             threading.Thread(target=self._listen, args=(part.index, ours), daemon=True).start()
 
     async def run(self) -> None:
@@ -142,6 +142,6 @@ class Team:
         """Tell all, once, whether to send: when all are connected, or when the run ends before."""
         if not self._answered:
             self._answered = True
-            for pipe in self._pipes:
+            for tell in self._tell:
                 with suppress(OSError):  # it was killed
-                    pipe.send(go)
+                    tell(go)
