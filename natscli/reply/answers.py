@@ -14,7 +14,7 @@ from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.templates import Facts, Template, compile_template
 from natscli.reply.header_lines import START, header_lines
-from natscli.reply.responder import Failure
+from natscli.reply.responder import Failure, reported
 from natscli.wire.protocol import Message
 
 Path = tuple[str | int, ...]
@@ -65,7 +65,7 @@ def parse_answer(value: Any, path: Path, templates: bool) -> Answer:
         return Answer(payload=_template(value, path, templates))
     check_keys(value, path, _REPLY)
     block = parse_headers(value, path, templates)
-    failure = _failure(value, path) if _is_error(value) else _recorded_failure(block)
+    failure = _failure(value, path) if _is_error(value) else reported(block.format)
     return Answer(block, parse_payload(value, path, templates), _delay(value, path), failure)
 
 
@@ -154,14 +154,6 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase.lower()
     except ValueError:
         return f"error {status}"
-
-
-def _recorded_failure(block: Template) -> Failure | None:
-    error = headers.read_service_error(block.format)
-    if error is None:
-        return None
-    code, text = error
-    return Failure(int(code) if code.isascii() and code.isdecimal() else 500, text, notice="")
 
 
 def _delay(value: dict[str, Any], path: Path) -> float:

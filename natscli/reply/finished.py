@@ -32,7 +32,7 @@ class Finished:
         """`job` is answered, perhaps with an error."""
         if not self._jobs:
             self._loop.call_soon(self.flush)
-        elif job.number != self._next or job.done is not self._jobs[0].done or failure is not self._failure:
+        elif job.number != self._next or job.done is not self._jobs[0].done or failure != self._failure:
             self.flush()
         self._next = job.number + 1
         self._failure = failure

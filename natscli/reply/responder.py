@@ -47,7 +47,8 @@ class Batch(NamedTuple):
 class Failure:
     """Why requests were answered with an error: the code and the text that the requester got (ADR-32).
 
-    `notice` is what the log says of it: the text, unless something else is given; nothing when it is empty.
+    `notice` is what the log says of it: the text, unless something else is given; nothing when it is empty. Its first
+    line names the request, more lines are logged as those of a trace.
     """
 
     code: int
@@ -57,6 +58,17 @@ class Failure:
     def reply(self, request: Message, payload: bytes = b"") -> Message:
         """The reply to `request` that says so."""
         return request[1], b"", headers.service_error(self.text, self.code), payload
+
+
+def reported(block: bytes | None) -> Failure | None:
+    """The error that a header block says (ADR-32), if any: it is counted, and not worth a line of the log."""
+    error = headers.read_service_error(block)
+    if error is None:
+        return None
+    code, text = error
+    # A service may send any code; Python makes no number of thousands of digits.
+    number = int(code) if code.isascii() and code.isdecimal() and len(code) < 10 else 500
+    return Failure(number, text, notice="")
 
 
 #: Called with requests that are done, a reply for each in their order (or none at all: they are not answered), and

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from itertools import count, groupby, islice
+from itertools import count, islice, repeat
 from typing import NamedTuple
 
 from natscli.duration import format_duration
@@ -13,8 +13,9 @@ from natscli.environment import Environment
 from natscli.errors import InputError
 from natscli.message import headers, subjects
 from natscli.message.templates import Facts, Template, compile_template
+from natscli.reply.finished import Finished, Job
 from natscli.reply.options import ReplyOptions
-from natscli.reply.responder import Batch, Done, Failure, Host, Responder
+from natscli.reply.responder import Batch, Done, Failure, Host, Responder, reported
 from natscli.wire.protocol import Message
 
 _WHERE = "--upstream"
@@ -22,16 +23,11 @@ _TOKEN = re.compile(r"\{\{\s*\d+\s*\}\}")
 
 
 class _Asked(NamedTuple):
-    """A request that is passed on: the batch that it is in, and where; when its time is over."""
+    """A request that is passed on, where to, and when its time is over."""
 
-    batch: Batch
-    place: int
-    done: Done
+    job: Job
     subject: bytes
-    deadline: float = 0.0
-
-
-_Answered = tuple[_Asked, Message, "Failure | None"]
+    deadline: float
 
 
 class Upstream(Responder):
@@ -43,15 +39,15 @@ class Upstream(Responder):
     def __init__(self, subject: Template, concurrency: int = 0) -> None:
         self._subject = subject
         self._concurrency = concurrency
-        self._waiting: deque[_Asked] = deque()
-        self._in_flight: dict[
-            bytes, _Asked
-        ] = {}  # the same time for all, so the first is the next whose time is over
+        self._waiting: deque[tuple[Job, bytes]] = deque()
+        # All have the same time, so the first is the next whose time is over.
+        self._in_flight: dict[bytes, _Asked] = {}
         self._tokens = count()
         self._timer: asyncio.TimerHandle | None = None
 
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
+        self._finished = Finished()
         self._client = host.connection.client
         self._timeout = host.connection.timeout
         inbox = self._client.new_inbox()
@@ -60,9 +56,9 @@ class Upstream(Responder):
 
     def respond(self, batch: Batch, done: Done) -> None:
         facts = Facts(0)
-        for place, request in enumerate(batch.requests):
-            facts.subject = request[0]
-            self._waiting.append(_Asked(batch, place, done, self._subject.fill(facts)))
+        for job in map(Job, batch.requests, count(batch.first), repeat(batch.arrived), repeat(done)):
+            facts.subject = job.request[0]
+            self._waiting.append((job, self._subject.fill(facts)))
         self._send()
 
     def kill(self) -> None:
@@ -75,30 +71,28 @@ class Upstream(Responder):
         deadline = self._loop.time() + self._timeout
         messages: list[Message] = []
         for token in islice(self._tokens, min(room, len(self._waiting))):
-            asked = self._waiting.popleft()._replace(deadline=deadline)
+            job, subject = self._waiting.popleft()
             key = b"%d" % token
-            self._in_flight[key] = asked
-            _, _, block, payload = asked.batch.requests[asked.place]
-            messages.append((asked.subject, self._inbox + key, block, payload))
+            self._in_flight[key] = _Asked(job, subject, deadline)
+            _, _, block, payload = job.request
+            messages.append((subject, self._inbox + key, block, payload))
         if messages:
             self._client.send(messages)
             if self._timer is None:
                 self._timer = self._loop.call_at(deadline, self._time_out)
 
     def _on_replies(self, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
-        answers: list[_Answered] = []
         for subject, _, block, payload in messages:
             asked = self._in_flight.pop(subject[len(self._inbox) :], None)
             if asked is not None:  # else it is late, or not the first
-                answers.append((asked, *_answer(asked, block, payload)))
-        _finish(answers)
+                self._answer(asked, block, payload)
+        self._finished.flush()
         if self._waiting:
             self._send()
 
     def _time_out(self) -> None:
         self._timer = None
         now = self._loop.time()
-        answers: list[_Answered] = []
         while self._in_flight:
             key, asked = next(iter(self._in_flight.items()))
             if asked.deadline > now:
@@ -106,40 +100,20 @@ class Upstream(Responder):
                 break
             del self._in_flight[key]
             late = f"no reply on [{_text(asked.subject)}] within {format_duration(self._timeout)}"
-            answers.append((asked, *_failed(asked, Failure(504, late))))
-        _finish(answers)
+            self._fail(asked.job, Failure(504, late))
+        self._finished.flush()
         if self._waiting:
             self._send()
 
+    def _answer(self, asked: _Asked, block: bytes | None, payload: bytes) -> None:
+        job = asked.job
+        if headers.status(block) == "503" and not payload:  # the server says so, not a service
+            self._fail(job, Failure(503, f"no responders on [{_text(asked.subject)}]"))
+        else:
+            self._finished.add(job, (job.request[1], b"", block, payload), reported(block))
 
-def _answer(asked: _Asked, block: bytes | None, payload: bytes) -> tuple[Message, Failure | None]:
-    if headers.status(block) == "503" and not payload:  # the server says so, not a service
-        return _failed(asked, Failure(503, f"no responders on [{_text(asked.subject)}]"))
-    error = headers.read_service_error(block)
-    code, text = error or ("", "")
-    failure = None
-    if error is not None:  # counted, and not worth a line of the log
-        failure = Failure(int(code) if code.isascii() and code.isdecimal() else 500, text, notice="")
-    return (asked.batch.requests[asked.place][1], b"", block, payload), failure
-
-
-def _failed(asked: _Asked, failure: Failure) -> tuple[Message, Failure]:
-    return failure.reply(asked.batch.requests[asked.place]), failure
-
-
-def _finish(answers: list[_Answered]) -> None:
-    """Hand the replies on, those to consecutive requests of a batch together."""
-
-    def which(item: tuple[int, _Answered]) -> tuple[int, int, Failure | None]:
-        position, (asked, _, failure) = item
-        return id(asked.batch), asked.place - position, failure
-
-    for (_, _, failure), run in groupby(enumerate(answers), which):
-        together = [answered for _, answered in run]
-        first: _Asked = together[0][0]
-        batch, start = first.batch, first.place
-        part = Batch(batch.requests[start : start + len(together)], batch.first + start, batch.arrived)
-        first.done(part, [reply for _, reply, _ in together], failure)
+    def _fail(self, job: Job, failure: Failure) -> None:
+        self._finished.add(job, failure.reply(job.request), failure)
 
 
 def _text(subject: bytes) -> str:

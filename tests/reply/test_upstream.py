@@ -69,6 +69,21 @@ def test_tokens_of_the_subject_can_be_a_part_of_where_to(
         assert asker.ask(f"{asked}.paris", b"")[0].payload == b"to paris"
 
 
+@pytest.mark.parametrize("code", ["9" * 5000, "-1", "four", ""])
+def test_an_error_with_any_code_is_passed_on(
+    nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str], code: str
+) -> None:
+    asked, real = names
+    error = ("-H", f"Nats-Service-Error-Code:{code}", "-H", "Nats-Service-Error:odd")
+    spawn("reply", real, "", *error, server=nats_server)
+    proxy = spawn("reply", asked, "--upstream", real, server=nats_server)
+    with Asker(nats_server) as asker:
+        (answer,) = asker.ask(asked, b"")
+    assert answer.lines == [f"Nats-Service-Error-Code: {code}".encode(), b"Nats-Service-Error: odd"]
+    assert proxy.stop() == 0
+    assert ": 1 error, " in proxy.stderr_text()
+
+
 def test_a_service_error_is_passed_on_as_it_is(
     nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str]
 ) -> None:
