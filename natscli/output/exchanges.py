@@ -11,7 +11,7 @@ from natscli.duration import format_duration
 from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment
 from natscli.message import headers
 from natscli.message.watched import Answer, Exchange, Outcome
-from natscli.output.json_lines import Encoder, timestamp
+from natscli.output.json_lines import Encoder, replaced, timestamp
 from natscli.output.pump import Rendered
 from natscli.output.terminal import Painter
 from natscli.output.text import visible_line
@@ -124,7 +124,7 @@ class _Json:
         rtt_ns = "null" if exchange.rtt_ns is None else exchange.rtt_ns
         error = ""
         if exchange.error is not None:
-            code, text = map(_replaced, exchange.error)
+            code, text = map(replaced, exchange.error)
             number = code if code.isascii() and code.isdigit() and len(code) < 10 else encoder.text(code)
             error = f', "code": {number.lstrip("0") or "0"}, "message": {encoder.text(text)}'
         return (
@@ -173,8 +173,3 @@ def _text(subject: bytes) -> str:
 @lru_cache(4)
 def _clock(second: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(second))
-
-
-def _replaced(text: str) -> str:
-    """Bytes that are not UTF-8, which `headers.decode` keeps as surrogates, as U+FFFD."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

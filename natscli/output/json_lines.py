@@ -54,7 +54,7 @@ class Encoder:
         """The headers of a block, name to list of values."""
         pairs: dict[str, list[str]] = {}
         for name, value in headers.decode(header):
-            pairs.setdefault(_text(name), []).append(_text(value))
+            pairs.setdefault(replaced(name), []).append(replaced(value))
         members = [
             f"{self.text(name)}: [{', '.join(map(self.text, values))}]" for name, values in pairs.items()
         ]
@@ -105,6 +105,6 @@ def timestamp(at: float) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{int((at - second) * 1e6):06d}Z"
 
 
-def _text(text: str) -> str:
+def replaced(text: str) -> str:
     """Bytes that are not UTF-8, which `headers.decode` keeps as surrogates, as U+FFFD."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

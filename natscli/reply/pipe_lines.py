@@ -9,9 +9,13 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any
 
-from natscli.message import headers
+from natscli.output.json_lines import Encoder
 from natscli.wire.protocol import Message
 
+_ENCODER = Encoder(ascii_only=True)
+_subject, _same_headers = lru_cache(256)(_ENCODER.decoded), lru_cache(256)(_ENCODER.headers)
+#: Bytes of a header block, up to which it may be the same for many: then it is made into text once.
+_COMMON = 1024
 #: The beginning of a line that is too long to be read: whose answer it is.
 _ID = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,18})\s*,')
 
@@ -53,29 +57,14 @@ class Lines:
 def request_line(number: int, request: Message) -> str:
     """The line for a request, in ASCII: no line separator of Unicode in it may end a line in some language."""
     subject, _, block, payload = request
+    headers = "{}"
+    if block:
+        headers = (_same_headers if len(block) <= _COMMON else _ENCODER.headers)(block)
     try:
         data = f'"data":{quote(payload.decode())}'
     except UnicodeDecodeError:
         data = f'"data_base64":"{b64encode(payload).decode()}"'
-    return f'{{"id":{number},"subject":{_subject(subject)},"headers":{_headers(block) if block else "{}"},{data}}}\n'
-
-
-@lru_cache(256)
-def _subject(subject: bytes) -> str:
-    return quote(subject.decode("utf-8", "replace"))
-
-
-@lru_cache(256)
-def _headers(block: bytes) -> str:
-    """Values by name, as in the records of --json. Bytes that are not UTF-8 become U+FFFD."""
-    values: dict[str, list[str]] = {}
-    for name, value in headers.decode(block):
-        values.setdefault(_replaced(name), []).append(_replaced(value))
-    return json.dumps(values, separators=(",", ":"))
-
-
-def _replaced(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return f'{{"id":{number},"subject":{_subject(subject)},"headers":{headers},{data}}}\n'
 
 
 def answer_object(line: bytes) -> tuple[int, dict[str, Any]]:

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natscli.reply.pipe_lines import Lines, NoAnswerError, answer_object, id_of, plain_payload, request_line
+from natscli.reply.pipe_lines import (
+    Lines,
+    NoAnswerError,
+    _same_headers,
+    answer_object,
+    id_of,
+    plain_payload,
+    request_line,
+)
 
 SEPARATORS = "\n \r \r\n \v \f \x1c \x85 \u2028 \u2029"
 
@@ -49,6 +57,13 @@ def test_subjects_and_headers_that_are_not_utf_8_have_replacements() -> None:
     value = request(b"\xff", b"a.\xff", b"NATS/1.0\r\nA\xff: \xfe\x1b\r\n\r\n")
     assert (value["subject"], value["headers"]) == ("a.�", {"A�": ["�\x1b"]})
     assert value["data_base64"] == "/w=="
+
+
+def test_large_header_blocks_are_not_kept() -> None:
+    for size in (10, 2000):
+        before = _same_headers.cache_info().currsize
+        assert request(block=b"NATS/1.0\r\nA: %b\r\n\r\n" % (b"x" * size))["headers"] == {"A": ["x" * size]}
+        assert _same_headers.cache_info().currsize == before + (size < 1000)
 
 
 @given(st.lists(st.binary(max_size=30).filter(lambda b: b"\n" not in b)), st.integers(1, 9))
