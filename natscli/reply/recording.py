@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from functools import lru_cache
 from itertools import repeat
 from json.encoder import encode_basestring as quote
 
 from natscli.errors import InputError
 from natscli.message import headers
+from natscli.output.json_lines import timestamp
 from natscli.output.text import visible_json
 from natscli.reply.responder import Batch
 from natscli.wire.protocol import Message
@@ -24,8 +24,8 @@ def lines(batch: Batch, replies: list[Message], ended: int, clock: int) -> Itera
 
     `ended` is when (nanoseconds of `perf_counter_ns`), `clock` what to add for nanoseconds since 1970.
     """
-    came = datetime.fromtimestamp((batch.arrived + clock) / 1e9, timezone.utc)
-    start = f'{{"time":"{came:%Y-%m-%dT%H:%M:%S.%fZ}","duration_ns":{ended - batch.arrived},"subject":'
+    came = timestamp((batch.arrived + clock) / 1e9)
+    start = f'{{"time":"{came}","duration_ns":{ended - batch.arrived},"subject":'
     for (subject, _, header, payload), reply in zip(batch.requests, replies or repeat(None), strict=False):
         answer = "null" if reply is None else _content(reply[2], reply[3])
         line = (

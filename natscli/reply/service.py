@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
 from functools import partial
 
 from natscli.message.micro import Endpoint, Instance, Verb, control_subjects, write_response
+from natscli.output.json_lines import timestamp
 from natscli.reply.listener import Route
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responder import Batch, Done, Responder
@@ -38,7 +39,7 @@ def new_instance(options: ReplyOptions) -> Instance:
         version=options.service_version,
         metadata=dict(pair.split("=", 1) for pair in options.metadata),
         description=options.description,
-        started=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}",
+        started=timestamp(time.time()),
     )
 
 
