@@ -310,7 +310,7 @@ class Listener:
         """Show requests that ended."""
         duration = perf_counter_ns() - batch.arrived
         if failure is not None:
-            name = "refused" if failure in (_BUSY, _STOPPING) else "error"
+            name = "refused" if failure is _BUSY else "error"
             outcome = Outcome(name, duration, failure.code, failure.text)
         else:
             outcome = Outcome("answered" if replied else "unanswered", duration)
@@ -330,9 +330,11 @@ class Listener:
             self._client.send(replies, self._too_large)
         if failure is not None:
             notice = failure.text if failure.notice is None else failure.notice
-            for number in range(batch.first, batch.first + len(batch.requests)) if notice else ():
+            if notice:
                 first, *more = notice.splitlines()
-                self._warn(f"[#{number}] {first}", *(f"trace: {line}" for line in more))
+                trace = [f"trace: {line}" for line in more]
+                for number in range(batch.first, batch.first + len(batch.requests)):
+                    self._warn(f"[#{number}] {first}", *trace)
         if not self._replaced:
             return ()
         replaced, self._replaced = self._replaced, {}
