@@ -15,16 +15,17 @@ def check_target(path: str, where: str) -> None:
     """Refuse a file that cannot be written, before anything is sent.
 
     Raises:
-        InputError: its folder does not exist or is not writable, it is a folder itself, or it has no name.
+        InputError: its folder does not exist or is not writable, it is a folder itself, read-only, or it has no name.
     """
     if path in ("", "-"):
         raise InputError(f"{path!r} is not the name of a file", where=where)
-    folder = os.path.dirname(path) or "."
+    folder = os.path.dirname(os.path.realpath(path) if os.path.islink(path) else path) or "."
     if os.path.isdir(path):
         raise InputError(f"{path!r} is a directory", where=where)
     if not os.path.isdir(folder):
         raise InputError(f"no such directory: {folder!r}", where=where)
-    if not os.access(path if _is_special(path) else folder, os.W_OK):
+    written = [path] if os.path.exists(path) else []
+    if not all(os.access(one, os.W_OK) for one in (written if _is_special(path) else [*written, folder])):
         raise InputError(f"cannot write to {path!r}", where=where)
 
 
@@ -34,31 +35,32 @@ def write_whole(path: str, data: bytes) -> None:
     Raises:
         OSError: it could not be written; the old file is as it was.
     """
-    if _is_special(path):
-        with open(path, "ab") as special:
-            special.write(data)
-        return
-    target = os.path.realpath(path)
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}.tmp")
     try:
-        _replace(temporary, target, data)
-    except BaseException as error:
-        with suppress(OSError):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = path, None
+        if _is_special(path):
+            with open(path, "ab") as special:
+                special.write(data)
+        else:
+            _replace(os.path.realpath(path), data)
+    except OSError as error:
+        error.filename, error.filename2 = path, None
         raise
 
 
-def _replace(temporary: str, target: str, data: bytes) -> None:
-    with open(temporary, "xb") as file:
+def _replace(target: str, data: bytes) -> None:
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            with suppress(OSError):
+                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
         with suppress(OSError):
-            os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, target)
+            os.unlink(temporary)
+        raise
 
 
 def _is_special(path: str) -> bool:

@@ -62,6 +62,8 @@ class RequestDisplay:
         self._loop = asyncio.get_running_loop()
         self._sink = environment.sink
         self._pump = Pump(environment, lossy=False, on_failure=self._on_failure)
+        if style.saved:
+            self._pump.direct = False  # each file waits for the disk
         self._rounds = Rounds(self._pump, render, steady=style.steady)
         environment.sink = self._log
         self.broken: asyncio.Future[PynatsError] = self._loop.create_future()

@@ -41,8 +41,12 @@ def write_reports(options: RequestOptions, summary: Summary, environment: Enviro
         OSError: one could not be written.
     """
     if options.summary_json is not None:
-        text = json.dumps(summary.as_json(), indent=2, ensure_ascii=False)
-        write_whole(options.summary_json, f"{environment.redactor.redact(text)}\n".encode("utf-8", "replace"))
+        record = summary.as_json()
+        # Only these, the rest is names and numbers: a password that is one of them must not break the JSON.
+        for failures in record["failures"].values():
+            failures["example"] = environment.redactor.redact(failures["example"])
+        text = json.dumps(record, indent=2, ensure_ascii=False)
+        write_whole(options.summary_json, f"{text}\n".encode("utf-8", "replace"))
     if options.hdr is not None:
         write_whole(options.hdr, _hdr_log(summary).encode())
 

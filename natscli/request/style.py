@@ -17,8 +17,8 @@ class Style(NamedTuple):
 
     `each` reply and failure is shown, and with `log` when each request is sent; or, of a load on a terminal, only the
     `progress` and what is `summed_up` at the end, with a `histogram`. Replies to one request may be `gathered` in a
-    table. Failures are shown `as_json` too. At a `steady` rate
-    the requests do not wait for what is shown.
+    table. Failures are shown `as_json` too. At a `steady` rate the requests do not wait for what is shown. Payloads may
+    be `saved` in files.
     """
 
     each: bool = True
@@ -29,6 +29,7 @@ class Style(NamedTuple):
     progress: bool = False
     steady: bool = False
     histogram: bool = False
+    saved: bool = False
 
 
 def style(options: RequestOptions, environment: Environment) -> Style:
@@ -47,6 +48,7 @@ def style(options: RequestOptions, environment: Environment) -> Style:
         progress=options.is_load and err and (not each or ((options.raw or options.as_json) and not out)),
         histogram=options.is_load and err,
         steady=options.rate is not None,
+        saved=options.output is not None,
     )  # fmt: skip
 
 

@@ -102,16 +102,33 @@ def test_an_error_has_the_name_that_was_given(tmp_path: Path, monkeypatch: pytes
     assert (os.listdir(tmp_path), (tmp_path / "f").read_bytes()) == (["f"], b"old")
 
 
+def test_an_error_of_a_device_has_its_name() -> None:
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_whole("/dev/full", b"new")
+    assert caught.value.filename == "/dev/full"
+
+
 @pytest.mark.parametrize("path", ["", "-"])
 def test_what_names_no_file_is_refused(path: str) -> None:
     with pytest.raises(InputError, match="not the name of a file"):
         check_target(path, "--output")
 
 
-@pytest.mark.parametrize("path", ["", "gone/f"])
+@pytest.mark.parametrize("path", ["", "gone/f", "link"])
 def test_a_file_that_cannot_be_written_is_found_before(tmp_path: Path, path: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "gone" / "f")
     with pytest.raises(InputError, match="director"):
         check_target(str(tmp_path / path), "--output")
+
+
+def test_a_file_that_is_read_only_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"old")
+    # As for a user who is not root, who may write to everything.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != file)
+    with pytest.raises(InputError, match="cannot write to"):
+        check_target(str(file), "--output")
+    check_target(str(tmp_path / "other"), "--output")
 
 
 def test_a_run_that_is_killed_leaves_the_old_file_or_a_new_one(

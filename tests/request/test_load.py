@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -223,6 +224,24 @@ def test_ctrl_c_ends_with_the_summary_of_what_was_done(
     assert summary["sent"] == summary["answered"] + summary["failed"] + summary["in_flight"]
     assert f"Sent {summary['sent']}, answered {summary['answered']}, failed 0" in program.stderr_text()
     assert (tmp_path / "log").stat().st_size > 100
+
+
+def test_a_password_that_is_a_number_or_a_name_of_the_summary_leaves_it_whole(
+    measure: Measure, responders: Responders
+) -> None:
+    for password in ("2000", "answered"):
+        how = ("--user", "joe", "--password", password)
+        assert measure(responders(), "x", "--count", "2000", "--concurrency", "16", *how)["answered"] == 2000
+
+
+def test_a_file_that_takes_nothing_holds_up_no_request_and_no_ctrl_c(
+    spawn: Callable[..., Program], nats_server: Server, responders: Responders, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "reply1")  # nobody reads it
+    program = spawn("request", responders(), "x", "--count", "3", "--output", str(tmp_path / "reply{n}"),
+                    server=nats_server)  # fmt: skip
+    program.wait_until(lambda: len(responders.requests) == 3, "all requests")
+    assert program.stop(signal.SIGINT, timeout=10) == 130
 
 
 def test_fail_fast_ends_at_the_first_failure(ask: Callable[..., Run], responders: Responders) -> None:
