@@ -87,7 +87,6 @@ class Board:
 
     def __init__(self, fd: int, reference: int | str, places: int) -> None:
         self.reference = reference
-        self.places = places
         self._fd = fd
         self._map = memoryview(mmap.mmap(fd, _size(places)))
         self.words = self._map.cast("q")

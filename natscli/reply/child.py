@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from natscli.environment import Environment
 from natscli.reply.options import ReplyOptions
+from natscli.reply.report import Reporter
 
 if TYPE_CHECKING:
     from natscli.output.pump import Pump
@@ -93,10 +94,8 @@ class Orders:
         self._receive(signal.SIGTERM, None)
 
 
-class _Report:
-    """In the place of a report: the parent shows the statistics of all."""
-
-    interval = 0.0
+class _Reporter(Reporter):
+    """Says that all is subscribed to; the parent shows the statistics of all."""
 
     def __init__(self, place: Place, board: Board, environment: Environment, job: Job) -> None:
         self._place, self._board, self._environment, self._job = place, board, environment, job
@@ -106,14 +105,6 @@ class _Report:
         self._environment.repeats = False
         self._environment.label = f"process {self._job.index + 1}: "
         self._place.listening = True
-
-    def tick(self) -> None: ...
-
-    def write(self) -> None: ...
-
-    def end(self) -> None: ...
-
-    def summarize(self) -> None: ...
 
 
 def main() -> None:
@@ -156,11 +147,8 @@ def _run(job: Job, orders: Orders) -> int:
     try:
         _serve(job, orders, board, environment)
     except BaseException as error:
-        if environment.trace and not isinstance(error, (PynatsError, KeyboardInterrupt)):
-            import traceback
-
-            for line in "".join(traceback.format_exception(error)).splitlines():
-                environment.warn(f"trace: {line}")
+        if not isinstance(error, (PynatsError, KeyboardInterrupt)):
+            environment.log_traceback(error)
         report = explain(error)
         message = environment.redactor.redact(report.message)
         place.failure = json.dumps({"message": message, "hint": report.hint, "status": int(report.status)})
@@ -181,7 +169,7 @@ def _serve(job: Job, orders: Orders, board: Board, environment: Environment) -> 
     shared = Shared(
         SharedNumbers(board, job.options.count),
         partial(SharedStatistics, place, sizes=job.options.stats),
-        _Report(place, board, environment, job),
+        _Reporter(place, board, environment, job),
         new_stop,
     )
     work = run(job.options, responder, prepare(job.settings, environment), environment, shared)

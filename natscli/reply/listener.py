@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter_ns
-from typing import Any, Protocol
+from typing import Any
 
 from natscli.connection.connect import Connection
 from natscli.connection.failures import classify
@@ -21,6 +21,7 @@ from natscli.output.pump import Pump
 from natscli.output.requests import Outcome, Renderers
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending, memory
+from natscli.reply.report import Reporter
 from natscli.reply.responder import Batch, Failure, Host, Responder, fail, reply_subject
 from natscli.reply.statistics import TOO_LARGE, Deliver, Statistics
 from natscli.signals import Stop, on_info
@@ -62,27 +63,6 @@ _BUSY = Failure(503, "too many requests are waiting", notice="")
 _STOPPING = Failure(503, "the responder is stopping", notice="")
 
 
-class Reporter(Protocol):
-    """Shows statistics, as `Report` does."""
-
-    interval: float
-
-    def begin(self, pump: Pump) -> None:
-        """All is subscribed to."""
-
-    def tick(self) -> None:
-        """Called every `interval` seconds, unless that is 0."""
-
-    def write(self) -> None:
-        """A signal asks for the statistics."""
-
-    def end(self) -> None:
-        """All is over; called before the output is closed."""
-
-    def summarize(self) -> None:
-        """Called after it."""
-
-
 class Listener:
     """Serves its routes on one connection until it is stopped or `numbers` are exhausted."""
 
@@ -92,9 +72,9 @@ class Listener:
         connection: Connection,
         environment: Environment,
         render: Renderers,
-        numbers: Numbers | None = None,
+        numbers: Numbers,
+        report: Reporter,
         limits: Limits = LIMITS,
-        report: Reporter | None = None,
         stop: Callable[[Callable[[], object]], Stop] = Stop,
     ) -> None:
         """`stop` makes what calls its argument when a signal, or another process, asks to end."""
@@ -108,7 +88,7 @@ class Listener:
         self._limits = limits
         self._report = report
         self._new_stop = stop
-        self._numbers = numbers or Numbers()
+        self._numbers = numbers
         self._loop = asyncio.get_running_loop()
         self._pending = Pending(limits.requests, limits.size)
         self._pump = Pump(environment, lossy=True, on_failure=self._output_failed)
@@ -138,11 +118,9 @@ class Listener:
             self._log_refused()
             if unanswered:
                 self._environment.warn(f"stopped, requests left unanswered: {unanswered}")
-            if self._report is not None:
-                self._report.end()
+            self._report.end()
             self._pump.close(0.1 if unanswered else 1.0)
-            if self._report is not None:
-                self._report.summarize()
+            self._report.summarize()
         if self._pump.failure is not None:
             report = explain(self._pump.failure)
             raise PynatsError(report.message, hint=report.hint)
@@ -154,10 +132,9 @@ class Listener:
         await self._connection.confirm()
         self._connection.on_refusal = self._on_refusal
         self._log_subjects([route for route in self._routes if not route.internal])
-        if self._report is not None:
-            self._report.begin(self._pump)
-            on_info(self._report.write)
-            self._tick(self._report)
+        self._report.begin(self._pump)
+        on_info(self._report.write)
+        self._tick()
         await self._unless_lost(self._stop.wait())
         await self._unless_lost(self._drain(subscriptions))
         for responder in self._responders:
@@ -170,10 +147,10 @@ class Listener:
         if len(routes) > _MOST_LOGGED:
             self._environment.log(f"Listening on {len(routes) - _MOST_LOGGED} more subjects")
 
-    def _tick(self, report: Reporter) -> None:
-        if report.interval:
-            report.tick()
-            self._loop.call_later(report.interval, self._tick, report)
+    def _tick(self) -> None:
+        if self._report.interval:
+            self._report.tick()
+            self._loop.call_later(self._report.interval, self._tick)
 
     async def _subscribe(self, route: Route) -> Any:
         handler = partial(self._on_internal if route.internal else self._on_batch, route)

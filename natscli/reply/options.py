@@ -54,6 +54,11 @@ class ReplyOptions:
         return next((name for name in RESPONDERS if _GIVEN[name](self)), "--echo")
 
     @property
+    def title(self) -> str:
+        """What runs, as the heading of its statistics."""
+        return f"pynats reply {self.subject or f'--mock {self.mock}'}"
+
+    @property
     def group(self) -> str:
         """The queue group: the one given, else that of the Go CLI's responders, or that of services (ADR-32)."""
         if self.queue is not None:

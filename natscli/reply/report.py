@@ -17,11 +17,29 @@ from natscli.output.reply_figures import Figures
 _REDRAW, _LINE, _NOW = 0.2, 10.0, 1.0
 
 
-class Report:
-    """Shows what `figures` gives for so many seconds; with `live` all the time, in a panel if stderr is a terminal.
+class Reporter:
+    """What a listener calls to show statistics; this one shows none."""
 
-    `interval` is the seconds between two calls of `tick`, 0 if it need not be called.
-    """
+    interval = 0.0
+
+    def begin(self, pump: Pump) -> None:
+        """All is subscribed to."""
+
+    def tick(self) -> None:
+        """Called every `interval` seconds, unless that is 0."""
+
+    def write(self) -> None:
+        """A signal asks for the statistics."""
+
+    def end(self) -> None:
+        """All is over; called before the output is closed."""
+
+    def summarize(self) -> None:
+        """Called after it."""
+
+
+class Report(Reporter):
+    """Shows what `figures` gives for so many seconds; with `live` all the time, in a panel if stderr is a terminal."""
 
     def __init__(
         self,
@@ -48,6 +66,11 @@ class Report:
         self._started, self._pump = time.monotonic(), pump
         if self._live is not None:
             pump.wrap = self._live.wrap
+
+    @property
+    def has_panel(self) -> bool:
+        """Whether it draws, below what else is written."""
+        return self._live is not None
 
     @property
     def begun(self) -> bool:

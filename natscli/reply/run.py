@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,10 +11,10 @@ from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.histogram import Histogram
 from natscli.output.requests import data_renderers, renderers
-from natscli.reply.listener import Listener, Reporter, Route
+from natscli.reply.listener import Listener, Route
 from natscli.reply.numbers import Numbers
 from natscli.reply.options import ReplyOptions
-from natscli.reply.report import Report
+from natscli.reply.report import Report, Reporter
 from natscli.reply.responder import Responder
 from natscli.reply.statistics import Statistics, figures
 from natscli.signals import Stop, on_info
@@ -65,7 +65,7 @@ async def run(
             environment,
             (data_renderers if options.stats else renderers)(environment, as_json=options.as_json),
             shared.numbers if shared else Numbers(options.count),
-            report=shared.report if shared else _report(options, environment, subjects, counted, times),
+            shared.report if shared else _report(options, environment, counted, times),
             stop=shared.new_stop if shared else Stop,
         )
         await listener.run()
@@ -74,11 +74,13 @@ async def run(
 def _report(
     options: ReplyOptions,
     environment: Environment,
-    subjects: Sequence[str],
     counted: list[Statistics],
     times: Histogram,
 ) -> Report:
-    title = f"pynats reply {' '.join(subjects[:1])}"
     return Report(
-        environment, partial(figures, counted, times), title, live=options.stats, as_json=options.as_json
+        environment,
+        partial(figures, counted, times),
+        options.title,
+        live=options.stats,
+        as_json=options.as_json,
     )

@@ -124,19 +124,17 @@ class Supervisor:
         self._processes = [Process(index, self._board) for index in range(options.processes)]
         self._gone = together([], 0)
         self._stop = asyncio.Event()
-        self._draining = self._listened = False
+        self._listened = False
         self._failure: PynatsError | None = None
         self._pump = Pump(environment, lossy=True, on_failure=lambda error: None)
         self._pump.turn = self._board.output
-        subjects = options.subject or options.mock or ""
         self._report = Report(
             environment,
             self._figures,
-            f"pynats reply {subjects}",
+            options.title,
             live=options.stats,
             as_json=options.as_json,
         )
-        self._panel = options.stats and environment.stderr.isatty()
 
     async def run(self) -> None:
         """See `supervise`."""
@@ -148,7 +146,8 @@ class Supervisor:
             await self._until(lambda: all(p.listening_since for p in self._processes))
             self._begin()
             await self._until(lambda: self._numbers.exhausted)
-            self._drain()
+            for process in self._processes:
+                process.order(DRAIN)
             while any(process.runs for process in self._processes):
                 self._look()
                 await asyncio.sleep(_LOOK)
@@ -190,7 +189,7 @@ class Supervisor:
         process.popen = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, f"{index + 1}/{len(self._processes)}", json.dumps(sys.path)],
             stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE if self._panel else None,
+            stderr=subprocess.PIPE if self._report.has_panel else None,
             bufsize=0,
             pass_fds=(board.reference,) if isinstance(board.reference, int) else (),
         )
@@ -227,7 +226,7 @@ class Supervisor:
 
     @property
     def _ending(self) -> bool:
-        return self._stop.is_set() or self._draining or self._numbers.exhausted
+        return self._stop.is_set() or self._numbers.exhausted
 
     def _ended(self, process: Process, now: float) -> None:
         """A process has ended: count what it did, and decide what that means."""
@@ -261,11 +260,6 @@ class Supervisor:
             process.reason = ""
             what = f"{failure or 'ended'}, requests in flight there: {lost}"
             self._environment.warn(f"{name}: {what}; starting another")
-
-    def _drain(self) -> None:
-        self._draining = True
-        for process in self._processes:
-            process.order(DRAIN)
 
     def _end(self) -> None:
         """End what still runs, at once, and sum up."""

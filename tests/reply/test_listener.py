@@ -26,6 +26,7 @@ from natscli.reply.echo import Echo
 from natscli.reply.faults import Faults, Faulty
 from natscli.reply.listener import LIMITS, Limits, Listener, Route
 from natscli.reply.numbers import Numbers
+from natscli.reply.report import Reporter
 from natscli.reply.responder import Batch, Done, Failure, Responder, Wrapper, fail
 from natscli.reply.static import static
 from natscli.reply.threaded import Threaded
@@ -103,6 +104,7 @@ async def serving(
             environment,
             renderers(environment, as_json=False),
             Numbers(count),
+            Reporter(),
             limits,
         )
         task = asyncio.ensure_future(listener.run())
