@@ -61,13 +61,6 @@ class Helped:
             hint = near(error.option_name, known) if error.option_name.startswith("--") else ""
             raise click.UsageError(f"no such option {error.option_name!r}{hint}", ctx) from None
 
-    def get_help(self, ctx: click.Context) -> str:
-        """All of the help as text, 80 columns wide."""
-        from natscli.cli.help import full, plain
-        from natscli.cli.pages import page_of
-
-        return plain(full(page_of(ctx), 80))
-
     def appendix(self) -> tuple[Section, ...]:
         """More tables for the end of `--help`."""
         return ()

@@ -74,7 +74,7 @@ def short(page: Page, width: int = 80) -> Iterator[Line]:
     if page.commands:
         yield [("heading", "Help on a command: "), ("code", f"{page.command} COMMAND -h")]
     if page.connects:
-        names = ", ".join(["-s", "--context", "--creds", "--timeout", "..."])
+        names = "-s, --context, --creds, --timeout, ..."
         yield [("heading", "Connection: "), ("name", names), ("", "; all with --help")]
     else:
         yield [("heading", "All options: "), ("code", f"{page.command} --help")]

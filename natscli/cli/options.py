@@ -14,12 +14,24 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from natscli.environment import Environment
+    from natscli.output.translate import Translator
     from natscli.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Heading of the options that `connection_options` adds.
 CONNECTION = "Connection"
+#: Notes of the commands that send.
+SENDING = """
+Templates in BODY, SUBJECT and header values:
+  {{Count}}          its number, from 1   {{ID}}        a unique ID
+  {{Time}}           the time, 3:04PM     {{Unix}}      seconds since 1970
+  {{TimeStamp}}      the time, RFC 3339   {{UnixNano}}  nanoseconds
+  {{Random 10 100}}  10 to 100 random letters and digits
+
+Without a BODY, standard input is the payload, unless it is a terminal. Templates in files and in standard input are
+sent as they are.
+"""
 
 
 class App:
@@ -128,10 +140,11 @@ def _set_environment(ctx: click.Context, param: click.Parameter, value: Any) -> 
 def complete_contexts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Names of the known contexts, for shell completion."""
     from natscli.contexts.store import ContextStore
-    from natscli.environment import Environment
 
+    app = ctx.find_object(App)
+    assert app is not None
     try:
-        names = ContextStore(Environment.current().config_dir).names()
+        names = ContextStore(app.environment.config_dir).names()
     except OSError:
         return []
     return [name for name in names if name.startswith(incomplete)]
@@ -235,3 +248,16 @@ def connection_settings(app: App) -> Settings:
     settings = resolve(app.flags, environment.environ, ContextStore(environment.config_dir))
     environment.redactor.add(*settings.secrets)
     return settings
+
+
+def new_translator(app: App, command: str | None) -> Translator | None:
+    """What --translate COMMAND asks for.
+
+    Raises:
+        InputError: see `Translator`.
+    """
+    if command is None:
+        return None
+    from natscli.output.translate import Translator
+
+    return Translator(command, app.environment.environ)

@@ -140,13 +140,11 @@ def _names(param: click.Option) -> str:
 
 
 def _metavar(param: click.Option) -> str:
-    if param.is_flag or param.count:
-        return ""
-    if param.metavar:
-        return param.metavar
-    if isinstance(param.type, click.Choice):
-        return "|".join(map(str, param.type.choices))
-    return {"integer": "N", "float": "X", "integer range": "N"}.get(param.type.name, param.type.name.upper())
+    return (
+        "|".join(map(str, param.type.choices))
+        if isinstance(param.type, click.Choice)
+        else param.metavar or ""
+    )
 
 
 def _description(param: click.Option) -> str:

@@ -137,11 +137,8 @@ def run(arguments: list[str], environment: Environment) -> int:
     except SystemExit as stop:  # click does this when the reader of stdout went away
         return stop.code if isinstance(stop.code, int) else ExitStatus.FAILURE
     except BaseException as error:
-        if environment.trace and not isinstance(error, PynatsError):
-            import traceback
-
-            for line in "".join(traceback.format_exception(error)).splitlines():
-                environment.warn(f"trace: {line}")
+        if not isinstance(error, PynatsError):
+            environment.log_traceback(error)
         report = explain(error)
         status = report.status
         cause = error.__cause__ if isinstance(error, click.Abort) else error

@@ -10,6 +10,7 @@ from natscli.cli.groups import Command
 from natscli.cli.jetstream import refuse_jetstream
 from natscli.cli.options import (
     DURATION,
+    SENDING,
     App,
     FileName,
     Number,
@@ -21,16 +22,7 @@ from natscli.cli.options import (
 from natscli.message.recipe import compile_recipe, read_body
 from natscli.publish.options import PublishOptions, check
 
-NOTES = """
-Templates in BODY, SUBJECT and header values:
-  {{Count}}          message, from 1      {{ID}}        a unique ID
-  {{Time}}           the time, 3:04PM     {{Unix}}      seconds since 1970
-  {{TimeStamp}}      the time, RFC 3339   {{UnixNano}}  nanoseconds
-  {{Random 10 100}}  10 to 100 random letters and digits
-
-Without a BODY, standard input is the payload, unless it is a terminal. Templates in files and in standard input are
-sent as they are.
-
+NOTES = f"""{SENDING}
 It ends when the server has taken everything. That the server took a message does not mean that anyone received it.
 """
 

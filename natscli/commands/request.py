@@ -12,11 +12,13 @@ from natscli.cli.discovery import complete_endpoints
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
+    SENDING,
     App,
     FileName,
     Number,
     connection_options,
     connection_settings,
+    new_translator,
     option,
     pass_app,
 )
@@ -26,23 +28,11 @@ from natscli.request.options import RequestOptions, check
 
 if TYPE_CHECKING:
     from natscli.environment import Environment
-    from natscli.output.translate import Translator
-
-NOTES = """
-Templates in BODY, SUBJECT and header values:
-  {{Count}}          request, from 1      {{ID}}        a unique ID
-  {{Time}}           the time, 3:04PM     {{Unix}}      seconds since 1970
-  {{TimeStamp}}      the time, RFC 3339   {{UnixNano}}  nanoseconds
-  {{Random 10 100}}  10 to 100 random letters and digits
-
-Without a BODY, standard input is the payload, unless it is a terminal. Templates in files and in standard input are
-sent as they are.
-"""
 
 
 @click.command(
     cls=Command,
-    notes=NOTES,
+    notes=SENDING,
     examples={
         "pynats request help.please 'I need help!'": "send a request",
         "pynats request orders.new --json < order.json | jq .rtt_ns": "send a file, get JSON",
@@ -114,7 +104,7 @@ def request(app: App, /, **given: Any) -> int:
             check_reports(options)
         recipe = compile_recipe(options)
         settings = connection_settings(app)
-        translator = _translator(options, environment)
+        translator = new_translator(app, options.translate)
         recipe = read_body(recipe, options, environment)
 
         from natscli import signals
@@ -129,14 +119,6 @@ def request(app: App, /, **given: Any) -> int:
 
         work = run(options, recipe, plan, environment, translator)
         return signals.run(work, precise=options.rate is not None)
-
-
-def _translator(options: RequestOptions, environment: Environment) -> Translator | None:
-    if options.translate is None:
-        return None
-    from natscli.output.translate import Translator
-
-    return Translator(options.translate, environment.environ)
 
 
 @contextmanager

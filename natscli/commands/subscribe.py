@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from natscli.cli.groups import Command
 from natscli.cli.jetstream import refuse_jetstream
-from natscli.cli.options import DURATION, App, connection_options, connection_settings, option, pass_app
+from natscli.cli.options import (
+    DURATION,
+    App,
+    connection_options,
+    connection_settings,
+    new_translator,
+    option,
+    pass_app,
+)
 from natscli.subscribe.options import SubscribeOptions, check
-
-if TYPE_CHECKING:
-    from natscli.environment import Environment
-    from natscli.output.translate import Translator
 
 NOTES = """
 With --raw, each payload is written as it is, with a line break after it; with --count 1 without one.
@@ -76,7 +80,7 @@ def subscribe(app: App, /, **given: Any) -> None:
     environment = app.environment
     environment.quiet = options.quiet
     check(options)
-    translator = _translator(options, environment)
+    translator = new_translator(app, options.translate)
     settings = connection_settings(app)
 
     from natscli import signals
@@ -84,11 +88,3 @@ def subscribe(app: App, /, **given: Any) -> None:
     from natscli.subscribe.run import run
 
     signals.run(run(options, prepare(settings, environment), environment, translator))
-
-
-def _translator(options: SubscribeOptions, environment: Environment) -> Translator | None:
-    if options.translate is None:
-        return None
-    from natscli.output.translate import Translator
-
-    return Translator(options.translate, environment.environ)
