@@ -1,7 +1,7 @@
 """The surroundings of a run as one object: streams, their terminals, variables, colours, secrets to hide.
 
 Made once, in `cli/root.py`; nothing else of a run touches `sys.stdout`, `sys.stderr`, `sys.stdin` or `os.environ`, so a
-test can swap the whole of it. What has no run, the Python API and shell completion, makes its own.
+test can swap the whole of it. What has no run, the Python API, makes its own.
 """
 
 from __future__ import annotations
@@ -133,6 +133,14 @@ class Environment:
     def warn(self, line: str) -> None:
         """One line on stderr that --quiet does not silence."""
         self._write_line("pynats: ", f"{self.label}{line}", CYAN)
+
+    def log_traceback(self, error: BaseException) -> None:
+        """With --trace, the traceback of an error."""
+        if self.trace:
+            import traceback
+
+            for line in "".join(traceback.format_exception(error)).splitlines():
+                self.warn(f"trace: {line}")
 
     def error(self, report: Report) -> None:
         """`pynats: error: ...` and, where there is one, the hint."""

@@ -125,6 +125,12 @@ class Terminated(KeyboardInterrupt):
     """A SIGTERM or SIGHUP, on its way to where Ctrl-C is handled."""
 
 
+def reason(error: Exception) -> str:
+    """Why the system refused something, or what another exception says, as the end of a message."""
+    text = getattr(error, "strerror", None) or str(error)
+    return f"{text[:1].lower()}{text[1:]}"
+
+
 @dataclass(frozen=True)
 class Report:
     """An error as it is shown: one line, perhaps a hint line, and the exit status."""
@@ -151,9 +157,8 @@ def explain(error: BaseException) -> Report:
     if isinstance(error, BrokenPipeError):
         return Report("the output was closed by its reader", ExitStatus.FAILURE)
     if isinstance(error, OSError):
-        reason = error.strerror or str(error)
         where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, (str, bytes)) else ""
-        return Report(f"{reason[:1].lower()}{reason[1:]}{where}", ExitStatus.FAILURE)
+        return Report(f"{reason(error)}{where}", ExitStatus.FAILURE)
     text = " ".join(str(error).split())
     kind = type(error).__name__
     return Report(

@@ -40,6 +40,13 @@ def on_info(handler: Callable[[], object]) -> None:
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(handler))
 
 
+def heed_children() -> None:
+    """A SIGCHLD that is ignored is inherited; then the system does not say how a program ended: end that."""
+    number = getattr(signal, "SIGCHLD", None)
+    if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _interruption(number: int) -> KeyboardInterrupt:
     """What to raise after a signal, 0 for none: a KeyboardInterrupt that is `Terminated`, if it was not a Ctrl-C."""
     return KeyboardInterrupt() if number in (0, signal.SIGINT) else Terminated()

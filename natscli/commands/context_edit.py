@@ -17,7 +17,7 @@ from natscli.cli.options import App, complete_contexts, connection_options, pass
 from natscli.contexts.format import Context, credential_kinds, dump, parse, secrets
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
-from natscli.errors import InputError, PynatsError, explain
+from natscli.errors import InputError, PynatsError, explain, reason
 
 
 @click.command(
@@ -142,7 +142,7 @@ def _run(editor: list[str], path: str) -> None:
     try:
         status = subprocess.call([*editor, path])
     except OSError as error:
-        raise InputError(f"cannot run the editor {editor[0]!r}: {(error.strerror or '').lower()}") from None
+        raise InputError(f"cannot run the editor {editor[0]!r}: {reason(error)}") from None
     if status:
         raise PynatsError(f"the editor {editor[0]!r} exited with status {status}: nothing is changed")
 

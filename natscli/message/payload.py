@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
-from natscli.errors import InputError
+from natscli.errors import InputError, reason
 
 #: nats-server takes at most this as its `max_payload` (bytes), so reading more is pointless.
 LARGEST = 64 * 1024 * 1024
@@ -28,7 +28,7 @@ def read_file(path: str) -> bytes:
         with open(path, "rb") as file:
             return read_all(file, "--body-file")
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path!r}: {_reason(error)}", where="--body-file") from None
+        raise InputError(f"cannot read {path!r}: {reason(error)}", where="--body-file") from None
 
 
 def read_stdin(stream: BinaryIO, on_wait: Callable[[], object]) -> bytes:
@@ -59,7 +59,7 @@ def read_all(stream: BinaryIO, where: str = _STDIN) -> bytes:
             if size > LARGEST:
                 raise _too_large(where)
     except OSError as error:
-        raise InputError(f"cannot read: {_reason(error)}", where=where) from None
+        raise InputError(f"cannot read: {reason(error)}", where=where) from None
     return b"".join(chunks)
 
 
@@ -83,7 +83,7 @@ def read_lines(
         except InputError as error:
             last = error
         except (OSError, ValueError) as error:
-            last = InputError(f"cannot read: {_reason(error)}", where=_STDIN)
+            last = InputError(f"cannot read: {reason(error)}", where=_STDIN)
         on_line(last)
 
     threading.Thread(target=run, name="stdin", daemon=True).start()
@@ -120,7 +120,3 @@ def _chunks(stream: BinaryIO, size: int) -> Iterator[bytes]:
 
 def _too_large(where: str) -> InputError:
     return InputError(f"more than {LARGEST} bytes, no server takes that as one payload", where=where)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return ((error.strerror if isinstance(error, OSError) else None) or str(error)).lower()

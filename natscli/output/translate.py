@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from subprocess import PIPE, Popen
 
-from natscli.errors import PynatsError
+from natscli.errors import PynatsError, reason
 from natscli.message import programs
 from natscli.message.templates import Facts, compile_command
 
@@ -61,13 +61,13 @@ class Translator:
             self._kill()
             raise
         if isinstance(outcome, OSError):
-            raise PynatsError(f"cannot run {words[0]!r}: {outcome.strerror}", where=_WHERE)
+            raise PynatsError(f"cannot run {words[0]!r}: {reason(outcome)}", where=_WHERE)
         status, output, said = outcome
         errors = said.decode("utf-8", "replace").strip()
         if status:
-            reason = f": {' '.join(errors.split())[:200]}" if errors else ""
+            why = f": {' '.join(errors.split())[:200]}" if errors else ""
             how = f"failed with status {status}" if status > 0 else f"was killed by signal {-status}"
-            raise PynatsError(f"the command {how}{reason}", where=_WHERE)
+            raise PynatsError(f"the command {how}{why}", where=_WHERE)
         return output, errors
 
     def _communicate(self, words: list[str], payload: bytes) -> _Outcome:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from natscli.reply.spawn import Spawner
+from natscli.signals import heed_children
 
 #: Seconds that `kill` waits for programs that are just being started.
 _START_TIMEOUT = 1.0
@@ -45,9 +46,7 @@ class Children:
             OSError: this system cannot run them.
         """
         self._spawner = Spawner()
-        # A SIGCHLD that is ignored is inherited; then the system would not say how a program ended.
-        if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        heed_children()
         self._timeout = timeout
         self._last = math.inf
         self._running: set[int] = set()

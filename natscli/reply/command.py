@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from natscli.duration import format_duration
 from natscli.environment import Environment
-from natscli.errors import InputError
+from natscli.errors import InputError, reason
 from natscli.message import programs
 from natscli.message.templates import Facts, Template, compile_command
 from natscli.reply.children import Children, Ended
@@ -111,8 +111,7 @@ class Command(Threaded):
             return Failure(400, str(error))
         if isinstance(error, TimeoutError):
             return self._timed_out()
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Failure(500, f"cannot run the command: {reason.lower()}")
+        return Failure(500, f"cannot run the command: {reason(error)}")
 
 
 def _fill(words: list[Template], facts: Facts) -> list[bytes]:

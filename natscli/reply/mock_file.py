@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from natscli.errors import InputError
+from natscli.errors import InputError, reason
 from natscli.message import subjects
 from natscli.message.json_places import JSONError, find, line_and_column, values
 from natscli.reply.answers import (
@@ -76,8 +76,7 @@ def _read_text(path: str) -> str:
                 raise InputError(f"cannot read {path!r}: not a file", where="--mock")
             data = file.read()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot read {path!r}: {reason.lower()}", where="--mock") from None
+        raise InputError(f"cannot read {path!r}: {reason(error)}", where="--mock") from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

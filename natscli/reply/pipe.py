@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from natscli.duration import format_duration
 from natscli.environment import Environment
-from natscli.errors import PynatsError
+from natscli.errors import PynatsError, reason
 from natscli.message import programs
 from natscli.message.templates import Facts, Template, compile_command
 from natscli.reply.answers import Problem, parse_answer
@@ -278,7 +278,7 @@ class Pipe(Responder):
 
 
 def _not_started(error: OSError) -> str:
-    return f"cannot start the program: {(error.strerror or str(error)).lower()}"
+    return f"cannot start the program: {reason(error)}"
 
 
 def _no_answer(line: bytes, error: Exception) -> str:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from natscli.reply.pipe_lines import Lines
+from natscli.signals import heed_children
 
 #: Seconds in which what is left in the pipes is read after the program has ended, though another holds them.
 _GRACE = 0.1
@@ -60,9 +61,7 @@ class Child(asyncio.SubprocessProtocol):
             group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         else:
             group = {"start_new_session": True}
-            # A SIGCHLD that is ignored is inherited; then the system would not say how a program ended.
-            if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            heed_children()
         await self._loop.subprocess_exec(lambda: self, *argv, env=environ, **group)
 
     def write(self, data: bytes) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from queue import SimpleQueue
 from time import perf_counter_ns
 
-from natscli.errors import InputError, PynatsError
+from natscli.errors import InputError, PynatsError, reason
 from natscli.reply.pending import memory
 from natscli.reply.recording import lines
 from natscli.reply.responder import Batch, Done, Failure, Host, Responder, Wrapper
@@ -120,7 +120,8 @@ class Recorded(Wrapper):
             self._loop.call_soon_threadsafe(self._log_failure)
 
     def _log_failure(self) -> None:
-        self._environment.warn(f"cannot record any more: {_reason(self._writer.failure)} ({self._path})")
+        assert self._writer.failure is not None
+        self._environment.warn(f"cannot record any more: {reason(self._writer.failure)} ({self._path})")
 
 
 class Writer:
@@ -199,7 +200,7 @@ def open_to_append(path: str) -> int:
                 hint="remove that line, or record to another file",
             )
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot write {path!r}: {_reason(error)}", where=_WHERE) from None
+        raise InputError(f"cannot write {path!r}: {reason(error)}", where=_WHERE) from None
     return descriptor
 
 
@@ -210,7 +211,3 @@ def _ends_with_a_line(path: str, descriptor: int) -> bool:
     with open(path, "rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read() == b"\n"
-
-
-def _reason(error: Exception | None) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

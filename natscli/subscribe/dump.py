@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
-from natscli.errors import PynatsError
+from natscli.errors import PynatsError, reason
 from natscli.output.messages import Message, RenderMessages
 
 
@@ -34,8 +34,8 @@ class Dump:
                 _, data = self._render([message], number, came, matched)
                 self._save(os.path.join(self._folder, f"{number}{ending}"), data)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            self.broken.set_result(PynatsError(f"cannot save a message: {reason}", where=str(error.filename)))
+            what = f"cannot save a message: {reason(error)}"
+            self.broken.set_result(PynatsError(what, where=str(error.filename)))
 
     async def finish(self) -> None:
         """See `Display`."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from natscli.errors import InputError, refuse_together
+from natscli.errors import InputError, reason, refuse_together
 from natscli.message import subjects
 
 #: What the files of --dump are called.
@@ -101,8 +101,7 @@ def _check_folder(folder: str) -> None:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         saved = sorted(name for name in os.listdir(folder) if SAVED.fullmatch(name))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot save messages to {folder!r}: {reason.lower()}", where="--dump") from None
+        raise InputError(f"cannot save messages to {folder!r}: {reason(error)}", where="--dump") from None
     if saved:
         raise InputError(f"{folder!r} holds saved messages already: {saved[0]}", where="--dump",
                          hint="give another folder, or empty this one")  # fmt: skip
