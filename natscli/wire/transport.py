@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: time; that costs as much as reading.
 READ_SIZE = 256 * 1024
 
+#: Bytes of a read that has left something behind. TLS gives whole records of up to 16 kB, so a little may be missing.
+_FULL = READ_SIZE - 17 * 1024
+
 #: Bytes that may wait for the socket before reading stops: some large replies, so that both directions stay busy.
 MOST_UNSENT = 4 * 1024 * 1024
 
@@ -96,8 +99,8 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
                 assert self._read_handler is not None
                 rest = self._read_handler.filled(nbytes)
             else:
-                self.full += nbytes == READ_SIZE
-                self.emptied += nbytes < READ_SIZE
+                self.full += nbytes >= _FULL
+                self.emptied += nbytes < _FULL
                 rest = bytes(self._buffer[:nbytes])
                 if self._read_handler is not None:
                     rest = self._read_handler.feed(rest)

@@ -64,6 +64,44 @@ def test_every_size_of_payload_comes_through(
     assert asyncio.run(go()) == payloads
 
 
+@pytest.mark.parametrize("how", ["clear", "TLS"])
+def test_reads_that_leave_something_behind_are_counted(
+    nats_server: Server, server_factory: Callable[..., Server], certificates: Certificates, how: str
+) -> None:
+    """A receiver that takes longer for each read than the server for 256 kB."""
+    server, options = nats_server, dict[str, Any]()
+    if how == "TLS":
+        server = server_factory(certificates.server_config())
+        options["tls"] = ssl.create_default_context(cafile=str(certificates.ca))
+    total = 20_000
+
+    async def go() -> tuple[int, int]:
+        done, came = asyncio.Event(), 0
+
+        def on_batch(batch: list[Message], arrived: int) -> None:
+            nonlocal came
+            came += len(batch)
+            time.sleep(0.02)
+            if came == total:
+                done.set()
+
+        async with Client() as receiver, Client() as sender:
+            for client in (receiver, sender):
+                await client.connect(server.url, **options)
+            await receiver.subscribe_batches("full", "", on_batch)
+            await receiver.flush()
+            before = receiver.reads
+            sender.send([(b"full", b"", None, bytes(1000))] * total)
+            await asyncio.wait_for(done.wait(), 60)
+            await receiver.flush()
+            full, emptied = receiver.reads
+            return full - before[0], emptied - before[1]
+
+    full, emptied = asyncio.run(go())
+    assert full > 50
+    assert emptied > 0
+
+
 def test_what_is_for_nats_py_and_what_is_not_both_keep_their_order(nats_server: Server) -> None:
     total = 20_000
 
