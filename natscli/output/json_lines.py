@@ -7,6 +7,7 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from functools import lru_cache
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,12 @@ def record_line(members: dict[str, Any], at: float) -> bytes:
 def timestamp(at: float) -> str:
     """Seconds since 1970 as RFC 3339 has it, in UTC: `2026-11-25T12:30:25.412345Z`."""
     second = int(at)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{int((at - second) * 1e6):06d}Z"
+    return f"{_second(second)}.{int((at - second) * 1e6):06d}Z"
+
+
+@lru_cache(4)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def replaced(text: str) -> str:

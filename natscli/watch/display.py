@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from operator import attrgetter
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError, explain
-from natscli.message.watched import Exchange
+from natscli.message.watched import Exchange, Outcome
 from natscli.output.exchanges import RenderExchanges
 from natscli.output.pump import Pump
 from natscli.output.tables import Screen
@@ -23,12 +25,13 @@ from natscli.watch.statistics import Statistics
 _MOST_AT_ONCE = 256 * 1024
 #: Seconds between two drawings of the table.
 _REDRAW = 0.25
+_OUTCOME = attrgetter("outcome")
 
 
 class Display:
     """Shows `options.count` exchanges, then calls `stop`; also, with the reason, when nothing can be shown any more.
 
-    `statistics` are of all exchanges that were seen, `shown` is how many were shown.
+    `outcomes` are of all exchanges that were seen, `shown` is how many were shown.
     """
 
     def __init__(
@@ -38,9 +41,10 @@ class Display:
         render: RenderExchanges,
         stop: Callable[[PynatsError | None], None],
     ) -> None:
-        self.statistics = Statistics()
+        self.outcomes: Counter[Outcome] = Counter()
         self.shown = 0
         self._options = options
+        self._statistics = Statistics() if options.stats else None
         self._selection = options.selection
         self._environment = environment
         self._render = render
@@ -62,9 +66,11 @@ class Display:
         if count is not None and self.shown + len(selected) >= count:
             selected = selected[: count - self.shown]
             self._stop(None)
-        self.statistics.add(exchanges)
+        self.outcomes.update(map(_OUTCOME, exchanges))
         self.shown += len(selected)
-        if not self._options.stats:
+        if self._statistics is not None:
+            self._statistics.add(exchanges)
+        else:
             for part, size in _parts(selected):
                 self._pump.put(partial(self._render, part), len(part), size)
         if self._live is not None and time.monotonic() - self._drawn >= _REDRAW:
@@ -78,8 +84,8 @@ class Display:
         """
         if self._live is not None:
             self._draw(self._live)
-        elif self._options.stats:
-            rows = self.statistics.rows(time.monotonic() - self._began)
+        elif self._statistics is not None:
+            rows = self._statistics.rows(time.monotonic() - self._began)
             self._pump.put(lambda: (b"", self._last(rows)), 0, 0)
         self._pump.close()
         if self._pump.failure is not None:
@@ -87,11 +93,12 @@ class Display:
             raise PynatsError(report.message, hint=report.hint)
 
     def _draw(self, live: Live) -> None:
+        assert self._statistics is not None
         height = 24
         with suppress(OSError, ValueError):
             height = os.get_terminal_size(self._environment.stdout.fileno()).lines or height
         now = time.monotonic()
-        rows, self._drawn = self.statistics.rows(now - self._drawn, height), now
+        rows, self._drawn = self._statistics.rows(now - self._drawn, height), now
         self._pump.put(lambda: (b"", live.frame(rows, self._title, height)), 1, 10_000)
 
     @property

@@ -32,6 +32,7 @@ class Inboxes:
         self.wanted: list[str] = []
         self.unseen = b""
         self._patterns: list[str] = []
+        self._single: set[bytes] = set()
         self._prefixes: tuple[bytes, ...] = ()
         self._subjects = subjects
         self._considered: set[str] = set()
@@ -39,6 +40,8 @@ class Inboxes:
 
     def add(self, pattern: str) -> None:
         """Replies on `pattern`, and nothing else, are seen from now on."""
+        if self._patterns:
+            self._single.add(pattern.encode())
         self._patterns.append(pattern)
         fixed = pattern.removesuffix(">")
         if fixed != pattern and "*" not in fixed:
@@ -46,9 +49,7 @@ class Inboxes:
 
     def has(self, subject: bytes) -> bool:
         """Whether `subject` is an inbox: what is seen there is no request."""
-        return subject.startswith(self._prefixes) or any(
-            pattern.encode() == subject for pattern in self._patterns[1:]
-        )
+        return subject.startswith(self._prefixes) or subject in self._single
 
     def sees(self, reply: bytes) -> bool:
         """Whether replies on `reply` are seen; if not, a pattern for it may be wanted."""

@@ -45,7 +45,7 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
 
 def summary(display: Display, counts: Counts, unseen: str) -> Iterator[str]:
     """What was seen, and what was not, as lines."""
-    outcomes = display.statistics.outcomes
+    outcomes = display.outcomes
     names = {
         Outcome.ANSWERED: "answered",
         Outcome.ERROR: "with errors",

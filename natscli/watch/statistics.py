@@ -32,7 +32,6 @@ class Statistics:
 
     def __init__(self) -> None:
         self._subjects: dict[bytes, _Subject] = {}
-        self.outcomes: Counter[Outcome] = Counter()
 
     def add(self, exchanges: Iterable[Exchange]) -> None:
         """Count exchanges that have ended."""
@@ -43,7 +42,6 @@ class Statistics:
             subject = self._subjects.setdefault(key, _Subject())
             subject.outcomes[exchange.outcome] += 1
             subject.recent += 1
-            self.outcomes[exchange.outcome] += 1
             if exchange.answers:
                 subject.durations.record(exchange.answers[0].rtt_ns)
 
