@@ -28,8 +28,9 @@ from natscli.wire.protocol import Message
 _TICK = 0.05
 #: Ticks in which the socket was never read empty, before a smaller share is followed; ticks in which it was, before a
 #: larger one is.
-_BEHIND_TICKS, _CALM_TICKS = 4, 40
-_LEAST_SHARE = WHOLE // 4096
+_BEHIND_TICKS, _CALM_TICKS = 2, 20
+#: A smaller one would save nothing: most of the time goes into reading the rest.
+_LEAST_SHARE = WHOLE // 256
 #: Nanoseconds without a reply after which the servers are asked who subscribes.
 _PATIENCE = 250_000_000
 #: Seconds to wait for the server at the end.
@@ -163,10 +164,10 @@ class Recorder:
         if self._stopped.is_set():
             return
         self._loop.call_later(_TICK, self._tick)
+        self._adapt()
         now = perf_counter_ns()
         self._show(self.matcher.take(now))
         self._check_interest(now)
-        self._adapt()
         for pattern in self._inboxes.wanted:
             task = self._loop.create_task(self._watch_more(pattern))
             self._more.add(task)
@@ -191,8 +192,8 @@ class Recorder:
         if self._behind >= _BEHIND_TICKS and matcher.share > _LEAST_SHARE:
             if matcher.share == matcher.asked:
                 self._environment.log("Following a part of the exchanges only: they come too fast")
-            self._behind = 0
-            matcher.share //= 2
+            self._behind -= 1  # the next tick says whether that was enough
+            matcher.share = max(matcher.share // 4, _LEAST_SHARE)
         elif self._calm >= _CALM_TICKS and matcher.share < matcher.asked:
             self._calm = 0
             matcher.share = min(matcher.share * 2, matcher.asked)
