@@ -23,6 +23,7 @@ from benchmarks.measures import (
     receiving,
     sending,
     stalled,
+    watched,
     whole_process,
 )
 
@@ -93,6 +94,7 @@ def all_cases(quick: bool = False) -> list[Case]:
         _request_case("request-serial", 5000 // part, 1, 0.9),
         _publish_case(200_000 // part),
         _subscribe_case(200_000 // part),
+        _watch_case(1_000_000 // part),
         _processes_case(3000 // part),
         _start_up_case(2 if quick else 5),
         _command_case(2000 // part),
@@ -225,6 +227,17 @@ def _subscribe_case(count: int) -> Case:
         f"pynats subscribe --count {count} --raw to a file, from the first message to the end of the process"
     )
     return Case("subscribe", title, "messages/s", measures, (Need(PYNATS, BARE, at_least=1.5),))
+
+
+def _watch_case(count: int) -> Case:
+    load = Load(0, "bench", requests=count)
+    measures = {
+        PYNATS: watched(pynats("watch", ">", "--json"), load),
+        BARE: watched(floor("bare-watch", ">"), load),
+        "nobody watches": rate(pynats("reply", "bench", "OK"), load),
+    }
+    title = "pynats reply x OK, 256 in flight, while another process sees all: pynats watch --json to a file"
+    return Case("watch", title, "requests/s", measures, (Need(PYNATS, BARE, at_least=1.0),))
 
 
 def _start_up_case(launches: int) -> Case:

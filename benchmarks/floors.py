@@ -135,6 +135,28 @@ def bare_subscribe(host: str, port: str, subject: str, count: str) -> None:
     asyncio.run(receive())
 
 
+def bare_watch(host: str, port: str, subject: str) -> None:
+    """nats-py's callback, which counts, whatever it misses. No output."""
+    import asyncio
+
+    import nats
+
+    async def ignore(*_: object) -> None: ...
+
+    async def watch() -> None:
+        connection = await nats.connect(f"nats://{host}:{port}", error_cb=ignore, disconnected_cb=ignore)
+        seen = 0
+
+        async def count(message: nats.aio.msg.Msg) -> None:  # noqa: ARG001
+            nonlocal seen
+            seen += 1
+
+        await connection.subscribe(subject, cb=count)
+        await _stopped()
+
+    asyncio.run(watch())
+
+
 def raw_reply(host: str, port: str, subject: str, body: str, log: str = "log") -> None:
     """asyncio without a client: parse the read, answer it in one write, log it in another (unless `quiet`)."""
     import asyncio
@@ -254,6 +276,7 @@ FLOORS: dict[str, Callable[..., None]] = {
     "bare-request": bare_request,
     "bare-publish": bare_publish,
     "bare-subscribe": bare_subscribe,
+    "bare-watch": bare_watch,
     "raw-reply": raw_reply,
     "mirror": mirror,
 }

@@ -75,6 +75,31 @@ def rate(command: Command, load: Load, warm_up: int = 2000) -> Measure:
     return measure
 
 
+def watched(watcher: Command, load: Load) -> Measure:
+    """Requests a second that `pynats reply` answers beside a process that sees them all."""
+
+    def measure(bench: Bench) -> Sample:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(bench.responder(pynats("reply", load.subject, "OK")(bench), load.subject))
+            file = stack.enter_context((bench.folder / "received").open("wb"))
+            process = subprocess.Popen(
+                watcher(bench),
+                cwd=ROOT,
+                env=bench.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+            )
+            stack.callback(stop, process)
+            bench.wait_for_subscriber(process, f"{load.subject}.ready", b"")
+            before = Usage.of(process.pid)
+            report = bench.load(replace(load, port=bench.port))
+            seconds = Usage.of(process.pid).cpu_seconds - before.cpu_seconds
+        return Sample(report.rate, {"watcher_cpu_us": round(seconds / report.sent * 1e6, 2)})
+
+    return measure
+
+
 def latency(command: Command, load: Load) -> Measure:
     """Microseconds (p50) from the write of a request to its reply, one at a time."""
 
