@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from natscli.contexts.format import DEFAULT_URL, redacted_value, split_urls, url_secrets
@@ -158,7 +159,7 @@ def merge(
             chosen[setting] = value
     if isinstance(chosen.get("timeout", Value(0.0)).value, str):
         chosen["timeout"] = _duration(chosen["timeout"])
-    if chosen.get("timeout", Value(1.0)).value == 0:
+    if not 0 < chosen.get("timeout", Value(1.0)).value < inf:
         raise InputError("a timeout must be more than 0", where=chosen["timeout"].source)
     return Settings(**chosen, context=name)
 

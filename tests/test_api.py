@@ -141,6 +141,12 @@ def test_a_setting_that_would_not_be_used_is_an_error(store: ContextStore, wrong
         natscli.load_context(**wrong)
 
 
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+def test_a_timeout_without_sense_is_an_error(store: ContextStore, timeout: float) -> None:
+    with pytest.raises(InputError, match="timeout"):
+        natscli.load_context(timeout=timeout)
+
+
 def test_the_selected_context_can_be_left_out(store: ContextStore) -> None:
     store.save("ngs", Context(url="tls://ngs.example", user="u", password="p"))
     store.select("ngs")

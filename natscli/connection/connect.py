@@ -48,21 +48,29 @@ async def connected(
         raise
     try:
         yield connection
+    except nats_errors.ConnectionClosedError:  # it was lost before it was used
+        if connection.lost.done():
+            raise connection.lost.result() from None
+        raise ConnectionFailedError("the connection was lost", where=connection.url) from None
     finally:
         await connection.close()
 
 
 def _leave_lookups_behind(servers: list[str]) -> None:
-    """Names are looked up in threads, and `asyncio.run` waits for them: not for one whose time is over."""
-    if all(urlsplit(url).hostname in ("127.0.0.1", "::1") for url in servers):
-        return
+    """Names are looked up in threads, and one whose time is over is not waited for."""
+    if not all(urlsplit(url).hostname in ("127.0.0.1", "::1") for url in servers):
+        leave_threads_behind()
+
+
+def leave_threads_behind(most: int = 4) -> None:
+    """Have `asyncio.run` end without what still runs in threads of its loop, of which there are so many at most."""
     from concurrent.futures import ThreadPoolExecutor
 
-    class Lookups(ThreadPoolExecutor):
+    class LeftBehind(ThreadPoolExecutor):
         def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
             super().shutdown(wait=False, cancel_futures=True)
 
-    asyncio.get_running_loop().set_default_executor(Lookups(4, "lookup"))
+    asyncio.get_running_loop().set_default_executor(LeftBehind(most, "left-behind"))
 
 
 class Connection:

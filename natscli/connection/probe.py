@@ -22,6 +22,8 @@ from natscli.signals import run
 
 #: The server's own service that has the user and account of a connection (nats-server 2.10 and later).
 _USER_INFO = "$SYS.REQ.USER.INFO"
+#: Contexts whose credentials are asked for at the same time.
+_MOST_THREADS = 32
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,9 @@ def probe(
     """Connect with each context at the same time, each within its timeout, and disconnect."""
 
     async def all_of_them() -> list[Result]:
+        from natscli.connection.connect import leave_threads_behind
+
+        leave_threads_behind(_MOST_THREADS)  # `op` or `nsc` may take long
         # nats-py's and asyncio's notices are about connections that this function reports on itself.
         asyncio.get_running_loop().set_exception_handler(lambda loop, details: None)
         return await asyncio.gather(*(_probe_one(environment, flags, store, name) for name in names))

@@ -12,7 +12,7 @@ from time import perf_counter_ns
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from natscli.connection.connect import Connection, connected
+from natscli.connection.connect import Connection, connected, leave_threads_behind
 from natscli.connection.failures import shown_url
 from natscli.connection.options import Plan, prepare
 from natscli.connection.probe import context_settings
@@ -54,6 +54,7 @@ async def measure_contexts(
 ) -> list[Measured]:
     """The same for each of these contexts, with the settings of the context alone."""
     store = ContextStore(environment.config_dir)
+    leave_threads_behind()  # `op` or `nsc` may take long
     found = []
     for name in names:
         try:

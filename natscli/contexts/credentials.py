@@ -8,6 +8,7 @@ reference. References: `file://PATH`, `env://NAME`, `op://vault/item/field`, `ns
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 
 from natscli.environment import home_folder
@@ -64,7 +65,7 @@ def resolve_literal(ref: str, environ: Mapping[str, str]) -> str:
 
 
 def resolve_path(ref: str, environ: Mapping[str, str]) -> str:
-    """The path in `ref`, for certificates and keys, which can only be files.
+    """The path in `ref`, for certificates and keys, which can only be files, or pipes such as `<(...)` in a shell.
 
     Raises:
         InputError: another kind of reference, or a file that cannot be read.
@@ -73,7 +74,8 @@ def resolve_path(ref: str, environ: Mapping[str, str]) -> str:
     if scheme not in ("", "file"):
         raise InputError("certificates and their keys can only be files", where=describe(ref))
     path = expand(_rest(ref), environ)
-    _read(path)
+    if not _is_pipe(path):  # what is read from one is gone
+        _read(path)
     return path
 
 
@@ -205,6 +207,13 @@ def _read(path: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "not a path").lower()
         raise InputError(f"cannot read the file: {reason}", where=path) from None
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _run(command: list[str], ref: str, environ: Mapping[str, str]) -> bytes:

@@ -111,7 +111,7 @@ class ContextStore:
         try:
             return parse(data, self.path(name))
         except InputError as error:
-            error.hint = f"pynats context edit {name}"
+            error.hint = _command("edit", name)
             raise
 
     def save(self, name: str, context: Context, *, instead_of: bytes | None = None) -> None:
@@ -167,7 +167,7 @@ class ContextStore:
             if not self.exists(name):
                 raise self._unknown(name)
             if self.exists(new):
-                raise InputError(f"context {new!r} exists already", hint=f"pynats context rm {new}")
+                raise InputError(f"context {new!r} exists already", hint=_command("rm", new))
             files = [f for f in (self._selected, self._previous) if _read_name(f) == name]
             if files:
                 _check_selectable(new)
@@ -232,7 +232,7 @@ class ContextStore:
             return InputError(
                 f"context {name!r} is a broken symbolic link",
                 where=self.path(name),
-                hint=f"pynats context rm {name}",
+                hint=_command("rm", name),
             )
         if name == self.selected():
             return InputError(
@@ -245,7 +245,7 @@ class ContextStore:
         if near:
             hint = f"did you mean {near[0]!r}? 'pynats context ls' lists all"
         else:
-            hint = "pynats context ls" if names else f"pynats context add {name}"
+            hint = "pynats context ls" if names else _command("add", name)
         return InputError(f"unknown context {name!r}", hint=hint)
 
     @contextmanager
@@ -274,6 +274,13 @@ class ContextStore:
             yield
         finally:
             os.close(descriptor)
+
+
+def _command(verb: str, name: str) -> str:
+    """A command about the context `name`, as it can be pasted into a shell."""
+    from shlex import quote
+
+    return f"pynats context {verb} {'-- ' if name.startswith('-') else ''}{quote(name)}"
 
 
 def _check_selectable(name: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.certificates import Certificates
-from tests.programs import Runner
+from tests.programs import Program, Runner
 from tests.servers import Server, free_port
 
 NAMES = ["min", "mean", "p50", "p90", "p99", "max"]
@@ -114,6 +116,19 @@ def test_all_contexts_are_measured(pynats: Runner, config_home: Path) -> None:
 def test_a_context_is_measured(pynats: Runner, nats_server: Server) -> None:
     run = pynats("rtt", "--context", "good", "--json")
     assert (run.status, json.loads(run.stdout)[0]["url"]) == (0, nats_server.url)
+
+
+@pytest.mark.parametrize("command", [("rtt", "--all"), ("context", "validate", "--connect")], ids=" ".join)
+def test_a_program_that_has_a_password_does_not_hold_up_the_end(
+    pynats: Runner, spawn: Callable[..., Program], tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    asked, op = tmp_path / "asked", tmp_path / "op"
+    op.write_text(f"#!/bin/sh\ntouch {asked}\nexec sleep 20\n")
+    op.chmod(0o755)
+    assert pynats("context", "add", "slow", "--token", "op://a/b/c").status == 0
+    program = spawn(*command, env={"PATH": f"{tmp_path}{os.pathsep}{pynats.environ['PATH']}"})
+    program.wait_until(asked.exists, "op is asked")
+    assert program.stop(signal.SIGTERM, timeout=10) == 130
 
 
 def test_no_contexts_are_no_failure(pynats: Runner) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -15,8 +16,13 @@ from types import SimpleNamespace
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from natscli.connection.connect import connected
 from natscli.connection.failures import classify
 from natscli.connection.notices import next_server
+from natscli.connection.options import plan
+from natscli.environment import Environment
+from natscli.errors import ConnectionFailedError
+from natscli.settings import Settings, Value
 from natscli.wire.nats_py import errors as nats_errors
 from tests.asking import Asker
 from tests.certificates import Certificates
@@ -137,6 +143,38 @@ def test_tls_with_a_private_authority(
     assert "--tlsca" in untrusted.stderr
     other = pynats("request", "nobody", "y", "--tlsca", str(certificates.other_ca), server=server)
     assert other.status == 5
+
+
+def test_tls_files_may_be_pipes(
+    pynats: Runner, server_factory: Callable[..., Server], certificates: Certificates, tmp_path: Path
+) -> None:
+    options = []
+    for name, file in {
+        "ca": certificates.ca,
+        "cert": certificates.client_cert,
+        "key": certificates.client_key,
+    }.items():
+        pipe = tmp_path / name
+        os.mkfifo(pipe)
+        threading.Thread(target=pipe.write_bytes, args=(file.read_bytes(),), daemon=True).start()
+        options += [f"--tls{name}", str(pipe)]
+    server = server_factory(certificates.server_config(verify=True))
+    assert pynats("request", "nobody", "y", *options, server=server).status == 3
+
+
+def test_what_is_asked_of_a_lost_connection_fails_as_one(server_factory: Callable[..., Server]) -> None:
+    server = server_factory()
+    environment = Environment.current()
+
+    async def subscribe() -> None:
+        ready = plan(Settings(server=Value(server.url)), {})
+        async with connected(ready, environment) as connection:
+            server.stop()
+            await connection.lost
+            await connection.client.subscribe("x")
+
+    with pytest.raises(ConnectionFailedError, match="the connection was lost"):
+        asyncio.run(subscribe())
 
 
 @pytest.mark.parametrize("timeout", ["300ms", "20s"])

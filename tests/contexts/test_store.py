@@ -120,6 +120,14 @@ def test_a_selected_context_that_is_gone_is_said_clearly(store: ContextStore) ->
     assert "pynats context unselect" in caught.value.hint
 
 
+@pytest.mark.parametrize(("name", "pasted"), [("a b", "'a b'"), ("$(id)", "'$(id)'"), ("-x", "-- -x")])
+def test_the_command_of_a_hint_can_be_pasted(store: ContextStore, name: str, pasted: str) -> None:
+    put(store, name, b"{")
+    with pytest.raises(InputError) as caught:
+        store.load(name)
+    assert caught.value.hint == f"pynats context edit {pasted}"
+
+
 def test_a_corrupt_context_says_how_to_repair_it(store: ContextStore) -> None:
     path = put(store, "bad", b'{"url": }')
     with pytest.raises(InputError) as caught:
