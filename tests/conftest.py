@@ -9,12 +9,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.asking import Asker
 from tests.certificates import Certificates, make_certificates
 from tests.programs import OUTPUTS_VARIABLE, Program, Runner, clean_environment, find_planted_secrets
 from tests.servers import Server, start_server
+
+if TYPE_CHECKING:
+    from tests.terminal import Terminal
 
 LEAKS = pytest.StashKey[list[str]]()
 
@@ -68,6 +73,23 @@ def pynats(runner: Runner) -> Runner:
 def spawn(runner: Runner) -> Callable[..., Program]:
     """`spawn("reply", ..., server=...)` starts a program, waits until it is ready, ends it after the test."""
     return runner.spawn
+
+
+@pytest.fixture
+def asker(nats_server: Server) -> Iterator[Asker]:
+    """A requester on a raw socket."""
+    with Asker(nats_server) as asker:
+        yield asker
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    """A pseudo-terminal, where the system has them."""
+    from tests.terminal import Terminal
+
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -60,6 +60,18 @@ def find_planted_secrets(folder: Path) -> list[str]:
     return found
 
 
+def until(condition: Callable[[], object], what: str = "") -> None:
+    """Return when `condition()` holds.
+
+    Raises:
+        AssertionError: not within half a minute; it says `what` was waited for.
+    """
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.005)
+
+
 @dataclass(frozen=True)
 class Run:
     """A run that is over."""

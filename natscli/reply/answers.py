@@ -19,7 +19,8 @@ from natscli.wire.protocol import Message
 
 Path = tuple[str | int, ...]
 
-_REPLY = ("data", "json", "data_base64", "headers", "headers_base64", "status", "error", "delay")
+#: The keys of a reply.
+KEYS = ("data", "json", "data_base64", "headers", "headers_base64", "status", "error", "delay")
 _NOTHING = Template(b"")
 
 
@@ -63,7 +64,7 @@ def parse_answer(value: Any, path: Path, templates: bool) -> Answer:
         return Answer(silent=True)
     if isinstance(value, str):
         return Answer(payload=_template(value, path, templates))
-    check_keys(value, path, _REPLY)
+    check_keys(value, path, KEYS)
     block = parse_headers(value, path, templates)
     failure = _failure(value, path) if _is_error(value) else reported(block.format)
     return Answer(block, parse_payload(value, path, templates), _delay(value, path), failure)

@@ -177,7 +177,7 @@ def test_no_color_is_plain_on_a_terminal_and_a_forced_colour_is_drawn_in_a_pipe(
 def test_headings_names_metavars_and_examples_have_their_styles() -> None:
     drawn = draw(full(page_of(context_of(["request"])), 80))
     assert len(set(STYLES.values())) == len(STYLES)
-    for text in ("Options:", "--count", "pynats request help.please 'I need help!'"):
+    for text in ("Options:", "--count", "FILE", "pynats request help.please 'I need help!'"):
         assert re.search(rf"\x1b\[[0-9;]+m(-\w, )?{re.escape(text)}", drawn), text
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from tests.asking import Asker
-from tests.programs import Program, Runner
+from tests.programs import Program, Runner, until
 from tests.servers import Server, free_port, process_exists
 from tests.terminal import Terminal
 
@@ -33,12 +33,6 @@ Start = Callable[..., subprocess.Popen[bytes]]
 @pytest.fixture
 def subject() -> str:
     return f"t{secrets.token_hex(6)}"
-
-
-@pytest.fixture
-def asker(nats_server: Server) -> Iterator[Asker]:
-    with Asker(nats_server) as asker:
-        yield asker
 
 
 @pytest.fixture
@@ -66,13 +60,6 @@ def python(code: str) -> str:
 def log(program: Program) -> list[str]:
     """The lines of its stderr, without the time."""
     return [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in program.stderr_text().splitlines()]
-
-
-def until(condition: Callable[[], bool], what: str = "") -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.005)
 
 
 # -- what it answers ---------------------------------------------------------------------------------------------
@@ -449,9 +436,8 @@ def test_a_second_signal_stops_at_once(
     ("number", "status"), [(signal.SIGTERM, 130), (signal.SIGINT, -signal.SIGINT)], ids=["SIGTERM", "SIGINT"]
 )
 def test_only_ctrl_c_at_a_terminal_ends_the_loop_of_a_shell_too(
-    start: Start, asker: Asker, subject: str, number: int, status: int
+    start: Start, asker: Asker, subject: str, terminal: Terminal, number: int, status: int
 ) -> None:
-    terminal = Terminal()
     process = start(subject, "--command", "sleep 1000", stdout=terminal.slave, stderr=terminal.slave)
     terminal.wait_for(b"Listening")
     asker.send(subject, b"x")
@@ -460,7 +446,6 @@ def test_only_ctrl_c_at_a_terminal_ends_the_loop_of_a_shell_too(
     terminal.wait_for(b"Draining")
     process.send_signal(number)
     assert process.wait(30) == status
-    terminal.close()
 
 
 def test_a_signal_before_it_listens_stops_it_too(runner: Runner, subject: str) -> None:
@@ -706,13 +691,6 @@ def test_a_pipe_that_is_not_read_delays_no_reply(
         rb"pynats: (\d+) more were not shown: the output could not keep up", log_path.read_bytes()
     )
     assert shown[0].count(b"x" * 20) + sum(map(int, missing)) == 30_500
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    terminal = Terminal()
-    yield terminal
-    terminal.close()
 
 
 def test_a_stopped_terminal_holds_up_no_reply(

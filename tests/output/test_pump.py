@@ -16,17 +16,11 @@ import pytest
 from natscli.environment import Environment
 from natscli.output import pump as pump_module
 from natscli.output.pump import Pump, Rendered, never_blocks, same_target
+from tests.programs import until
 
 
 def environment(stdout: BinaryIO, stderr: BinaryIO) -> Environment:
     return Environment(io.BytesIO(), stdout, stderr, {})
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 class Pipe:

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,6 +19,7 @@ from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.templates import compile_command, compile_template
 from natscli.reply.command import Command
+from tests.programs import until
 from tests.servers import process_exists
 
 ENVIRON = {"PATH": os.environ["PATH"], "KEPT": "yes"}
@@ -44,13 +45,6 @@ def answer(
     (to, reply, block, output), failure = command.answer((subject, b"inbox", None, payload), number, limit)
     assert (to, reply) == (b"inbox", b"")
     return output, dict(headers.decode(block)), failure.text if failure else ""
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def failed(problem: str) -> dict[str, str]:

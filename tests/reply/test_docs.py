@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from natscli.reply.answers import KEYS
 from natscli.reply.mock_file import read
 from natscli.reply.pipe_lines import answer_object, plain_payload, request_line
 from tests.programs import Program, Runner
@@ -123,8 +124,6 @@ def test_services_are_found_as_the_document_says(runner: Runner, nats_server: Se
     run_all(SECTIONS["Services"], runner, nats_server)
 
 
-@pytest.mark.parametrize(
-    "key", ["data", "json", "data_base64", "headers", "headers_base64", "status", "error", "delay"]
-)
+@pytest.mark.parametrize("key", KEYS)
 def test_every_key_of_a_reply_is_in_the_document(key: str) -> None:
     assert re.search(rf"^\|.*`{key}`.*\|", SECTIONS["Recording and mocking"], re.MULTILINE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -16,16 +16,9 @@ from natscli.reply.options import ReplyOptions
 from natscli.reply.static import static
 from tests.asking import Asker
 from tests.programs import Program
-from tests.servers import Server
 
 OK = static(compile_template("OK", "BODY", reply=True), ())
 Spawn = Callable[..., Program]
-
-
-@pytest.fixture
-def asker(nats_server: Server) -> Iterator[Asker]:
-    with Asker(nats_server) as asker:
-        yield asker
 
 
 def test_the_shares_are_those_that_were_asked_for() -> None:
@@ -128,7 +121,18 @@ def test_a_range_of_delays_has_a_shortest_one(spawn: Spawn, asker: Asker) -> Non
     assert time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize("fault", [["--fail", "0.5"], ["--sleep", "10ms"], ["--drop", "0"]])
+def test_what_is_not_dropped_is_answered_by_any_responder(spawn: Spawn, asker: Asker) -> None:
+    half = ["--drop", "0.5", "--random-seed", "7"]
+    program = spawn("reply", "faults.half", "--command", "echo hi", *half, "--count", "20", server=asker.url)
+    asker.send("faults.half", *[b""] * 20)
+    assert program.wait() == 0
+    answers = asker.receive(20, timeout=0.05)
+    assert {answer.payload for answer in answers} == {b"hi\n"}
+    assert len(answers) + program.stderr_text().count("dropped (--drop)") == 20
+    assert len(answers) < 20
+
+
+@pytest.mark.parametrize("fault", [["--fail", "0.5"], ["--sleep", "10ms"]])
 def test_faults_go_with_any_responder(spawn: Spawn, asker: Asker, fault: list[str]) -> None:
     spawn("reply", "faults.command", "--command", "echo hi", *fault, server=asker.url)
     answers = asker.ask("faults.command", *[b""] * 20)

@@ -6,21 +6,13 @@ import json
 import re
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.asking import Answer, Asker
 from tests.programs import Program, Runner
-from tests.servers import Server
-
-
-@pytest.fixture
-def asker(nats_server: Server) -> Iterator[Asker]:
-    with Asker(nats_server) as asker:
-        yield asker
-
 
 Serve = Callable[..., Program]
 
@@ -335,9 +327,7 @@ def test_requests_do_not_see_each_others_context_variables(
     assert {answer.payload for answer in answers} == {b"nobody"}
 
 
-def test_draining_waits_for_handlers_and_a_second_signal_does_not(
-    serve: Serve, asker: Asker, tmp_path: Path
-) -> None:
+def test_draining_waits_for_handlers(serve: Serve, asker: Asker, tmp_path: Path) -> None:
     program = serve("""
         import asyncio
         async def answer(r):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.asking import Answer, Asker
-from tests.programs import Program, Runner
+from tests.programs import Program, Runner, until
 from tests.servers import Server, process_exists
 
 #: Reads requests as `r`, and says with `pid` in a file which process it is.
@@ -86,13 +86,6 @@ def pipe(spawn: Callable[..., Program], nats_server: Server, tmp_path: Path) -> 
 
 def error(code: int, text: str) -> list[bytes]:
     return [f"Nats-Service-Error: {text}".encode(), f"Nats-Service-Error-Code: {code}".encode()]
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def gone(pid: int) -> bool:

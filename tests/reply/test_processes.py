@@ -20,22 +20,11 @@ import pytest
 from natscli.output.reply_figures import together
 from natscli.reply.board import Board, Place, SharedNumbers, open_board
 from tests.asking import Asker
-from tests.programs import Program, Runner
-from tests.servers import Server, process_exists
+from tests.programs import Program, Runner, until
+from tests.servers import process_exists
 from tests.terminal import Terminal
 
 Spawn = Callable[..., Program]
-
-
-@pytest.fixture
-def subject(tmp_path: Path) -> str:
-    return tmp_path.name
-
-
-@pytest.fixture
-def asker(nats_server: Server) -> Iterator[Asker]:
-    with Asker(nats_server) as asker:
-        yield asker
 
 
 @pytest.fixture
@@ -64,13 +53,6 @@ def seconds_to_replace(program: Program, began: float, before: int) -> float:
     """Seconds since `began` to the replacement after so many."""
     program.wait_until(lambda: program.stderr_text().count("answers again") > before, "another")
     return time.monotonic() - began
-
-
-def until(condition: Callable[[], bool], what: str = "") -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def summary(program: Program) -> str:
@@ -458,13 +440,6 @@ def test_the_panel_is_of_all_and_what_they_log_comes_above_it(
     assert re.search(r"│ Requests +20 ", frame), frame
     assert re.search(r"│ Errors +1, the last 500:command failed: exit status 3 ", frame), frame
     assert b"Received on" not in terminal.shown
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    terminal = Terminal()
-    yield terminal
-    terminal.close()
 
 
 # -- the memory they share -----------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,12 +17,6 @@ from tests.servers import Server
 pytestmark = pytest.mark.skipif(
     find_spec("watchfiles") is None, reason="--reload needs watchfiles, which the extra reload installs"
 )
-
-
-@pytest.fixture
-def asker(nats_server: Server) -> Iterator[Asker]:
-    with Asker(nats_server) as asker:
-        yield asker
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from natscli.output.reply_figures import Figures
 from natscli.reply.report import Report
 from tests.asking import Asker
 from tests.programs import Program, Runner
-from tests.servers import Server
 from tests.terminal import Terminal
 
 Spawn = Callable[..., Program]
@@ -43,24 +42,6 @@ def _none_is_left() -> Iterator[None]:
         process = STARTED.pop()
         process.kill()
         process.wait()
-
-
-@pytest.fixture
-def subject(tmp_path: Path) -> str:
-    return tmp_path.name
-
-
-@pytest.fixture
-def asker(nats_server: Server) -> Iterator[Asker]:
-    with Asker(nats_server) as asker:
-        yield asker
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    terminal = Terminal()
-    yield terminal
-    terminal.close()
 
 
 def figures(answered: int = 0, **changes: Any) -> Figures:
@@ -271,7 +252,6 @@ def test_the_rate_of_late_is_that_of_the_last_second(monkeypatch: pytest.MonkeyP
     for _ in range(20):
         now, answered = now + 0.25, answered + 100
         seen.append(report._measured().rate_now)
-    answered += 0
     for _ in range(5):
         now += 0.25
         seen.append(report._measured().rate_now)
