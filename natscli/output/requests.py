@@ -121,18 +121,22 @@ def _json(*, ascii_only: bool) -> RenderEnded:
     from natscli.output.json_lines import Encoder, timestamp
 
     encoder = Encoder(ascii_only=ascii_only)
+    text, message = encoder.text, encoder.message
 
     def render(batch: list[Message], first: int, came: float, outcome: Outcome) -> Rendered:
-        time, lines = timestamp(came), []
+        time, begin, lines = timestamp(came), "", []
+        last: bytes | None = None
         ended = f'"outcome": "{outcome.name}", "duration_ns": {outcome.duration_ns}'
         if outcome.message:
-            ended += f', "code": {outcome.code}, "message": {encoder.text(outcome.message)}'
+            ended += f', "code": {outcome.code}, "message": {text(outcome.message)}'
         for number, (subject, reply, header, payload) in enumerate(batch, first):
-            reply_to = encoder.decoded(reply) if reply else "null"
-            lines.append(
-                f'{{"time": "{time}", "subject": {encoder.decoded(subject)}, "request": {number}, '
-                f'"reply_to": {reply_to}, {ended}, {encoder.message(header, payload)}}}\n'
-            )
+            if subject != last:
+                last, begin = (
+                    subject,
+                    f'{{"time": "{time}", "subject": {encoder.decoded(subject)}, "request": ',
+                )
+            reply_to = text(reply.decode("utf-8", "replace")) if reply else "null"
+            lines.append(f'{begin}{number}, "reply_to": {reply_to}, {ended}, {message(header, payload)}}}\n')
         return b"", "".join(lines).encode()
 
     return render
