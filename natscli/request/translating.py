@@ -11,9 +11,9 @@ from natscli.output.replies import Reply
 from natscli.output.rounds import size_of
 from natscli.output.translate import Translator
 
-#: Replies that may wait for their translation before no more requests are sent.
-_MOST = 256
-#: Bytes of replies to one request that may wait for it.
+#: Replies, and bytes of them, that may wait for their translation before no more requests are sent.
+_ENOUGH, _ENOUGH_BYTES = 256, 4 * 1024 * 1024
+#: Bytes that may wait for it in all: those of several replies to one request, and of what is in flight.
 _MOST_BYTES = 64 * 1024 * 1024
 
 
@@ -42,7 +42,7 @@ class Translating:
     @property
     def behind(self) -> bool:
         """Whether no more requests should be sent."""
-        return len(self._waiting) >= _MOST
+        return len(self._waiting) >= _ENOUGH or self._bytes >= _ENOUGH_BYTES
 
     def add(self, reply: Reply) -> None:
         """Translate it, after those before it."""

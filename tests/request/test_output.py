@@ -320,6 +320,12 @@ def test_translations_hold_up_no_reply_and_keep_the_order(ask: Ask, responders: 
     assert run.objects[-1]["rtt_ns"] < 650e6
 
 
+def test_large_replies_wait_for_their_translation_and_none_is_lost(ask: Ask, responders: Responders) -> None:
+    subject = responders(lambda request: [b"x" * 1_000_000])
+    run = ask(subject, "x", "--count", "100", "--translate", "sh -c 'sleep 0.01; wc -c'", "--raw")
+    assert (run.status, run.text.split()) == (0, ["1000000"] * 100), run.errors[-1]
+
+
 @pytest.mark.parametrize("command", ["no-such-program-here", "'", "", "echo {{Nope}}"])
 def test_a_translation_that_cannot_run_is_found_before_connecting(pynats: Runner, command: str) -> None:
     run = pynats("request", "s", "x", "--translate", command, server="nats://127.0.0.1:1")
