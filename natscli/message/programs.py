@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from natscli.errors import InputError
+
+if TYPE_CHECKING:
+    from natscli.message.templates import Facts, Template
 
 #: Words as a shell would split them, quotes and all.
 _WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
@@ -43,6 +48,29 @@ def find(program: str, path: str | None, where: str) -> str:
     if found is None:
         raise InputError(f"cannot run {program!r}: not found, or not executable", where=where)
     return found
+
+
+class RefusedWordError(Exception):
+    """What came from the network would become an option of a command."""
+
+
+def fill(words: Iterable[Template], facts: Facts) -> list[bytes]:
+    """The words of a command line for one message.
+
+    Raises:
+        RefusedWordError: one that begins with what was filled in would be an option, and no `--` comes before it.
+    """
+    filled: list[bytes] = []
+    options = True
+    for word in words:
+        argument = word.fill(facts)
+        if options and word.begins_filled_in and argument.startswith(b"-"):
+            raise RefusedWordError(
+                f"{argument.decode('utf-8', 'backslashreplace')!r} would become an option of it"
+            )
+        options = options and not (word.is_static and argument == b"--")
+        filled.append(argument)
+    return filled
 
 
 def _needs_shell(what: str, where: str) -> InputError:

@@ -14,8 +14,8 @@ from natscli.message import programs
 from natscli.message.templates import Facts, compile_command
 
 _WHERE = "--translate"
-#: The exit status of a command, its stdout and its stderr; or why there is none.
-_Outcome = tuple[int, bytes, bytes] | OSError
+#: The exit status of a command, its stdout and its stderr; or why there is none. ValueError is for a NUL in a word.
+_Outcome = tuple[int, bytes, bytes] | OSError | ValueError
 
 
 class Translator:
@@ -44,8 +44,10 @@ class Translator:
         Raises:
             PynatsError: it failed; the error says what it wrote on stderr.
         """
-        facts = Facts(0, subject.encode())
-        words = [os.fsdecode(word.fill(facts)) for word in self._words]
+        try:
+            words = [os.fsdecode(word) for word in programs.fill(self._words, Facts(0, subject.encode()))]
+        except programs.RefusedWordError as error:
+            raise PynatsError(f"the command was not run: {error}", where=_WHERE) from None
         loop = asyncio.get_running_loop()
         result: asyncio.Future[_Outcome] = loop.create_future()
 
@@ -60,8 +62,9 @@ class Translator:
         except asyncio.CancelledError:
             self._kill()
             raise
-        if isinstance(outcome, OSError):
-            raise PynatsError(f"cannot run {words[0]!r}: {reason(outcome)}", where=_WHERE)
+        if isinstance(outcome, Exception):
+            why = reason(outcome) if isinstance(outcome, OSError) else str(outcome)
+            raise PynatsError(f"cannot run {words[0]!r}: {why}", where=_WHERE)
         status, output, said = outcome
         errors = said.decode("utf-8", "replace").strip()
         if status:
@@ -77,7 +80,7 @@ class Translator:
                     return InterruptedError()
                 process = self._process = Popen(words, stdin=PIPE, stdout=PIPE, stderr=PIPE)
             output, said = process.communicate(payload)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return error
         return process.returncode, output, said
 

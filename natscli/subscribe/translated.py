@@ -39,18 +39,18 @@ class Translated:
                 continue
             self._waiting.append((message, number, came, matched))
             self._bytes += size_of(message)
-        if self._task is None or self._task.done():
+        if self._task is not None and self._task.done():
+            self._task.result()
+            self._task = None
+        if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._work())
-
-    @property
-    def lost(self) -> int:
-        """See `Display`."""
-        return self._dropped + self._display.lost
 
     async def finish(self) -> None:
         """See `Display`."""
         if self._task is not None:
             await asyncio.wait((self._task, self.broken), return_when=asyncio.FIRST_COMPLETED)
+            if self._task.done():
+                self._task.result()
         await self._display.finish()
         if self._dropped:
             raise PynatsError(f"messages lost, because the command could not keep up: {self._dropped}")
