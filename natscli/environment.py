@@ -53,6 +53,15 @@ def _stream(stream: TextIO | None, mode: str) -> BinaryIO:
     return getattr(stream, "buffer", None) or cast(BinaryIO, open(os.devnull, mode))
 
 
+def terminal_size(stream: BinaryIO) -> os.terminal_size:
+    """Columns and lines of the terminal that `stream` is; 80 and 24 if it is none, or does not say."""
+    try:
+        columns, lines = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        columns = lines = 0
+    return os.terminal_size((columns or 80, lines or 24))
+
+
 def from_stdout(error: OSError) -> OSError:
     """`error`, which says that it is stdout that cannot be written."""
     error.filename = error.filename or "stdout"

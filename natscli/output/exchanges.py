@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from natscli.duration import format_duration
-from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment
+from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment, terminal_size
 from natscli.message import headers
 from natscli.message.watched import Answer, Exchange, Outcome
 from natscli.output.json_lines import Encoder, replaced, timestamp
 from natscli.output.pump import Rendered
 from natscli.output.terminal import Painter
-from natscli.output.text import visible_line
+from natscli.output.text import shortened, visible_line, width_of
 
 #: Renders exchanges that ended, in that order; gives the data to write.
 RenderExchanges = Callable[[Sequence[Exchange]], Rendered]
@@ -50,7 +49,7 @@ class _Lines:
     def __init__(self, painter: Painter, timeout: float, environment: Environment) -> None:
         self._painter = painter
         self._timeout = timeout
-        self._fd = environment.stdout.fileno() if environment.stdout.isatty() else None
+        self._terminal = environment.stdout if environment.stdout.isatty() else None
 
     def __call__(self, exchange: Exchange) -> str:
         request, answers = exchange.payload, exchange.answers
@@ -61,19 +60,16 @@ class _Lines:
             (f"  {_state(exchange, self._timeout)}", _COLORS[exchange.outcome]),
             (f"  {_sizes(request, answers)}", DIM),
         ]
-        room = self._room(sum(len(text) for text, _ in parts))
+        room = self._room(sum(width_of(visible_line(text)) for text, _ in parts))
         shown = preview(request, room)
         if answers:
             shown += f" -> {preview(answers[0].payload, room)}"
         return self._painter.paint(*parts, (f"  {shown}", ""))
 
     def _room(self, taken: int) -> int:
-        if self._fd is None:
+        if self._terminal is None:
             return _PREVIEW
-        try:
-            columns = os.get_terminal_size(self._fd).columns or 80
-        except OSError:
-            return _PREVIEW
+        columns = terminal_size(self._terminal).columns
         return max((columns - taken - len("   -> ")) // 2, _LEAST_PREVIEW)
 
 
@@ -136,9 +132,8 @@ class _Json:
 
 
 def preview(payload: bytes, room: int) -> str:
-    """The first characters of a payload on one line, `room` of them at most."""
-    text = visible_line(payload[: 4 * room + 4].decode("utf-8", "backslashreplace"))
-    return text if len(text) <= room else f"{text[: room - 1]}…"
+    """The first characters of a payload on one line, in `room` columns at most."""
+    return shortened(payload[: 4 * room + 4].decode("utf-8", "backslashreplace"), room)
 
 
 def _state(exchange: Exchange, timeout: float) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 
 from natscli.duration import format_duration
-from natscli.environment import BOLD, DIM, GREEN, Environment
+from natscli.environment import BOLD, DIM, GREEN, Environment, terminal_size
 from natscli.message import headers
 from natscli.output.replies import Reply
 from natscli.output.terminal import Painter
@@ -51,7 +50,7 @@ class Table:
 
     def __init__(self, environment: Environment) -> None:
         self._painter = Painter(colored=environment.colored(environment.stdout))
-        self._columns = _columns(environment)
+        self._columns = terminal_size(environment.stdout).columns
         self._last: Reply | None = None
 
     def __call__(self, reply: Reply) -> bytes:
@@ -88,10 +87,3 @@ def _first_line(payload: bytes) -> str:
     except UnicodeDecodeError as error:
         cut = len(payload) > 400 and error.end == len(start)  # in the middle of a character
         return start[: error.start].decode() if cut and error.start else start[:40].hex(" ")
-
-
-def _columns(environment: Environment) -> int:
-    try:
-        return os.get_terminal_size(environment.stdout.fileno()).columns or _COLUMNS
-    except (OSError, ValueError):
-        return _COLUMNS

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from typing import BinaryIO
+from collections.abc import Callable, Sequence
+from typing import BinaryIO, TypeVar
+
+from natscli.environment import Environment, terminal_size
+from natscli.output.pump import Pump, same_target
 
 #: Draws for a terminal of so many columns.
 Draw = Callable[[int], str]
+T = TypeVar("T")
 
 
 class Live:
@@ -19,10 +22,36 @@ class Live:
         self._drawn = 0
         self._changed = False
 
+    @classmethod
+    def on_stdout(cls, environment: Environment, pump: Pump) -> Live | None:
+        """What is drawn on stdout with `frame`, by way of `pump`; None if stdout is no terminal."""
+        stdout = environment.stdout
+        if not stdout.isatty():
+            return None
+        live = cls(stdout)
+        if same_target(stdout, environment.stderr):
+            pump.wrap = live.wrap
+        return live
+
     def update(self, draw: Draw) -> None:
         """Draw this from now on; `wrap` gives it."""
-        self._text = draw(self._columns()).encode("utf-8", "replace")
+        self._text = draw(terminal_size(self._terminal).columns).encode("utf-8", "backslashreplace")
         self._changed = True
+
+    def frame(self, draw: Draw) -> bytes:
+        """What draws this, in the place of what was drawn before."""
+        self.update(draw)
+        return self.wrap(b"")
+
+    def fitting(self, table: Callable[[Sequence[T]], str], rows: Sequence[T]) -> str:
+        """The `table` of as many of the first `rows` as the terminal has lines for, of one at least."""
+        lines = terminal_size(self._terminal).lines
+        shown = rows[:lines]
+        text = table(shown)
+        while len(shown) > 1 and (excess := text.count("\n") - lines + 1) > 0:
+            shown = shown[: max(len(shown) - excess, 1)]
+            text = table(shown)
+        return text
 
     def wrap(self, log: bytes) -> bytes:
         """`log` above what is drawn; nothing, if neither is new."""
@@ -31,9 +60,3 @@ class Live:
         erase = b"\x1b[%dF\x1b[J" % self._drawn if self._drawn else b""
         self._drawn, self._changed = self._text.count(b"\n"), False
         return erase + log + self._text
-
-    def _columns(self) -> int:
-        try:
-            return os.get_terminal_size(self._terminal.fileno()).columns or 80
-        except (OSError, ValueError):
-            return 80

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 from typing import BinaryIO
 
 from rich.console import Console
 from rich.progress_bar import ProgressBar
 
 from natscli.duration import format_duration
+from natscli.environment import terminal_size
 
 #: The line is emptied, and the cursor is at its beginning.
 _CLEAR = "\r\x1b[2K"
@@ -40,7 +40,7 @@ class Progress:
         part = min(part, 1.0)
         left = format_duration(round(seconds * (1 - part) / part)) if part else "?"
         text = f" {part:>4.0%}  {done:,} done, {failed:,} failed, {rate:,.0f}/s, {left} left"
-        width = self._columns() - len(text) - 1
+        width = terminal_size(self._stream).columns - len(text) - 1
         bar = self._drawn(part, width) if width >= _NARROW else ""
         return f"{_CLEAR}{bar}{text if bar else text.lstrip()}".encode()
 
@@ -48,9 +48,3 @@ class Progress:
         with self._console.capture() as capture:
             self._console.print(ProgressBar(total=1.0, completed=part, width=width), end="")
         return capture.get()
-
-    def _columns(self) -> int:
-        try:
-            return os.get_terminal_size(self._stream.fileno()).columns or 80
-        except (OSError, ValueError):
-            return 80

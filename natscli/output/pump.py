@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from natscli.environment import Environment, from_stdout
+from natscli.errors import PynatsError, explain
 
 if TYPE_CHECKING:
     import asyncio
@@ -94,6 +95,19 @@ def _line_end(data: bytes, start: int) -> int:
     """Where a write that begins at `start` ends: after the last whole line, if there is one in so many bytes."""
     end = start + _CHUNK
     return len(data) if end >= len(data) else data.rfind(b"\n", start, end) + 1 or end
+
+
+def in_loop(handler: Callable[[PynatsError], object]) -> Callable[[Exception], None]:
+    """A pump's `on_failure` that has `handler` called in the loop that runs now."""
+    import asyncio  # loaded by all who can call this
+
+    loop = asyncio.get_running_loop()
+
+    def on_failure(error: Exception) -> None:
+        with suppress(RuntimeError):  # the loop may be closed by now
+            loop.call_soon_threadsafe(handler, PynatsError(explain(error).message))
+
+    return on_failure
 
 
 class _Entry:

@@ -46,8 +46,3 @@ def subject_lines(rows: Sequence[Row], *, ascii_only: bool) -> str:
         + "\n"
         for row in rows
     )
-
-
-def redrawn(text: str, lines_before: int) -> str:
-    """`text` in place of the lines that were drawn before it."""
-    return (f"\x1b[{lines_before}F\x1b[J" if lines_before else "") + text

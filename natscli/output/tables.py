@@ -37,17 +37,18 @@ def show_table(
     screen: Screen,
     *,
     unbroken: Collection[str] = (),
+    width: int | None = None,
 ) -> str:
     """A table; control characters are shown as escapes. Without `headers` it is a list of properties.
 
-    On a terminal, the columns with `unbroken` headers are not wrapped.
+    On a terminal, which has `width` columns if that is known, the columns with `unbroken` headers are not wrapped.
     """
     cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
     cells = [[Cell(clean(cell.text), cell.good) for cell in row] for row in cells]
     title = clean(title)
     if not screen.terminal:
         return _aligned(title, headers, cells)
-    return _drawn(title, headers, cells, screen.color, unbroken)
+    return _drawn(title, headers, cells, screen.color, unbroken, width)
 
 
 def _aligned(title: str, headers: Sequence[str], rows: list[list[Cell]]) -> str:
@@ -60,8 +61,9 @@ def _aligned(title: str, headers: Sequence[str], rows: list[list[Cell]]) -> str:
 
 
 def _drawn(
-    title: str, headers: Sequence[str], rows: list[list[Cell]], color: bool, unbroken: Collection[str]
-) -> str:
+    title: str, headers: Sequence[str], rows: list[list[Cell]], color: bool, unbroken: Collection[str],
+    width: int | None,
+) -> str:  # fmt: skip
     import io
 
     from rich import box
@@ -71,7 +73,7 @@ def _drawn(
 
     file = io.StringIO()
     system = "standard" if color else None
-    console = Console(file=file, force_terminal=True, color_system=system, highlight=False)  # type: ignore[arg-type]
+    console = Console(file=file, force_terminal=True, color_system=system, highlight=False, width=width)  # type: ignore[arg-type]
     # Text, because a plain str would be read as markup.
     table = Table(title=Text(title, "bold"), title_justify="left", box=box.ROUNDED, show_header=bool(headers))
     texts = [[Text(c.text, "" if c.good is None else _GOOD if c.good else _BAD) for c in row] for row in rows]

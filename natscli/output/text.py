@@ -41,13 +41,24 @@ def crop(text: str, columns: int) -> str:
     return set_cell_size(shown, columns) if cell_len(shown) > columns else shown
 
 
-def pad(text: str, columns: int, *, right: bool = False) -> str:
-    """`text` with spaces after it, or before it, to so many columns of a terminal."""
+def shortened(text: str, columns: int) -> str:
+    """`crop`, with an ellipsis where something is missing."""
+    shown = crop(text, columns)
+    return shown if shown == visible_line(text) else f"{crop(text, columns - 1).rstrip()}…"
+
+
+def width_of(text: str) -> int:
+    """How many columns of a terminal `text` takes."""
     if text.isascii():
-        return text.rjust(columns) if right else text.ljust(columns)
+        return len(text)
     from rich.cells import cell_len
 
-    space = " " * (columns - cell_len(text))
+    return cell_len(text)
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """`text` with spaces after it, or before it, to so many columns of a terminal."""
+    space = " " * (columns - width_of(text))
     return space + text if right else text + space
 
 

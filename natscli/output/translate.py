@@ -63,8 +63,7 @@ class Translator:
             self._kill()
             raise
         if isinstance(outcome, Exception):
-            why = reason(outcome) if isinstance(outcome, OSError) else str(outcome)
-            raise PynatsError(f"cannot run {words[0]!r}: {why}", where=_WHERE)
+            raise PynatsError(f"cannot run {words[0]!r}: {reason(outcome)}", where=_WHERE)
         status, output, said = outcome
         errors = said.decode("utf-8", "replace").strip()
         if status:

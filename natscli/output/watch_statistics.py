@@ -7,9 +7,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from natscli.duration import format_duration
+from natscli.environment import clean
 from natscli.output.tables import Cell, Screen, show_table
+from natscli.output.text import shortened, width_of
 
 _HEADERS = ("Subject", "Total", "Rate/s", "Unanswered", "Errors", "p50", "p99", "max")
+#: What is left out, in this order, until there is enough room for subjects (columns); they have at least the fewest.
+_LEFT_OUT = ("max", "p50", "Rate/s", "")
+_ENOUGH, _FEWEST = 18, 8
+#: Columns that the frame takes beside each column of the table.
+_FRAME = 3
 
 
 class Row(NamedTuple):
@@ -26,18 +33,43 @@ class Row(NamedTuple):
     max: int | None
 
 
-def table(rows: Sequence[Row], title: str, screen: Screen) -> str:
-    """A table with a line a subject; the title alone without any."""
+def table(rows: Sequence[Row], title: str, screen: Screen, columns: int | None = None) -> str:
+    """A table with a line a subject, which a terminal of so many columns does not wrap; the title alone without any."""
     if not rows:
         return f"{title}\n"
-    return show_table(title, _HEADERS, [_cells(row) for row in rows], screen)
+    cells = [_cells(row) for row in rows]
+    names = _HEADERS if columns is None else _fit(cells, columns)
+    shown = [[row[name] for name in names] for row in cells]
+    return show_table(title, names, shown, screen, unbroken=names, width=columns)
 
 
-def _cells(row: Row) -> list[Cell | str]:
+def _fit(rows: list[dict[str, Cell]], columns: int) -> Sequence[str]:
+    """The columns that leave room for subjects, which are cropped to what there is."""
+    names = list(_HEADERS)
+    widths = {name: max(len(name), *(len(row[name].text) for row in rows)) for name in names[1:]}
+    wanted = min(max(width_of(row["Subject"].text) for row in rows), _ENOUGH)
+    for least_important in _LEFT_OUT:
+        room = columns - _FRAME * len(names) - 1 - sum(widths[name] for name in names[1:])
+        if room >= wanted or least_important not in names:
+            break
+        names.remove(least_important)
+    for row in rows:
+        row["Subject"] = Cell(shortened(row["Subject"].text, max(room, _FEWEST)))
+    return names
+
+
+def _cells(row: Row) -> dict[str, Cell]:
     bad = (row.unanswered + row.no_responders, row.errors)
-    times = ["" if ns is None else format_duration(ns / 1e9) for ns in (row.p50, row.p99, row.max)]
-    shown = [Cell(str(count), good=False if count else None) for count in bad]
-    return [row.subject, str(row.exchanges), f"{row.rate:.4g}", *shown, *times]
+    times = (row.p50, row.p99, row.max)
+    return dict(zip(_HEADERS, (
+        Cell(clean(row.subject)), Cell(f"{row.exchanges:,}"), Cell(_rate(row.rate)),
+        *(Cell(f"{count:,}", good=False if count else None) for count in bad),
+        *(Cell("" if ns is None else format_duration(float(f"{ns / 1e9:.3g}"))) for ns in times),
+    ), strict=True))  # fmt: skip
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def lines(rows: Sequence[Row], *, ascii_only: bool) -> bytes:
@@ -50,26 +82,3 @@ def _record(row: Row) -> dict[str, str | int | float | None]:
     record = row._asdict()
     times = {f"{name}_ns": record.pop(name) for name in ("p50", "p99", "max")}
     return {**record, "rate": round(row.rate, 1), **times}
-
-
-class Live:
-    """Makes the bytes that draw a table in the place of the one before, no taller than the terminal."""
-
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
-        self._height = 0
-
-    def frame(self, rows: Sequence[Row], title: str, height: int) -> bytes:
-        """What to write to the terminal, which has `height` lines."""
-        shown = rows[:height]
-        text = table(shown, title, self._screen)
-        while len(shown) > 1 and (excess := text.count("\n") - height + 1) > 0:
-            shown = shown[: max(len(shown) - excess, 1)]
-            text = table(shown, title, self._screen)
-        back = f"\x1b[{self._height}F\x1b[J" if self._height else ""
-        self._height = text.count("\n")
-        return f"{back}{text}".encode("utf-8", "backslashreplace")
-
-    def interrupted(self) -> None:
-        """Something else was written: the next table is drawn below it."""
-        self._height = 0

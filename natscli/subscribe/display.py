@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
 from natscli.environment import Environment
-from natscli.errors import PynatsError, explain
+from natscli.errors import PynatsError
 from natscli.output.messages import Message, RenderMessages
-from natscli.output.pump import Pump
+from natscli.output.pump import Pump, in_loop
 
 #: Bytes of messages that wait for a reader that takes less than comes. Reading from the server does not wait: it keeps
 #: no more than that for a client, and then disconnects it, and how much was lost is unknown.
@@ -27,10 +26,6 @@ class Display(Protocol):
     def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:
         """Take messages, the number of the first, when they came, and whether they are replies to those numbers."""
 
-    @property
-    def lost(self) -> int:
-        """How many messages there was no room for."""
-
     async def finish(self) -> None:
         """Wait until all is shown, as long as that takes, unless it may be dropped.
 
@@ -43,54 +38,49 @@ class Display(Protocol):
 
 
 class Screen:
-    """Shows messages on stdout. What a terminal does not take is dropped and counted; for a pipe, 64 MB may wait."""
+    """Shows messages on stdout. What a terminal does not take is dropped and counted; for a pipe, 64 MB may wait.
+
+    `pump` writes them, and the log.
+    """
 
     def __init__(self, environment: Environment, render: RenderMessages) -> None:
         self._environment = environment
         self._render = render
         self._lossy = environment.stdout.isatty()
-        self._loop = asyncio.get_running_loop()
         self._sink = environment.sink
-        self._pump = Pump(environment, lossy=self._lossy, on_failure=self._on_failure, most_bytes=_MOST_BYTES)
-        environment.sink = self._pump.log
-        self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
+        self.pump = Pump(
+            environment, lossy=self._lossy, on_failure=in_loop(self._break), most_bytes=_MOST_BYTES
+        )
+        environment.sink = self.pump.log
+        self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
 
     def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:
         """See `Display`."""
-        size = 0 if self._pump.direct else sum(map(size_of, batch))
-        self._pump.put(partial(self._render, batch, first, came, matched), len(batch), size)
-
-    @property
-    def lost(self) -> int:
-        """See `Display`."""
-        return self._pump.lost
+        size = 0 if self.pump.direct else sum(map(size_of, batch))
+        self.pump.put(partial(self._render, batch, first, came, matched), len(batch), size)
 
     @property
     def idle(self) -> bool:
         """Whether everything is written."""
-        return not self._pump.waiting
+        return not self.pump.waiting
 
     def write(self, text: Callable[[], bytes]) -> None:
         """Write what `text` gives, which is none of the messages."""
-        self._pump.put(lambda: (b"", text()), 1, 0)
+        self.pump.put(lambda: (b"", text()), 1, 0)
 
     async def finish(self) -> None:
         """See `Display`. What a terminal does not take, `close` drops."""
         if self._lossy and not self.broken.done():
             return
-        await self._pump.written(self.broken)
+        await self.pump.written(self.broken)
         if self.broken.done():
             raise self.broken.result()
-        if self.lost:
-            raise PynatsError(f"messages lost, because the output could not keep up: {self.lost}")
+        if self.pump.lost:
+            raise PynatsError(f"messages lost, because the output could not keep up: {self.pump.lost}")
 
     def close(self) -> None:
         """See `Display`; what is logged from now on is written at once, or dropped if the terminal takes nothing."""
-        self._pump.close()
-
-    def _on_failure(self, error: BaseException) -> None:
-        with suppress(RuntimeError):  # the loop may be closed by now
-            self._loop.call_soon_threadsafe(self._break, PynatsError(explain(error).message))
+        self.pump.close()
 
     def _break(self, error: PynatsError) -> None:
         if not self.broken.done():

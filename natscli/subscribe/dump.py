@@ -16,8 +16,6 @@ class Dump:
     is there already, or a link, is never written to. Writing is waited for, so that nothing is lost.
     """
 
-    lost = 0
-
     def __init__(self, folder: str, render: RenderMessages) -> None:
         self._folder = folder
         self._render = render

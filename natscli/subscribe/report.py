@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from heapq import nsmallest
 from itertools import islice
 from operator import itemgetter
 
 from natscli.environment import Environment
+from natscli.output.live import Live
 from natscli.output.messages import Message
-from natscli.output.subjects import Row, Totals, redrawn, subject_lines, subject_table
+from natscli.output.subjects import Row, Totals, subject_lines, subject_table
 from natscli.output.tables import Screen as Target
 from natscli.subscribe.display import Screen
 
@@ -18,8 +21,6 @@ from natscli.subscribe.display import Screen
 _MOST_SUBJECTS, _MOST_BYTES = 100_000, 16 * 1024 * 1024
 #: How often (seconds) the table on a terminal is redrawn.
 _REDRAW = 0.5
-#: Lines of the table that are no subjects.
-_FRAME = 7
 
 
 class Report:
@@ -34,13 +35,12 @@ class Report:
         self._sizes: Counter[bytes] = Counter()
         self._unnamed = self._unnamed_size = 0
         self._named = self._named_size = 0
-        self._drawn = 0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._live = None if as_json else Live.on_stdout(environment, self._screen.pump)
         self.broken = self._screen.broken
-        self.lost = 0
-        if environment.stdout.isatty() and not as_json:
-            self._redraw()
+        if self._live is not None:
+            self._timer = self._loop.call_later(_REDRAW, self._redraw, self._live)
 
     def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:  # noqa: ARG002
         """See `Display`."""
@@ -58,12 +58,12 @@ class Report:
         """See `Display`: show how it ended."""
         if self._timer is not None:
             self._timer.cancel()
-        rows, totals = self.rows(self._top), self.totals()
-        if self._as_json:
-            text = subject_lines(rows, ascii_only=self._environment.stdout.isatty())
+        live, rows, table = self._live, self.rows(self._top), self._table()
+        if live is not None:
+            self._screen.write(lambda: live.frame(lambda _: table(rows)))
         else:
-            text = redrawn(self._table(rows, totals), self._drawn)
-        if not self.broken.done():
+            ascii_only = self._environment.stdout.isatty()
+            text = subject_lines(rows, ascii_only=ascii_only) if self._as_json else table(rows)
             self._screen.write(lambda: text.encode("utf-8", "replace"))
         await self._screen.finish()
 
@@ -75,7 +75,7 @@ class Report:
 
     def rows(self, top: int) -> list[Row]:
         """The `top` subjects with the most messages, in that order."""
-        ordered = sorted(self._messages.items(), key=lambda item: (-item[1], item[0]))[:top]
+        ordered = nsmallest(top, self._messages.items(), key=lambda item: (-item[1], item[0]))
         return [
             Row(subject.decode("utf-8", "replace"), count, self._sizes[subject]) for subject, count in ordered
         ]
@@ -94,22 +94,12 @@ class Report:
         self._unnamed_size += sum(len(message[3]) for message in batch) - sum(len(m[3]) for m in known)
         return known
 
-    def _table(self, rows: list[Row], totals: Totals) -> str:
-        stdout = self._environment.stdout
-        terminal = stdout.isatty()
-        return subject_table(rows, totals, Target(terminal, self._environment.colored(stdout)))
+    def _table(self) -> Callable[[Sequence[Row]], str]:
+        """What makes the table of some rows, with the totals of now."""
+        return partial(subject_table, totals=self.totals(), screen=Target.of(self._environment))
 
-    def _redraw(self) -> None:
-        self._timer = self._loop.call_later(_REDRAW, self._redraw)
+    def _redraw(self, live: Live) -> None:
+        self._timer = self._loop.call_later(_REDRAW, self._redraw, live)
         if self._screen.idle:
-            text = self._table(self.rows(min(self._top, self._room())), self.totals())
-            frame = redrawn(text, self._drawn)
-            self._drawn = text.count("\n")
-            self._screen.write(lambda: frame.encode("utf-8", "replace"))
-
-    def _room(self) -> int:
-        """How many subjects fit on the terminal."""
-        try:
-            return max(os.get_terminal_size(self._environment.stdout.fileno()).lines - _FRAME, 1)
-        except (OSError, ValueError):
-            return self._top
+            rows, table = self.rows(self._top), self._table()
+            self._screen.write(lambda: live.frame(lambda _: live.fitting(table, rows)))

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from operator import attrgetter
 
-from natscli.environment import Environment
+from natscli.environment import Environment, terminal_size
 from natscli.errors import PynatsError, explain
 from natscli.message.watched import Exchange, Outcome
 from natscli.output.exchanges import RenderExchanges
-from natscli.output.pump import Pump
+from natscli.output.live import Live
+from natscli.output.pump import Pump, in_loop
 from natscli.output.tables import Screen
-from natscli.output.watch_statistics import Live, Row, lines, table
+from natscli.output.watch_statistics import lines, table
 from natscli.watch.options import WatchOptions
 from natscli.watch.statistics import Statistics
 
@@ -49,15 +47,11 @@ class Display:
         self._environment = environment
         self._render = render
         self._stop = stop
-        self._loop = asyncio.get_running_loop()
-        self._pump = Pump(environment, lossy=True, on_failure=self._on_failure)
-        environment.sink = self._log
-        self._live = Live(Screen.of(environment)) if self._draws else None
+        self._pump = Pump(environment, lossy=True, on_failure=in_loop(stop))
+        environment.sink = self._pump.log
+        draws = options.stats and not options.as_json
+        self._live = Live.on_stdout(environment, self._pump) if draws else None
         self._began = self._drawn = time.monotonic()
-
-    @property
-    def _draws(self) -> bool:
-        return self._options.stats and not self._options.as_json and self._environment.stdout.isatty()
 
     def show(self, exchanges: list[Exchange]) -> None:
         """Show those of `exchanges` that are wanted; the rest is counted."""
@@ -85,8 +79,8 @@ class Display:
         if self._live is not None:
             self._draw(self._live)
         elif self._statistics is not None:
-            rows = self._statistics.rows(time.monotonic() - self._began)
-            self._pump.put(lambda: (b"", self._last(rows)), 0, 0)
+            data = self._all(self._statistics)
+            self._pump.put(lambda: (b"", data), 0, 0)
         self._pump.close()
         if self._pump.failure is not None:
             report = explain(self._pump.failure)
@@ -94,30 +88,25 @@ class Display:
 
     def _draw(self, live: Live) -> None:
         assert self._statistics is not None
-        height = 24
-        with suppress(OSError, ValueError):
-            height = os.get_terminal_size(self._environment.stdout.fileno()).lines or height
-        now = time.monotonic()
-        rows, self._drawn = self._statistics.rows(now - self._drawn, height), now
-        self._pump.put(lambda: (b"", live.frame(rows, self._title, height)), 1, 10_000)
+        now, most = time.monotonic(), terminal_size(self._environment.stdout).lines
+        rows, self._drawn = self._statistics.rows(now - self._drawn, most), now
+        title, screen = self._title, Screen.of(self._environment)
 
-    @property
-    def _title(self) -> str:
-        return f"Exchanges on {', '.join(self._options.subject)}"
+        def draw(columns: int) -> str:
+            return live.fitting(lambda shown: table(shown, title, screen, columns), rows)
 
-    def _last(self, rows: list[Row]) -> bytes:
+        self._pump.put(lambda: (b"", live.frame(draw)), 1, 10_000)
+
+    def _all(self, statistics: Statistics) -> bytes:
+        """What there is at the end, where nothing was drawn before."""
+        rows = statistics.rows(time.monotonic() - self._began)
         if self._options.as_json:
             return lines(rows, ascii_only=self._environment.stdout.isatty())
         return table(rows, self._title, Screen.of(self._environment)).encode("utf-8", "backslashreplace")
 
-    def _log(self, data: bytes) -> None:
-        if self._live is not None:
-            self._live.interrupted()
-        self._pump.log(data)
-
-    def _on_failure(self, error: BaseException) -> None:
-        with suppress(RuntimeError):  # the loop may be closed by now
-            self._loop.call_soon_threadsafe(self._stop, PynatsError(explain(error).message))
+    @property
+    def _title(self) -> str:
+        return f"Exchanges on {', '.join(self._options.subject)}"
 
 
 def _parts(exchanges: list[Exchange]) -> Iterator[tuple[list[Exchange], int]]:

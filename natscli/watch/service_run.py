@@ -9,6 +9,9 @@ from math import ceil
 from natscli.connection.connect import Connection, connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
+from natscli.errors import PynatsError, RefusedError
+from natscli.output.live import Live
+from natscli.output.pump import Pump, in_loop
 from natscli.output.services import LAYOUTS, Found, to_json
 from natscli.output.tables import Screen
 from natscli.request.load import Load
@@ -18,31 +21,59 @@ from natscli.watch.services import Gathering, Inquiry, Rounds, gather
 
 #: Seconds from one question to the next with --watch.
 _PAUSE = 1.0
-#: Cursor to the top left, and everything below it cleared.
-_CLEAR = "\x1b[H\x1b[2J"
 
 
 class Page:
-    """Writes what was found to stdout, as `command` shows it."""
+    """Writes what was found to stdout, as `command` shows it. `broken` is done when nothing can be written any more.
+
+    If it will be shown `again`, what a slow reader does not take is dropped, and each replaces the one before on a
+    terminal.
+    """
 
     def __init__(self, environment: Environment, command: str, *, as_json: bool, again: bool) -> None:
-        self._environment = environment
         self._layout = LAYOUTS[command]
         self._as_json = as_json
         self._again = again
+        self._ascii_only = environment.stdout.isatty()
         self._screen = Screen.of(environment)
+        self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
+        self._pump = Pump(environment, lossy=again, on_failure=in_loop(self._break))
+        environment.sink = self._pump.log
+        self._live = Live.on_stdout(environment, self._pump) if again and not as_json else None
 
     def show(self, found: list[Found]) -> None:
-        """Show it, in place of what was shown before if that is on a terminal."""
-        terminal = self._environment.stdout.isatty()
+        """Show it, now or soon."""
+        live = self._live
+        if live is None:
+            data = self._text(found).encode("utf-8", "backslashreplace")
+            self._pump.put(lambda: (b"", data), 1, len(data))
+        elif not self._pump.waiting:
+            self._pump.put(lambda: (b"", live.frame(lambda _: self._text(found))), 1, 0)
+
+    async def finish(self) -> None:
+        """Wait until it is written.
+
+        Raises:
+            PynatsError: it cannot be.
+        """
+        await self._pump.written(self.broken)
+        if self.broken.done():
+            raise self.broken.result()
+
+    def close(self) -> None:
+        """Write no more."""
+        self._pump.close()
+
+    def _text(self, found: list[Found]) -> str:
         if self._as_json:
             indent = None if self._again else 2
-            text = to_json(found, self._layout.verb, ascii_only=terminal, indent=indent)
-        else:
-            text = self._layout.table(found, self._screen) if found else "No service answers.\n"
-            if self._again:
-                text = f"{_CLEAR}{text}" if terminal else f"{text}\n"
-        self._environment.out(text)
+            return to_json(found, self._layout.verb, ascii_only=self._ascii_only, indent=indent)
+        text = self._layout.table(found, self._screen) if found else "No service answers.\n"
+        return f"{text}\n" if self._again and self._live is None else text
+
+    def _break(self, error: PynatsError) -> None:
+        if not self.broken.done():
+            self.broken.set_result(error)
 
 
 async def run(
@@ -51,35 +82,44 @@ async def run(
     """Show what the services answer to `inquiry`; `again` and again until a signal.
 
     Raises:
-        PynatsError: there is no such service, none answered in time, or there is no connection.
+        PynatsError: there is no such service, none answered in time, it is not permitted to ask, there is no
+            connection, or the answers cannot be shown.
     """
-    page = Page(environment, command, as_json=as_json, again=again)
     async with connected(plan, environment, listener=again) as connection:
-        if again:
-            await _watch(connection, inquiry, page)
-            return
-        gathering = await gather(connection, inquiry)
-        page.show(gathering.found())
-        if gathering.strange:
-            environment.warn(f"invalid answers ignored: {gathering.strange}")
+        page = Page(environment, command, as_json=as_json, again=again)
+        try:
+            if again:
+                await _watch(connection, inquiry, page)
+                return
+            gathering = await gather(connection, inquiry)
+            page.show(gathering.found())
+            await page.finish()
+            if gathering.strange:
+                environment.warn(f"invalid answers ignored: {gathering.strange}")
+        finally:
+            page.close()
 
 
 async def _watch(connection: Connection, inquiry: Inquiry, page: Page) -> None:
     stopped = asyncio.Event()
     stop = Stop(stopped.set)
-    gathering = Gathering(inquiry.verb, inquiry.name)
+    gathering = Gathering(inquiry.verb, inquiry.name, page.broken)
     rounds = Rounds(inquiry.subject, _PAUSE)
     in_flight = ceil(inquiry.wait / _PAUSE) + 1
     requester = Requester(connection, rounds, inquiry.expectation, gathering, Load(in_flight))
     asking = asyncio.ensure_future(requester.run())
     asking.add_done_callback(lambda _: stopped.set())
     delay = min(inquiry.wait, _PAUSE / 2)  # the first answers are shown soon
-    while not stopped.is_set():
+    while True:
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stopped.wait(), delay)
+        if stopped.is_set() or isinstance(gathering.failure, RefusedError):
+            break
         delay = _PAUSE
         page.show(gathering.found(since=rounds.asked - in_flight + 1))
     stop.blocking = True
+    if asking.done():  # by itself: nothing can be asked, or shown, any more
+        asking.result()
     asking.cancel()
-    if connection.lost.done():
-        raise connection.lost.result()
+    if gathering.failure is not None and (asking.done() or isinstance(gathering.failure, RefusedError)):
+        raise gathering.failure

@@ -75,8 +75,9 @@ class Gathering:
     `strange` is how many answers were none, or came from another service than the one called `name`.
     """
 
-    def __init__(self, verb: Verb, name: str = "") -> None:
-        self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
+    def __init__(self, verb: Verb, name: str = "", broken: asyncio.Future[PynatsError] | None = None) -> None:
+        """`broken` is done when nothing can be shown any more."""
+        self.broken = broken or asyncio.get_running_loop().create_future()
         self.strange = 0
         self.failure: PynatsError | None = None
         self._verb = verb

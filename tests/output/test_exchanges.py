@@ -13,8 +13,10 @@ from natscli.environment import Environment
 from natscli.message import headers
 from natscli.message.watched import Answer, Exchange, Outcome
 from natscli.output.exchanges import preview, renderer
+from natscli.output.live import Live
 from natscli.output.tables import Screen
-from natscli.output.watch_statistics import Live, Row
+from natscli.output.text import width_of
+from natscli.output.watch_statistics import Row, table
 
 
 def rendered(exchange: Exchange, *, color: str = "never", **how: Any) -> str:
@@ -122,17 +124,49 @@ def test_colour_is_only_by_our_own_codes() -> None:
 
 
 def test_a_preview_does_not_cut_characters() -> None:
-    assert preview("日本語".encode(), 3) == "日本語"
-    assert preview("日本語日".encode(), 3) == "日本…"
+    assert preview("日本語".encode(), 6) == "日本語"
+    assert preview("日本語日".encode(), 6) == "日本…"
+    assert preview("日本語日".encode(), 8) == "日本語日"
     assert preview(b"\xff\x00", 40) == "\\xff\\x00"
 
 
 def test_a_live_table_is_drawn_over_the_one_before_and_fits_the_terminal() -> None:
     rows = [Row(f"s.{n}", 1, 1.0, 0, 0, 0, 1000, 1000, 1000) for n in range(100)]
-    live = Live(Screen(terminal=True, color=False))
-    first, second = live.frame(rows, "Title", 20).decode(), live.frame(rows, "Title", 20).decode()
-    height = first.count("\n")
-    assert height < 20
-    assert second == f"\x1b[{height}F\x1b[J{first}"
-    live.interrupted()
-    assert live.frame(rows, "Title", 20).decode() == first
+    live = Live(io.BytesIO())  # 80 columns and 24 lines, as where it is not known
+
+    def draw(columns: int) -> str:
+        screen = Screen(terminal=True, color=False)
+        return live.fitting(lambda shown: table(shown, "Title", screen, columns), rows)
+
+    first, second = live.frame(draw), live.frame(draw)
+    height = first.count(b"\n")
+    assert height == 23
+    assert second == b"\x1b[%dF\x1b[J" % height + first
+    assert live.wrap(b"a line of the log\n") == b"\x1b[%dF\x1b[Ja line of the log\n" % height + first
+
+
+@pytest.mark.parametrize(
+    ("columns", "missing"), [(60, ["Rate/s", "p50", "max"]), (80, ["max"]), (100, []), (200, [])]
+)
+@pytest.mark.parametrize(
+    "subject", ["orders.of.a.customer.with.a.long.name", "漢字" * 20, "x\x1b[2J\u202e" * 9]
+)
+def test_a_row_of_statistics_takes_one_line_of_the_terminal(
+    columns: int, missing: list[str], subject: str
+) -> None:
+    ms = 1_000_000
+    rows = [
+        Row(subject, 1_234_567, 12345.6, 17, 4, 12, 340_256, 9 * ms, 12_345 * ms),
+        Row("short", 2, 0.35961, 0, 0, 0, None, None, None),
+    ]
+    *_, last = shown = table(rows, "T", Screen(terminal=True, color=False), columns).splitlines()
+    assert len(shown) == 7
+    assert max(map(width_of, shown)) <= columns
+    assert [name for name in ("Total", "Rate/s", "Unanswered", "Errors", "p50", "p99", "max")
+            if f" {name} " not in shown[2]] == missing  # fmt: skip
+    assert ("…" in shown[4]) == (columns < 200)
+    assert all(f" {value} " in shown[4] for value in ("1,234,567", "21", "12", "9ms"))
+    assert (" 12,346 " in shown[4]) == (columns > 60)
+    assert (" 0.36 " in shown[5]) == (columns > 60)
+    assert "\x1b" not in "".join(shown)
+    assert last[0] == "╰"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from tests.asking import Asker
 from tests.programs import Program, Runner
 from tests.servers import Server, free_port
-from tests.terminal import Terminal
+from tests.terminal import on_terminal
 
 Subscribe = Callable[..., Program]
 CLUSTER = (
@@ -109,17 +109,9 @@ def _resident_mb(pid: int) -> float:
 def test_sigterm_ends_it_while_the_terminal_takes_nothing(
     runner: Runner, nats_server: Server, publisher: Asker
 ) -> None:
-    terminal = Terminal()
-    command = [sys.executable, "-m", "natscli", "subscribe", "t.stuck", "-s", nats_server.url]
-    out = terminal.slave
-    with subprocess.Popen(command, stdin=out, stdout=out, stderr=out, env=runner.environ) as run:
+    with on_terminal(runner, "subscribe", "t.stuck", server=nats_server) as (run, terminal):
         terminal.wait_for(b"Subscribed")
         terminal.stop()
         publisher.send("t.stuck", b"x", reply=b"")
         run.send_signal(signal.SIGTERM)
-        try:
-            assert run.wait(20) == 0
-        finally:
-            run.kill()
-            terminal.go_on()
-    terminal.close()
+        assert run.wait(20) == 0

@@ -19,6 +19,7 @@ from tests.asking import Asker
 from tests.programs import Program, Runner
 from tests.request.terminals import run_on_terminal
 from tests.servers import Server
+from tests.terminal import on_terminal, screen
 
 Subscribe = Callable[..., Program]
 HEADER = b"NATS/1.0\r\nA: 1\r\nA: 2\r\nEmpty:\r\n\r\n"
@@ -287,6 +288,19 @@ def test_a_payload_that_cannot_be_translated_is_shown_as_it_came(
     assert "[#2] the command failed with status 1" in err
 
 
+@pytest.mark.parametrize("subject", ["-n", "--version", "a\0b"])
+def test_a_subject_never_becomes_an_option_of_the_command_or_holds_it_up(
+    subscribe: Subscribe, publisher: Asker, subject: str
+) -> None:
+    program = subscribe("*", "t.tropt", "--translate", "echo {{Subject}}", "--raw", "--count", "2")
+    publisher.send(subject, b"as it came", reply=b"")
+    publisher.send("t.tropt", b"", reply=b"")
+    out, err = ended(program, 1)
+    assert out == b"as it came\nt.tropt\n\n"
+    assert "[#1] " in err
+    assert "would become an option" in err or "cannot run 'echo': embedded null byte" in err
+
+
 def test_translate_works_with_dump(subscribe: Subscribe, publisher: Asker, runner: Runner) -> None:
     program = subscribe("t.trd", "--translate", "tr a-z A-Z", "--dump", "saved", "--count", "1")
     publisher.send("t.trd", b"x", reply=b"")
@@ -390,7 +404,7 @@ def test_the_report_as_json_is_one_object_a_subject(subscribe: Subscribe, publis
 HOSTILE = b"\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08 \xe2\x80\xae"
 
 
-def on_terminal(runner: Runner, server: Server, *arguments: str) -> bytes:
+def hostile_terminal(runner: Runner, server: Server, *arguments: str) -> bytes:
     """What a terminal gets while somebody publishes hostile messages until `pynats subscribe` ends."""
     stop = threading.Event()
 
@@ -426,7 +440,7 @@ MODES = {
 def test_nothing_from_the_network_drives_the_terminal(
     pynats: Runner, nats_server: Server, mode: tuple[str, ...]
 ) -> None:
-    output = on_terminal(pynats, nats_server, "--count", "2", *mode)
+    output = hostile_terminal(pynats, nats_server, "--count", "2", *mode)
     ours = re.sub(rb"\x1b\[[\d;]*[mFJ]", b"", output)  # colours, and the table drawn again
     assert b"\x1b" not in ours
     assert not re.search(
@@ -439,10 +453,33 @@ def test_nothing_from_the_network_drives_the_terminal(
 
 
 def test_the_report_is_drawn_again_on_a_terminal(pynats: Runner, nats_server: Server) -> None:
-    output = on_terminal(pynats, nats_server, "--report-subjects", "--wait", "2s", "--count", "30")
+    output = hostile_terminal(pynats, nats_server, "--report-subjects", "--wait", "2s", "--count", "30")
     assert len(re.findall(rb"\x1b\[\d+F\x1b\[J", output)) >= 2
     assert b"Top 1 of 1 subjects" in output
     assert b"30" in output.rpartition(b"\x1b[J")[2]
+
+
+def test_lines_of_the_log_stay_above_the_report(
+    runner: Runner, server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory()
+    with on_terminal(runner, "sub", "t.>", "--report-subjects", server=server) as (run, terminal):
+        terminal.wait_for(b"Top 0 of 0 subjects")
+        server.restart()
+        terminal.wait_for(b"Reconnected to")
+        with Asker(server) as asker:
+            asker.send("t.\x1b[2J." + "long." * 30 + "x", b"x", reply=b"")
+            asker.send("t.b", *[b"xx"] * 3, reply=b"")
+        terminal.wait_for(b"Top 2 of 2 subjects")
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == 0
+        terminal.read()
+    shown = screen(terminal.shown.decode(), 80)
+    begins = [line.partition(" ")[2].partition(" ")[0] for line in shown[:4]]
+    assert begins == ["Subscribed", "Disconnected,", "Reconnected", "reconnected"]
+    assert shown[4] == "Top 2 of 2 subjects"
+    assert sum("╭" in line for line in shown) == 1
+    assert re.match(r"│ t\.b +│ 3 +│ 6 B", shown[8])
 
 
 # -- bad input -------------------------------------------------------------------------------------------------------

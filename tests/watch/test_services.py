@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from nats.micro.request import Request, ServiceError
 from natscli.message.micro import Verb
 from tests.programs import Program, Runner
 from tests.servers import Server, start_server
+from tests.terminal import on_terminal, screen
 from tests.watch.peers import Peers, never
 
 
@@ -248,6 +250,62 @@ def test_watch_shows_instances_that_come_and_go_until_ctrl_c(
     peers.run(service.stop())
     program.wait_until(lambda: last() == "[]", "no instance")
     assert program.stop(2) == 0
+
+
+@pytest.mark.parametrize("permissions", ['publish: {deny: "$SRV.>"}', 'subscribe: {deny: "_INBOX.>"}'])
+@pytest.mark.parametrize("how", [(), ("--watch",), ("--watch", "--json")])
+def test_without_the_permission_to_ask_it_exits_6(
+    pynats: Runner, server_factory: Callable[..., Server], permissions: str, how: tuple[str, ...]
+) -> None:
+    user = f"{{user: u, password: p, permissions: {{{permissions}}}}}"
+    server = server_factory(f"authorization {{ users: [{user}] }}")
+    run = pynats("service", "stats", *how, "-s", f"nats://u:p@127.0.0.1:{server.port}")
+    assert run.status == 6
+    assert "Permissions Violation" in run.errors[-1] or "does not permit" in run.errors[-1]
+    assert run.text == ""
+
+
+def test_watch_on_a_terminal_is_drawn_in_place_and_the_log_stays_above(
+    pynats: Runner, server_factory: Callable[..., Server], peers: Peers
+) -> None:
+    server = server_factory()
+    peers.service(peers.connect(server.url), "calculator", {"add": add})
+    asked = "service", "stats", "--watch", "--timeout", "500ms"
+    with on_terminal(pynats, *asked, server=server) as (run, terminal):
+        terminal.wait_for(b"calculator")
+        server.restart()
+        terminal.wait_for(b"Reconnected to")
+        terminal.shown, before = b"", terminal.shown
+        terminal.wait_for(b"calculator")
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == 0
+        terminal.read()
+        terminal.shown = before + terminal.shown
+    shown = screen(terminal.shown.decode(), 80)
+    assert any("Disconnected" in line for line in shown)
+    assert any("Reconnected" in line for line in shown)
+    assert sum("Statistics" in line for line in shown) == 1
+    assert sum("╰" in line for line in shown) == 1
+
+
+def test_sigterm_ends_watch_while_the_terminal_takes_nothing(pynats: Runner, server: Server) -> None:
+    with on_terminal(pynats, "service", "stats", "--watch", server=server) as (run, terminal):
+        terminal.wait_for(b"calculator")
+        terminal.stop()
+        time.sleep(1.5)  # the next table is on its way
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(20) == 0
+
+
+def test_a_reader_that_goes_away_ends_watch(pynats: Runner, server: Server) -> None:
+    command = [sys.executable, "-m", "natscli", "service", "stats", "--watch", "--json", "-s", server.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=pynats.environ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        assert b"calculator" in run.stdout.readline()
+        run.stdout.close()
+        assert run.wait(20) == 1
+        assert run.stderr.read() == b"pynats: error: the output was closed by its reader\n"
 
 
 def test_services_on_the_nodes_of_a_cluster_are_all_found(

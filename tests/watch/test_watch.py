@@ -24,7 +24,7 @@ from nats.errors import NoRespondersError, TimeoutError
 from tests.asking import Asker
 from tests.programs import Program, Runner
 from tests.servers import Server
-from tests.terminal import Terminal
+from tests.terminal import on_terminal, screen
 from tests.watch.peers import Peers, echo, never
 
 Spawn = Callable[..., Program]
@@ -470,24 +470,39 @@ def test_stats_on_a_terminal_are_drawn_again_and_again(kinds: Server, peers: Pee
     assert "Exchanges on t.>" in shown.decode()
 
 
+def test_stats_on_a_terminal_of_80_columns_take_a_line_each(
+    kinds: Server, peers: Peers, pynats: Runner
+) -> None:
+    peers.respond(peers.connect(kinds.url), "t.*.>", echo)
+    with on_terminal(pynats, "watch", "t.>", "--stats", server=kinds) as (run, terminal):
+        terminal.wait_for(b"Watching")
+        requests(
+            peers, kinds, "t.ok", "t.error", *(f"t.{n}.of.a.customer.with.a.long.name" for n in range(30))
+        )
+        terminal.wait_for(b"t.18.of")
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == 0
+        terminal.read()
+    shown = screen(terminal.shown.decode(), 80)
+    assert "Watching" in shown[0]
+    assert shown[1] == "Exchanges on t.>"
+    assert shown[2][0] + shown[-2][0] == "╭╰"
+    assert len(shown) <= 26
+    rows = shown[5:-2]
+    assert all(re.match(r"│ t\.\S+ +│ 1 +│ ", row) and len(row) == 80 for row in rows)
+    assert "Seen 32 exchanges (31 answered, 1 with errors)" in shown[-1]
+
+
 @pytest.mark.parametrize("how", [(), ("--verbose",), ("--stats",)])
 def test_sigterm_ends_it_while_the_terminal_takes_nothing(
     kinds: Server, peers: Peers, pynats: Runner, how: tuple[str, ...]
 ) -> None:
-    terminal = Terminal()
-    command = [sys.executable, "-m", "natscli", "watch", "t.>", *how, "-s", kinds.url]
-    out = terminal.slave
-    with subprocess.Popen(command, stdin=out, stdout=out, stderr=out, env=pynats.environ) as run:
+    with on_terminal(pynats, "watch", "t.>", *how, server=kinds) as (run, terminal):
         terminal.wait_for(b"Watching")
         terminal.stop()
         requests(peers, kinds, "t.ok")
         run.send_signal(signal.SIGTERM)
-        try:
-            assert run.wait(20) == 0
-        finally:
-            run.kill()
-            terminal.go_on()
-    terminal.close()
+        assert run.wait(20) == 0
 
 
 def test_what_was_seen_is_summed_up_though_the_pipe_takes_nothing(
