@@ -75,7 +75,10 @@ def parse_payload(value: dict[str, Any], path: Path, templates: bool) -> Templat
     if "data_base64" in value:
         return Template(_base64(value["data_base64"], (*path, "data_base64")))
     if "json" in value:
-        text = json.dumps(value["json"], ensure_ascii=False, separators=(",", ":"))
+        try:
+            text = json.dumps(value["json"], ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        except ValueError:  # Python reads and writes them, and no other parser does
+            raise Problem("JSON has neither NaN nor infinity", (*path, "json")) from None
         template = _template(text, (*path, "json"), templates)
         return replace(template, fields=tuple(map(_in_json, template.fields)))
     return _template(value.get("data", ""), (*path, "data"), templates)

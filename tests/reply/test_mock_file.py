@@ -175,6 +175,7 @@ MISTAKES = {
         38,
         "a status is a number from 100 to 999",
     ),
+    "not a number": ('{"subject": "a", "reply": {"json": [NaN]}}', 36, "JSON has neither NaN nor infinity"),
     "delay": ('{"subject": "a", "reply": {"delay": "soon"}}', 37, "is not a duration"),
     "delay type": ('{"subject": "a", "reply": {"delay": null}}', 37, "a delay is a duration"),
     "half a character": ('{"subject": "a", "reply": "\\ud800"}', 27, "half of a character"),

@@ -193,6 +193,7 @@ WRONG = {
     "dta='x'": "dta: unknown key 'dta'",
     "data_base64='?'": "data_base64: not base64",
     "data='', json=1": "exclude each other",
+    "json=float('inf')": "json: JSON has neither NaN nor infinity",
     "headers={'a b': 'x'}": "invalid header name",
     "headers={'A': 'x\\r\\nB: y'}": "has a line break in it",
     "headers=1": "headers: expected an object",
