@@ -12,6 +12,7 @@ from natscli.errors import InputError
 from natscli.message import headers
 from natscli.output.json_lines import timestamp
 from natscli.output.text import visible_json
+from natscli.reply.header_lines import START
 from natscli.reply.responder import Batch
 from natscli.wire.protocol import Message
 
@@ -49,18 +50,13 @@ def _content(header: bytes | None, payload: bytes) -> str:
 
 def _headers(block: bytes) -> str:
     pairs = headers.decode(block)
-    if all(_is_plain(*pair) for pair in pairs) and header_block(pairs) == block:
+    if all(_is_plain(*pair) for pair in pairs) and START + headers.encode_lines(pairs) + b"\r\n" == block:
         texts = ",".join(f"[{quote(name)},{quote(value)}]" for name, value in pairs)
         return f'"headers":[{texts}],'
     return f'"headers_base64":"{b64encode(block).decode()}",'
 
 
 _same_headers = lru_cache(256)(_headers)
-
-
-def header_block(pairs: headers.Pairs) -> bytes:
-    """The header block of these names and values, one without any too."""
-    return headers.encode(pairs) or headers.LINE + b"\r\n\r\n"
 
 
 def _is_plain(name: str, value: str) -> bool:
