@@ -129,7 +129,6 @@ def build(options: ReplyOptions, environment: Environment) -> Upstream:  # noqa:
     text = options.upstream or ""
     known = _TOKEN if options.templates else re.compile("(?!)")
     if options.templates and "{{" in known.sub("", text):
-        compile_template(text, _WHERE, reply=True)
         raise InputError(
             f"only tokens of the subject, such as {{{{1}}}}, can be filled in: {text!r}", where=_WHERE
         )
