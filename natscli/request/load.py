@@ -56,10 +56,10 @@ class Load(NamedTuple):
     wait_for_responders: float = 0.0
     fail_fast: bool = False
 
-    def share(self, parts: int) -> Load:
-        """The load of each of so many processes."""
+    def share(self, index: int, parts: int) -> Load:
+        """The load of one, from 0, of so many processes."""
         schedule = self.schedule and self.schedule.share(parts)
-        return self._replace(schedule=schedule, concurrency=max(self.concurrency // parts, 1))
+        return self._replace(schedule=schedule, concurrency=len(range(index, self.concurrency, parts)))
 
 
 #: One request after the other.

@@ -79,9 +79,9 @@ async def _send(
         if not await asyncio.get_running_loop().run_in_executor(None, _may_send, pipe):
             return
         source = _source(part, recipe, how.warmup)
-        display = _Quiet()
+        display, share = _Quiet(), how.share(part.index, part.parts)
         requester = Requester(
-            connection, source, expectation(options, plan.timeout), display, how.share(part.parts), statistics
+            connection, source, expectation(options, plan.timeout), display, share, statistics
         )
         reports = asyncio.create_task(_report(statistics, pipe, display))
         try:

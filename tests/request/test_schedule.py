@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from natscli.request.load import Load
 from natscli.request.schedule import OpenLoop
 
 
@@ -28,6 +29,10 @@ def test_the_rate_rises_evenly_and_stays() -> None:
 
 def test_processes_share_the_rate() -> None:
     assert OpenLoop(rate=1000, ramp=5).share(4) == OpenLoop(rate=250, ramp=5)
+
+
+def test_processes_have_together_as_many_in_flight_as_were_asked_for() -> None:
+    assert [Load(concurrency=5).share(index, 3).concurrency for index in range(3)] == [2, 2, 1]
 
 
 def test_no_request_is_due_at_two_times_in_a_long_run() -> None:
