@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from natscli.errors import PynatsError
@@ -18,12 +19,12 @@ class Statistics:
     """See `Summary` for what is counted.
 
     `failed` has the numbers by kind, `examples` the first message of each. `started` is when the first request was sent
-    or due, and `ended` when the last one ended: of `perf_counter_ns`.
+    or due, `ended` when the last one ended, and `failed_at` when there was the `first_failure`: of `perf_counter_ns`.
     """
 
     def __init__(self) -> None:
         self.sent = self.in_flight = self.answered = self.late = self.retried = 0
-        self.bytes_sent = self.bytes_received = self.started = self.ended = 0
+        self.bytes_sent = self.bytes_received = self.started = self.ended = self.failed_at = 0
         self.failed: dict[str, int] = {}
         self.examples: dict[str, str] = {}
         self.first_failure: PynatsError | None = None
@@ -31,7 +32,8 @@ class Statistics:
 
     def fail(self, error: PynatsError, count: int) -> None:
         """Count requests that failed with `error`; none, when the whole run did."""
-        self.first_failure = self.first_failure or error
+        if self.first_failure is None:
+            self.first_failure, self.failed_at = error, perf_counter_ns()
         if count:
             self._fail(error.status.name.lower(), count, str(error))
 
@@ -44,7 +46,8 @@ class Statistics:
         self.started = min(filter(None, (self.started, other.started)), default=0)
         self.ended = max(self.ended, other.ended)
         self.rtt.add(other.rtt)
-        self.first_failure = self.first_failure or other.first_failure
+        if other.failed_at and (not self.failed_at or other.failed_at < self.failed_at):
+            self.first_failure, self.failed_at = other.first_failure, other.failed_at
 
     def summary(self) -> Summary:
         """What became of the requests so far."""

@@ -113,7 +113,7 @@ def test_a_service_error_can_drive_no_terminal(ask: Ask, responders: Responders)
     run = ask(responders(lambda request: [Answer(b"", block)]), "x")
     assert run.status == 7
     assert "a\\x1b[2J\\u202e\\x9b" in run.errors[-1]
-    assert run.stderr.isascii() or "µ" in run.stderr
+    assert run.stderr.replace("µ", "").isascii()
     assert "\x1b" not in run.stderr
 
 

@@ -69,3 +69,12 @@ def test_processes_are_added_up() -> None:
     alone = Statistics()
     alone.add(other)
     assert alone.summary().seconds == 3.0
+
+
+def test_the_first_failure_of_several_processes_is_the_first_in_time() -> None:
+    early, late, whole = Statistics(), Statistics(), Statistics()
+    early.fail(NoRespondersError("no responders"), 1)
+    late.fail(NoReplyError("timeout"), 1)
+    for one in (Statistics(), late, early):
+        whole.add(one)
+    assert whole.first_failure is early.first_failure
