@@ -17,7 +17,7 @@ from natscli.cli.options import (
     option,
     pass_app,
 )
-from natscli.subscribe.options import SubscribeOptions, check
+from natscli.subscribe.options import REPORT_TOP, SubscribeOptions, check
 
 NOTES = """
 With --raw, each payload is written as it is, with a line break after it; with --count 1 without one.
@@ -64,8 +64,8 @@ exit status is 1. On a terminal, messages are dropped and counted sooner.
 @option(
     "--report-subjects", is_flag=True, common=True, help="Count messages by subject instead of showing them."
 )
-@option("--report-top", type=click.IntRange(min=1), default=10, metavar="N", show_default=True,
-        help="Show N subjects with --report-subjects.")  # fmt: skip
+@option("--report-top", type=click.IntRange(min=1), metavar="N",
+        help=f"Show N subjects with --report-subjects.  [default: {REPORT_TOP}]")  # fmt: skip
 @option("-i", "--inbox", is_flag=True, help="Subscribe to a new inbox instead of a SUBJECT.")
 @option("--quiet", is_flag=True, help="Write no log to stderr.")
 @refuse_jetstream("subscribe")

@@ -29,6 +29,11 @@ class Plan:
     socks_proxy: str
     context: str
 
+    @property
+    def inboxes(self) -> str:
+        """The subject that replies to all requesters with the same inbox prefix come on: `_INBOX.>`."""
+        return f"{self.options.get('inbox_prefix', '_INBOX')}.>"
+
 
 def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
     """Resolve credentials and TLS files of `settings`.

@@ -91,10 +91,8 @@ class PublishDisplay:
             report = explain(failure)
             message = self._environment.redactor.redact(report.message)
             record |= {"error": report.status.name.lower(), "message": message, "status": int(report.status)}
-        stdout = self._environment.stdout
-        stdout.write(
-            f"{json.dumps(record, ensure_ascii=stdout.isatty())}\n".encode("utf-8", "backslashreplace")
-        )
+        line = json.dumps(record, ensure_ascii=self._environment.stdout.isatty())
+        self._environment.out(line.encode("utf-8", "backslashreplace").decode() + "\n")
 
     def _log_progress(self) -> None:
         count = f" of {self._options.count:,}" if self._options.count else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import PynatsError, Report, explain
 from natscli.message.recipe import Outgoing
-from natscli.output.pump import Pump, Rendered
+from natscli.output.pump import Pump, Rendered, in_loop
 from natscli.output.replies import Lines, RenderEvents, Reply, Sent
 from natscli.output.rounds import Rounds
 from natscli.request.statistics import Statistics
@@ -61,7 +60,7 @@ class RequestDisplay:
         self._summed_up = self._interrupted = False
         self._loop = asyncio.get_running_loop()
         self._sink = environment.sink
-        self._pump = Pump(environment, lossy=False, on_failure=self._on_failure)
+        self._pump = Pump(environment, lossy=False, on_failure=in_loop(self._break))
         if style.saved:
             self._pump.direct = False  # each file waits for the disk
         self._rounds = Rounds(self._pump, render, steady=style.steady)
@@ -226,10 +225,6 @@ class RequestDisplay:
             if self._ticker is not None:
                 self._ticker.cancel()
             self._pump.put(lambda: (_EMPTY_LINE, b""), 0, 0)
-
-    def _on_failure(self, error: BaseException) -> None:
-        with suppress(RuntimeError):  # the loop may be closed by now
-            self._loop.call_soon_threadsafe(self._break, PynatsError(explain(error).message))
 
     def _break(self, error: PynatsError) -> None:
         if not self.broken.done():

@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from natscli.errors import InputError, reason, refuse_together
+from natscli.errors import InputError, reason, refuse_alone, refuse_together
 from natscli.message import subjects
 
 #: What the files of --dump are called.
-SAVED = re.compile(r"\d+(_reply)?\.json")
+_SAVED = re.compile(r"\d+(_reply)?\.json")
+#: Subjects that --report-subjects shows without --report-top.
+REPORT_TOP = 10
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class SubscribeOptions:
     delta_time: bool = False
     match_replies: bool = False
     report_subjects: bool = False
-    report_top: int = 10
+    report_top: int | None = None
     quiet: bool = False
 
     @property
@@ -57,6 +59,7 @@ _GIVEN: dict[str, Callable[[SubscribeOptions], bool]] = {
     "--delta-time": lambda options: options.delta_time,
     "--match-replies": lambda options: options.match_replies,
     "--report-subjects": lambda options: options.report_subjects,
+    "--report-top": lambda options: options.report_top is not None,
 }
 
 #: Options of which only one can be given.
@@ -83,7 +86,9 @@ def check(options: SubscribeOptions) -> None:
     Raises:
         InputError: it names the options.
     """
-    refuse_together({name: is_given(options) for name, is_given in _GIVEN.items()}, *_EXCLUSIVE)
+    given = {name: is_given(options) for name, is_given in _GIVEN.items()}
+    refuse_together(given, *_EXCLUSIVE)
+    refuse_alone(given, ("--report-top", ("--report-subjects",)))
     if not options.subjects and not options.inbox:
         raise InputError("a subject to subscribe to is missing", where="SUBJECT", hint="pynats subscribe '>'")
     for subject in options.subjects:
@@ -99,7 +104,7 @@ def _check_folder(folder: str) -> None:
     """Make the folder for --dump. Files are never replaced, so it must hold none of an earlier run."""
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        saved = sorted(name for name in os.listdir(folder) if SAVED.fullmatch(name))
+        saved = sorted(name for name in os.listdir(folder) if _SAVED.fullmatch(name))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot save messages to {folder!r}: {reason(error)}", where="--dump") from None
     if saved:

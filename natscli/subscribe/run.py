@@ -10,13 +10,11 @@ from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.output.messages import RenderMessages, Style, renderer
 from natscli.subscribe.display import Display, Screen
-from natscli.subscribe.options import SubscribeOptions
+from natscli.subscribe.options import REPORT_TOP, SubscribeOptions
 from natscli.subscribe.subscriber import Subscriber, Subscribing
 
 if TYPE_CHECKING:
     from natscli.output.translate import Translator
-
-_DEFAULT_INBOXES = "_INBOX"
 
 
 async def run(
@@ -38,7 +36,7 @@ async def run(
 
 
 def _subscribing(options: SubscribeOptions, subjects: tuple[str, ...], plan: Plan) -> Subscribing:
-    inboxes = f"{plan.options.get('inbox_prefix', _DEFAULT_INBOXES)}.>" if options.match_replies else ""
+    inboxes = plan.inboxes if options.match_replies else ""
     return Subscribing(
         subjects, options.queue, options.count, options.wait, options.ignored, inboxes, plan.timeout
     )
@@ -48,7 +46,7 @@ def _display(options: SubscribeOptions, environment: Environment, translator: Tr
     if options.report_subjects:
         from natscli.subscribe.report import Report
 
-        return Report(environment, top=options.report_top, as_json=options.as_json)
+        return Report(environment, top=options.report_top or REPORT_TOP, as_json=options.as_json)
     display: Display
     if options.dump not in (None, "-"):
         from natscli.subscribe.dump import Dump

@@ -23,9 +23,8 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
         PynatsError: refused, no connection, or the exchanges cannot be shown.
         asyncio.CancelledError: a second signal.
     """
-    prefix = plan.options.get("inbox_prefix", "_INBOX")
     limits = Limits(timeout=round(plan.timeout * 1e9), gap=round(options.reply_timeout * 1e9))
-    watching = Watching(options.subject, f"{prefix}.>", limits, max(round(options.share * WHOLE), 1))
+    watching = Watching(options.subject, plan.inboxes, limits, max(round(options.share * WHOLE), 1))
     render = renderer(environment, as_json=options.as_json, verbose=options.verbose, timeout=plan.timeout)
     async with connected(plan, environment, listener=True) as connection:
 
@@ -52,10 +51,10 @@ def summary(display: Display, counts: Counts, unseen: str) -> Iterator[str]:
         Outcome.UNANSWERED: "unanswered",
         Outcome.NO_RESPONDERS: "without responders",
     }
-    kinds = ", ".join(f"{outcomes[outcome]} {name}" for outcome, name in names.items() if outcomes[outcome])
+    kinds = ", ".join(f"{outcomes[outcome]:,} {name}" for outcome, name in names.items() if outcomes[outcome])
     total = sum(outcomes.values())
-    shown = f", shown {display.shown}" if display.shown != total else ""
-    yield f"Seen {total} exchange{'s' * (total != 1)}{f' ({kinds})' if kinds else ''}{shown}"
+    shown = f", shown {display.shown:,}" if display.shown != total else ""
+    yield f"Seen {total:,} exchange{'s' * (total != 1)}{f' ({kinds})' if kinds else ''}{shown}"
     elsewhere = f"whose replies go elsewhere, such as [{unseen}]"
     reasons = {
         "outside the sample": counts.sampled,
@@ -65,10 +64,10 @@ def summary(display: Display, counts: Counts, unseen: str) -> Iterator[str]:
         elsewhere: counts.outside,
         "open at an interruption or at the end": counts.interrupted,
     }
-    missed = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    missed = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
     if missed:
         yield f"Requests not followed to the end: {missed}"
     unmatched = {"to requests that were not seen": counts.strays, "too late": counts.late}
-    replies = ", ".join(f"{count} {reason}" for reason, count in unmatched.items() if count)
+    replies = ", ".join(f"{count:,} {reason}" for reason, count in unmatched.items() if count)
     if replies:
         yield f"Replies not matched: {replies}"

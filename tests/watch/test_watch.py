@@ -180,7 +180,7 @@ def test_count_ends_after_that_many(spawn: Spawn, kinds: Server, peers: Peers) -
     assert [r["number"] for r in records(program)] == [1, 2, 3]
 
 
-def test_replies_are_counted_as_seen_when_watching_everything(
+def test_no_reply_is_taken_for_a_request_when_everything_is_watched(
     spawn: Spawn, kinds: Server, peers: Peers
 ) -> None:
     program = watching(spawn, kinds, ">", "t.*", "--json")
@@ -436,8 +436,9 @@ def test_in_a_flood_memory_is_bounded_and_what_is_missed_is_counted(
         assert "that came too fast" in said
     assert b'"subject": "f.x"' in program.stdout_bytes()
     if "Disconnected" not in said:  # a server that had to cut us off counts for nobody
-        seen = int(said.partition("Seen ")[2].split()[0])
-        missed = int(said.partition("to the end: ")[2].split()[0]) if "that came too fast" in said else 0
+        plain = said.replace(",", "")
+        seen = int(plain.partition("Seen ")[2].split()[0])
+        missed = int(plain.partition("to the end: ")[2].split()[0]) if "that came too fast" in said else 0
         asked = seen + missed - sent
         assert 0 <= asked < 2000
         assert asked % 5 == 0
