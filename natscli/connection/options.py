@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from natscli.settings import Settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
-    """All that is needed to connect, with every reference resolved: nothing here waits or asks any more."""
+    """All that is needed to connect, with every reference resolved: nothing here waits or asks any more.
+
+    It has no repr, which would show passwords in a traceback or a debugger.
+    """
 
     servers: list[str]
     options: dict[str, Any]

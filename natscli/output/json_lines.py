@@ -86,13 +86,13 @@ def error_line(subject: str, request: int, report: Report, at: float, *, ascii_o
     """A failed request, 0 for the whole run: what the error line says, the exit status by name and by number."""
     record = {
         "time": timestamp(at),
-        "subject": subject,
+        "subject": replaced(subject),
         "request": request,
         "error": report.status.name.lower(),
-        "message": report.message,
+        "message": replaced(report.message),
         "status": int(report.status),
     }
-    return json.dumps(record, ensure_ascii=ascii_only).encode("utf-8", "backslashreplace") + b"\n"
+    return json.dumps(record, ensure_ascii=ascii_only).encode() + b"\n"
 
 
 def record_line(members: dict[str, Any], at: float) -> bytes:

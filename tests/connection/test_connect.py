@@ -162,6 +162,12 @@ def test_tls_files_may_be_pipes(
     assert pynats("request", "nobody", "y", *options, server=server).status == 3
 
 
+def test_a_plan_shows_no_secret() -> None:
+    ready = plan(Settings(user=Value("joe"), password=Value("s3cr3t-planted")), {})
+    assert ready.options["password"] == "s3cr3t-planted"
+    assert "s3cr3t" not in repr(ready)
+
+
 def test_what_is_asked_of_a_lost_connection_fails_as_one(server_factory: Callable[..., Server]) -> None:
     server = server_factory()
     environment = Environment.current()

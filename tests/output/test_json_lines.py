@@ -110,6 +110,16 @@ def test_an_error_has_its_name_and_its_status() -> None:
         }  # fmt: skip
 
 
+def test_bytes_that_are_not_utf8_in_an_error_leave_json_that_any_parser_reads() -> None:
+    report = Report("the service answered with error 5: \udcff", ExitStatus.SERVICE_ERROR)
+    for ascii_only in (False, True):
+        found = json.loads(json_lines.error_line("s\udcfe", 2, report, 0.0, ascii_only=ascii_only))
+        assert (found["subject"], found["message"]) == (
+            "s\ufffd",
+            "the service answered with error 5: \ufffd",
+        )
+
+
 def test_times_are_rfc_3339() -> None:
     at = 1_763_999_999.999999
     parsed = datetime.fromisoformat(json_lines.timestamp(at).replace("Z", "+00:00"))
