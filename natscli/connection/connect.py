@@ -15,7 +15,7 @@ from natscli.connection.failures import classify, shown_url
 from natscli.connection.notices import Notices
 from natscli.connection.options import Plan
 from natscli.duration import format_duration
-from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError, explain
+from natscli.errors import ConnectionFailedError, PynatsError, RefusedError, explain
 from natscli.wire.client import Client
 from natscli.wire.nats_py import errors as nats_errors
 
@@ -261,8 +261,6 @@ def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client
 
 def _worst(problems: list[PynatsError]) -> PynatsError:
     """The problem to report: a refusal before a server that cannot be reached."""
-    if not problems:
-        return InputError("no server URL", where="--server")
     for problem in problems:
         if isinstance(problem, RefusedError):
             return problem

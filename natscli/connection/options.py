@@ -52,6 +52,8 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
     known = options.pop("servers", None)
     if known and settings.server.source == "default":
         servers = known
+    if not servers:
+        raise InputError("no server URL", where=settings.server.source)
     context = tls_context(settings, environ)
     if context is not None:
         options["tls"] = context

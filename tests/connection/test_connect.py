@@ -162,6 +162,12 @@ def test_tls_files_may_be_pipes(
     assert pynats("request", "nobody", "y", *options, server=server).status == 3
 
 
+@pytest.mark.parametrize("command", [("request", "x", "y"), ("rtt",)], ids=" ".join)
+def test_a_list_without_servers_is_refused(pynats: Runner, command: tuple[str, ...]) -> None:
+    run = pynats(*command, "--server", ", ,")
+    assert (run.status, run.errors) == (2, ["pynats: error: no server URL (--server)"])
+
+
 def test_a_plan_shows_no_secret() -> None:
     ready = plan(Settings(user=Value("joe"), password=Value("s3cr3t-planted")), {})
     assert ready.options["password"] == "s3cr3t-planted"
