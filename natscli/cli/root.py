@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -45,6 +45,12 @@ class RootGroup(Group):
     """The root, whose help also has what holds for all commands."""
 
     short_examples = 4
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise click.Abort from error  # as click has it, but for the empty line that it writes
 
     def appendix(self) -> tuple[Section, ...]:
         from natscli.cli.pages import Entry, Section
@@ -143,6 +149,8 @@ def run(arguments: list[str], environment: Environment) -> int:
         status = report.status
         cause = error.__cause__ if isinstance(error, click.Abort) else error
         environment.interrupted = type(cause) is KeyboardInterrupt
+        if environment.interrupted and environment.stderr.isatty():
+            environment.sink(b"\n")  # the terminal shows ^C at the beginning of the line
     if report is not None:
         environment.error(report)
     return status

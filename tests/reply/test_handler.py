@@ -354,6 +354,9 @@ def test_a_handler_that_hangs_does_not_hold_up_a_second_signal(
     program.send_signal(15)
     assert program.wait() == 130
     assert time.monotonic() - began < 5
+    *_, summary, error = program.stderr_text().splitlines()
+    assert summary.startswith("Answered 0 of 1 request in ")
+    assert error == "pynats: error: interrupted"
 
 
 def test_an_async_handler_that_blocks_does_not_hold_up_a_second_signal(

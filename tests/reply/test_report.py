@@ -100,7 +100,7 @@ def test_stopped_at_once_it_says_what_was_in_flight(spawn: Spawn, asker: Asker, 
     program.send_signal(signal.SIGINT)
     program.wait_for("Draining")
     assert program.stop(signal.SIGINT) == 130
-    *_, summary, _, error = program.stderr_text().splitlines()
+    *_, summary, error = program.stderr_text().splitlines()
     assert re.fullmatch(r"Answered 0 of 1 request in .*: 0 errors, 1 in flight", summary)
     assert error == "pynats: error: interrupted"
 
