@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -22,13 +21,13 @@ ERASE = "\x1b[J"
 def main() -> None:
     """Answer requests for some seconds, and draw the panel as it is then."""
     with local_server() as environ:
-        reply = Terminal(*shlex.split(LINE), environ=environ)
+        reply = Terminal(LINE, environ)
         reply.read_until("Requests")
         listening = reply.shown.partition("\n")[0]
-        request = Terminal(*shlex.split(LOAD), environ=environ)
-        threading.Thread(target=request.read_until, args=("\0never",), daemon=True).start()
+        request = Terminal(LOAD, environ)
+        threading.Thread(target=request.read_until, args=(None,), daemon=True).start()
         with suppress(TimeoutError):
-            reply.read_until("\0never", seconds=5)
+            reply.read_until(None, seconds=5)
         frame = reply.shown.split(ERASE)[-2]
         request.stop()
         reply.stop()

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import struct
 import subprocess
 import sys
@@ -22,17 +23,23 @@ from rich.text import Text
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "screenshot.svg"
 WIDTH = 80
+REQUESTS = (
+    'request help.please "I need help!"',
+    'request help.please \'{"trace": 7, "tags": ["a"]}\' -H App:demo',
+)
 
 
 class Terminal:
     """A pynats process on a pseudo-terminal, and all it wrote to it."""
 
-    def __init__(self, *arguments: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, line: str, environ: Mapping[str, str]) -> None:
+        """Run the command line `line`, as a shell would split it."""
+        self.line = line
         self.shown = ""
         self._terminal, side = pty.openpty()
         ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "natscli", *arguments],
+            [sys.executable, "-m", "natscli", *shlex.split(line)],
             stdin=side,
             stdout=side,
             stderr=side,
@@ -40,14 +47,14 @@ class Terminal:
         )
         os.close(side)
 
-    def read_until(self, text: str, seconds: float = 20) -> None:
-        """Collect output until `text` is in it, or the process ended.
+    def read_until(self, text: str | None, seconds: float = 20) -> None:
+        """Collect output until `text` is in it, or the process ended; without a text, until the end.
 
         Raises:
             TimeoutError: neither happened in time.
         """
         deadline = time.monotonic() + seconds
-        while text not in self.shown:
+        while text is None or text not in self.shown:
             ready, _, _ = select.select([self._terminal], [], [], max(deadline - time.monotonic(), 0))
             if not ready:
                 raise TimeoutError(f"{text!r} did not come: {self.shown!r}")
@@ -55,6 +62,11 @@ class Terminal:
                 self.shown += os.read(self._terminal, 65536).decode().replace("\r\n", "\n")
             except OSError:
                 return
+
+    @property
+    def session(self) -> Text:
+        """The command line and what it has shown, for a drawing."""
+        return Text.from_ansi(f"$ pynats {self.line}\n{self.shown.rstrip()}")
 
     def stop(self) -> None:
         """End the process."""
@@ -67,7 +79,7 @@ def local_server() -> Iterator[dict[str, str]]:
     """Runs a server; gives an environment in which it is the one to connect to."""
     with tempfile.TemporaryDirectory() as home:
         environ = {**os.environ, "XDG_CONFIG_HOME": home, "TERM": "xterm-256color"}
-        server = Terminal("server", "run", "--port", "-1", environ=environ)
+        server = Terminal("server run --port -1", environ)
         server.read_until("nats://127.0.0.1:")
         server.read_until("\n")
         found = re.search(r"nats://127\.0\.0\.1:\d+", server.shown)
@@ -96,26 +108,19 @@ def main() -> None:
     """Run a server, a reply and requests, and draw both sides."""
     console = drawing()
     with local_server() as environ:
-        reply = Terminal("reply", "help.please", "OK, I CAN HELP!!!", environ=environ)
+        reply = Terminal("reply help.please 'OK, I CAN HELP!!!'", environ)
         reply.read_until("Listening")
-        asked = [
-            'request help.please "I need help!"',
-            'request help.please \'{"trace": 7, "tags": ["a"]}\' -H App:demo',
-        ]
-        answers = []
-        for line, arguments in zip(
-            asked, (["I need help!"], ['{"trace": 7, "tags": ["a"]}', "-H", "App:demo"]), strict=True
-        ):
-            request = Terminal("request", "help.please", *arguments, environ=environ)
-            request.read_until("\0never")
-            answers.append((line, request.shown))
+        requests = []
+        for line in REQUESTS:
+            requests.append(Terminal(line, environ))
+            requests[-1].read_until(None)
         reply.read_until('"tags"')
         reply.read_until("}")
         reply.stop()
-    console.print(Text.from_ansi("$ pynats reply help.please 'OK, I CAN HELP!!!'\n" + reply.shown.rstrip()))
+    console.print(reply.session)
     console.rule(style="dim")
-    for line, shown in answers:
-        console.print(Text.from_ansi(f"$ pynats {line}\n{shown.rstrip()}"))
+    for request in requests:
+        console.print(request.session)
     save(console, PATH)
 
 
