@@ -15,14 +15,14 @@ from natscli.output.exchanges import RenderExchanges
 from natscli.output.live import Live
 from natscli.output.pump import Pump, in_loop
 from natscli.output.tables import Screen
-from natscli.output.watch_statistics import lines, table
+from natscli.output.watch_statistics import Row, lines, table
 from natscli.watch.options import WatchOptions
 from natscli.watch.statistics import Statistics
 
 #: Bytes that are rendered at once.
 _MOST_AT_ONCE = 256 * 1024
-#: Seconds between two drawings of the table.
-_REDRAW = 0.25
+#: Seconds between two drawings of the table, which the rates in it are of.
+_REDRAW = 1.0
 _OUTCOME = attrgetter("outcome")
 
 
@@ -62,13 +62,15 @@ class Display:
             self._stop(None)
         self.outcomes.update(map(_OUTCOME, exchanges))
         self.shown += len(selected)
-        if self._statistics is not None:
-            self._statistics.add(exchanges)
-        else:
+        if self._statistics is None:
             for part, size in _parts(selected):
                 self._pump.put(partial(self._render, part), len(part), size)
-        if self._live is not None and time.monotonic() - self._drawn >= _REDRAW:
-            self._draw(self._live)
+            return
+        self._statistics.add(exchanges)
+        if self._live is not None and (seconds := time.monotonic() - self._drawn) >= _REDRAW:
+            self._drawn += seconds
+            most = terminal_size(self._environment.stdout).lines
+            self._draw(self._live, self._statistics.recent_rows(seconds, most))
 
     def close(self) -> None:
         """Show the last; what is logged from now on is written at once, or dropped if the terminal takes nothing.
@@ -76,20 +78,18 @@ class Display:
         Raises:
             PynatsError: it could not be shown.
         """
-        if self._live is not None:
-            self._draw(self._live)
-        elif self._statistics is not None:
-            data = self._all(self._statistics)
-            self._pump.put(lambda: (b"", data), 0, 0)
+        if self._statistics is not None:
+            rows = self._statistics.rows(time.monotonic() - self._began)
+            if self._live is not None:
+                self._draw(self._live, rows)
+            else:
+                self._pump.put(lambda: (b"", self._whole(rows)), 0, 0)
         self._pump.close()
         if self._pump.failure is not None:
             report = explain(self._pump.failure)
             raise PynatsError(report.message, hint=report.hint)
 
-    def _draw(self, live: Live) -> None:
-        assert self._statistics is not None
-        now, most = time.monotonic(), terminal_size(self._environment.stdout).lines
-        rows, self._drawn = self._statistics.rows(now - self._drawn, most), now
+    def _draw(self, live: Live, rows: list[Row]) -> None:
         title, screen = self._title, Screen.of(self._environment)
 
         def draw(columns: int) -> str:
@@ -97,9 +97,8 @@ class Display:
 
         self._pump.put(lambda: (b"", live.frame(draw)), 1, 10_000)
 
-    def _all(self, statistics: Statistics) -> bytes:
-        """What there is at the end, where nothing was drawn before."""
-        rows = statistics.rows(time.monotonic() - self._began)
+    def _whole(self, rows: list[Row]) -> bytes:
+        """All `rows`, where nothing was drawn before."""
         if self._options.as_json:
             return lines(rows, ascii_only=self._environment.stdout.isatty())
         return table(rows, self._title, Screen.of(self._environment)).encode("utf-8", "backslashreplace")

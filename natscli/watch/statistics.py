@@ -45,22 +45,27 @@ class Statistics:
             if exchange.answers:
                 subject.durations.record(exchange.answers[0].rtt_ns)
 
-    def rows(self, seconds: float, most: int | None = None) -> list[Row]:
-        """A row a subject, the busiest first, `most` of them. Rates are of the `seconds` since the last call."""
+    def rows(self, seconds: float) -> list[Row]:
+        """A row a subject, the busiest first. Rates are of all `seconds`."""
+        ordered = sorted(self._subjects.items(), key=lambda item: (-item[1].total, item[0]))
+        return [_row(name, subject, subject.total / seconds) for name, subject in ordered]
+
+    def recent_rows(self, seconds: float, most: int) -> list[Row]:
+        """The same, the busiest of the `seconds` since the last call first, `most` of them, with rates of these."""
         ordered = sorted(self._subjects.items(), key=lambda item: (-item[1].recent, -item[1].total, item[0]))
-        rows = [_row(name, subject, seconds) for name, subject in ordered[:most]]
+        rows = [_row(name, subject, subject.recent / seconds) for name, subject in ordered[:most]]
         for _, subject in ordered:
             subject.recent = 0
         return rows
 
 
-def _row(name: bytes, subject: _Subject, seconds: float) -> Row:
+def _row(name: bytes, subject: _Subject, rate: float) -> Row:
     outcomes, durations = subject.outcomes, subject.durations
     times = (*durations.percentiles((50, 99)), durations.largest) if durations.count else (None, None, None)
     return Row(
         name.decode("utf-8", "backslashreplace") or OTHERS,
         exchanges=subject.total,
-        rate=subject.recent / seconds,
+        rate=rate,
         unanswered=outcomes[Outcome.UNANSWERED],
         no_responders=outcomes[Outcome.NO_RESPONDERS],
         errors=outcomes[Outcome.ERROR],

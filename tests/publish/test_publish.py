@@ -195,9 +195,9 @@ def test_a_rate_is_kept(publish: Publish, listen: Listen) -> None:
 
 def test_sleep_is_a_pause_after_each_message(publish: Publish, listen: Listen) -> None:
     heard = listen("p.sleep")
-    assert publish("p.sleep", "x", "--count", "4", "--sleep", "100ms").status == 0
-    times = [message.at for message in heard.wait(4)]
-    assert min(later - earlier for earlier, later in pairwise(times)) > 0.08
+    assert publish("p.sleep", "{{UnixNano}}", "--count", "4", "--sleep", "100ms").status == 0
+    times = [int(message.payload) / 1e9 for message in heard.wait(4)]
+    assert min(later - earlier for earlier, later in pairwise(times)) > 0.09
 
 
 # -- what goes wrong -------------------------------------------------------------------------------------------------

@@ -20,21 +20,23 @@ def test_a_row_has_counts_rate_and_times() -> None:
     statistics = Statistics()
     statistics.add([exchange(rtt=number * MS) for number in range(1, 101)])
     statistics.add([exchange(outcome=Outcome.UNANSWERED, rtt=None), exchange(outcome=Outcome.ERROR)])
-    [row] = statistics.rows(2.0)
+    [row] = statistics.recent_rows(2.0, 24)
     assert (row.subject, row.exchanges, row.rate) == ("a", 102, 51.0)
     assert (row.unanswered, row.errors, row.no_responders) == (1, 1, 0)
     assert row.p50 == 50 * MS
     assert (row.p99, row.max) == (99 * MS, 100 * MS)
-    assert statistics.rows(2.0)[0].rate == 0
+    assert statistics.recent_rows(2.0, 24)[0].rate == 0
+    assert statistics.rows(4.0)[0].rate == 25.5
 
 
 def test_the_busiest_come_first_and_there_are_no_times_without_replies() -> None:
     statistics = Statistics()
     statistics.add([exchange("b"), exchange("a", Outcome.NO_RESPONDERS, None), exchange("b")])
     first, second = statistics.rows(1.0)
+    assert [row.subject for row in statistics.recent_rows(1.0, 24)] == ["b", "a"]
     assert (first.subject, second.subject) == ("b", "a")
     assert (second.p50, second.p99, second.max) == (None, None, None)
-    assert len(statistics.rows(1.0, most=1)) == 1
+    assert len(statistics.recent_rows(1.0, most=1)) == 1
 
 
 def test_subjects_are_bounded() -> None:

@@ -490,7 +490,7 @@ def test_stats_on_a_terminal_of_80_columns_take_a_line_each(
     assert shown[2][0] + shown[-2][0] == "╭╰"
     assert len(shown) <= 26
     rows = shown[5:-2]
-    assert all(re.match(r"│ t\.\S+ +│ 1 +│ ", row) and len(row) == 80 for row in rows)
+    assert all(re.match(r"│ t\.\S+ +│ 1 +│ 0\.\d+ ", row) and len(row) == 80 for row in rows)
     assert "Seen 32 exchanges (31 answered, 1 with errors)" in shown[-1]
 
 

@@ -1,0 +1,64 @@
+"""What `watch` and `service` import: start-up is most of the time of a short run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.asking import Asker
+from tests.programs import Program, Runner
+from tests.publish.test_modules import modules
+from tests.request.test_modules import NEVER
+from tests.servers import Server
+
+
+#: What neither needs; lines of exchanges are painted, without rich.
+UNWANTED = {*NEVER, "natscli.publish", "natscli.subscribe"} - {"natscli.output.terminal"}
+
+
+def assert_lean(status: int, loaded: list[str], *others: str) -> None:
+    """It ended well, and imported nothing that only other commands need."""
+    unwanted = (*UNWANTED, *others)
+    found = [name for name in loaded if name in unwanted or name.startswith(tuple(f"{n}." for n in unwanted))]
+    assert (status, found) == (0, [])
+
+
+@pytest.mark.parametrize("how", [(), ("--stats",), ("--json",)])
+def test_watch_imports_only_what_it_uses(pynats: Runner, nats_server: Server, how: tuple[str, ...]) -> None:
+    done = threading.Event()
+
+    def ask() -> None:
+        with Asker(nats_server) as asker:
+            while not done.wait(0.05):
+                asker.send("m.watch", b"x")
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        found = modules(pynats, nats_server, "watch", "m.watch", "--count", "1", "--timeout", "100ms", *how)
+    finally:
+        done.set()
+        asking.join()
+    assert_lean(*found, "natscli.request", "natscli.output.services")
+
+
+@pytest.mark.parametrize("command", ["ls", "stats --json", "info m-svc", "ping"])
+def test_service_imports_only_what_it_uses(
+    pynats: Runner, spawn: Callable[..., Program], nats_server: Server, command: str
+) -> None:
+    spawn("reply", "m.svc", "x", "--service", "m-svc", server=nats_server)
+    found = modules(pynats, nats_server, "service", *command.split(), "--timeout", "300ms")
+    assert_lean(*found, "natscli.watch.recorder", "natscli.watch.matcher", "natscli.output.exchanges")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("watch", "a..b"), ("watch", "a", "--sample", "2"), ("service", "info", "a.b")]
+)
+def test_bad_input_is_found_before_anything_of_nats_is_imported(
+    pynats: Runner, nats_server: Server, arguments: tuple[str, ...]
+) -> None:
+    status, loaded = modules(pynats, nats_server, *arguments)
+    assert status == 2
+    assert not [name for name in loaded if name.split(".")[0] in ("nats", "asyncio", "rich")]
