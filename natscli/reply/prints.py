@@ -10,6 +10,9 @@ from contextlib import suppress
 
 from natscli.environment import Environment
 
+#: Characters of a line after which its end is not waited for: there may be none, as with a dot for each request.
+_LONGEST = 1000
+
 
 def redirect_prints(environment: Environment) -> None:
     """From now on `print`, `logging` and warnings write to the log, where nothing from a request drives a terminal.
@@ -38,6 +41,9 @@ class LogStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         *lines, rest = (getattr(self._begun, "text", "") + text).split("\n")
+        if len(rest) > _LONGEST:
+            lines.append(rest)
+            rest = ""
         self._begun.text = rest
         for line in lines:
             self._environment.log(line)

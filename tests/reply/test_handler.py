@@ -311,6 +311,14 @@ def test_requests_that_wait_do_not_hold_up_those_that_do_not(
     assert sorted(answer.payload for answer in asker.receive(21)) == [b"go", *[b"wait"] * 20]
 
 
+def test_what_is_printed_without_a_line_end_is_logged_in_parts(serve: Serve, ask: Ask) -> None:
+    program = serve("async def answer(r): print('.' * 600, end='')")
+    ask()
+    ask()
+    program.wait_for("." * 1200)
+    assert program.status is None
+
+
 @KINDS
 def test_requests_do_not_see_each_others_context_variables(
     serve: Serve, asker: Asker, tmp_path: Path, kind: str
