@@ -13,7 +13,6 @@ from tests.publish.test_modules import modules
 from tests.request.test_modules import NEVER
 from tests.servers import Server
 
-
 #: What neither needs; lines of exchanges are painted, without rich.
 UNWANTED = {*NEVER, "natscli.publish", "natscli.subscribe"} - {"natscli.output.terminal"}
 
