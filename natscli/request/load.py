@@ -24,6 +24,12 @@ def pause(attempts: int) -> float:
     return min(_FIRST_PAUSE * 2.0 ** min(attempts - 1, 10), _LONGEST_PAUSE)
 
 
+def pauses(times: int) -> float:
+    """Seconds before so many attempts, together. Their number may be huge: retry forever."""
+    rising = min(times, 10)
+    return sum(pause(attempts) for attempts in range(1, rising + 1)) + (times - rising) * _LONGEST_PAUSE
+
+
 class Retries(NamedTuple):
     """How often a request is sent again, and after which failures. What had a reply is not sent again."""
 
@@ -59,7 +65,7 @@ class Load(NamedTuple):
     def share(self, index: int, parts: int) -> Load:
         """The load of one, from 0, of so many processes."""
         schedule = self.schedule and self.schedule.share(parts)
-        return self._replace(schedule=schedule, concurrency=len(range(index, self.concurrency, parts)))
+        return self._replace(schedule=schedule, concurrency=(self.concurrency + parts - 1 - index) // parts)
 
 
 #: One request after the other.

@@ -14,7 +14,7 @@ from natscli.errors import ExitStatus
 from natscli.message.recipe import Recipe
 from natscli.message.source import Counted, Lines, Source
 from natscli.request.display import RequestDisplay
-from natscli.request.load import Load, pause
+from natscli.request.load import Load, pauses
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
 from natscli.request.statistics import Statistics
@@ -86,7 +86,7 @@ def write(options: RequestOptions, statistics: Statistics, environment: Environm
 def waiting(how: Load) -> float:
     """How long (seconds) to wait for a server that is not up yet."""
     retries = how.retries.times if how.retries.reconnect else 0
-    return max(how.wait_for_responders, sum(pause(attempt + 1) for attempt in range(retries)))
+    return max(how.wait_for_responders, pauses(retries))
 
 
 def _without(how: Load, seconds: float) -> Load:

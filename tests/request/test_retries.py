@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from natscli.errors import ExitStatus, NoReplyError, NoRespondersError
-from natscli.request.load import Retries, pause
+from natscli.request.load import Retries, pause, pauses
 from tests.programs import Program, Run, Runner
 from tests.request.responders import Request, Responders, silent
 from tests.servers import Server, free_port, nats_server_binary
@@ -24,6 +24,15 @@ Ask = Callable[..., Run]
 
 def test_pauses_grow_from_10_to_250_ms() -> None:
     assert [round(pause(attempt), 3) for attempt in range(1, 8)] == [0.01, 0.02, 0.04, 0.08, 0.16, 0.25, 0.25]
+
+
+@pytest.mark.parametrize("times", [0, 1, 5, 10, 11, 100])
+def test_pauses_together_are_the_sum_of_them(times: int) -> None:
+    assert pauses(times) == pytest.approx(sum(map(pause, range(1, times + 1))))
+
+
+def test_retrying_forever_begins_at_once(ask: Ask, responders: Responders) -> None:
+    assert ask(responders(), "x", "--retries", "1000000000000", within=5).status == 0
 
 
 def test_only_so_many_failures_of_these_kinds_are_retried() -> None:

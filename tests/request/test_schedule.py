@@ -33,6 +33,7 @@ def test_processes_share_the_rate() -> None:
 
 def test_processes_have_together_as_many_in_flight_as_were_asked_for() -> None:
     assert [Load(concurrency=5).share(index, 3).concurrency for index in range(3)] == [2, 2, 1]
+    assert Load(concurrency=10**30).share(1, 2).concurrency == 5 * 10**29
 
 
 def test_no_request_is_due_at_two_times_in_a_long_run() -> None:
