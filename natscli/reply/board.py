@@ -87,7 +87,6 @@ class Board:
 
     def __init__(self, fd: int, reference: int | str, places: int) -> None:
         self.reference = reference
-        self._fd = fd
         self._map = memoryview(mmap.mmap(fd, _size(places)))
         self.words = self._map.cast("q")
         self.numbering, self.output = Lock(fd, 0), Lock(fd, 1)
