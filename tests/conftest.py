@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +19,7 @@ import pytest
 from tests.asking import Asker
 from tests.certificates import Certificates, make_certificates
 from tests.programs import OUTPUTS_VARIABLE, Program, Runner, clean_environment, find_planted_secrets
-from tests.servers import Server, start_server
+from tests.servers import Server, free_port, start_server
 
 if TYPE_CHECKING:
     from tests.terminal import Terminal
@@ -36,6 +39,20 @@ def server_factory() -> Iterator[Callable[..., Server]]:
     """`server_factory(config, *args, monitor=False)` starts a server that is stopped after the test."""
     with ExitStack() as stack:
         yield lambda *args, **kwargs: stack.enter_context(start_server(*args, **kwargs))
+
+
+@pytest.fixture
+def cluster(server_factory: Callable[..., Server]) -> list[Server]:
+    """Three servers that know each other."""
+    port = free_port()
+    config = 'cluster {{ name: c, listen: "127.0.0.1:{}", routes: ["nats://127.0.0.1:{}"] }}'
+    nodes = [server_factory(config.format(own, port)) for own in (port, -1, -1)]
+    deadline = time.monotonic() + 30
+    ports = {node.port for node in nodes}
+    while not all(_known(node) == ports for node in nodes):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return nodes
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +107,13 @@ def terminal() -> Iterator[Terminal]:
     terminal = Terminal()
     yield terminal
     terminal.close()
+
+
+def _known(node: Server) -> set[int]:
+    """The client ports of all servers that a server tells its clients of."""
+    with socket.create_connection(("127.0.0.1", node.port)) as raw:
+        info = json.loads(raw.makefile("rb").readline().removeprefix(b"INFO "))
+    return {int(url.rpartition(":")[2]) for url in info.get("connect_urls", [])}
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -299,19 +299,11 @@ def test_ctrl_c_says_how_much_was_sent(runner: Runner, nats_server: Server, list
     assert len(heard.messages) >= int(sent.split()[1])
 
 
-def test_it_goes_on_when_another_node_of_the_cluster_is_killed(
-    runner: Runner, server_factory: Callable[..., Server]
-) -> None:
-    config = (
-        'server_name: n{0}\ncluster {{ name: c, listen: "127.0.0.1:{1}", routes: ["nats://127.0.0.1:{2}"] }}'
-    )
-    ports = [free_port() for _ in range(3)]
-    nodes = [server_factory(config.format(n, ports[n], ports[(n + 1) % 3])) for n in range(3)]
-    heard = Listener(nodes[1].url, "p.nodes")
-    time.sleep(0.5)  # routes come up
-    program = runner.spawn("pub", "p.nodes", "{{Count}}", "--count", "60", "--rate", "50", server=nodes[0])
+def test_it_goes_on_when_another_node_of_the_cluster_is_killed(runner: Runner, cluster: list[Server]) -> None:
+    heard = Listener(cluster[1].url, "p.nodes")
+    program = runner.spawn("pub", "p.nodes", "{{Count}}", "--count", "60", "--rate", "50", server=cluster[0])
     heard.wait(10)
-    nodes[2].stop(signal.SIGKILL)
+    cluster[2].stop(signal.SIGKILL)
     assert program.wait() == 0
     deadline = time.monotonic() + 10
     while b"60" not in heard.payloads:

@@ -1,12 +1,11 @@
-"""Fixtures for the tests of `pynats subscribe`: a subscriber that is ready, and somebody who publishes."""
+"""Fixtures for the tests of `pynats subscribe`: a subscriber that is ready."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.asking import Asker
 from tests.programs import Program, Runner
 from tests.servers import Server
 
@@ -19,10 +18,3 @@ def subscribe(runner: Runner, nats_server: Server) -> Callable[..., Program]:
         return runner.spawn("subscribe", *arguments, server=server or nats_server, ready="Subscribed to")
 
     return start
-
-
-@pytest.fixture
-def publisher(nats_server: Server) -> Iterator[Asker]:
-    """A raw connection: `publisher.send(subject, payload, reply=b"")`."""
-    with Asker(nats_server) as asker:
-        yield asker

@@ -12,13 +12,10 @@ from collections.abc import Callable
 
 from tests.asking import Asker
 from tests.programs import Program, Runner
-from tests.servers import Server, free_port
+from tests.servers import Server
 from tests.terminal import on_terminal
 
 Subscribe = Callable[..., Program]
-CLUSTER = (
-    'server_name: n{0}\ncluster {{ name: c, listen: "127.0.0.1:{1}", routes: ["nats://127.0.0.1:{2}"] }}'
-)
 
 
 def publish_until(program: Program, url: str, subject: str, payload: bytes) -> None:
@@ -44,21 +41,17 @@ def test_it_goes_on_when_the_server_comes_back(
     assert "reconnected 1 time: messages sent meanwhile were missed" in program.stderr_text()
 
 
-def test_it_goes_on_when_a_node_of_its_cluster_is_killed(
-    subscribe: Subscribe, server_factory: Callable[..., Server]
-) -> None:
-    routes = [free_port() for _ in range(3)]
-    nodes = [server_factory(CLUSTER.format(n, routes[n], routes[(n + 1) % 3])) for n in range(3)]
-    program = subscribe("t.cluster", "--raw", server=",".join(node.url for node in nodes[:2]))
-    publish_until(program, nodes[2].url, "t.cluster", b"through a route")
-    nodes[0].stop(signal.SIGKILL)
+def test_it_goes_on_when_a_node_of_its_cluster_is_killed(subscribe: Subscribe, cluster: list[Server]) -> None:
+    program = subscribe("t.cluster", "--raw", server=",".join(node.url for node in cluster[:2]))
+    publish_until(program, cluster[2].url, "t.cluster", b"through a route")
+    cluster[0].stop(signal.SIGKILL)
     program.wait_for("Reconnected to")
-    publish_until(program, nodes[2].url, "t.cluster", b"after the end of a node")
+    publish_until(program, cluster[2].url, "t.cluster", b"after the end of a node")
     assert program.stop() == 0
 
 
 def test_a_pipe_that_is_not_read_for_a_second_loses_nothing(
-    runner: Runner, nats_server: Server, publisher: Asker
+    runner: Runner, nats_server: Server, asker: Asker
 ) -> None:
     command = [sys.executable, "-m", "natscli", "sub", "t.pause", "--raw", "--count", "40000"]
     environ = {**runner.environ, "NATS_URL": nats_server.url}
@@ -67,9 +60,7 @@ def test_a_pipe_that_is_not_read_for_a_second_loses_nothing(
         assert process.stderr is not None
         assert b"Subscribed" in process.stderr.readline()
         for start in range(0, 40_000, 100):
-            publisher.send(
-                "t.pause", *[b"%06d" % n + b"x" * 993 for n in range(start, start + 100)], reply=b""
-            )
+            asker.send("t.pause", *[b"%06d" % n + b"x" * 993 for n in range(start, start + 100)], reply=b"")
         time.sleep(1)
         output = process.stdout.read()
         assert process.wait(30) == 0, process.stderr.read()
@@ -77,7 +68,7 @@ def test_a_pipe_that_is_not_read_for_a_second_loses_nothing(
 
 
 def test_what_a_pipe_that_is_not_read_cannot_take_is_counted(
-    runner: Runner, nats_server: Server, publisher: Asker
+    runner: Runner, nats_server: Server, asker: Asker
 ) -> None:
     command = [sys.executable, "-m", "natscli", "sub", "t.stuck", "--raw", "--count", "100000"]
     environ = {**runner.environ, "NATS_URL": nats_server.url}
@@ -86,10 +77,8 @@ def test_what_a_pipe_that_is_not_read_cannot_take_is_counted(
         assert process.stderr is not None
         assert b"Subscribed" in process.stderr.readline()
         for start in range(0, 100_000, 100):
-            publisher.send(
-                "t.stuck", *[b"%06d" % n + b"x" * 993 for n in range(start, start + 100)], reply=b""
-            )
-        publisher.ask("t.stuck.nobody", b"")
+            asker.send("t.stuck", *[b"%06d" % n + b"x" * 993 for n in range(start, start + 100)], reply=b"")
+        asker.ask("t.stuck.nobody", b"")
         time.sleep(1)
         resident = _resident_mb(process.pid)
         output = process.stdout.read()
@@ -107,11 +96,11 @@ def _resident_mb(pid: int) -> float:
 
 
 def test_sigterm_ends_it_while_the_terminal_takes_nothing(
-    runner: Runner, nats_server: Server, publisher: Asker
+    runner: Runner, nats_server: Server, asker: Asker
 ) -> None:
     with on_terminal(runner, "subscribe", "t.stuck", server=nats_server) as (run, terminal):
         terminal.wait_for(b"Subscribed")
         terminal.stop()
-        publisher.send("t.stuck", b"x", reply=b"")
+        asker.send("t.stuck", b"x", reply=b"")
         run.send_signal(signal.SIGTERM)
         assert run.wait(20) == 0

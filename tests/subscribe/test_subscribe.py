@@ -36,10 +36,10 @@ def without_times(text: str) -> list[str]:
     return [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in text.splitlines()]
 
 
-def test_payloads_are_on_stdout_and_the_log_on_stderr(subscribe: Subscribe, publisher: Asker) -> None:
+def test_payloads_are_on_stdout_and_the_log_on_stderr(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.sub.*", "--count", "2")
-    publisher.send("t.sub.one", b"hello", header=HEADER)
-    publisher.send("t.sub.two", b"\xff\0\x1b[31m", reply=b"")
+    asker.send("t.sub.one", b"hello", header=HEADER)
+    asker.send("t.sub.two", b"\xff\0\x1b[31m", reply=b"")
     out, err = ended(program)
     assert out == b"hello\n\xff\0\x1b[31m\n"
     lines = without_times(err)
@@ -48,27 +48,27 @@ def test_payloads_are_on_stdout_and_the_log_on_stderr(subscribe: Subscribe, publ
     assert lines[2:] == ["A: 1", "A: 2", "Empty:", "", "[#2] Received on [t.sub.two]"]
 
 
-def test_the_alias_and_several_subjects_work(runner: Runner, nats_server: Server, publisher: Asker) -> None:
+def test_the_alias_and_several_subjects_work(runner: Runner, nats_server: Server, asker: Asker) -> None:
     program = runner.spawn(
         "sub", "t.al.a", "t.al.b", "--count", "2", server=nats_server, ready="Subscribed to"
     )
-    publisher.send("t.al.a", b"1", reply=b"")
-    publisher.send("t.al.b", b"2", reply=b"")
+    asker.send("t.al.a", b"1", reply=b"")
+    asker.send("t.al.b", b"2", reply=b"")
     assert ended(program)[0] == b"1\n2\n"
 
 
 def test_the_log_and_the_payloads_of_one_file_are_in_order(
-    subscribe: Subscribe, publisher: Asker, runner: Runner
+    subscribe: Subscribe, asker: Asker, runner: Runner
 ) -> None:
     command = [sys.executable, "-m", "natscli", "sub", "t.one", "--count", "2"]
     with (runner.directory / "both").open("wb") as file:
         process = subprocess.Popen(
-            command, stdout=file, stderr=file, env={**runner.environ, "NATS_URL": publisher.url}
+            command, stdout=file, stderr=file, env={**runner.environ, "NATS_URL": asker.url}
         )
     both = runner.directory / "both"
     while b"Subscribed" not in both.read_bytes():
         assert process.poll() is None
-    publisher.send("t.one", b"a", b"b", reply=b"")
+    asker.send("t.one", b"a", b"b", reply=b"")
     assert process.wait(20) == 0
     assert without_times(both.read_text())[1:] == [
         "[#1] Received on [t.one]",
@@ -81,34 +81,32 @@ def test_the_log_and_the_payloads_of_one_file_are_in_order(
 
 
 @pytest.mark.parametrize("payload", [b"", b"\r\n\0\xff\n", b"x" * 300_000], ids=["empty", "binary", "large"])
-def test_raw_with_count_1_is_byte_exact(subscribe: Subscribe, publisher: Asker, payload: bytes) -> None:
+def test_raw_with_count_1_is_byte_exact(subscribe: Subscribe, asker: Asker, payload: bytes) -> None:
     program = subscribe("t.raw", "--raw", "--count", "1")
-    publisher.send("t.raw", payload, reply=b"")
+    asker.send("t.raw", payload, reply=b"")
     assert ended(program)[0] == payload
 
 
-def test_raw_payloads_are_separated_by_line_breaks_and_not_logged(
-    subscribe: Subscribe, publisher: Asker
-) -> None:
+def test_raw_payloads_are_separated_by_line_breaks_and_not_logged(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.raws", "--raw", "--count", "3")
-    publisher.send("t.raws", b"a", b"", b"b\n", reply=b"")
+    asker.send("t.raws", b"a", b"", b"b\n", reply=b"")
     out, err = ended(program)
     assert out == b"a\n\nb\n\n"
     assert without_times(err) == ["Subscribed to [t.raws]"]
 
 
-def test_quiet_writes_no_log(runner: Runner, nats_server: Server, publisher: Asker) -> None:
+def test_quiet_writes_no_log(runner: Runner, nats_server: Server, asker: Asker) -> None:
     program = runner.spawn("sub", "t.quiet", "--quiet", "--count", "1", server=nats_server)
     while program.status is None:
-        publisher.send("t.quiet", b"x", reply=b"")
+        asker.send("t.quiet", b"x", reply=b"")
         time.sleep(0.05)
     assert ended(program) == (b"x\n", "")
 
 
-def test_json_is_one_object_a_message(subscribe: Subscribe, publisher: Asker) -> None:
+def test_json_is_one_object_a_message(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.json.>", "--json", "--count", "2")
-    publisher.send("t.json.a", "grüße\n".encode(), header=HEADER, reply=b"back")
-    publisher.send("t.json.\x1b[31m", b"\xff\0", reply=b"")
+    asker.send("t.json.a", "grüße\n".encode(), header=HEADER, reply=b"back")
+    asker.send("t.json.\x1b[31m", b"\xff\0", reply=b"")
     first, second = [json.loads(line) for line in ended(program)[0].splitlines()]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", first.pop("time"))
     second.pop("time")
@@ -122,27 +120,27 @@ def test_json_is_one_object_a_message(subscribe: Subscribe, publisher: Asker) ->
     }  # fmt: skip
 
 
-def test_headers_only_shows_headers_and_no_payloads(subscribe: Subscribe, publisher: Asker) -> None:
+def test_headers_only_shows_headers_and_no_payloads(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.heads", "--headers-only", "--count", "2")
-    publisher.send("t.heads", b"secret", reply=b"")
-    publisher.send("t.heads", b"secret", header=HEADER, reply=b"")
+    asker.send("t.heads", b"secret", reply=b"")
+    asker.send("t.heads", b"secret", header=HEADER, reply=b"")
     out, err = ended(program)
     assert out == b"A: 1\nA: 2\nEmpty:\n\n"
     assert without_times(err)[1:] == ["[#1] Received on [t.heads]", "[#2] Received on [t.heads]"]
 
 
-def test_headers_only_as_json_has_no_data(subscribe: Subscribe, publisher: Asker) -> None:
+def test_headers_only_as_json_has_no_data(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.headj", "--headers-only", "--json", "--count", "1")
-    publisher.send("t.headj", b"secret", header=HEADER, reply=b"")
+    asker.send("t.headj", b"secret", header=HEADER, reply=b"")
     found = json.loads(ended(program)[0])
     assert "data" not in found
     assert (found["headers"]["A"], found["size"]) == (["1", "2"], 6)
 
 
-def test_subjects_only_shows_one_subject_a_line(subscribe: Subscribe, publisher: Asker) -> None:
+def test_subjects_only_shows_one_subject_a_line(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.subj.>", "--subjects-only", "--count", "2")
-    publisher.send("t.subj.a", b"1", reply=b"")
-    publisher.send("t.subj.b.c", b"2", header=HEADER, reply=b"")
+    asker.send("t.subj.a", b"1", reply=b"")
+    asker.send("t.subj.b.c", b"2", header=HEADER, reply=b"")
     out, err = ended(program)
     assert out == b"t.subj.a\nt.subj.b.c\n"
     assert without_times(err) == ["Subscribed to [t.subj.>]"]
@@ -157,19 +155,19 @@ TIMES = {
 
 
 @pytest.mark.parametrize("flag", TIMES)
-def test_the_time_of_a_message_is_shown_as_asked(subscribe: Subscribe, publisher: Asker, flag: str) -> None:
+def test_the_time_of_a_message_is_shown_as_asked(subscribe: Subscribe, asker: Asker, flag: str) -> None:
     logged, subjects = (
         subscribe("t.time", flag, "--count", "1"),
         subscribe("t.time", "--subjects-only", flag, "--count", "1"),
     )
-    publisher.send("t.time", b"x", reply=b"")
+    asker.send("t.time", b"x", reply=b"")
     assert re.fullmatch(TIMES[flag] + r"\[#1\] Received on \[t\.time\]", ended(logged)[1].splitlines()[1])
     assert re.fullmatch(TIMES[flag] + r"t\.time\n", ended(subjects)[0].decode())
 
 
-def test_a_queue_group_shares_the_messages(subscribe: Subscribe, publisher: Asker) -> None:
+def test_a_queue_group_shares_the_messages(subscribe: Subscribe, asker: Asker) -> None:
     members = [subscribe("t.queue", "--queue", "g", "--raw"), subscribe("t.queue", "-q", "g", "--raw")]
-    publisher.send("t.queue", *[b"%d" % n for n in range(200)], reply=b"")
+    asker.send("t.queue", *[b"%d" % n for n in range(200)], reply=b"")
 
     def received() -> list[bytes]:
         return [line for member in members for line in member.stdout_bytes().split()]
@@ -181,31 +179,31 @@ def test_a_queue_group_shares_the_messages(subscribe: Subscribe, publisher: Aske
     assert 'Subscribed to [t.queue] in group "g"' in members[0].stderr_text()
 
 
-def test_count_ends_after_exactly_so_many(subscribe: Subscribe, publisher: Asker) -> None:
+def test_count_ends_after_exactly_so_many(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.count.a", "t.count.b", "--count", "1000", "--raw")
     for subject in ("t.count.a", "t.count.b"):
-        publisher.send(subject, *[b"%d" % n for n in range(700)], reply=b"")
+        asker.send(subject, *[b"%d" % n for n in range(700)], reply=b"")
     assert len(ended(program)[0].split()) == 1000
 
 
-def test_wait_ends_when_nothing_comes(subscribe: Subscribe, publisher: Asker) -> None:
+def test_wait_ends_when_nothing_comes(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.wait", "--wait", "400ms", "--raw")
     for _ in range(4):
-        publisher.send("t.wait", b"x", reply=b"")
+        asker.send("t.wait", b"x", reply=b"")
         threading.Event().wait(0.2)
         assert program.status is None
     assert ended(program)[0] == b"x\n" * 4
 
 
-def test_wait_before_count_is_reached_exits_4(subscribe: Subscribe, publisher: Asker) -> None:
+def test_wait_before_count_is_reached_exits_4(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.wait.count", "--wait", "300ms", "--count", "3")
-    publisher.send("t.wait.count", b"x", reply=b"")
+    asker.send("t.wait.count", b"x", reply=b"")
     out, err = ended(program, 4)
     assert out == b"x\n"
     assert "timeout: 1 of 3 messages, none more within 300ms" in err
 
 
-def test_ignored_subjects_are_not_shown_and_not_counted(subscribe: Subscribe, publisher: Asker) -> None:
+def test_ignored_subjects_are_not_shown_and_not_counted(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe(
         "t.ign.>",
         "--subjects-only",
@@ -217,40 +215,40 @@ def test_ignored_subjects_are_not_shown_and_not_counted(subscribe: Subscribe, pu
         "t.ign.c.>",
     )
     for name in ("a.1", "a.1.2", "b", "c.d.e", "c"):
-        publisher.send(f"t.ign.{name}", b"", reply=b"")
+        asker.send(f"t.ign.{name}", b"", reply=b"")
     out, err = ended(program)
     assert out == b"t.ign.a.1.2\nt.ign.c\n"
     assert "ignoring [t.ign.a.*, t.ign.b, t.ign.c.>]" in err
 
 
-def test_an_inbox_is_made_and_named(runner: Runner, nats_server: Server, publisher: Asker) -> None:
+def test_an_inbox_is_made_and_named(runner: Runner, nats_server: Server, asker: Asker) -> None:
     program = runner.spawn("sub", "--inbox", "--count", "1", server=nats_server, ready="Subscribed to")
     found = re.search(r"Subscribed to \[(_INBOX\.\w+)\]", program.stderr_text())
     assert found
-    publisher.send(found[1], b"x", reply=b"")
+    asker.send(found[1], b"x", reply=b"")
     assert ended(program)[0] == b"x\n"
 
 
 # -- matching replies ------------------------------------------------------------------------------------------------
 
 
-def test_replies_are_shown_after_their_requests(subscribe: Subscribe, publisher: Asker) -> None:
+def test_replies_are_shown_after_their_requests(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.match", "--match-replies", "--count", "3", "--json")
-    publisher.send("t.match", b"first", reply=b"_INBOX.m.1")
-    publisher.send("t.match", b"alone", reply=b"")
-    publisher.send("t.match", b"second", reply=b"_INBOX.m.2")
-    publisher.send("_INBOX.m.2", b"re: second", reply=b"")
-    publisher.send("_INBOX.m.1", b"re: first", reply=b"")
+    asker.send("t.match", b"first", reply=b"_INBOX.m.1")
+    asker.send("t.match", b"alone", reply=b"")
+    asker.send("t.match", b"second", reply=b"_INBOX.m.2")
+    asker.send("_INBOX.m.2", b"re: second", reply=b"")
+    asker.send("_INBOX.m.1", b"re: first", reply=b"")
     found = [json.loads(line) for line in ended(program)[0].splitlines()]
     assert [(f["number"], f["data"], f.get("matched", False)) for f in found] == [
         (2, "alone", False), (3, "second", False), (3, "re: second", True), (1, "first", False), (1, "re: first", True),
     ]  # fmt: skip
 
 
-def test_matched_replies_are_named_as_such(subscribe: Subscribe, publisher: Asker) -> None:
+def test_matched_replies_are_named_as_such(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe(">", "--match-replies", "--count", "1", "-I", "_INBOX.>")
-    publisher.send("t.match.text", b"ask", reply=b"_INBOX.mt")
-    publisher.send("_INBOX.mt", b"answer", header=HEADER, reply=b"")
+    asker.send("t.match.text", b"ask", reply=b"_INBOX.mt")
+    asker.send("_INBOX.mt", b"answer", header=HEADER, reply=b"")
     out, err = ended(program)
     assert out == b"ask\nanswer\n"
     assert without_times(err)[1:] == [
@@ -259,11 +257,11 @@ def test_matched_replies_are_named_as_such(subscribe: Subscribe, publisher: Aske
     ]  # fmt: skip
 
 
-def test_requests_without_a_reply_are_shown_at_the_end(subscribe: Subscribe, publisher: Asker) -> None:
+def test_requests_without_a_reply_are_shown_at_the_end(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.unmatched", "--match-replies", "--count", "2", "--raw", "--timeout", "1s")
-    publisher.send("t.unmatched", b"one", reply=b"_INBOX.u.1")
-    publisher.send("t.unmatched", b"two", reply=b"_INBOX.u.2")
-    publisher.send("_INBOX.u.2", b"answer", reply=b"")
+    asker.send("t.unmatched", b"one", reply=b"_INBOX.u.1")
+    asker.send("t.unmatched", b"two", reply=b"_INBOX.u.2")
+    asker.send("_INBOX.u.2", b"answer", reply=b"")
     out, err = ended(program)
     assert out == b"two\nanswer\none\n"
     assert "requests without a reply: 1" in err
@@ -272,18 +270,16 @@ def test_requests_without_a_reply_are_shown_at_the_end(subscribe: Subscribe, pub
 # -- translating -----------------------------------------------------------------------------------------------------
 
 
-def test_translate_shows_what_the_command_writes(subscribe: Subscribe, publisher: Asker) -> None:
+def test_translate_shows_what_the_command_writes(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.tr.*", "--translate", "sed 's/^/{{Subject}}: /'", "--raw", "--count", "2")
-    publisher.send("t.tr.a", b"one", reply=b"")
-    publisher.send("t.tr.b", b"two", reply=b"")
+    asker.send("t.tr.a", b"one", reply=b"")
+    asker.send("t.tr.b", b"two", reply=b"")
     assert ended(program)[0] == b"t.tr.a: one\nt.tr.b: two\n"
 
 
-def test_a_payload_that_cannot_be_translated_is_shown_as_it_came(
-    subscribe: Subscribe, publisher: Asker
-) -> None:
+def test_a_payload_that_cannot_be_translated_is_shown_as_it_came(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.trf", "--translate", "grep good", "--raw", "--count", "3")
-    publisher.send("t.trf", b"good", b"bad", b"good", reply=b"")
+    asker.send("t.trf", b"good", b"bad", b"good", reply=b"")
     out, err = ended(program, 1)
     assert out == b"good\n\nbad\ngood\n\n"
     assert "[#2] the command failed with status 1" in err
@@ -291,20 +287,20 @@ def test_a_payload_that_cannot_be_translated_is_shown_as_it_came(
 
 @pytest.mark.parametrize("subject", ["-n", "--version", "a\0b"])
 def test_a_subject_never_becomes_an_option_of_the_command_or_holds_it_up(
-    subscribe: Subscribe, publisher: Asker, subject: str
+    subscribe: Subscribe, asker: Asker, subject: str
 ) -> None:
     program = subscribe("*", "t.tropt", "--translate", "echo {{Subject}}", "--raw", "--count", "2")
-    publisher.send(subject, b"as it came", reply=b"")
-    publisher.send("t.tropt", b"", reply=b"")
+    asker.send(subject, b"as it came", reply=b"")
+    asker.send("t.tropt", b"", reply=b"")
     out, err = ended(program, 1)
     assert out == b"as it came\nt.tropt\n\n"
     assert "[#1] " in err
     assert "would become an option" in err or "cannot run 'echo': embedded null byte" in err
 
 
-def test_translate_works_with_dump(subscribe: Subscribe, publisher: Asker, runner: Runner) -> None:
+def test_translate_works_with_dump(subscribe: Subscribe, asker: Asker, runner: Runner) -> None:
     program = subscribe("t.trd", "--translate", "tr a-z A-Z", "--dump", "saved", "--count", "1")
-    publisher.send("t.trd", b"x", reply=b"")
+    asker.send("t.trd", b"x", reply=b"")
     ended(program)
     assert json.loads((runner.directory / "saved" / "1.json").read_text())["data"] == "X"
 
@@ -313,13 +309,13 @@ def test_translate_works_with_dump(subscribe: Subscribe, publisher: Asker, runne
 
 
 def test_dump_saves_each_message_to_a_numbered_file(
-    subscribe: Subscribe, publisher: Asker, runner: Runner
+    subscribe: Subscribe, asker: Asker, runner: Runner
 ) -> None:
     program = subscribe("t.dump.>", "--dump", "a/saved", "--count", "3", "--match-replies")
     for subject in ("t.dump./tmp/escaped", "t.dump.-rf", "t.dump.\x1b[31m"):
         reply = b"_INBOX.d.1" if subject.endswith("rf") else b""
-        publisher.send(subject, b"\xff", header=HEADER, reply=reply)
-    publisher.send("_INBOX.d.1", b"answer", reply=b"")
+        asker.send(subject, b"\xff", header=HEADER, reply=reply)
+    asker.send("_INBOX.d.1", b"answer", reply=b"")
     out, _ = ended(program)
     folder = runner.directory / "a" / "saved"
     assert out == b""
@@ -334,18 +330,18 @@ def test_dump_saves_each_message_to_a_numbered_file(
     assert (answer["number"], answer["matched"], answer["data"]) == (2, True, "answer")
 
 
-def test_dump_to_stdout_ends_each_message_with_nul(subscribe: Subscribe, publisher: Asker) -> None:
+def test_dump_to_stdout_ends_each_message_with_nul(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.nul", "--dump", "-", "--count", "2")
-    publisher.send("t.nul", b"a\nb", b"c", reply=b"")
+    asker.send("t.nul", b"a\nb", b"c", reply=b"")
     first, second, rest = ended(program)[0].split(b"\0")
     assert (json.loads(first)["data"], json.loads(second)["data"], rest) == ("a\nb", "c", b"")
 
 
-def test_dump_never_replaces_a_file(subscribe: Subscribe, publisher: Asker, runner: Runner) -> None:
+def test_dump_never_replaces_a_file(subscribe: Subscribe, asker: Asker, runner: Runner) -> None:
     folder = runner.directory / "saved"
     program = subscribe("t.dump.again", "--dump", "saved")
     (folder / "2.json").symlink_to("/dev/full")
-    publisher.send("t.dump.again", b"a", b"b", reply=b"")
+    asker.send("t.dump.again", b"a", b"b", reply=b"")
     _, err = ended(program, 1)
     assert "cannot save a message: file exists (saved/2.json)" in err
     again = runner("sub", "x", "--dump", "saved", server="nats://127.0.0.1:1")
@@ -365,10 +361,10 @@ def test_dump_to_what_is_no_folder_is_bad_input(pynats: Runner) -> None:
 # -- counting by subject ---------------------------------------------------------------------------------------------
 
 
-def test_the_report_counts_messages_and_bytes_by_subject(subscribe: Subscribe, publisher: Asker) -> None:
+def test_the_report_counts_messages_and_bytes_by_subject(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.rep.>", "--report-subjects", "--report-top", "2", "--count", "6")
     for name, count in (("c", 1), ("b", 2), ("a\x1b[31m", 3)):
-        publisher.send(f"t.rep.{name}", *[b"x" * 1000] * count, reply=b"")
+        asker.send(f"t.rep.{name}", *[b"x" * 1000] * count, reply=b"")
     out, _ = ended(program)
     assert out.decode().splitlines() == [
         "SUBJECT          MESSAGES  BYTES",
@@ -379,11 +375,11 @@ def test_the_report_counts_messages_and_bytes_by_subject(subscribe: Subscribe, p
 
 
 def test_the_names_in_the_report_are_bounded_and_the_rest_is_counted_together(
-    subscribe: Subscribe, publisher: Asker
+    subscribe: Subscribe, asker: Asker
 ) -> None:
     program = subscribe("t.long.>", "--report-subjects", "--report-top", "1", "--count", "8000")
     for number in range(8000):
-        publisher.send(f"t.long.{number}.{'x' * 3000}", b"12345", reply=b"")
+        asker.send(f"t.long.{number}.{'x' * 3000}", b"12345", reply=b"")
     out, _ = ended(program)
     everything = out.decode().splitlines()[-1]
     found = re.fullmatch(r"All ([\d,]+)\+ subjects +8,000 +40 kB", everything)
@@ -391,10 +387,10 @@ def test_the_names_in_the_report_are_bounded_and_the_rest_is_counted_together(
     assert 5000 < int(found[1].replace(",", "")) < 7000
 
 
-def test_the_report_as_json_is_one_object_a_subject(subscribe: Subscribe, publisher: Asker) -> None:
+def test_the_report_as_json_is_one_object_a_subject(subscribe: Subscribe, asker: Asker) -> None:
     program = subscribe("t.repj.>", "--report-subjects", "--json", "--count", "3")
-    publisher.send("t.repj.a", b"xy", b"z", reply=b"")
-    publisher.send("t.repj.b", b"", reply=b"")
+    asker.send("t.repj.a", b"xy", b"z", reply=b"")
+    asker.send("t.repj.b", b"", reply=b"")
     assert [json.loads(line) for line in ended(program)[0].splitlines()] == [
         {"subject": "t.repj.a", "messages": 2, "bytes": 3}, {"subject": "t.repj.b", "messages": 1, "bytes": 0},
     ]  # fmt: skip
@@ -540,28 +536,28 @@ def test_bad_input_is_found_before_connecting(pynats: Runner, case: str) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_shows_what_was_on_its_way_and_exits_0(
-    subscribe: Subscribe, publisher: Asker, number: int
+    subscribe: Subscribe, asker: Asker, number: int
 ) -> None:
     program = subscribe("t.signal", "--raw")
-    publisher.send("t.signal", *[b"x" * 100] * 20_000, reply=b"")
-    publisher.ask("t.signal.nobody", b"")  # the server has taken all
+    asker.send("t.signal", *[b"x" * 100] * 20_000, reply=b"")
+    asker.ask("t.signal.nobody", b"")  # the server has taken all
     assert program.stop(number) == 0
     assert program.stdout_bytes() == (b"x" * 100 + b"\n") * 20_000
     assert without_times(program.stderr_text()) == ["Subscribed to [t.signal]"]
 
 
-def test_a_reader_that_goes_away_ends_it(runner: Runner, nats_server: Server, publisher: Asker) -> None:
+def test_a_reader_that_goes_away_ends_it(runner: Runner, nats_server: Server, asker: Asker) -> None:
     command = [sys.executable, "-m", "natscli", "sub", "t.head", "--raw"]
     environ = {**runner.environ, "NATS_URL": nats_server.url}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert b"Subscribed" in process.stderr.readline()
-        publisher.send("t.head", b"x", reply=b"")
+        asker.send("t.head", b"x", reply=b"")
         assert process.stdout.readline() == b"x\n"
         process.stdout.close()
         while process.poll() is None:
-            publisher.send("t.head", b"x", reply=b"")
+            asker.send("t.head", b"x", reply=b"")
             threading.Event().wait(0.02)
         assert process.stderr.read() == b"pynats: error: the output was closed by its reader\n"
     assert process.returncode == 1
