@@ -25,6 +25,8 @@ _COLORS = {
 }
 #: Characters of a payload in a line that is not for a terminal, and the fewest for one.
 _PREVIEW, _LEAST_PREVIEW = 40, 12
+#: Columns that an error takes in a line; --verbose and --json have all of it.
+_ERROR = 80
 
 
 def renderer(environment: Environment, *, as_json: bool, verbose: bool, timeout: float) -> RenderExchanges:
@@ -146,7 +148,8 @@ def _state(exchange: Exchange, timeout: float) -> str:
         state += f", {len(exchange.answers)} replies"
     if exchange.error is not None:
         code, text = exchange.error
-        state += f", error {code}".rstrip() + (f": {text}" if text else "")
+        error = f"error {code}".rstrip() + (f": {text}" if text else "")
+        state += f", {shortened(error, _ERROR)}"
     return state + _status(exchange.answers[0])
 
 

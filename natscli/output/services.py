@@ -9,6 +9,10 @@ from typing import NamedTuple
 from natscli.duration import format_duration
 from natscli.message.micro import Endpoint, Instance, Verb, members
 from natscli.output.tables import Cell, Screen, show_table
+from natscli.output.text import shortened
+
+#: Columns of a terminal that a description or an error may take in a table; info and JSON have all of it.
+_PROSE = 60
 
 
 class Found(NamedTuple):
@@ -27,7 +31,7 @@ def to_json(found: Sequence[Found], verb: Verb, *, ascii_only: bool, indent: int
 
 def list_table(found: Sequence[Found], screen: Screen) -> str:
     """A line an instance: what it is, and how many endpoints it has."""
-    rows = [(i.name, i.version, i.id, str(len(i.endpoints)), i.description) for i, _ in found]
+    rows = [(i.name, i.version, i.id, str(len(i.endpoints)), _prose(i.description, screen)) for i, _ in found]
     return _table("Services", ("Name", "Version", "ID", "Endpoints", "Description"), rows, screen)
 
 
@@ -40,7 +44,7 @@ def ping_table(found: Sequence[Found], screen: Screen) -> str:
 def stats_table(found: Sequence[Found], screen: Screen) -> str:
     """A line an endpoint of each instance: requests, errors and times."""
     headers = ("Name", "ID", "Endpoint", "Requests", "Errors", "Average time", "Total time", "Last error")
-    rows = [_stats_row(i, endpoint) for i, _ in found for endpoint in i.endpoints]
+    rows = [_stats_row(i, endpoint, screen) for i, _ in found for endpoint in i.endpoints]
     rows += [(i.name, i.id, *[""] * (len(headers) - 2)) for i, _ in found if not i.endpoints]
     return _table("Statistics", headers, rows, screen)
 
@@ -67,13 +71,18 @@ def _info(instance: Instance, screen: Screen) -> str:
     return f"{text}\n{_table('Endpoints', headers, endpoints, screen)}"
 
 
-def _stats_row(instance: Instance, endpoint: Endpoint) -> Sequence[Cell | str]:
-    errors = Cell(str(endpoint.num_errors), good=False if endpoint.num_errors else None)
+def _stats_row(instance: Instance, endpoint: Endpoint, screen: Screen) -> Sequence[Cell | str]:
+    errors = Cell(f"{endpoint.num_errors:,}", good=False if endpoint.num_errors else None)
     times = (endpoint.average_processing_time, endpoint.processing_time)
     return (
-        instance.name, instance.id, endpoint.name, str(endpoint.num_requests), errors,
-        *(format_duration(ns / 1e9) for ns in times), endpoint.last_error,
+        instance.name, instance.id, endpoint.name, f"{endpoint.num_requests:,}", errors,
+        *(format_duration(ns / 1e9) for ns in times), _prose(endpoint.last_error, screen),
     )  # fmt: skip
+
+
+def _prose(text: str, screen: Screen) -> str:
+    """The beginning of a text of any length, for a table in which a row is to be a few lines of a terminal."""
+    return shortened(text, _PROSE) if screen.terminal else text
 
 
 def _metadata(pairs: dict[str, str]) -> str:

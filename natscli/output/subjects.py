@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from natscli.output.tables import Screen, show_table
-from natscli.output.text import format_bytes, visible_line
+from natscli.output.text import format_bytes, shortened, visible_line
+
+#: Columns of a terminal that a subject may take, in several lines; JSON has all of it.
+_SUBJECT = 200
 
 
 class Row(NamedTuple):
@@ -30,7 +34,8 @@ class Totals(NamedTuple):
 def subject_table(rows: Sequence[Row], totals: Totals, screen: Screen) -> str:
     """The `rows`, and a last one for everything."""
     more = "+" if totals.unnamed else ""
-    cells = [[visible_line(row.subject), f"{row.messages:,}", format_bytes(row.size)] for row in rows]
+    show = partial(shortened, columns=_SUBJECT) if screen.terminal else visible_line
+    cells = [[show(row.subject), f"{row.messages:,}", format_bytes(row.size)] for row in rows]
     last = f"All {totals.subjects:,}{more} subjects" if totals.subjects != 1 else "All of 1 subject"
     cells.append([last, f"{totals.messages:,}", format_bytes(totals.size)])
     title = f"Top {len(rows)} of {totals.subjects:,}{more} subjects"

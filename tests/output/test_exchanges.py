@@ -70,6 +70,18 @@ def test_several_replies_errors_and_statuses_are_in_the_line() -> None:
     assert ", status 404  " in rendered(exchange(Answer(1000, b"NATS/1.0 404 No Messages\r\n\r\n", b"")))
 
 
+def test_a_long_error_is_cut_in_a_line_and_whole_elsewhere() -> None:
+    text = "cannot divide " + "by zero " * 500
+    answer = Answer(5000, headers.service_error(text, 500), b"")
+    failed = exchange(answer, outcome=Outcome.ERROR, error=("500", text))
+    line = rendered(failed)
+    assert len(line) < 200
+    assert ", error 500: cannot divide by zero by zero" in line
+    assert "…  5 B -> 0 B  hello" in line
+    assert rendered(failed, as_json=True).count("by zero") >= 500
+    assert rendered(failed, verbose=True).count("by zero") >= 500
+
+
 def test_in_full_has_headers_payloads_and_the_time_of_each_reply() -> None:
     block = headers.encode([("Trace", "1\x1b")])
     text = rendered(
