@@ -374,10 +374,23 @@ def _make_folders(path: str) -> None:
 
 
 def _write(path: str, data: bytes) -> None:
-    """Replace the file at `path`, or what the link at `path` leads to, so that no reader sees half of it."""
+    """Replace the file at `path`, or what the link at `path` leads to, so that no reader sees half of it.
+
+    Raises:
+        OSError: of `path`; the old file is as it was.
+    """
     target = os.path.realpath(path) if os.path.islink(path) else path
-    folder = os.path.dirname(target)
-    temporary = os.path.join(folder, f".pynats-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    try:
+        _replace(target, data)
+    except OSError as error:
+        error.filename, error.filename2 = path, None
+        raise
+    _sync_folder(os.path.dirname(target))
+
+
+def _replace(target: str, data: bytes) -> None:
+    name = f".pynats-{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    temporary = os.path.join(os.path.dirname(target), name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o600)
     try:
@@ -392,7 +405,6 @@ def _write(path: str, data: bytes) -> None:
     except BaseException:
         _remove(temporary)
         raise
-    _sync_folder(folder)
 
 
 def _sync_folder(folder: str) -> None:

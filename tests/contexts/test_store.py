@@ -308,9 +308,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as caught:
         store.save("a", Context(url="new"))
     monkeypatch.undo()
+    assert caught.value.filename == store.path("a")
     assert store.load("a").url == "old"
     assert os.listdir(Path(store.path("a")).parent) == ["a.json"]
 
