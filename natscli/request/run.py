@@ -42,7 +42,7 @@ async def run(
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
         display = display_of(options, environment, translator)
         source = _source(options, how, recipe, environment)
-        how = _without(how, time.monotonic() - start)
+        how = after(how, time.monotonic() - start)
         timed = timing(display, connection) if timing is not None else None
         requester = Requester(connection, source, expectation(options, plan.timeout), timed or display, how)
         statistics = requester.statistics
@@ -89,8 +89,8 @@ def waiting(how: Load) -> float:
     return max(how.wait_for_responders, pauses(retries))
 
 
-def _without(how: Load, seconds: float) -> Load:
-    """`how`, of whose time to wait for responders so much is over."""
+def after(how: Load, seconds: float) -> Load:
+    """`how`, when so much of the time to wait for responders is over."""
     if not how.wait_for_responders:
         return how
     return how._replace(wait_for_responders=max(how.wait_for_responders - seconds, 0.001))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from natscli.message.templates import Template
 from natscli.output.replies import Reply
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
-from natscli.request.run import waiting
+from natscli.request.run import after, waiting
 from natscli.request.statistics import Statistics
 from natscli.settings import Settings
 
@@ -73,13 +74,13 @@ async def _send(
     part: Part, recipe: Recipe, plan: Plan, environment: Environment,
     statistics: Statistics, pipe: Pipe,
 ) -> None:  # fmt: skip
-    options, how = part.options, load(part.options)
+    options, how, start = part.options, load(part.options), time.monotonic()
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
         pipe.send(Report(statistics))
         if not await asyncio.get_running_loop().run_in_executor(None, _may_send, pipe):
             return
         source = _source(part, recipe, how.warmup)
-        display, share = _Quiet(), how.share(part.index, part.parts)
+        display, share = _Quiet(), after(how, time.monotonic() - start).share(part.index, part.parts)
         requester = Requester(
             connection, source, expectation(options, plan.timeout), display, share, statistics
         )
