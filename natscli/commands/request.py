@@ -110,6 +110,10 @@ def request(app: App, /, **given: Any) -> int:
         from natscli import signals
         from natscli.connection.options import prepare
 
+        if options.processes is not None:
+            from natscli.connection.credentials import with_secrets
+
+            settings = with_secrets(settings, environment.environ)  # processes do not ask for them again
         plan = prepare(settings, environment)
         if options.processes is not None:
             from natscli.request.processes import run_all

@@ -76,8 +76,8 @@ class Requester:
         self._load = load
         self._display = display
         self._loop = asyncio.get_running_loop()
-        one = expectation.replies == 1 and not expectation.until_empty
-        self._in_flight = InFlight(self._on_timeout, in_order=one)
+        extended = expectation.replies > 1 or expectation.until_empty
+        self._in_flight = InFlight(self._on_timeout, in_order=not extended)
         self._again = Again(load, self._fill)
         self._pace = Pace(load, self._fill)
         self._paced = load.schedule is not None or load.duration > 0
@@ -142,6 +142,8 @@ class Requester:
                     self.statistics.late += self._pace.is_late
                 if self._again.searching:
                     return batch
+            elif self._done.done():  # --fail-fast
+                return batch
         self._pace.wake_in(0)
         return batch
 
@@ -275,8 +277,9 @@ class Requester:
                 self.statistics.answered += 1
                 self.statistics.ended = now
         elif pending.replies or not self._again.offer(pending, error):
-            self._fail([pending], error)
-            if self._again.given_up:
+            given_up = self._again.given_up
+            self._fail([] if given_up and not pending.counted else [pending], error)
+            if given_up and not self._done.done():
                 self._done.set_result(None)
 
     def _fail(self, those: list[Pending], error: PynatsError) -> None:
@@ -301,7 +304,7 @@ class Requester:
             rest = [*self._in_flight, *self._again.clear()]
             for pending in self._in_flight:
                 self._in_flight.remove(pending)
-            self._fail(rest, error)
+            self._fail([pending for pending in rest if pending.counted], error)
             if not self._done.done():
                 self._done.set_result(None)
 

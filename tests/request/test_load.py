@@ -251,6 +251,30 @@ def test_fail_fast_ends_at_the_first_failure(ask: Callable[..., Run], responders
     assert run.errors[-3] == "Sent 2, answered 1, failed 1 (1 no responders)"
 
 
+def test_fail_fast_sends_nothing_after_a_request_that_is_too_large(ask: Callable[..., Run]) -> None:
+    run = ask("nobody", "--count", "300", "--fail-fast", stdin=b"x" * 2_000_000)
+    assert (run.status, run.errors[-1]) == (2, "Sent 0, answered 0, failed 1 (1 usage)")
+
+
+def test_a_run_that_ends_while_it_warms_up_has_failed(
+    pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory()
+    how = ("--count", "3", "--warmup", "2")
+    run = pynats("request", "nobody", "x", *how, "--wait-for-responders", "200ms", server=server)
+    assert (run.status, [line for line in run.errors if "error" in line]) == (
+        3,
+        ["pynats: error: no responders (nobody)"],
+    )
+    spawn("subscribe", "silent", server=server).wait_for("Subscribed")
+    program = spawn("request", "silent", "x", *how, "--timeout", "20s", "--trace", server=server)
+    program.wait_for("trace: connected")
+    time.sleep(0.3)
+    server.stop()
+    assert program.wait() == 5
+    assert "error: the connection was lost" in program.stderr_text()
+
+
 def test_the_first_replies_are_enough(ask: Callable[..., Run], responders: Responders) -> None:
     subject = responders(lambda request: [b"1", b"2", Answer(b"3", after=20)])
     run = ask(subject, "x", "--first", "2", "--timeout", "15s", "--raw", within=10)

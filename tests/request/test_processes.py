@@ -50,6 +50,24 @@ def test_a_count_is_shared_and_every_number_is_sent_once(measure: Measure, respo
     assert summary["rtt_ns"]["p50"] > 0
 
 
+def test_a_secret_is_asked_for_once(
+    pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = server_factory('authorization { token: "s3cr3t-op" }')
+    spawn("reply", "x", "OK", "--token", "s3cr3t-op", server=server)
+    op = tmp_path / "bin" / "op"
+    op.parent.mkdir()
+    op.write_text(f"#!/bin/sh\necho + >>{tmp_path}/asked\nprintf s3cr3t-op\n")
+    op.chmod(0o755)
+    env = {"PATH": f"{op.parent}{os.pathsep}{pynats.environ['PATH']}"}
+    run = pynats(
+        "request", "x", "hi", "--count", "4", "--processes", "2", "--token", "op://vault/nats/token",
+        server=server, env=env,
+    )  # fmt: skip
+    assert (run.status, run.errors[-3]) == (0, "Sent 4, answered 4, failed 0"), run.stderr
+    assert (tmp_path / "asked").read_text() == "+\n"
+
+
 def test_a_rate_is_that_of_all_together(measure: Measure, responders: Responders) -> None:
     for _ in range(3):
         summary = measure(responders(), "x", "--rate", "400", "--duration", "2s")
