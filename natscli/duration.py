@@ -17,12 +17,15 @@ _SECONDS = {
     "w": 604800.0,
 }
 
+#: The longest duration (seconds), as in Go.
+_LONGEST = 2**63 / 1e9
+
 
 def parse_duration(text: str) -> float:
     """Seconds in a Go duration; a bare number is seconds.
 
     Raises:
-        ValueError: not a duration, a negative one, or one without an end.
+        ValueError: not a duration, a negative one, or one that is longer than Go's.
     """
     rest = text.strip()
     if not rest:
@@ -33,7 +36,14 @@ def parse_duration(text: str) -> float:
         seconds = _with_units(rest, text)
     if not math.isfinite(seconds) or seconds < 0:
         raise ValueError(f"{text!r} is not a duration of zero or more")
+    if seconds > _LONGEST:
+        raise ValueError(f"{text!r} is too long: durations have 292 years at most")
     return seconds
+
+
+def is_rate(a_second: float) -> bool:
+    """Whether something can be done so many times a second: the time from one to the next is a duration."""
+    return 0 < a_second < math.inf and 1 / a_second <= _LONGEST
 
 
 def _with_units(rest: str, text: str) -> float:

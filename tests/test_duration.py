@@ -41,6 +41,8 @@ def test_a_duration_is_understood(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "293000d",
+        "1e300",
         "",
         " ",
         "s",

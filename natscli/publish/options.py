@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
 
+from natscli.duration import is_rate
 from natscli.errors import InputError, refuse_together
 from natscli.message.subjects import check_publish_subject
 
@@ -72,7 +72,7 @@ def check(options: PublishOptions) -> None:
         InputError: options that exclude each other, by their names, a reply subject or a rate that cannot be one.
     """
     refuse_together({name: is_given(options) for name, is_given in _GIVEN.items()}, *_EXCLUSIVE)
-    if options.rate is not None and not 0 < options.rate < inf:
+    if options.rate is not None and not is_rate(options.rate):
         raise InputError("a rate must be more than 0", where="--rate")
     if options.reply:
         check_publish_subject(options.reply, "a reply", "--reply")

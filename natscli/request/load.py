@@ -64,7 +64,7 @@ class Load(NamedTuple):
 
     def share(self, index: int, parts: int) -> Load:
         """The load of one, from 0, of so many processes."""
-        schedule = self.schedule and self.schedule.share(parts)
+        schedule = self.schedule and self.schedule.share(index, parts)
         return self._replace(schedule=schedule, concurrency=(self.concurrency + parts - 1 - index) // parts)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
+from natscli.duration import is_rate
 from natscli.errors import InputError, refuse_alone, refuse_together
 from natscli.request.load import RETRYABLE, Load, Retries
 
@@ -137,7 +137,7 @@ _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 #: Options whose values must be more than 0, and the names of their fields.
-_POSITIVE = ("--reply-timeout", "--duration", "--rate", "--wait-for-responders")
+_POSITIVE = ("--reply-timeout", "--duration", "--wait-for-responders")
 
 
 def check(options: RequestOptions) -> None:
@@ -151,9 +151,11 @@ def check(options: RequestOptions) -> None:
     refuse_alone(given, *_NEEDS)
     for name in _POSITIVE:
         value = getattr(options, name[2:].replace("-", "_"))
-        if value is not None and not 0 < value < inf:
-            kind = "a rate" if name == "--rate" else "a timeout" if "timeout" in name else "a duration"
+        if value is not None and not value > 0:
+            kind = "a timeout" if "timeout" in name else "a duration"
             raise InputError(f"{kind} must be more than 0", where=name)
+    if options.rate is not None and not is_rate(options.rate):
+        raise InputError("a rate must be more than 0", where="--rate")
     if options.processes is not None and (options.concurrency or options.processes) < options.processes:
         raise InputError(
             "--concurrency is for all processes: give at least one for each", where="--processes"

@@ -73,6 +73,10 @@ BAD_INPUT = {
         "a rate must be more than 0 (--rate)",
     ),
     "a rate without numbers": (["s", "x", "--count", "2", "--rate", "fast"], "'fast' is not a number"),
+    "a rate that nobody waits for": (
+        ["s", "x", "--count", "2", "--rate", "1e-300"],
+        "a rate must be more than 0 (--rate)",
+    ),
     "a duration of nothing": (["s", "x", "--duration", "0"], "a duration must be more than 0 (--duration)"),
     "no retries": (["s", "x", "--retries", "0"], "0 is less than 1"),
     "many in one file": (

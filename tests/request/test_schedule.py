@@ -28,7 +28,11 @@ def test_the_rate_rises_evenly_and_stays() -> None:
 
 
 def test_processes_share_the_rate() -> None:
-    assert OpenLoop(rate=1000, ramp=5).share(4) == OpenLoop(rate=250, ramp=5)
+    whole = OpenLoop(rate=1000, ramp=5)
+    shares = [whole.share(index, 4) for index in range(4)]
+    assert sorted(share.due(index) for share in shares for index in range(2500)) == [
+        whole.due(index) for index in range(10_000)
+    ]
 
 
 def test_processes_have_together_as_many_in_flight_as_were_asked_for() -> None:
