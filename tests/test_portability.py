@@ -23,14 +23,20 @@ for name in ("fcntl", "termios", "tty", "pty", "resource", "pwd", "grp", "syslog
     sys.modules[name] = None
 for module, names in {
     os: "fork forkpty posix_spawn posix_spawnp killpg getpgid getpgrp setpgid setsid getuid geteuid getgid waitid "
-        "O_CLOEXEC O_NONBLOCK O_NOFOLLOW fchmod fchown mkfifo openpty sysconf sendfile uname",
+        "O_CLOEXEC O_NONBLOCK O_NOFOLLOW fchmod fchown mkfifo openpty sendfile uname",
     select: "poll epoll PIPE_BUF",
     signal: "SIGHUP SIGCHLD SIGPIPE SIGQUIT SIGUSR1 SIGUSR2 SIGALRM SIGWINCH SIGTSTP SIGCONT SIGSTOP alarm pause "
         "setitimer siginterrupt pthread_kill pthread_sigmask sigwait",
 }.items():
     for name in names.split():
-        if hasattr(module, name):
+        needed = name == "O_NONBLOCK" and sys.version_info >= (3, 13)  # by shutil.rmtree
+        if hasattr(module, name) and not needed:
             delattr(module, name)
+
+def sysconf(name):  # asyncio calls it where sockets have sendmsg, as they have here
+    raise OSError(f"no {name}")
+
+os.sysconf = sysconf
 """
 
 
