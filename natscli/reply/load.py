@@ -33,10 +33,15 @@ class Loaded:
     modules: Mapping[str, ModuleType]
 
     @property
+    def files(self) -> frozenset[str]:
+        """The files that its code is in."""
+        files = [self.file, *(str(module.__file__) for module in self.modules.values())]
+        return frozenset(map(os.path.abspath, files))
+
+    @property
     def folders(self) -> frozenset[str]:
         """The folders that its code is in."""
-        files = [self.file, *(str(module.__file__) for module in self.modules.values())]
-        return frozenset(os.path.dirname(os.path.abspath(file)) for file in files)
+        return frozenset(map(os.path.dirname, self.files))
 
     def was_in(self, error: BaseException) -> bool:
         """Whether an exception came through its code."""

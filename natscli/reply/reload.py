@@ -36,6 +36,7 @@ class Reloading(Wrapper):
         self._handler = handler
         self._source = source
         self._environment = environment
+        self._stamps = _stamps(handler.loaded)
         self._stop = threading.Event()
 
     async def start(self, host: Host) -> None:
@@ -59,14 +60,18 @@ class Reloading(Wrapper):
         loaded = self._handler.loaded
         while not self._stop.is_set():
             folders = loaded.folders
-            for _ in watch(*folders, watch_filter=PythonFilter(), step=_SETTLE, rust_timeout=_LOOK, recursive=False,
-                           stop_event=self._stop, raise_interrupt=False):  # fmt: skip
-                loaded = self._load(loaded)
+            for changes in watch(*folders, watch_filter=PythonFilter(), step=_SETTLE, rust_timeout=_LOOK,
+                                 recursive=False, stop_event=self._stop, raise_interrupt=False,
+                                 yield_on_timeout=True):  # fmt: skip
+                # What changed before the folders were watched is in no `changes`.
+                if changes or any(self._stamps.get(file) != stamp for file, stamp in _stamps(loaded).items()):
+                    loaded = self._load(loaded)
                 if loaded.folders != folders:
                     break
 
     def _load(self, before: Loaded) -> Loaded:
         """Import the code again; gives what answers from now on."""
+        self._stamps = _stamps(before)
         for name in before.modules:
             sys.modules.pop(name, None)
         try:
@@ -75,6 +80,7 @@ class Reloading(Wrapper):
             sys.modules.update(before.modules)
             self._environment.warn(f"not reloaded, the code before stays: {error.what}")
             return before
+        self._stamps = {**_stamps(loaded), **self._stamps}
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._use, loaded)
         return loaded
@@ -82,3 +88,13 @@ class Reloading(Wrapper):
     def _use(self, loaded: Loaded) -> None:
         self._handler.loaded = loaded
         self._environment.log(f"Reloaded {shown(os.path.abspath(loaded.file))}")
+
+
+def _stamps(loaded: Loaded) -> dict[str, tuple[int, int]]:
+    """When each file of the code was written (nanoseconds since 1970), and its size."""
+    stamps = dict[str, tuple[int, int]]()
+    for file in loaded.files:
+        with suppress(OSError):  # it is being written
+            status = os.stat(file)
+            stamps[file] = status.st_mtime_ns, status.st_size
+    return stamps

@@ -116,6 +116,27 @@ def test_requests_that_wait_are_answered_by_the_function_of_when_they_came(
     assert "error" not in program.stderr_text().replace("0 errors", "")
 
 
+def test_an_edit_before_the_folder_is_watched_is_seen(
+    runner: Runner, server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory()
+    server.stop()
+    file = runner.directory / "calc.py"
+    file.write_text("def answer(r): return b'old'\n")
+    program = runner.spawn(
+        "reply", "x", "--handler", "calc.py:answer", "--reload", "--wait", "30s", server=server,
+        ready="Waiting 30s",
+    )  # fmt: skip
+    file.write_text("def answer(r): return b'new'\n")
+    server.start()
+    program.wait_for("Reloaded calc.py")
+    with Asker(server) as asker:
+        assert asker.ask("x", b"")[0].payload == b"new"
+    time.sleep(1.2)  # two more looks at the files
+    assert program.stop() == 0
+    assert program.stderr_text().count("Reloaded") == 1
+
+
 def test_what_the_handler_imports_is_watched_too(
     serve: Callable[..., Program], runner: Runner, asker: Asker, tmp_path: Path
 ) -> None:
