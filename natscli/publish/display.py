@@ -11,6 +11,7 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import InterruptedByUserError, PynatsError, explain
 from natscli.message.recipe import Outgoing
+from natscli.output.pump import Pump
 from natscli.output.text import format_bytes
 from natscli.publish.options import PublishOptions
 from natscli.publish.publisher import Tally
@@ -22,7 +23,10 @@ _PROGRESS = 5.0
 
 
 class PublishDisplay:
-    """Logs messages, or how far it is; ends with a summary of many, or a line of JSON."""
+    """Logs messages, or how far it is; ends with a summary of many, or a line of JSON.
+
+    A terminal that takes nothing holds up no message: what it does not take is left out of the log, and counted there.
+    """
 
     def __init__(self, options: PublishOptions, environment: Environment) -> None:
         self._options = options
@@ -30,6 +34,8 @@ class PublishDisplay:
         self._tally = Tally()
         self._failures = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._pump = Pump(environment, lossy=True, on_failure=lambda _: None)
+        environment.sink = self._pump.log
         self.each = options.log_each and not environment.quiet
 
     @property
@@ -61,10 +67,11 @@ class PublishDisplay:
         """Sum up; `error` is what ended it before it was done."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._options.many and not self._options.as_json and self._tally.sent + self._tally.failed:
+            self._environment.notice(self._summary())
+        self._pump.close()
         if self._options.as_json:
             self._write_json(error)
-        elif self._options.many and self._tally.sent + self._tally.failed:
-            self._environment.notice(self._summary())
 
     def _summary(self) -> str:
         tally = self._tally

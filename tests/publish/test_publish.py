@@ -19,6 +19,7 @@ from tests.programs import Run, Runner
 from tests.publish.listeners import Listener
 from tests.request.terminals import run_on_terminal
 from tests.servers import Server, free_port
+from tests.terminal import on_terminal
 
 Publish = Callable[..., Run]
 Listen = Callable[..., Listener]
@@ -198,6 +199,20 @@ def test_sleep_is_a_pause_after_each_message(publish: Publish, listen: Listen) -
     assert publish("p.sleep", "{{UnixNano}}", "--count", "4", "--sleep", "100ms").status == 0
     times = [int(message.payload) / 1e9 for message in heard.wait(4)]
     assert min(later - earlier for earlier, later in pairwise(times)) > 0.09
+
+
+def test_a_terminal_that_takes_nothing_holds_up_no_message(
+    pynats: Runner, nats_server: Server, listen: Listen
+) -> None:
+    heard = listen("p.stopped")
+    how = "--count", "20", "--sleep", "100ms"
+    with on_terminal(pynats, "pub", "p.stopped", "{{Count}}", *how, server=nats_server) as (run, terminal):
+        terminal.wait_for(b"[#2]")
+        terminal.stop()
+        assert len(heard.wait(20)) == 20
+        terminal.go_on()
+        terminal.wait_for(b"Published 20 messages")
+        assert run.wait(20) == 0
 
 
 # -- what goes wrong -------------------------------------------------------------------------------------------------
