@@ -66,7 +66,7 @@ class Display:
             for part, size in _parts(selected):
                 self._pump.put(partial(self._render, part), len(part), size)
             return
-        self._statistics.add(exchanges)
+        self._statistics.add(selected)
         if self._live is not None and (seconds := time.monotonic() - self._drawn) >= _REDRAW:
             self._drawn += seconds
             most = terminal_size(self._environment.stdout).lines

@@ -180,6 +180,15 @@ def test_count_ends_after_that_many(spawn: Spawn, kinds: Server, peers: Peers) -
     assert [r["number"] for r in records(program)] == [1, 2, 3]
 
 
+def test_count_bounds_statistics_too(spawn: Spawn, kinds: Server, peers: Peers) -> None:
+    program = watching(spawn, kinds, "t.ok", "--stats", "--json", "--count", "3")
+    with Asker(kinds) as asker:
+        asker.ask("t.ok", *[b"x"] * 20)
+    assert program.wait() == 0
+    [row] = records(program)
+    assert row["exchanges"] == 3
+
+
 def test_no_reply_is_taken_for_a_request_when_everything_is_watched(
     spawn: Spawn, kinds: Server, peers: Peers
 ) -> None:
