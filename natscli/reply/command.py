@@ -25,10 +25,6 @@ _LARGEST_VARIABLE = 128 * 1024 - 64
 _SUBJECT, _BODY = b"NATS_REQUEST_SUBJECT=", b"NATS_REQUEST_BODY="
 
 
-class RefusedWordError(Exception):
-    """A request would become an option of the command."""
-
-
 class Command(Threaded):
     """A command line, each word a template; the request is its standard input."""
 
@@ -64,7 +60,7 @@ class Command(Threaded):
         subject, reply, _, payload = request
         facts = Facts(number, subject, payload)
         try:
-            ended = self._run(_fill(self._words, facts), subject, payload, limit)
+            ended = self._run(programs.fill(self._words, facts), subject, payload, limit)
         except Exception as error:  # whatever it is, the requester gets an answer
             failure = self._not_run(error)
             return failure.reply(request), failure
@@ -107,28 +103,11 @@ class Command(Threaded):
         return Failure(504, f"the command did not end within {format_duration(self._timeout)}")
 
     def _not_run(self, error: Exception) -> Failure:
-        if isinstance(error, RefusedWordError):
-            return Failure(400, str(error))
+        if isinstance(error, programs.RefusedWordError):
+            return Failure(400, "the request would become an option of the command")
         if isinstance(error, TimeoutError):
             return self._timed_out()
         return Failure(500, f"cannot run the command: {reason(error)}")
-
-
-def _fill(words: list[Template], facts: Facts) -> list[bytes]:
-    """The arguments for one request.
-
-    Raises:
-        RefusedWordError: one that begins with what was filled in would be an option, and no `--` comes before it.
-    """
-    argv: list[bytes] = []
-    options = True
-    for word in words:
-        argument = word.fill(facts)
-        if options and word.begins_filled_in and argument.startswith(b"-"):
-            raise RefusedWordError("the request would become an option of the command")
-        options = options and not (word.is_static and argument == b"--")
-        argv.append(argument)
-    return argv
 
 
 def build(options: ReplyOptions, environment: Environment) -> Command:

@@ -144,8 +144,8 @@ class Listener:
         for route in routes[:_MOST_LOGGED]:
             group = f' in group "{route.queue}"' if route.queue else ""
             self._environment.log(f"Listening on [{route.subject}]{group}")
-        if len(routes) > _MOST_LOGGED:
-            self._environment.log(f"Listening on {len(routes) - _MOST_LOGGED} more subjects")
+        if more := len(routes[_MOST_LOGGED:]):
+            self._environment.log(f"Listening on {more} more subject{'s' * (more > 1)}")
 
     def _tick(self) -> None:
         if self._report.interval:

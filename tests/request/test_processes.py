@@ -162,7 +162,9 @@ def test_no_secret_is_in_the_command_lines(
 
 
 def command_of(pid: int) -> bytes:
-    return subprocess.run(["ps", "-o", "args=", "-p", str(pid)], stdout=subprocess.PIPE, check=False).stdout
+    return subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", str(pid)], stdout=subprocess.PIPE, check=False
+    ).stdout
 
 
 @pytest.mark.parametrize(
