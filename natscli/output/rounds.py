@@ -16,9 +16,9 @@ from natscli.output.replies import Event, Lines, RenderEvents, Reply
 #: Seconds from one round to the next, and how long the replies to what was sent before may take to come.
 _ROUND = 0.1
 _GRACE = 0.005
-#: Seconds from one round to the next where nothing pauses: at a rate, because a pause would delay requests, and to
-#: regular files, which take all at once.
-_STEADY = 0.005
+#: Seconds from one round to the next where requests are sent at a rate: a pause would delay them, so all is shown as it
+#: comes, little at a time. To regular files it is written between requests, so even less at a time.
+_STEADY, _DIRECT = 0.005, 0.001
 #: So few events are rendered without a pause, which they would not fill.
 _FEW = 64
 #: Events and bytes (about) of one round, and of one part of it: between parts, an interrupt ends it.
@@ -60,7 +60,7 @@ class Rounds:
         self._events.append(event)
         self._bytes += size_of(event)
         if self._timer is None:
-            pause = _STEADY if self._steady or self._pump.direct else _ROUND
+            pause = _DIRECT if self._pump.direct else _STEADY if self._steady else _ROUND
             self._timer = self._loop.call_at(self._last + pause, self._on_time)
 
     def flush(self) -> None:
