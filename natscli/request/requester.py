@@ -34,7 +34,7 @@ from natscli.wire.protocol import Message
 #: Requests taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256
 #: Seconds until it is looked again whether a display that was behind still is: at first, and at most.
-_LOOK, _LONGEST_LOOK = 0.0005, 0.016
+_LOOK, _LONGEST_LOOK = 0.0005, 0.002
 
 
 class Display(Protocol):
