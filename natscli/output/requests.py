@@ -131,10 +131,8 @@ def _json(*, ascii_only: bool) -> RenderEnded:
             ended += f', "code": {outcome.code}, "message": {text(outcome.message)}'
         for number, (subject, reply, header, payload) in enumerate(batch, first):
             if subject != last:
-                last, begin = (
-                    subject,
-                    f'{{"time": "{time}", "subject": {encoder.decoded(subject)}, "request": ',
-                )
+                last = subject
+                begin = f'{{"time": "{time}", "subject": {encoder.decoded(subject)}, "request": '
             reply_to = text(reply.decode("utf-8", "replace")) if reply else "null"
             lines.append(f'{begin}{number}, "reply_to": {reply_to}, {ended}, {message(header, payload)}}}\n')
         return b"", "".join(lines).encode()

@@ -44,16 +44,16 @@ class Rounds:
 
     def is_behind(self, in_flight: int) -> bool:
         """Whether no more requests should be sent now; with none in flight, what is due is shown at once."""
+        full = len(self._events) > _MOST_EVENTS or self._bytes > _MOST_BYTES
+        if (
+            full and not self._due and self._timer is not None
+        ):  # nothing more would be sent until the round is over
+            self._timer.cancel()
+            self._on_time()
         if self._due and not in_flight:
             self.flush()
         self._pausing = self._pausing and self._pump.rendering
-        return (
-            self._due
-            or self._pausing
-            or self._pump.behind
-            or len(self._events) > _MOST_EVENTS
-            or self._bytes > _MOST_BYTES
-        )
+        return self._due or self._pausing or self._pump.behind
 
     def add(self, event: Event) -> None:
         """Show it, soon."""

@@ -33,8 +33,8 @@ from natscli.wire.protocol import Message
 
 #: Requests taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256
-#: Seconds until it is looked again whether a display that was behind still is: at first, and at most.
-_LOOK, _LONGEST_LOOK = 0.0005, 0.002
+#: Seconds until it is looked again whether a display that was behind still is.
+_LOOK = 0.001
 
 
 class Display(Protocol):
@@ -83,7 +83,6 @@ class Requester:
         self._paced = load.schedule is not None or load.duration > 0
         self._prefix = b""
         self._checked_subject = ""
-        self._look = _LOOK
         self._stop_timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[None] = self._loop.create_future()
 
@@ -125,10 +124,8 @@ class Requester:
         now = perf_counter_ns()
         if self._display.is_behind(len(self._in_flight)):
             self._pace.held_back(now)
-            self._pace.wake_in(self._look)
-            self._look = min(self._look * 2, _LONGEST_LOOK)
+            self._pace.wake_in(_LOOK)
             return []
-        self._look = _LOOK
         batch: list[Pending] = []
         for _ in range(_MOST_AT_ONCE):
             request = self._take(now) if len(batch) < most else None

@@ -112,6 +112,26 @@ def test_a_round_is_rendered_at_once_when_nothing_is_in_flight_that_could_have_t
     asyncio.run(run())
 
 
+def test_a_round_that_is_full_is_over() -> None:
+    """Nothing more is sent until a round is shown: one that is full before its time must not wait for that."""
+
+    async def run() -> None:
+        screen = Screen()
+        screen.rounds.add(line(0))
+        await until_shown(screen, 1)
+        for number in range(1, 25_001):
+            screen.rounds.add(line(number))
+        screen.rounds.is_behind(0)  # without another turn of the event loop
+        deadline = time.monotonic() + 30
+        while sum(screen.rendered) < 25_001:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        assert not screen.rounds.is_behind(0)
+        assert screen.close().count(b"\n") == 25_001
+
+    asyncio.run(run())
+
+
 def test_a_few_events_do_not_stop_the_sending() -> None:
     async def run() -> None:
         screen = Screen(slow=0.02)
