@@ -24,6 +24,13 @@ def modules(runner: Runner, server: Server, *arguments: str) -> tuple[int, list[
     return found["status"], found["modules"]
 
 
+def assert_refused_early(runner: Runner, server: Server, *arguments: str) -> None:
+    """Bad input is found before anything of NATS is imported."""
+    status, loaded = modules(runner, server, *arguments)
+    assert status == 2
+    assert not [name for name in loaded if name.split(".")[0] in ("nats", "asyncio", "rich")]
+
+
 RUNS = {
     "publish": ("publish", "m.pub", "x"),
     "publish many": ("publish", "m.pub", "{{Count}}", "--count", "30", "--rate", "1000"),
@@ -47,6 +54,4 @@ def test_only_what_is_used_is_imported(pynats: Runner, nats_server: Server, run:
 def test_bad_input_is_found_before_anything_of_nats_is_imported(
     pynats: Runner, nats_server: Server, arguments: tuple[str, ...]
 ) -> None:
-    status, loaded = modules(pynats, nats_server, *arguments)
-    assert status == 2
-    assert not [name for name in loaded if name.split(".")[0] in ("nats", "asyncio", "rich")]
+    assert_refused_early(pynats, nats_server, *arguments)

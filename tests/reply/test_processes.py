@@ -20,7 +20,7 @@ import pytest
 from natscli.output.reply_figures import together
 from natscli.reply.board import Board, Place, SharedNumbers, open_board
 from tests.asking import Asker
-from tests.programs import Program, Runner, until
+from tests.programs import Program, Runner, one_password, until
 from tests.servers import process_exists
 from tests.terminal import Terminal
 
@@ -406,11 +406,7 @@ def test_a_reference_is_resolved_once(
     server_factory: Any, spawn: Spawn, tmp_path: Path, runner: Runner
 ) -> None:
     server = server_factory('authorization { token: "s3cr3t-op" }')
-    op = tmp_path / "bin" / "op"
-    op.parent.mkdir()
-    op.write_text(f"#!/bin/sh\necho + >>{tmp_path}/asked\nprintf s3cr3t-op\n")
-    op.chmod(0o755)
-    env = {"PATH": f"{op.parent}{os.pathsep}{runner.environ['PATH']}"}
+    env = {"PATH": one_password(runner, tmp_path)}
     program = spawn(
         "reply", "x", "OK", "--processes", "2", "--token", "op://vault/nats/token", server=server, env=env,
         ready="processes answer",

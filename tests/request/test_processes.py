@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.programs import Program, Run, Runner
+from tests.programs import Program, Run, Runner, one_password
 from tests.request.responders import Responders
 from tests.servers import Server, free_port, process_exists
 
@@ -55,11 +55,7 @@ def test_a_secret_is_asked_for_once(
 ) -> None:
     server = server_factory('authorization { token: "s3cr3t-op" }')
     spawn("reply", "x", "OK", "--token", "s3cr3t-op", server=server)
-    op = tmp_path / "bin" / "op"
-    op.parent.mkdir()
-    op.write_text(f"#!/bin/sh\necho + >>{tmp_path}/asked\nprintf s3cr3t-op\n")
-    op.chmod(0o755)
-    env = {"PATH": f"{op.parent}{os.pathsep}{pynats.environ['PATH']}"}
+    env = {"PATH": one_password(pynats, tmp_path)}
     run = pynats(
         "request", "x", "hi", "--count", "4", "--processes", "2", "--token", "op://vault/nats/token",
         server=server, env=env,
