@@ -221,9 +221,9 @@ def ask_and_hide(app: App) -> None:
         *(s for name in ("server", "socks_proxy") for s in url_secrets(flags.get(name) or "")),
     ]
     if arguments:
-        from natscli.secrets import process_title
+        from natscli.system import title
 
-        process_title.hide(arguments)
+        title.hide(arguments)
         app.environment.redactor.add(*arguments)
     for part, value in given:
         if part.asked and value == "-":

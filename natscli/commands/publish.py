@@ -74,8 +74,8 @@ def publish(app: App, /, **given: Any) -> int:
     settings = connection_settings(app)
     recipe = read_body(recipe, options, environment)
 
-    from natscli import signals
     from natscli.connection.options import prepare
     from natscli.publish.run import run
+    from natscli.system import signals
 
     return signals.run(run(options, recipe, prepare(settings, environment), environment))

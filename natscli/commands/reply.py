@@ -122,9 +122,9 @@ def reply(app: App, /, **given: Any) -> None:
     responder = build(options, environment)
     settings = connection_settings(app)
 
-    from natscli import signals
     from natscli.connection.options import prepare
     from natscli.reply.run import run
+    from natscli.system import signals
 
     plan = prepare(settings, environment)
     signals.run(run(options, responder, plan, environment))
@@ -133,10 +133,10 @@ def reply(app: App, /, **given: Any) -> None:
 def _answer_with_processes(app: App, options: ReplyOptions) -> None:
     settings = connection_settings(app)
 
-    from natscli import signals
     from natscli.connection.credentials import with_secrets
     from natscli.connection.options import prepare
     from natscli.reply.supervisor import supervise
+    from natscli.system import signals
 
     settings = with_secrets(settings, app.environment.environ)
     prepare(settings, app.environment)

@@ -107,8 +107,8 @@ def request(app: App, /, **given: Any) -> int:
         translator = new_translator(app, options.translate)
         recipe = read_body(recipe, options, environment)
 
-        from natscli import signals
         from natscli.connection.options import prepare
+        from natscli.system import signals
 
         if options.processes is not None:
             from natscli.connection.credentials import with_secrets

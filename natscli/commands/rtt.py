@@ -59,18 +59,18 @@ def rtt(app: App, iterations: int | None, count: int | None, all_contexts: bool,
 
 
 def _of_this_one(app: App, count: int) -> list[Measured]:
-    from natscli import signals
     from natscli.connection.options import prepare
     from natscli.connection.rtt import measure
+    from natscli.system import signals
 
     plan = prepare(connection_settings(app), app.environment)
     return signals.run(measure(plan, app.environment, count))
 
 
 def _of_all_contexts(app: App, count: int) -> list[Measured]:
-    from natscli import signals
     from natscli.connection.rtt import measure_contexts
     from natscli.contexts.store import ContextStore
+    from natscli.system import signals
 
     ask_and_hide(app)
     names = ContextStore(app.environment.config_dir).names()

@@ -142,9 +142,9 @@ def _run(
         micro.check_id(instance, "ID")
     settings = connection_settings(app)
 
-    from natscli import signals
     from natscli.connection.options import prepare
     from natscli.output.services import LAYOUTS
+    from natscli.system import signals
     from natscli.watch.service_run import run
     from natscli.watch.services import Inquiry
 

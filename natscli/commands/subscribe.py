@@ -83,8 +83,8 @@ def subscribe(app: App, /, **given: Any) -> None:
     translator = new_translator(app, options.translate)
     settings = connection_settings(app)
 
-    from natscli import signals
     from natscli.connection.options import prepare
     from natscli.subscribe.run import run
+    from natscli.system import signals
 
     signals.run(run(options, prepare(settings, environment), environment, translator))

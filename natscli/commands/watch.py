@@ -65,8 +65,8 @@ def watch(app: App, /, **given: Any) -> None:
     app.flags.setdefault("connection_name", f"{WATCHER} {__version__}")
     settings = connection_settings(app)
 
-    from natscli import signals
     from natscli.connection.options import prepare
+    from natscli.system import signals
     from natscli.watch.run import run
 
     signals.run(run(options, prepare(settings, environment), environment))

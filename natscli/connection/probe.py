@@ -18,7 +18,7 @@ from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, InputError, PynatsError, Report, explain
 from natscli.output.tables import Cell
 from natscli.settings import Settings, resolve
-from natscli.signals import run
+from natscli.system.signals import run
 
 #: The server's own service that has the user and account of a connection (nats-server 2.10 and later).
 _USER_INFO = "$SYS.REQ.USER.INFO"

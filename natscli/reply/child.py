@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from natscli.output.pump import Pump
     from natscli.reply.board import Board, Place
     from natscli.settings import Settings
-    from natscli.signals import Receive
+    from natscli.system.signals import Receive
 
 DRAIN, STOP = b"d", b"s"
 
@@ -157,11 +157,11 @@ def _run(job: Job, orders: Orders) -> int:
 
 
 def _serve(job: Job, orders: Orders, board: Board, environment: Environment) -> None:
-    from natscli import signals
     from natscli.connection.options import prepare
     from natscli.reply.board import SharedNumbers, SharedStatistics
     from natscli.reply.build import build
     from natscli.reply.run import Shared, run
+    from natscli.system import signals
 
     place = board.place(job.index)
     responder = build(job.options, environment)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from natscli.reply.spawn import Spawner
-from natscli.signals import heed_children
+from natscli.system.signals import heed_children
+from natscli.system.spawn import Spawner
 
 #: Seconds that `kill` waits for programs that are just being started.
 _START_TIMEOUT = 1.0

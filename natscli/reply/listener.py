@@ -24,7 +24,7 @@ from natscli.reply.pending import Pending, memory
 from natscli.reply.report import Reporter
 from natscli.reply.responder import Batch, Failure, Host, Responder, fail, reply_subject
 from natscli.reply.statistics import TOO_LARGE, Deliver, Statistics
-from natscli.signals import Stop, on_info
+from natscli.system.signals import Stop, on_info
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.protocol import Message
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from natscli.reply.pipe_lines import Lines
-from natscli.signals import heed_children
+from natscli.system.signals import heed_children
 
 #: Seconds in which what is left in the pipes is read after the program has ended, though another holds them.
 _GRACE = 0.1

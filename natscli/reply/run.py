@@ -17,7 +17,7 @@ from natscli.reply.options import ReplyOptions
 from natscli.reply.report import Report, Reporter
 from natscli.reply.responder import Responder
 from natscli.reply.statistics import Statistics, figures
-from natscli.signals import Stop, on_info
+from natscli.system.signals import Stop, on_info
 
 
 @dataclass(frozen=True)

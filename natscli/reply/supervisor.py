@@ -22,7 +22,7 @@ from natscli.reply.child import DRAIN, PROGRAM, STOP, Job
 from natscli.reply.options import ReplyOptions
 from natscli.reply.report import Report
 from natscli.settings import Settings
-from natscli.signals import Stop, on_info
+from natscli.system.signals import Stop, on_info
 
 #: Seconds between two looks at the processes, and that they get to stop at once before they are killed.
 _LOOK, _PATIENCE = 0.05, 2.0

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
 from typing import NamedTuple
 
-from natscli import signals
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan, prepare
 from natscli.environment import Environment
@@ -25,6 +24,7 @@ from natscli.request.requester import Requester
 from natscli.request.run import after, waiting
 from natscli.request.statistics import Statistics
 from natscli.settings import Settings
+from natscli.system import signals
 
 #: Seconds from one report to the next.
 _TICK = 0.5

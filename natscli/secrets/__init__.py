@@ -1,1 +1,1 @@
-"""Secrets: masked in all output, asked for without echo, hidden from `ps`."""
+"""Secrets: masked in all output, asked for without echo."""

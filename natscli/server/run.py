@@ -22,7 +22,7 @@ from natscli.errors import InputError, PynatsError
 from natscli.server.exposure import is_loopback, listening_sockets
 from natscli.server.find import find_nats_server
 from natscli.server.watchdog import UNAVAILABLE, watchdog
-from natscli.signals import on_end
+from natscli.system.signals import on_end
 
 LOOPBACK = "127.0.0.1"
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from natscli.signals import ENDING
+from natscli.system.signals import ENDING
 
 #: Why there is no such process, where the system cannot have one; otherwise empty.
 UNAVAILABLE = (

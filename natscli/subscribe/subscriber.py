@@ -15,9 +15,9 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import NoReplyError
 from natscli.message.subjects import covers
-from natscli.signals import Stop
 from natscli.subscribe.display import Display
 from natscli.subscribe.matching import Matching
+from natscli.system.signals import Stop
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.protocol import Message
 

@@ -16,7 +16,7 @@ from natscli.environment import Environment
 from natscli.errors import PynatsError, RefusedError
 from natscli.message.subjects import covers, minimal, overlap
 from natscli.message.watched import Exchange
-from natscli.signals import Stop
+from natscli.system.signals import Stop
 from natscli.watch import interest
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.interest import Interest

@@ -16,7 +16,7 @@ from natscli.output.services import LAYOUTS, Found, to_json
 from natscli.output.tables import Screen
 from natscli.request.load import Load
 from natscli.request.requester import Requester
-from natscli.signals import Stop
+from natscli.system.signals import Stop
 from natscli.watch.services import Gathering, Inquiry, Rounds, gather
 
 #: Seconds from one question to the next with --watch.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import repeat
 from time import perf_counter_ns
 
+from natscli.system.memory import keep_large_blocks
 from natscli.wire import nats_py
-from natscli.wire.memory import keep_large_blocks
 from natscli.wire.protocol import LARGE, Message
 from natscli.wire.transport import READ_SIZE
 

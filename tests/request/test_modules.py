@@ -87,7 +87,7 @@ OURS = {
     "natscli.request.options", "natscli.request.pace", "natscli.request.requester", "natscli.request.run",
     "natscli.request.statistics", "natscli.request.style", "natscli.secrets", "natscli.secrets.redaction",
     "natscli.settings",
-    "natscli.signals", "natscli.wire", "natscli.wire.client", "natscli.wire.memory", "natscli.wire.nats_py",
+    "natscli.system.signals", "natscli.wire", "natscli.wire.client", "natscli.system.memory", "natscli.wire.nats_py",
     "natscli.wire.parser", "natscli.wire.protocol", "natscli.wire.transport",
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ import sys
 
 FAULTS = """
 import resource, sys
-from natscli.wire.memory import keep_large_blocks
+from natscli.system.memory import keep_large_blocks
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
