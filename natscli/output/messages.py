@@ -11,10 +11,9 @@ from operator import itemgetter
 
 from natscli.environment import BOLD, DIM, GREEN, Environment
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.output.pump import Rendered, same_target
 
-#: Subject, reply subject, header block, payload.
-Message = tuple[bytes, bytes, "bytes | None", bytes]
 #: Messages of one network read, the number of the first, when they came (seconds since 1970), and whether they are
 #: the matched replies to the messages of these numbers; gives the log and the data to write.
 RenderMessages = Callable[[list[Message], int, float, bool], Rendered]

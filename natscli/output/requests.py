@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from natscli.environment import BOLD, DIM, GREEN, YELLOW, Environment
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.output.pump import Rendered, same_target
 
-Message = tuple[bytes, bytes, "bytes | None", bytes]
 #: Requests of one network read, the number of the first, and when they came (seconds since 1970: they may have to
 #: wait before they are shown); gives the log and the data to write.
 RenderRequests = Callable[[list[Message], int, float], Rendered]

@@ -8,11 +8,11 @@ from typing import Protocol
 
 from natscli.connection.connect import Connection
 from natscli.errors import InputError, PynatsError
+from natscli.message.message import Message
 from natscli.message.recipe import Outgoing, Recipe
 from natscli.message.source import Counted, Source
 from natscli.message.subjects import check_publish_subject
 from natscli.publish.pace import Pace
-from natscli.wire.protocol import Message
 
 #: Messages, and bytes, that are written at once: enough to be fast, few enough to notice refusals and signals.
 _MOST_AT_ONCE, _MOST_BYTES = 1000, 256 * 1024

@@ -12,10 +12,10 @@ from typing import Any
 from natscli.duration import parse_duration
 from natscli.errors import InputError
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.message.templates import Facts, Template, compile_template
 from natscli.reply.header_lines import START, header_lines
 from natscli.reply.responder import Failure, reported
-from natscli.wire.protocol import Message
 
 Path = tuple[str | int, ...]
 

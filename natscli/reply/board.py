@@ -15,11 +15,11 @@ from contextlib import suppress
 from types import TracebackType
 
 from natscli.histogram import Histogram
+from natscli.message.message import Message
 from natscli.output.reply_figures import Figures
 from natscli.reply.numbers import Numbers
 from natscli.reply.responder import Batch, Failure
 from natscli.reply.statistics import Deliver, Statistics
-from natscli.wire.protocol import Message
 
 _WORD = 8
 _NEXT = 0

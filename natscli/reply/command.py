@@ -12,13 +12,13 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import InputError, reason
 from natscli.message import programs
+from natscli.message.message import Message
 from natscli.message.templates import Facts, Template, compile_command
 from natscli.reply.children import Children, Ended
 from natscli.reply.header_lines import HeaderTemplates, header_block, header_lines
 from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.responder import Failure
 from natscli.reply.threaded import Threaded
-from natscli.wire.protocol import Message
 
 #: Linux takes at most 128 KiB in one variable (MAX_ARG_STRLEN), its name included.
 _LARGEST_VARIABLE = 128 * 1024 - 64

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from natscli.environment import Environment
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.message.templates import Facts
 from natscli.reply.header_lines import START, HeaderTemplates, header_lines
 from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.responder import Batch, Done, Responder
-from natscli.wire.protocol import Message
 
 
 class Echo(Responder):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
+from natscli.message.message import Message
 from natscli.reply.responder import Batch, Done, Failure
-from natscli.wire.protocol import Message
 
 
 class Job(NamedTuple):

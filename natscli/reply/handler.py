@@ -11,7 +11,8 @@ from itertools import count, repeat
 from typing import Any
 
 from natscli.environment import Environment
-from natscli.message.exchange import Reply, Request, ServiceError, encode
+from natscli.handling import Reply, Request, ServiceError, encode
+from natscli.message.message import Message
 from natscli.message.templates import Facts, Template
 from natscli.reply.coroutines import Coroutines
 from natscli.reply.finished import Finished, Job
@@ -20,7 +21,6 @@ from natscli.reply.load import Loaded, describe, load, parse, place, shown, summ
 from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.responder import Batch, Done, Failure, Host, Responder
 from natscli.reply.workers import Workers
-from natscli.wire.protocol import Message
 
 #: A request, and the coroutine function that answers it.
 _Asked = tuple[Job, Callable[[Request], Any]]

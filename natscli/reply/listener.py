@@ -17,6 +17,7 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError, explain
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.output.pump import Pump
 from natscli.output.requests import Outcome, Renderers
 from natscli.reply.numbers import Numbers
@@ -26,7 +27,6 @@ from natscli.reply.responder import Batch, Failure, Host, Responder, fail, reply
 from natscli.reply.statistics import TOO_LARGE, Deliver, Statistics
 from natscli.system.signals import Stop, on_info
 from natscli.wire.nats_py import errors as nats_errors
-from natscli.wire.protocol import Message
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from natscli.wire.protocol import Message
+from natscli.message.message import Message
 
 
 class Pending:

@@ -9,8 +9,8 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any
 
+from natscli.message.message import Message
 from natscli.output.json_lines import Encoder
-from natscli.wire.protocol import Message
 
 _ENCODER = Encoder(ascii_only=True)
 _subject, _same_headers = lru_cache(256)(_ENCODER.decoded), lru_cache(256)(_ENCODER.headers)

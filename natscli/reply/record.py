@@ -15,10 +15,10 @@ from queue import SimpleQueue
 from time import perf_counter_ns
 
 from natscli.errors import InputError, PynatsError, reason
+from natscli.message.message import Message
 from natscli.reply.pending import memory
 from natscli.reply.recording import lines
 from natscli.reply.responder import Batch, Done, Failure, Host, Responder, Wrapper
-from natscli.wire.protocol import Message
 
 _WHERE = "--record"
 #: Seconds from a reply to its line; lines, and bytes of them, that are made before requests get their turn again.

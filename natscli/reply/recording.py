@@ -10,11 +10,11 @@ from json.encoder import encode_basestring as quote
 
 from natscli.errors import InputError
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.output.json_lines import timestamp
 from natscli.output.text import visible_json
 from natscli.reply.header_lines import START
 from natscli.reply.responder import Batch
-from natscli.wire.protocol import Message
 
 #: Bytes of a header block, up to which it may be the same for many: then it is made into text once.
 _COMMON = 1024

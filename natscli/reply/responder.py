@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from natscli.message import headers
-from natscli.wire.protocol import Message
+from natscli.message.message import Message
 
 if TYPE_CHECKING:
     from natscli.connection.connect import Connection

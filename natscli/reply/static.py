@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from natscli.environment import Environment
+from natscli.message.message import Message
 from natscli.message.templates import Facts, Template, compile_template
 from natscli.reply.header_lines import HeaderTemplates, header_block, header_lines
 from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.responder import Batch, Done, Responder
-from natscli.wire.protocol import Message
 
 
 def static(body: Template, header: HeaderTemplates) -> Responder:

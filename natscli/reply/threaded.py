@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from functools import partial
 
+from natscli.message.message import Message
 from natscli.reply.responder import Batch, Done, Failure, Host, Responder
 from natscli.reply.workers import Workers
-from natscli.wire.protocol import Message
 
 Answer = tuple[Message, "Failure | None"]
 

@@ -12,11 +12,11 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import InputError
 from natscli.message import headers, subjects
+from natscli.message.message import Message
 from natscli.message.templates import Facts, Template, compile_template
 from natscli.reply.finished import Finished, Job
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responder import Batch, Done, Failure, Host, Responder, reported
-from natscli.wire.protocol import Message
 
 _WHERE = "--upstream"
 _TOKEN = re.compile(r"\{\{\s*\d+\s*\}\}")

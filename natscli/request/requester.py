@@ -19,6 +19,7 @@ from natscli.errors import (
     PynatsError,
 )
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
 from natscli.message.source import Source
 from natscli.message.subjects import check_publish_subject
@@ -29,7 +30,6 @@ from natscli.request.load import ONE_AT_ONCE, Load
 from natscli.request.options import Expectation
 from natscli.request.pace import Pace
 from natscli.request.statistics import Statistics
-from natscli.wire.protocol import Message
 
 #: Requests taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError
-from natscli.output.messages import Message, RenderMessages
+from natscli.message.message import Message
+from natscli.output.messages import RenderMessages
 from natscli.output.pump import Pump, in_loop
 
 #: Bytes of messages that wait for a reader that takes less than comes. Reading from the server does not wait: it keeps

@@ -6,7 +6,8 @@ import asyncio
 import os
 
 from natscli.errors import PynatsError, reason
-from natscli.output.messages import Message, RenderMessages
+from natscli.message.message import Message
+from natscli.output.messages import RenderMessages
 
 
 class Dump:

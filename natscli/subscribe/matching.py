@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from natscli.output.messages import Message
+from natscli.message.message import Message
 from natscli.subscribe.display import Display, size_of
 
 #: Requests that may wait, and their bytes; the one that waits longest is shown without a reply when there are more.

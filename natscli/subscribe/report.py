@@ -11,8 +11,8 @@ from itertools import islice
 from operator import itemgetter
 
 from natscli.environment import Environment
+from natscli.message.message import Message
 from natscli.output.live import Live
-from natscli.output.messages import Message
 from natscli.output.subjects import Row, Totals, subject_lines, subject_table
 from natscli.output.tables import Screen as Target
 from natscli.subscribe.display import Screen

@@ -14,12 +14,12 @@ from natscli.connection.failures import classify
 from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import NoReplyError
+from natscli.message.message import Message
 from natscli.message.subjects import covers
 from natscli.subscribe.display import Display
 from natscli.subscribe.matching import Matching
 from natscli.system.signals import Stop
 from natscli.wire.nats_py import errors as nats_errors
-from natscli.wire.protocol import Message
 
 #: How long (seconds) to wait for the server at the end.
 _PATIENCE = 3.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError
-from natscli.output.messages import Message
+from natscli.message.message import Message
 from natscli.subscribe.display import Display, size_of
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from natscli.message.message import Message
 from natscli.watch.options import WATCHER
 from natscli.wire.client import Client
-from natscli.wire.protocol import Message
 
 SUBJECT = "$SYS.REQ.ACCOUNT.PING.CONNZ"
 #: Seconds in which all servers answer.

@@ -10,9 +10,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.message.watched import Answer, Exchange, Outcome
 from natscli.watch.inboxes import Inboxes
-from natscli.wire.protocol import Message
 
 #: Bytes that an open exchange takes besides what came from the network, and that a reply does.
 _OVERHEAD, _REPLY_OVERHEAD = 600, 200

@@ -14,6 +14,7 @@ from typing import Any
 from natscli.connection.connect import Connection
 from natscli.environment import Environment
 from natscli.errors import PynatsError, RefusedError
+from natscli.message.message import Message
 from natscli.message.subjects import covers, minimal, overlap
 from natscli.message.watched import Exchange
 from natscli.system.signals import Stop
@@ -22,7 +23,6 @@ from natscli.watch.inboxes import Inboxes
 from natscli.watch.interest import Interest
 from natscli.watch.matcher import WHOLE, Limits, Matcher
 from natscli.wire.nats_py import errors as nats_errors
-from natscli.wire.protocol import Message
 
 #: Seconds between looks at what has ended, and at whether the socket is read fast enough.
 _TICK = 0.05

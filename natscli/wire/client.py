@@ -17,9 +17,10 @@ from typing import Any
 from urllib.parse import ParseResult, unquote
 
 from natscli.message import headers
+from natscli.message.message import LARGE, Message
 from natscli.wire import nats_py
 from natscli.wire.parser import BatchParser
-from natscli.wire.protocol import LARGE, Message, encode
+from natscli.wire.protocol import encode
 from natscli.wire.transport import Transport
 
 #: What of the private names of nats-py is not as expected, and thus not used.

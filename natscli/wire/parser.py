@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import repeat
 from time import perf_counter_ns
 
+from natscli.message.message import LARGE, Message
 from natscli.system.memory import keep_large_blocks
 from natscli.wire import nats_py
-from natscli.wire.protocol import LARGE, Message
 from natscli.wire.transport import READ_SIZE
 
 #: Bytes of room that are kept for the next large message; room is up to twice what was needed.

@@ -1,14 +1,8 @@
-"""Messages as tuples, and as the bytes of PUB and HPUB commands."""
+"""Messages as the bytes of PUB and HPUB commands."""
 
 from __future__ import annotations
 
-#: Bytes from which on copying costs more than anything else that is done with a message.
-LARGE = 32 * 1024
-
-
-#: A message as it comes and goes: subject, reply subject, header block, payload. A tuple, because the hot path
-#: makes hundreds of thousands of them a second.
-Message = tuple[bytes, bytes, "bytes | None", bytes]
+from natscli.message.message import Message
 
 
 def encode(messages: list[Message]) -> bytes:

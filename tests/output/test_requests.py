@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natscli.environment import Environment
+from natscli.message.message import Message
 from natscli.output import json_lines
 from natscli.output.replies import Reply
-from natscli.output.requests import Message, Outcome, renderers
+from natscli.output.requests import Outcome, renderers
 
 PLAIN: Message = (b"a.b", b"inbox", None, b"hello")
 RICH: Message = (b"a.b", b"inbox", b"NATS/1.0\r\nA: 1\r\nA: \xff\r\n\r\n", b"\x1b[31m\xff\0")

@@ -20,6 +20,7 @@ from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.message.templates import compile_template
 from natscli.output.requests import renderers
 from natscli.reply.echo import Echo
@@ -31,7 +32,6 @@ from natscli.reply.responder import Batch, Done, Failure, Responder, Wrapper, fa
 from natscli.reply.static import static
 from natscli.reply.threaded import Threaded
 from natscli.settings import resolve
-from natscli.wire.protocol import Message
 from tests.asking import Asker
 from tests.servers import Server as NatsServer
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from natscli.errors import InputError
+from natscli.message.message import Message
 from natscli.reply.answers import Answer
 from natscli.reply.mock_file import MockFile, read
 from natscli.reply.responder import Failure
-from natscli.wire.protocol import Message
 from tests.programs import Runner
 
 

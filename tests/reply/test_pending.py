@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from natscli.message.message import Message
 from natscli.reply.pending import Pending, memory
-from natscli.wire.protocol import Message
 
 
 def sized(*sizes: int) -> list[Message]:

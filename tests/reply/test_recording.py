@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.reply.mock_file import read
 from natscli.reply.recording import lines
 from natscli.reply.responder import Batch
-from natscli.wire.protocol import Message
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40).map(str.encode)
 PAYLOAD = (

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.message.templates import compile_template
 from natscli.reply.echo import Echo
 from natscli.reply.header_lines import HeaderTemplates
 from natscli.reply.responder import Batch, Responder
 from natscli.reply.static import static
-from natscli.wire.protocol import Message
 
 Lines = list[tuple[str, str]]
 

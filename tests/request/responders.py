@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.wire.client import Client
-from natscli.wire.protocol import Message
 
 
 @dataclass(frozen=True)

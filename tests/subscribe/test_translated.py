@@ -10,7 +10,7 @@ import pytest
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError
-from natscli.output.messages import Message
+from natscli.message.message import Message
 from natscli.output.translate import Translator
 from natscli.subscribe.translated import Translated
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.message.watched import Exchange, Outcome
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.matcher import WHOLE, Limits, Matcher
-from natscli.wire.protocol import Message
 
 MS = 1_000_000
 LIMITS = Limits(timeout=5000 * MS, gap=300 * MS, hold=1000 * MS)

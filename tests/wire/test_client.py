@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from natscli.message import headers
+from natscli.message.message import Message
 from natscli.wire import nats_py, parser
 from natscli.wire.client import Client
 from natscli.wire.parser import MOST_ROOM_KEPT, BatchParser
-from natscli.wire.protocol import Message, encode
+from natscli.wire.protocol import encode
 from tests.servers import Server
 
 token = st.text("abcXYZ_$-09", min_size=1, max_size=8)

@@ -18,10 +18,10 @@ import pytest
 
 import natscli
 from natscli.connection import notices
+from natscli.message.message import Message
 from natscli.wire import nats_py
 from natscli.wire.client import Client
 from natscli.wire.parser import BatchParser
-from natscli.wire.protocol import Message
 from natscli.wire.transport import MOST_UNSENT, READ_SIZE, Transport
 from tests.certificates import Certificates
 from tests.servers import Server, start_server

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natscli import Reply, Request, ServiceError
-from natscli.message import exchange, headers
+from natscli import Reply, Request, ServiceError, handling
+from natscli.message import headers
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -27,7 +27,7 @@ def request(data: bytes = b"", header: bytes | None = None, subject: bytes = b"a
 
 @given(JSON.filter(lambda value: value is not None and not isinstance(value, str)))
 def test_what_json_can_hold_comes_back(value: Any) -> None:
-    lines, payload = exchange.encode(value)
+    lines, payload = handling.encode(value)
     assert lines == b"Content-Type: application/json\r\n"
     assert request(payload).json() == value == json.loads(payload)
 
@@ -35,7 +35,7 @@ def test_what_json_can_hold_comes_back(value: Any) -> None:
 @given(st.binary())
 def test_any_payload_is_text_or_json_or_an_error_400(data: bytes) -> None:
     for read in (lambda r: r.text, Request.json):
-        with suppress(exchange.PayloadError):  # which answers with 400
+        with suppress(handling.PayloadError):  # which answers with 400
             read(request(data))
 
 
@@ -55,7 +55,7 @@ def test_a_request_whose_bytes_are_not_utf_8_can_be_looked_at() -> None:
 
 
 def test_headers_may_repeat_and_be_numbers() -> None:
-    lines, payload = exchange.encode(Reply(None, headers={"A": ["1", "2"], "Size": 3}))  # type: ignore[dict-item]
+    lines, payload = handling.encode(Reply(None, headers={"A": ["1", "2"], "Size": 3}))  # type: ignore[dict-item]
     assert headers.decode(b"NATS/1.0\r\n" + lines + b"\r\n") == (("A", "1"), ("A", "2"), ("Size", "3"))
     assert payload == b""
 
@@ -63,15 +63,15 @@ def test_headers_may_repeat_and_be_numbers() -> None:
 @pytest.mark.parametrize("value", [{"A B": "x"}, {"A": "x\r\ny"}, {"": "x"}, {"A": ["ok", "\0"]}])
 def test_headers_that_cannot_be_sent_are_refused(value: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="header"):
-        exchange.encode(Reply(headers=value))
+        handling.encode(Reply(headers=value))
 
 
 @pytest.mark.parametrize("value", [float("inf"), object(), {1, 2}, {("a",): 1}, "\ud800"])
 def test_what_cannot_be_sent_is_an_error(value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
-        exchange.encode(value)
+        handling.encode(value)
 
 
 def test_the_examples_are_right() -> None:
-    result = doctest.testmod(exchange)
+    result = doctest.testmod(handling)
     assert (result.failed, result.attempted > 0) == (0, True)

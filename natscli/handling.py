@@ -31,7 +31,7 @@ class ServiceError(Exception):
     Example:
         >>> raise ServiceError(404, "no such city")
         Traceback (most recent call last):
-        natscli.message.exchange.ServiceError: 404: no such city
+        natscli.handling.ServiceError: 404: no such city
     """
 
     def __init__(self, code: int, text: str, *, data: Any = b"", headers: HeaderValues | None = None) -> None:
