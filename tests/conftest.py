@@ -18,7 +18,7 @@ import pytest
 
 from tests.asking import Asker
 from tests.certificates import Certificates, make_certificates
-from tests.programs import OUTPUTS_VARIABLE, Program, Runner, clean_environment, find_planted_secrets
+from tests.program import OUTPUTS_VARIABLE, Program, Runner, clean_environment, find_planted_secrets
 from tests.servers import Server, free_port, start_server
 
 if TYPE_CHECKING:

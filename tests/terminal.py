@@ -16,7 +16,7 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.programs import Runner
+from tests.program import Runner
 from tests.servers import Server
 
 

@@ -22,7 +22,7 @@ from benchmarks.measures import Sample
 from benchmarks.report import Result
 from benchmarks.server import HOST, ROOT
 from benchmarks.wire import Wire, somebody_answers
-from tests.programs import clean_environment
+from tests.program import clean_environment
 from tests.servers import Server
 
 #: Makes the bytes to send back from the number of a request (as it comes), its reply subject and its payload.

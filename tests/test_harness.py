@@ -18,7 +18,7 @@ import pytest
 
 from tests.accounts import Key, make_operator
 from tests.certificates import Certificates
-from tests.programs import Program, Runner, find_planted_secrets
+from tests.program import Program, Runner, find_planted_secrets
 from tests.servers import Server, process_exists, start_server
 
 

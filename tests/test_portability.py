@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import Runner
+from tests.program import Runner
 from tests.servers import Server
 
 #: Imported by Python as it starts. What Python's own modules need on this system (WNOHANG, SIGKILL) has to stay.

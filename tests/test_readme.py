@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from natscli.errors import ExitStatus
-from tests.programs import Runner, record
+from tests.program import Runner, record
 from tests.servers import Server, free_port
 
 ROOT = Path(__file__).resolve().parent.parent

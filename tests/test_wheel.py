@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from natscli import __version__
-from tests.programs import Runner
+from tests.program import Runner
 from tests.servers import Server
 
 ROOT = Path(__file__).resolve().parent.parent

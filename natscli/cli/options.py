@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from natscli.environment import Environment
-    from natscli.output.translate import Translator
+    from natscli.programs.translate import Translator
     from natscli.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -258,6 +258,6 @@ def new_translator(app: App, command: str | None) -> Translator | None:
     """
     if command is None:
         return None
-    from natscli.output.translate import Translator
+    from natscli.programs.translate import Translator
 
     return Translator(command, app.environment.environ)

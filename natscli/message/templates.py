@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,7 +52,8 @@ def _kitchen() -> bytes:
     return b"%d:%02d%b" % (now.tm_hour % 12 or 12, now.tm_min, b"AM" if now.tm_hour < 12 else b"PM")
 
 
-_REQUEST: dict[str, Field] = {
+#: The fields of requests, of replies and of the words of --translate, by name.
+REQUEST: dict[str, Field] = {
     "Count": lambda facts: b"%d" % facts.count,
     "Cnt": lambda facts: b"%d" % facts.count,
     "ID": lambda facts: _id_start + next(_id_ends),
@@ -62,8 +62,8 @@ _REQUEST: dict[str, Field] = {
     "Unix": lambda facts: b"%d" % time.time(),
     "UnixNano": lambda facts: b"%d" % time.time_ns(),
 }
-_REPLY: dict[str, Field] = {**_REQUEST, "Request": lambda facts: facts.request}
-_TRANSLATE: dict[str, Field] = {"Subject": lambda facts: facts.subject}
+REPLY: dict[str, Field] = {**REQUEST, "Request": lambda facts: facts.request}
+TRANSLATE: dict[str, Field] = {"Subject": lambda facts: facts.subject}
 
 
 def _random(shortest: int, longest: int) -> Field:
@@ -107,39 +107,10 @@ def compile_template(text: str, where: str, *, reply: bool, enabled: bool = True
     Raises:
         InputError: an unknown name or too large a number, with its position.
     """
-    return _template(_parse(text, where, _REPLY if reply else _REQUEST) if enabled else [text])
+    return joined(parse(text, where, REPLY if reply else REQUEST) if enabled else [text])
 
 
-def compile_command(
-    line: str, where: str, *, enabled: bool = True, translate: bool = False
-) -> list[Template]:
-    """Split a command line as a shell would, then compile each word: a request can never become a second word.
-
-    With `translate`, `{{Subject}}` is what can be filled in, else all that a reply can.
-
-    Raises:
-        InputError: quotes that do not close, nothing to run, a word that only a shell understands, or a template that
-            is wrong.
-    """
-    parts = list(_parse(line, where, _TRANSLATE if translate else _REPLY)) if enabled else [line]
-    marked = "".join(part if isinstance(part, str) else f"\0{i}\0" for i, part in enumerate(parts))
-    try:
-        words = shlex.split(marked)
-    except ValueError as error:
-        raise InputError(f"cannot split the command: {str(error).lower()}", where=where) from None
-    if not words:
-        raise InputError("the command is empty", where=where)
-    from natscli.message.programs import check_words  # only commands need it
-
-    check_words(marked, where)
-    # Text and the numbers of fields take turns between the marks.
-    return [
-        _template(parts[int(part)] if i % 2 else part for i, part in enumerate(word.split("\0")))
-        for word in words
-    ]
-
-
-def _parse(text: str, where: str, known: Mapping[str, Field]) -> Iterator[str | Field]:
+def parse(text: str, where: str, known: Mapping[str, Field]) -> Iterator[str | Field]:
     """The texts and the fields that `text` is made of, in order."""
     end = 0
     for match in _ACTION.finditer(text):
@@ -152,7 +123,8 @@ def _parse(text: str, where: str, known: Mapping[str, Field]) -> Iterator[str | 
     yield text[end:]
 
 
-def _template(parts: Iterable[str | Field]) -> Template:
+def joined(parts: Iterable[str | Field]) -> Template:
+    """The template that consists of these texts and fields."""
     texts: list[bytes] = []
     fields: list[Field] = []
     for part in parts:
@@ -171,14 +143,14 @@ def _field(action: str, position: int, where: str, known: Mapping[str, Field]) -
     name = words[0].removeprefix(".") if words else ""
     if len(words) == 1 and name in known:
         return known[name]
-    if known is not _TRANSLATE and name == "Random" and len(words) == 3 and "".join(words[1:]).isdecimal():
+    if known is not TRANSLATE and name == "Random" and len(words) == 3 and "".join(words[1:]).isdecimal():
         return _random(_number(words[1], position, where), _number(words[2], position, where))
-    if known is _REPLY and len(words) == 1 and words[0].isdecimal():
+    if known is REPLY and len(words) == 1 and words[0].isdecimal():
         return _token(_number(words[0], position, where))
     names = [name for name in known if name != "Cnt"]
-    names += ["Random MIN MAX"] if known is not _TRANSLATE else []
-    names += ["0", "1", "..."] if known is _REPLY else []
-    advice = "" if known is _TRANSLATE else "; --no-templates sends the text as it is"
+    names += ["Random MIN MAX"] if known is not TRANSLATE else []
+    names += ["0", "1", "..."] if known is REPLY else []
+    advice = "" if known is TRANSLATE else "; --no-templates sends the text as it is"
     raise InputError(
         f"unknown template {{{{{action}}}}} at character {position}",
         where=where,

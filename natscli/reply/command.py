@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import InputError, reason
-from natscli.message import programs
 from natscli.message.message import Message
-from natscli.message.templates import Facts, Template, compile_command
-from natscli.reply.children import Children, Ended
+from natscli.message.templates import Facts, Template
+from natscli.programs.once import Children, Ended
+from natscli.programs.words import RefusedWordError, compile_command, fill, find
 from natscli.reply.header_lines import HeaderTemplates, header_block, header_lines
 from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.responder import Failure
@@ -50,7 +50,7 @@ class Command(Threaded):
         self._path = environ.get("PATH")
         self._program = ""
         if words[0].is_static:
-            self._program = programs.find(os.fsdecode(words[0].format), self._path, "--command")
+            self._program = find(os.fsdecode(words[0].format), self._path, "--command")
 
     def answer(self, request: Message, number: int, limit: int) -> tuple[Message, Failure | None]:
         """Run it for one request; blocks.
@@ -60,7 +60,7 @@ class Command(Threaded):
         subject, reply, _, payload = request
         facts = Facts(number, subject, payload)
         try:
-            ended = self._run(programs.fill(self._words, facts), subject, payload, limit)
+            ended = self._run(fill(self._words, facts), subject, payload, limit)
         except Exception as error:  # whatever it is, the requester gets an answer
             failure = self._not_run(error)
             return failure.reply(request), failure
@@ -103,7 +103,7 @@ class Command(Threaded):
         return Failure(504, f"the command did not end within {format_duration(self._timeout)}")
 
     def _not_run(self, error: Exception) -> Failure:
-        if isinstance(error, programs.RefusedWordError):
+        if isinstance(error, RefusedWordError):
             return Failure(400, "the request would become an option of the command")
         if isinstance(error, TimeoutError):
             return self._timed_out()

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import PynatsError, reason
-from natscli.message import programs
-from natscli.message.templates import Facts, Template, compile_command
+from natscli.message.templates import Facts, Template
+from natscli.programs.kept import MOST_SHOWN, Child
+from natscli.programs.words import compile_command, find
 from natscli.reply.answers import Problem, parse_answer
 from natscli.reply.finished import Finished, Job
 from natscli.reply.header_lines import header_block, header_lines
 from natscli.reply.limited_log import LimitedLog
 from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.pipe_lines import NoAnswerError, answer_object, id_of, plain_payload, request_line
-from natscli.reply.program import MOST_SHOWN, Child
 from natscli.reply.responder import Batch, Done, Failure, Host, Responder, fail
 
 #: Seconds before a program that ended is started again: at first, and at most. Doubled while it answers nothing.
@@ -303,7 +303,7 @@ def build(options: ReplyOptions, environment: Environment) -> Pipe:
     words = [
         os.fsdecode(word.format) for word in compile_command(options.pipe or "", "--pipe", enabled=False)
     ]
-    program = programs.find(words[0], environment.environ.get("PATH"), "--pipe")
+    program = find(words[0], environment.environ.get("PATH"), "--pipe")
     return Pipe(
         [program, *words[1:]], environment.environ, header_lines(header_templates(options)),
         options.command_timeout, options.concurrency or 0,

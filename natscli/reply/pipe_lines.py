@@ -1,4 +1,4 @@
-"""The lines of `--pipe`: a request as a JSON object, the object that an answer is, and where lines end."""
+"""The lines of `--pipe`: a request as a JSON object, and the object that an answer is."""
 
 from __future__ import annotations
 
@@ -22,36 +22,6 @@ _ID = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,18})\s*,')
 
 class NoAnswerError(Exception):
     """A line is not an answer, because of what the text says."""
-
-
-class Lines:
-    """Splits what comes into lines. Of a line longer than `most` bytes only a part is kept, which is longer too."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._begun: list[bytes] = []
-        self._size = 0
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The lines that `data` completes, without their ends."""
-        *lines, rest = data.split(b"\n")
-        if lines and self._begun:
-            self._keep(lines[0])
-            lines[0] = b"".join(self._begun)
-            self._begun.clear()
-            self._size = 0
-        if rest:
-            self._keep(rest)
-        return lines
-
-    def end(self) -> list[bytes]:
-        """What came after the last line end, if anything."""
-        return self.feed(b"\n") if self._begun else []
-
-    def _keep(self, part: bytes) -> None:
-        if self._size <= self.most:
-            self._begun.append(part)
-            self._size += len(part)
 
 
 def request_line(number: int, request: Message) -> str:

@@ -20,7 +20,7 @@ from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
     from natscli.output.progress import Progress
-    from natscli.output.translate import Translator
+    from natscli.programs.translate import Translator
     from natscli.request.phases import Phases
     from natscli.request.style import Style
     from natscli.request.summary import Summary

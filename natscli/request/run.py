@@ -21,7 +21,7 @@ from natscli.request.statistics import Statistics
 from natscli.request.style import event_renderer, progress_bar, style
 
 if TYPE_CHECKING:
-    from natscli.output.translate import Translator
+    from natscli.programs.translate import Translator
     from natscli.request.phases import Timed
 
 

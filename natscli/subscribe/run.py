@@ -14,7 +14,7 @@ from natscli.subscribe.options import REPORT_TOP, SubscribeOptions
 from natscli.subscribe.subscriber import Subscriber, Subscribing
 
 if TYPE_CHECKING:
-    from natscli.output.translate import Translator
+    from natscli.programs.translate import Translator
 
 
 async def run(

@@ -12,7 +12,7 @@ from natscli.message.message import Message
 from natscli.subscribe.display import Display, size_of
 
 if TYPE_CHECKING:
-    from natscli.output.translate import Translator
+    from natscli.programs.translate import Translator
 
 #: Bytes of messages that may wait for their translation.
 _MOST_BYTES = 64 * 1024 * 1024

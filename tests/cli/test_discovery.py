@@ -18,7 +18,7 @@ from natscli.cli.discovery import PATIENCE
 from natscli.cli.options import App
 from natscli.cli.root import cli
 from natscli.environment import Environment
-from tests.programs import Runner
+from tests.program import Runner
 from tests.servers import Server, start_server
 from tests.watch.peers import Peers, echo
 

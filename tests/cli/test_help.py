@@ -21,7 +21,7 @@ from natscli.cli.options import Number, Option, connection_options, option
 from natscli.cli.pages import page_of
 from natscli.environment import Environment
 from tests.cli.test_root import EVERY, all_commands, in_process
-from tests.programs import Runner
+from tests.program import Runner
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 

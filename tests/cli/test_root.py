@@ -19,7 +19,7 @@ from natscli.cli.pages import page_of
 from natscli.cli.root import ALIASES, COMMANDS, cli, run
 from natscli.environment import Environment
 from natscli.errors import EXIT_STATUS_HELP
-from tests.programs import Runner
+from tests.program import Runner
 from tests.servers import Server, free_port
 
 

@@ -16,7 +16,7 @@ from typing import ClassVar
 import pytest
 
 from natscli.cli.root import ALIASES, COMMANDS
-from tests.programs import Runner
+from tests.program import Runner
 
 ON_ITS_TERMINAL = """
 import fcntl, os, sys, termios

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from natscli.cli.root import run as run_here
 from natscli.contexts.format import Context, dump, parse
 from natscli.environment import Environment
-from tests.programs import Run, Runner, record
+from tests.program import Run, Runner, record
 from tests.servers import Server, free_port
 
 SECRET = "s3cr3t-ctx"

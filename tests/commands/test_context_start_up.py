@@ -10,7 +10,7 @@ import pytest
 
 from natscli.contexts.format import Context
 from natscli.contexts.store import ContextStore
-from tests.programs import Runner
+from tests.program import Runner
 
 _REPORT = """
 import sys

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from tests.asking import Asker
-from tests.programs import Program, Runner, until
+from tests.program import Program, Runner, until
 from tests.servers import Server, free_port, process_exists
 from tests.terminal import Terminal
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import Runner
+from tests.program import Runner
 
 NOWHERE = "nats://127.0.0.1:1"
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.certificates import Certificates
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server, free_port
 
 NAMES = ["min", "mean", "p50", "p90", "p99", "max"]

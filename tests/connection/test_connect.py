@@ -26,7 +26,7 @@ from natscli.settings import Settings, Value
 from natscli.wire.nats_py import errors as nats_errors
 from tests.asking import Asker
 from tests.certificates import Certificates
-from tests.programs import Program, Run, Runner
+from tests.program import Program, Run, Runner
 from tests.servers import Server, free_port
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.accounts import Key, make_operator
 from tests.certificates import Certificates
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server, free_port
 from tests.socks import socks_proxy
 

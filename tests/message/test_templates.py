@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natscli.errors import InputError
-from natscli.message.templates import Facts, compile_command, compile_template
+from natscli.message.templates import Facts, compile_template
+from natscli.programs.words import compile_command
 
 
 def fill(text: str, *, reply: bool = False, facts: Facts | None = None) -> str:

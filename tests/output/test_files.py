@@ -13,7 +13,7 @@ import pytest
 from natscli.errors import InputError
 from natscli.output.files import check_target, saver, write_whole
 from natscli.output.replies import Reply
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server
 
 

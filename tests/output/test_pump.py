@@ -16,7 +16,7 @@ import pytest
 from natscli.environment import Environment
 from natscli.output import pump as pump_module
 from natscli.output.pump import Pump, Rendered, never_blocks, same_target
-from tests.programs import until
+from tests.program import until
 
 
 def environment(stdout: BinaryIO, stderr: BinaryIO) -> Environment:

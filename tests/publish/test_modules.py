@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.programs import Runner
+from tests.program import Runner
 from tests.request.test_modules import NEVER, PROBE
 from tests.servers import Server
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from natscli.cli.jetstream import FLAGS
-from tests.programs import Run, Runner
+from tests.program import Run, Runner
 from tests.publish.listeners import Listener
 from tests.request.terminals import run_on_terminal
 from tests.servers import Server, free_port

@@ -17,9 +17,10 @@ import pytest
 
 from natscli.errors import InputError
 from natscli.message import headers
-from natscli.message.templates import compile_command, compile_template
+from natscli.message.templates import compile_template
+from natscli.programs.words import compile_command
 from natscli.reply.command import Command
-from tests.programs import until
+from tests.program import until
 from tests.servers import process_exists
 
 ENVIRON = {"PATH": os.environ["PATH"], "KEPT": "yes"}
@@ -336,7 +337,7 @@ def test_kill_ends_also_what_is_just_being_started() -> None:
 
 
 def test_kill_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("natscli.reply.children._START_TIMEOUT", 0.01)
+    monkeypatch.setattr("natscli.programs.once._START_TIMEOUT", 0.01)
     responder = command("sleep 1000")
     start, entered, go_on = responder._children._spawner, threading.Event(), threading.Event()
 

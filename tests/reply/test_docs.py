@@ -14,7 +14,7 @@ import pytest
 from natscli.reply.answers import KEYS
 from natscli.reply.mock_file import read
 from natscli.reply.pipe_lines import answer_object, plain_payload, request_line
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server
 from tests.test_readme import ROOT, pattern, steps
 

@@ -15,7 +15,7 @@ from natscli.reply.faults import Faults, Faulty, Kind, wrap
 from natscli.reply.options import ReplyOptions
 from natscli.reply.static import static
 from tests.asking import Asker
-from tests.programs import Program
+from tests.program import Program
 
 OK = static(compile_template("OK", "BODY", reply=True), ())
 Spawn = Callable[..., Program]

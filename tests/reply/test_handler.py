@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.asking import Answer, Asker
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 
 Serve = Callable[..., Program]
 

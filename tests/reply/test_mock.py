@@ -16,7 +16,7 @@ import pytest
 
 from natscli.message import headers
 from tests.asking import Answer, Asker
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server
 
 #: A service as different in its answers as services are.

@@ -14,7 +14,7 @@ from natscli.message.message import Message
 from natscli.reply.answers import Answer
 from natscli.reply.mock_file import MockFile, read
 from natscli.reply.responder import Failure
-from tests.programs import Runner
+from tests.program import Runner
 
 
 def mock(tmp_path: Path, *lines: Any, templates: bool = True) -> MockFile:

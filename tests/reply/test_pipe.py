@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.asking import Answer, Asker
-from tests.programs import Program, Runner, until
+from tests.program import Program, Runner, until
 from tests.servers import Server, process_exists
 
 #: Reads requests as `r`, and says with `pid` in a file which process it is.

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from natscli.programs.lines import Lines
 from natscli.reply.pipe_lines import (
-    Lines,
     NoAnswerError,
     _same_headers,
     answer_object,

@@ -20,7 +20,7 @@ import pytest
 from natscli.output.reply_figures import together
 from natscli.reply.board import Board, Place, SharedNumbers, open_board
 from tests.asking import Asker
-from tests.programs import Program, Runner, one_password, until
+from tests.program import Program, Runner, one_password, until
 from tests.servers import process_exists
 from tests.terminal import Terminal
 

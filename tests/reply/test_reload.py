@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.asking import Asker
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server
 
 pytestmark = pytest.mark.skipif(

@@ -22,7 +22,7 @@ from natscli.output.pump import Pump
 from natscli.output.reply_figures import Figures
 from natscli.reply.report import Report
 from tests.asking import Asker
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.terminal import Terminal
 
 Spawn = Callable[..., Program]

@@ -23,7 +23,7 @@ from nats.micro.service import (
 
 from natscli.reply.service import _name_of
 from tests.asking import Asker
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server
 
 CLIENT = {ServiceVerb.PING: ServicePing, ServiceVerb.INFO: ServiceInfo, ServiceVerb.STATS: ServiceStats}

@@ -14,7 +14,7 @@ from natscli.message import headers
 from natscli.reply.options import ReplyOptions
 from natscli.reply.upstream import build
 from tests.asking import Asker
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server
 
 HEADER = b"NATS/1.0\r\nb: 2\r\nA:1\r\nb:  3 \r\nX: \xff\r\n\r\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.programs import Run, Runner
+from tests.program import Run, Runner
 from tests.request.responders import Responders
 from tests.servers import Server
 

@@ -10,7 +10,7 @@ import sys
 import time
 import tty
 
-from tests.programs import Runner, record
+from tests.program import Runner, record
 from tests.servers import Server
 
 

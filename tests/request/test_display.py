@@ -10,7 +10,7 @@ import pytest
 from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.output.replies import Reply, renderer
-from natscli.output.translate import Translator
+from natscli.programs.translate import Translator
 from natscli.request import translating as module
 from natscli.request.display import RequestDisplay
 from natscli.request.statistics import Statistics

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.request.terminals import run_on_terminal
 from tests.servers import Server
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from natscli.message import headers
-from tests.programs import Program, Run, Runner
+from tests.program import Program, Run, Runner
 from tests.request.responders import Answer, Responders, silent
 from tests.servers import Server, process_exists
 

@@ -18,7 +18,7 @@ from hdrh.log import HistogramLogReader
 from natscli.errors import InputError
 from natscli.request import reports
 from natscli.request.options import RequestOptions
-from tests.programs import Program, Run, Runner
+from tests.program import Program, Run, Runner
 from tests.request.responders import Answer, Request, Responders, silent
 from tests.servers import Server
 

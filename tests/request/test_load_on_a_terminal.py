@@ -16,7 +16,7 @@ from contextlib import suppress
 import pytest
 
 from natscli.message import headers
-from tests.programs import Run, Runner
+from tests.program import Run, Runner
 from tests.request.responders import Answer, Request, Responders
 from tests.request.terminals import run_on_terminal
 from tests.servers import Server

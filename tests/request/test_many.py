@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import Program, Run, Runner
+from tests.program import Program, Run, Runner
 from tests.request.responders import Answer, Request, Responders
 from tests.servers import Server
 

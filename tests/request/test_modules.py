@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.programs import Runner
+from tests.program import Runner
 from tests.request.responders import Responders
 from tests.servers import Server
 
@@ -36,7 +36,7 @@ print(json.dumps({"status": status, "modules": sorted(executed), "contexts": len
 NEVER = (
     "aiohttp", "cryptography", "email", "getpass", "http", "importlib.metadata", "multidict", "nacl", "natscli.api",
     "natscli.commands.context", "natscli.commands.reply", "natscli.commands.server", "natscli.output.terminal",
-    "natscli.reply", "natscli.output.translate", "natscli.server", "nats.js", "nkeys", "pydoc", "python_socks",
+    "natscli.reply", "natscli.programs.translate", "natscli.server", "nats.js", "nkeys", "pydoc", "python_socks",
     "rich", "unittest", "urllib.request", "zipfile",
 )  # fmt: skip
 

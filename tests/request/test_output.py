@@ -12,7 +12,7 @@ from datetime import datetime
 import pytest
 
 from natscli.message import headers
-from tests.programs import Run, Runner
+from tests.program import Run, Runner
 from tests.request.responders import Answer, Request, Responders, silent
 from tests.request.terminals import run_on_terminal
 from tests.servers import Server

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import Program, Run, Runner
+from tests.program import Program, Run, Runner
 from tests.request.responders import Answer, Responders, silent
 from tests.request.terminals import run_on_terminal
 from tests.servers import Server

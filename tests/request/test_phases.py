@@ -13,7 +13,7 @@ import pytest
 from natscli.output import phases as output
 from natscli.request.phases import lengths
 from tests.certificates import Certificates
-from tests.programs import Run, Runner
+from tests.program import Run, Runner
 from tests.proxies import proxy
 from tests.request.responders import Answer, Request, Responders
 from tests.request.terminals import run_on_terminal

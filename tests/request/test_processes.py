@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.programs import Program, Run, Runner, one_password
+from tests.program import Program, Run, Runner, one_password
 from tests.request.responders import Responders
 from tests.servers import Server, free_port, process_exists
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from natscli.message import headers
-from tests.programs import Program, Run
+from tests.program import Program, Run
 from tests.request.responders import Answer, Request, Responders, silent
 from tests.servers import Server
 

@@ -15,7 +15,7 @@ import pytest
 
 from natscli.errors import ExitStatus, NoReplyError, NoRespondersError
 from natscli.request.load import Retries, pause, pauses
-from tests.programs import Program, Run, Runner
+from tests.program import Program, Run, Runner
 from tests.request.responders import Request, Responders, silent
 from tests.servers import Server, free_port, nats_server_binary
 

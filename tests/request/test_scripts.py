@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.programs import Runner
+from tests.program import Runner
 from tests.request.responders import Request, Responders, silent
 from tests.servers import Server, free_port
 

@@ -22,7 +22,7 @@ import pytest
 from natscli.cli import root
 from natscli.environment import Environment
 from natscli.server import exposure, find, run
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server, free_port, process_exists
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server
 
 

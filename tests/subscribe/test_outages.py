@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from tests.asking import Asker
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server
 from tests.terminal import on_terminal
 

@@ -17,7 +17,7 @@ import pytest
 
 from natscli.cli.jetstream import FLAGS
 from tests.asking import Asker
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.request.terminals import run_on_terminal
 from tests.servers import Server
 from tests.terminal import on_terminal, screen

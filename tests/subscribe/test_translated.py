@@ -11,7 +11,7 @@ import pytest
 from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.message.message import Message
-from natscli.output.translate import Translator
+from natscli.programs.translate import Translator
 from natscli.subscribe.translated import Translated
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import Program
+from tests.program import Program
 from tests.servers import Server
 
 linux_only = pytest.mark.skipif(

@@ -11,7 +11,7 @@ import pytest
 from natscli.cli.groups import Command
 from tests.cli.test_help import pynats_lines
 from tests.cli.test_root import in_process
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server
 from tests.test_readme import pattern, steps
 from tests.watch.peers import Peers, never

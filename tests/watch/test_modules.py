@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.asking import Asker
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.publish.test_modules import assert_refused_early, modules
 from tests.request.test_modules import NEVER
 from tests.servers import Server

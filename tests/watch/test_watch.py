@@ -22,7 +22,7 @@ from nats.aio.msg import Msg
 from nats.errors import NoRespondersError, TimeoutError
 
 from tests.asking import Asker
-from tests.programs import Program, Runner
+from tests.program import Program, Runner
 from tests.servers import Server
 from tests.terminal import on_terminal, screen
 from tests.watch.peers import Peers, echo, never

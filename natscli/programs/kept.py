@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from natscli.reply.pipe_lines import Lines
+from natscli.programs.lines import Lines
 from natscli.system.signals import heed_children
 
 #: Seconds in which what is left in the pipes is read after the program has ended, though another holds them.

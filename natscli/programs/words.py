@@ -1,15 +1,13 @@
-"""Command lines that are run without a shell: what only a shell understands is found before anything runs."""
+"""Command lines: split into words as a shell would, checked and compiled before anything runs, filled in one by one."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from natscli.errors import InputError
-
-if TYPE_CHECKING:
-    from natscli.message.templates import Facts, Template
+from natscli.message.templates import REPLY, TRANSLATE, Facts, Template, joined, parse
 
 #: Words as a shell would split them, quotes and all.
 _WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
@@ -32,6 +30,33 @@ def check_words(line: str, where: str) -> None:
     for word in _WORD.findall(line):
         if _OPERATOR.fullmatch(word):
             raise _needs_shell(f"{word!r} is for a shell, and the command is run without one", where)
+
+
+def compile_command(
+    line: str, where: str, *, enabled: bool = True, translate: bool = False
+) -> list[Template]:
+    """Split a command line as a shell would, then compile each word: a request can never become a second word.
+
+    With `translate`, `{{Subject}}` is what can be filled in, else all that a reply can.
+
+    Raises:
+        InputError: quotes that do not close, nothing to run, a word that only a shell understands, or a template that
+            is wrong.
+    """
+    parts = list(parse(line, where, TRANSLATE if translate else REPLY)) if enabled else [line]
+    marked = "".join(part if isinstance(part, str) else f"\0{i}\0" for i, part in enumerate(parts))
+    try:
+        words = shlex.split(marked)
+    except ValueError as error:
+        raise InputError(f"cannot split the command: {str(error).lower()}", where=where) from None
+    if not words:
+        raise InputError("the command is empty", where=where)
+    check_words(marked, where)
+    # Text and the numbers of fields take turns between the marks.
+    return [
+        joined(parts[int(part)] if i % 2 else part for i, part in enumerate(word.split("\0")))
+        for word in words
+    ]
 
 
 def find(program: str, path: str | None, where: str) -> str:

@@ -10,8 +10,8 @@ from contextlib import suppress
 from subprocess import PIPE, Popen
 
 from natscli.errors import PynatsError, reason
-from natscli.message import programs
-from natscli.message.templates import Facts, compile_command
+from natscli.message.templates import Facts
+from natscli.programs.words import RefusedWordError, compile_command, fill, find
 
 _WHERE = "--translate"
 #: The exit status of a command, its stdout and its stderr; or why there is none. ValueError is for a NUL in a word.
@@ -36,7 +36,7 @@ class Translator:
         self._process: Popen[bytes] | None = None
         self._stopped = False
         if self._words[0].is_static:
-            programs.find(os.fsdecode(self._words[0].format), environ.get("PATH"), _WHERE)
+            find(os.fsdecode(self._words[0].format), environ.get("PATH"), _WHERE)
 
     async def run(self, payload: bytes, subject: str) -> tuple[bytes, str]:
         """What the command wrote, on stdout and on stderr. It is killed when the task is cancelled.
@@ -45,8 +45,8 @@ class Translator:
             PynatsError: it failed; the error says what it wrote on stderr.
         """
         try:
-            words = [os.fsdecode(word) for word in programs.fill(self._words, Facts(0, subject.encode()))]
-        except programs.RefusedWordError as error:
+            words = [os.fsdecode(word) for word in fill(self._words, Facts(0, subject.encode()))]
+        except RefusedWordError as error:
             raise PynatsError(f"the command was not run: {error}", where=_WHERE) from None
         loop = asyncio.get_running_loop()
         result: asyncio.Future[_Outcome] = loop.create_future()

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from natscli.errors import InputError
-from natscli.message.programs import check_words, find
+from natscli.programs.words import check_words, find
 
 
 @pytest.mark.parametrize(
