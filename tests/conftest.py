@@ -18,6 +18,7 @@ import pytest
 
 from tests.asking import Asker
 from tests.certificates import Certificates, make_certificates
+from tests.peers import Peers
 from tests.program import OUTPUTS_VARIABLE, Program, Runner, clean_environment, find_planted_secrets
 from tests.servers import Server, free_port, start_server
 
@@ -144,3 +145,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say where planted secrets were shown."""
     for leak in config.stash.get(LEAKS, []):
         terminalreporter.write_line(f"FAILED: a planted secret was shown: {leak}", red=True)
+
+
+@pytest.fixture
+def peers() -> Iterator[Peers]:
+    """nats-py clients, disconnected after the test."""
+    peers = Peers()
+    yield peers
+    peers.close()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from natscli.message.micro import Instance, Verb
+    from natscli.services.gather import Gathering
     from natscli.settings import Settings
-    from natscli.watch.services import Gathering
 
 #: Seconds that all of it may take, the start of Python and what it imports included, so that Tab takes 300 ms at most.
 PATIENCE = 0.25
@@ -97,7 +97,7 @@ def _ask(app: App | None, verb: Verb, gathered: list[Gathering]) -> None:
         from natscli.message.micro import control_subject
         from natscli.request.options import Expectation
         from natscli.request.requester import Requester
-        from natscli.watch.services import Gathering, Rounds
+        from natscli.services.gather import Gathering, Rounds
 
         assert app is not None
         async with connected(prepare(settings, app.environment), app.environment) as connection:

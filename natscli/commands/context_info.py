@@ -11,10 +11,10 @@ from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.contexts.checks import exposed_files, origin, problem_of, problems
 from natscli.contexts.format import DEFAULT_URL, Context, redacted, secrets
+from natscli.contexts.shown import LABELS, as_json, to_json
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import InputError
-from natscli.output.contexts import LABELS, as_json, to_json
 from natscli.output.tables import Cell, Screen, show_table
 from natscli.settings import CONTEXT_KEYS, VARIABLES
 

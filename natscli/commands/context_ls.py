@@ -7,10 +7,10 @@ import click
 from natscli.cli.groups import Command
 from natscli.cli.options import App, connection_options, option, pass_app
 from natscli.contexts.format import Context, redact_urls
+from natscli.contexts.shown import as_json, to_json
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment, clean
 from natscli.errors import InputError, explain
-from natscli.output.contexts import as_json, to_json
 from natscli.output.tables import Screen, show_table
 
 

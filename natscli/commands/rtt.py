@@ -20,7 +20,7 @@ from natscli.errors import ExitStatus, Report, refuse_together
 
 if TYPE_CHECKING:
     from natscli.environment import Environment
-    from natscli.output.rtt import Measured
+    from natscli.rtt.measure import Measured
 
 _COUNT = 5
 
@@ -60,7 +60,7 @@ def rtt(app: App, iterations: int | None, count: int | None, all_contexts: bool,
 
 def _of_this_one(app: App, count: int) -> list[Measured]:
     from natscli.connection.options import prepare
-    from natscli.connection.rtt import measure
+    from natscli.rtt.measure import measure
     from natscli.system import signals
 
     plan = prepare(connection_settings(app), app.environment)
@@ -68,8 +68,8 @@ def _of_this_one(app: App, count: int) -> list[Measured]:
 
 
 def _of_all_contexts(app: App, count: int) -> list[Measured]:
-    from natscli.connection.rtt import measure_contexts
     from natscli.contexts.store import ContextStore
+    from natscli.rtt.measure import measure_contexts
     from natscli.system import signals
 
     ask_and_hide(app)
@@ -78,8 +78,8 @@ def _of_all_contexts(app: App, count: int) -> list[Measured]:
 
 
 def _show(environment: Environment, found: list[Measured], *, with_contexts: bool, as_json: bool) -> None:
-    from natscli.output.rtt import table, to_json
     from natscli.output.tables import Screen
+    from natscli.rtt.table import table, to_json
 
     if as_json:
         ascii_only = environment.stdout.isatty()

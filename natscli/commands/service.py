@@ -143,10 +143,10 @@ def _run(
     settings = connection_settings(app)
 
     from natscli.connection.options import prepare
-    from natscli.output.services import LAYOUTS
+    from natscli.services.gather import Inquiry
+    from natscli.services.run import run
+    from natscli.services.tables import LAYOUTS
     from natscli.system import signals
-    from natscli.watch.service_run import run
-    from natscli.watch.services import Inquiry
 
     timeout = settings.timeout
     wait = _WAIT if timeout.source == "default" else timeout.value

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from natscli.message import headers
 from natscli.message.message import Message
-from natscli.message.watched import Answer, Exchange, Outcome
+from natscli.watch.exchange import Answer, Exchange, Outcome
 from natscli.watch.inboxes import Inboxes
 
 #: Bytes that an open exchange takes besides what came from the network, and that a reply does.

@@ -16,9 +16,9 @@ from natscli.environment import Environment
 from natscli.errors import PynatsError, RefusedError
 from natscli.message.message import Message
 from natscli.message.subjects import covers, minimal, overlap
-from natscli.message.watched import Exchange
 from natscli.system.signals import Stop
 from natscli.watch import interest
+from natscli.watch.exchange import Exchange
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.interest import Interest
 from natscli.watch.matcher import WHOLE, Limits, Matcher

@@ -8,12 +8,12 @@ from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import PynatsError
-from natscli.message.watched import Outcome
-from natscli.output.exchanges import renderer
-from natscli.watch.display import Display
+from natscli.watch.exchange import Outcome
 from natscli.watch.matcher import WHOLE, Counts, Limits
 from natscli.watch.options import WatchOptions
 from natscli.watch.recorder import Recorder, Watching
+from natscli.watch.show.display import Display
+from natscli.watch.show.exchanges import renderer
 
 
 async def run(options: WatchOptions, plan: Plan, environment: Environment) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from natscli.message.watched import Exchange, Outcome
+from natscli.watch.exchange import Exchange, Outcome
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from natscli.histogram import Histogram
-from natscli.message.watched import Exchange, Outcome
-from natscli.output.watch_statistics import Row
+from natscli.watch.exchange import Exchange, Outcome
 
 #: Subjects that have a row of their own; the rest share one.
 _MOST_SUBJECTS = 200
 #: What is kept of a duration, and how many exact ones: some hundred kilobytes a subject at most.
 _BITS, _MOST_EXACT = 7, 1000
 OTHERS = "(other subjects)"
+
+
+class Row(NamedTuple):
+    """The statistics of one subject. Times in nanoseconds, None without replies; `rate` is exchanges a second."""
+
+    subject: str
+    exchanges: int
+    rate: float
+    unanswered: int
+    no_responders: int
+    errors: int
+    p50: int | None
+    p99: int | None
+    max: int | None
 
 
 class _Subject:

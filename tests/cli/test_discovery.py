@@ -18,9 +18,9 @@ from natscli.cli.discovery import PATIENCE
 from natscli.cli.options import App
 from natscli.cli.root import cli
 from natscli.environment import Environment
+from tests.peers import Peers, echo
 from tests.program import Runner
 from tests.servers import Server, start_server
-from tests.watch.peers import Peers, echo
 
 
 @pytest.fixture(scope="module")

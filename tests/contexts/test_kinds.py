@@ -10,7 +10,7 @@ from natscli.cli.root import cli
 from natscli.connection import credentials
 from natscli.contexts.format import Context, redacted, secrets
 from natscli.contexts.kinds import KINDS, PARTS, Holds, Part
-from natscli.output.contexts import LABELS
+from natscli.contexts.shown import LABELS
 from natscli.settings import CONTEXT_KEYS, VARIABLES, Settings, Value
 
 

@@ -11,10 +11,10 @@ import pytest
 from natscli.cli.groups import Command
 from tests.cli.test_help import pynats_lines
 from tests.cli.test_root import in_process
+from tests.peers import Peers, never
 from tests.program import Program, Runner
 from tests.servers import Server
 from tests.test_readme import pattern, steps
-from tests.watch.peers import Peers, never
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "watch.md").read_text()
 STEPS = list(steps(TEXT))

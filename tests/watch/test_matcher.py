@@ -6,7 +6,7 @@ import random
 
 from natscli.message import headers
 from natscli.message.message import Message
-from natscli.message.watched import Exchange, Outcome
+from natscli.watch.exchange import Exchange, Outcome
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.matcher import WHOLE, Limits, Matcher
 

@@ -40,7 +40,7 @@ def test_watch_imports_only_what_it_uses(pynats: Runner, nats_server: Server, ho
     finally:
         done.set()
         asking.join()
-    assert_lean(*found, "natscli.request", "natscli.output.services")
+    assert_lean(*found, "natscli.request", "natscli.services.tables")
 
 
 @pytest.mark.parametrize("command", ["ls", "stats --json", "info m-svc", "ping"])
@@ -49,7 +49,7 @@ def test_service_imports_only_what_it_uses(
 ) -> None:
     spawn("reply", "m.svc", "x", "--service", "m-svc", server=nats_server)
     found = modules(pynats, nats_server, "service", *command.split(), "--timeout", "300ms")
-    assert_lean(*found, "natscli.watch.recorder", "natscli.watch.matcher", "natscli.output.exchanges")
+    assert_lean(*found, "natscli.watch.recorder", "natscli.watch.matcher", "natscli.watch.show.exchanges")
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,10 @@ from nats.aio.msg import Msg
 from nats.errors import NoRespondersError, TimeoutError
 
 from tests.asking import Asker
+from tests.peers import Peers, echo, never
 from tests.program import Program, Runner
 from tests.servers import Server
 from tests.terminal import on_terminal, screen
-from tests.watch.peers import Peers, echo, never
 
 Spawn = Callable[..., Program]
 Servers = Callable[..., Server]

@@ -12,12 +12,12 @@ from natscli.environment import Environment
 from natscli.errors import PynatsError, RefusedError
 from natscli.output.live import Live
 from natscli.output.pump import Pump, in_loop
-from natscli.output.services import LAYOUTS, Found, to_json
 from natscli.output.tables import Screen
 from natscli.request.load import Load
 from natscli.request.requester import Requester
+from natscli.services.gather import Found, Gathering, Inquiry, Rounds, gather
+from natscli.services.tables import LAYOUTS, to_json
 from natscli.system.signals import Stop
-from natscli.watch.services import Gathering, Inquiry, Rounds, gather
 
 #: Seconds from one question to the next with --watch.
 _PAUSE = 1.0

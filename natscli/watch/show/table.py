@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from natscli.duration import format_duration
 from natscli.environment import clean
 from natscli.output.tables import Cell, Screen, show_table
 from natscli.output.text import shortened, width_of
+from natscli.watch.statistics import Row
 
 _HEADERS = ("Subject", "Total", "Rate/s", "Unanswered", "Errors", "p50", "p99", "max")
 #: What is left out, in this order, until there is enough room for subjects (columns); they have at least the fewest.
@@ -17,20 +17,6 @@ _LEFT_OUT = ("max", "p50", "Rate/s", "")
 _ENOUGH, _FEWEST = 18, 8
 #: Columns that the frame takes beside each column of the table.
 _FRAME = 3
-
-
-class Row(NamedTuple):
-    """The statistics of one subject. Times in nanoseconds, None without replies; `rate` is exchanges a second."""
-
-    subject: str
-    exchanges: int
-    rate: float
-    unanswered: int
-    no_responders: int
-    errors: int
-    p50: int | None
-    p99: int | None
-    max: int | None
 
 
 def table(rows: Sequence[Row], title: str, screen: Screen, columns: int | None = None) -> str:

@@ -6,16 +6,23 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from natscli.connection.connect import Connection
 from natscli.duration import format_duration
 from natscli.errors import NoReplyError, NoRespondersError, PynatsError
-from natscli.message.micro import Verb, control_subject, read_response
+from natscli.message.micro import Instance, Verb, control_subject, read_response
 from natscli.message.recipe import Outgoing as Question
 from natscli.output.replies import Reply
-from natscli.output.services import Found
 from natscli.request.options import Expectation
 from natscli.request.requester import Requester
+
+
+class Found(NamedTuple):
+    """An instance of a service, and nanoseconds to its answer."""
+
+    instance: Instance
+    rtt_ns: int
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from operator import attrgetter
 
 from natscli.environment import Environment, terminal_size
 from natscli.errors import PynatsError, explain
-from natscli.message.watched import Exchange, Outcome
-from natscli.output.exchanges import RenderExchanges
 from natscli.output.live import Live
 from natscli.output.pump import Pump, in_loop
 from natscli.output.tables import Screen
-from natscli.output.watch_statistics import Row, lines, table
+from natscli.watch.exchange import Exchange, Outcome
 from natscli.watch.options import WatchOptions
-from natscli.watch.statistics import Statistics
+from natscli.watch.show.exchanges import RenderExchanges
+from natscli.watch.show.table import lines, table
+from natscli.watch.statistics import Row, Statistics
 
 #: Bytes that are rendered at once.
 _MOST_AT_ONCE = 256 * 1024

@@ -5,48 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from natscli.duration import format_duration
-from natscli.errors import Report
-from natscli.histogram import Histogram
 from natscli.output.json_lines import timestamp
 from natscli.output.tables import Cell, Screen, show_table
+from natscli.rtt.measure import Measured
 
 _TIMES = ("min", "mean", "p50", "p90", "p99", "max")
 #: A terminal that is less wide has no room for the columns that are left out; or even for the others in one piece.
 _WIDE, _NARROW = 100, 70
 _LEFT_OUT = ("mean", "p90")
-_RANKS = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The RTT to one address of a server `at` (seconds since 1970), in nanoseconds; or the problem.
-
-    `url` is that of the server as it was given, without credentials. `jitter` is the mean difference between one RTT
-    and the next.
-    """
-
-    url: str
-    address: str
-    at: float
-    context: str = ""
-    server: str = ""
-    version: str = ""
-    rtt: Histogram = field(default_factory=Histogram)
-    jitter: int = 0
-    report: Report | None = None
-
-    @property
-    def timings(self) -> dict[str, int]:
-        """min, mean, p50, p90, p99 and max in nanoseconds; nothing without an RTT."""
-        rtt = self.rtt
-        if not rtt.count:
-            return {}
-        ranked = dict(zip(_RANKS, rtt.percentiles(_RANKS.values()), strict=True))
-        return {"min": rtt.smallest, "mean": rtt.mean, **ranked, "max": rtt.largest}
 
 
 def table(found: Sequence[Measured], screen: Screen, *, with_contexts: bool) -> str:

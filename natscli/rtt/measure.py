@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter_ns
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -18,12 +18,12 @@ from natscli.connection.options import Plan, prepare
 from natscli.connection.probe import context_settings
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
-from natscli.errors import ConnectionFailedError, PynatsError, explain
+from natscli.errors import ConnectionFailedError, PynatsError, Report, explain
 from natscli.histogram import Histogram
-from natscli.output.rtt import Measured
 from natscli.wire.nats_py import errors as nats_errors
 
 _DEFAULT_PORT = 4222
+_RANKS = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,34 @@ class Address:
     def shown(self) -> tuple[str, str]:
         """Both URLs without credentials."""
         return shown_url(urlsplit(self.given)), shown_url(urlsplit(self.url))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The RTT to one address of a server `at` (seconds since 1970), in nanoseconds; or the problem.
+
+    `url` is that of the server as it was given, without credentials. `jitter` is the mean difference between one RTT
+    and the next.
+    """
+
+    url: str
+    address: str
+    at: float
+    context: str = ""
+    server: str = ""
+    version: str = ""
+    rtt: Histogram = field(default_factory=Histogram)
+    jitter: int = 0
+    report: Report | None = None
+
+    @property
+    def timings(self) -> dict[str, int]:
+        """min, mean, p50, p90, p99 and max in nanoseconds; nothing without an RTT."""
+        rtt = self.rtt
+        if not rtt.count:
+            return {}
+        ranked = dict(zip(_RANKS, rtt.percentiles(_RANKS.values()), strict=True))
+        return {"min": rtt.smallest, "mean": rtt.mean, **ranked, "max": rtt.largest}
 
 
 async def measure(plan: Plan, environment: Environment, count: int, context: str = "") -> list[Measured]:

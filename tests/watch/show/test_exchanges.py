@@ -11,12 +11,13 @@ import pytest
 
 from natscli.environment import Environment
 from natscli.message import headers
-from natscli.message.watched import Answer, Exchange, Outcome
-from natscli.output.exchanges import preview, renderer
 from natscli.output.live import Live
 from natscli.output.tables import Screen
 from natscli.output.text import width_of
-from natscli.output.watch_statistics import Row, table
+from natscli.watch.exchange import Answer, Exchange, Outcome
+from natscli.watch.show.exchanges import preview, renderer
+from natscli.watch.show.table import table
+from natscli.watch.statistics import Row
 
 
 def rendered(exchange: Exchange, *, color: str = "never", **how: Any) -> str:

@@ -6,8 +6,9 @@ import pytest
 
 from natscli.errors import ExitStatus, Report
 from natscli.histogram import Histogram
-from natscli.output.rtt import Measured, table
 from natscli.output.tables import Screen
+from natscli.rtt.measure import Measured
+from natscli.rtt.table import table
 
 
 def measured(url: str, address: str, context: str = "") -> Measured:

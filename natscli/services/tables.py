@@ -10,16 +10,10 @@ from natscli.duration import format_duration
 from natscli.message.micro import Endpoint, Instance, Verb, members
 from natscli.output.tables import Cell, Screen, show_table
 from natscli.output.text import shortened
+from natscli.services.gather import Found
 
 #: Columns of a terminal that a description or an error may take in a table; info and JSON have all of it.
 _PROSE = 60
-
-
-class Found(NamedTuple):
-    """An instance of a service, and nanoseconds to its answer."""
-
-    instance: Instance
-    rtt_ns: int
 
 
 def to_json(found: Sequence[Found], verb: Verb, *, ascii_only: bool, indent: int | None = 2) -> str:

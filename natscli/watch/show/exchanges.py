@@ -9,11 +9,11 @@ from functools import lru_cache
 from natscli.duration import format_duration
 from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment, terminal_size
 from natscli.message import headers
-from natscli.message.watched import Answer, Exchange, Outcome
 from natscli.output.json_lines import Encoder, replaced, timestamp
 from natscli.output.pump import Rendered
 from natscli.output.terminal import Painter
 from natscli.output.text import shortened, visible_line, width_of
+from natscli.watch.exchange import Answer, Exchange, Outcome
 
 #: Renders exchanges that ended, in that order; gives the data to write.
 RenderExchanges = Callable[[Sequence[Exchange]], Rendered]

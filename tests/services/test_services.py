@@ -18,10 +18,10 @@ from nats.aio.msg import Msg
 from nats.micro.request import Request, ServiceError
 
 from natscli.message.micro import Verb
+from tests.peers import Peers, never
 from tests.program import Program, Runner
 from tests.servers import Server, start_server
 from tests.terminal import on_terminal, screen
-from tests.watch.peers import Peers, never
 
 
 async def add(request: Request) -> None:

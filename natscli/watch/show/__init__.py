@@ -1,0 +1,1 @@
+"""What is seen of exchanges: lines, tables by subject, JSON."""
