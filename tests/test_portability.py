@@ -77,7 +77,7 @@ for module in pkgutil.walk_packages(natscli.__path__, "natscli."):
         importlib.import_module(module.name)
         print(module.name)
 """
-    assert {"natscli.reply.command", "natscli.server.run"} < set(python(portable, program).split())
+    assert {"natscli.reply.responders.command", "natscli.server.run"} < set(python(portable, program).split())
 
 
 def test_requests_are_answered(portable: Runner, nats_server: Server) -> None:

@@ -117,7 +117,7 @@ def reply(app: App, /, **given: Any) -> None:
         _answer_with_processes(app, options)
         return
 
-    from natscli.reply.build import build
+    from natscli.reply.responders.build import build
 
     responder = build(options, environment)
     settings = connection_settings(app)
@@ -135,7 +135,7 @@ def _answer_with_processes(app: App, options: ReplyOptions) -> None:
 
     from natscli.connection.credentials import with_secrets
     from natscli.connection.options import prepare
-    from natscli.reply.supervisor import supervise
+    from natscli.reply.processes.parent import supervise
     from natscli.system import signals
 
     settings = with_secrets(settings, app.environment.environ)

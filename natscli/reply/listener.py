@@ -19,11 +19,11 @@ from natscli.errors import ConnectionFailedError, PynatsError, explain
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.output.pump import Pump
-from natscli.output.requests import Outcome, Renderers
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending, memory
-from natscli.reply.report import Reporter
-from natscli.reply.responder import Batch, Failure, Host, Responder, fail, reply_subject
+from natscli.reply.responders.responder import Batch, Failure, Host, Responder, fail, reply_subject
+from natscli.reply.show.report import Reporter
+from natscli.reply.show.requests import Outcome, Renderers
 from natscli.reply.statistics import TOO_LARGE, Deliver, Statistics
 from natscli.system.signals import Stop, on_info
 from natscli.wire.nats_py import errors as nats_errors

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from natscli.errors import InputError, refuse_alone, refuse_together
 from natscli.message import headers, subjects
 from natscli.message.templates import compile_template
-from natscli.reply.header_lines import HeaderTemplates
+from natscli.reply.responders.parts.header_lines import HeaderTemplates
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,16 @@ class ReplyOptions:
         return self.concurrency or 100
 
 
-#: What requests are answered with, by option: the module in `reply/` whose `build(options, environment)` makes the
+#: What requests are answered with, by option: the module below `reply/` whose `build(options, environment)` makes the
 #: responder. Only one can be given.
 RESPONDERS: dict[str, str] = {
-    "BODY": "static",
-    "--echo": "echo",
-    "--command": "command",
-    "--pipe": "pipe",
-    "--handler": "handler",
-    "--upstream": "upstream",
-    "--mock": "mock",
+    "BODY": "responders.static",
+    "--echo": "responders.echo",
+    "--command": "responders.command",
+    "--pipe": "responders.pipe",
+    "--handler": "python.handler",
+    "--upstream": "responders.upstream",
+    "--mock": "responders.mock",
 }
 
 #: Whether an option was given, by the name that errors have for it.

@@ -10,12 +10,12 @@ from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.histogram import Histogram
-from natscli.output.requests import data_renderers, renderers
 from natscli.reply.listener import Listener, Route
 from natscli.reply.numbers import Numbers
 from natscli.reply.options import ReplyOptions
-from natscli.reply.report import Report, Reporter
-from natscli.reply.responder import Responder
+from natscli.reply.responders.responder import Responder
+from natscli.reply.show.report import Report, Reporter
+from natscli.reply.show.requests import data_renderers, renderers
 from natscli.reply.statistics import Statistics, figures
 from natscli.system.signals import Stop, on_info
 

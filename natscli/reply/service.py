@@ -13,7 +13,7 @@ from natscli.message.micro import Endpoint, Instance, Verb, control_subjects, wr
 from natscli.output.json_lines import timestamp
 from natscli.reply.listener import Route
 from natscli.reply.options import ReplyOptions
-from natscli.reply.responder import Batch, Done, Responder
+from natscli.reply.responders.responder import Batch, Done, Responder
 
 _LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 

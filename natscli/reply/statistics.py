@@ -11,8 +11,8 @@ from time import perf_counter_ns
 
 from natscli.histogram import Histogram
 from natscli.message.message import Message
-from natscli.output.reply_figures import Figures
-from natscli.reply.responder import Batch, Failure, Responder, fail
+from natscli.reply.figures import Figures
+from natscli.reply.responders.responder import Batch, Failure, Responder, fail
 
 _payload = itemgetter(3)
 #: A `Done` that gives the reply subjects to which an error was sent, because the server does not take a reply so large.

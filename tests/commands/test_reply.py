@@ -626,8 +626,9 @@ def test_output_to_a_file_never_loads_rich(start: Start, asker: Asker, subject: 
     _, stderr = process.communicate(timeout=30)
     loaded = {line.rpartition("|")[2].strip() for line in stderr.decode().splitlines() if "|" in line}
     assert "natscli.reply.listener" in loaded
-    unwanted = ("rich", "natscli.output.terminal", "natscli.reply.command", "tempfile", "concurrent.futures.thread",
-                "natscli.request", "nats.js.client", "json.tool", "importlib.metadata")  # fmt: skip
+    unwanted = ("rich", "natscli.output.terminal", "natscli.reply.responders.command", "tempfile",
+                "concurrent.futures.thread", "natscli.request", "nats.js.client", "json.tool",
+                "importlib.metadata")  # fmt: skip
     assert [name for name in loaded if name in unwanted or name.startswith("rich.")] == []
 
 

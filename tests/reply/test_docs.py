@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from natscli.reply.answers import KEYS
-from natscli.reply.mock_file import read
-from natscli.reply.pipe_lines import answer_object, plain_payload, request_line
+from natscli.reply.responders.parts.answers import KEYS
+from natscli.reply.responders.parts.mock_file import read
+from natscli.reply.responders.parts.pipe_lines import answer_object, plain_payload, request_line
 from tests.program import Program, Runner
 from tests.servers import Server
 from tests.test_readme import ROOT, pattern, steps

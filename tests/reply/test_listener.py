@@ -22,15 +22,15 @@ from natscli.errors import ConnectionFailedError, PynatsError
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.message.templates import compile_template
-from natscli.output.requests import renderers
-from natscli.reply.echo import Echo
-from natscli.reply.faults import Faults, Faulty
 from natscli.reply.listener import LIMITS, Limits, Listener, Route
 from natscli.reply.numbers import Numbers
-from natscli.reply.report import Reporter
-from natscli.reply.responder import Batch, Done, Failure, Responder, Wrapper, fail
-from natscli.reply.static import static
-from natscli.reply.threaded import Threaded
+from natscli.reply.responders.echo import Echo
+from natscli.reply.responders.faults import Faults, Faulty
+from natscli.reply.responders.parts.threaded import Threaded
+from natscli.reply.responders.responder import Batch, Done, Failure, Responder, Wrapper, fail
+from natscli.reply.responders.static import static
+from natscli.reply.show.report import Reporter
+from natscli.reply.show.requests import renderers
 from natscli.settings import resolve
 from tests.asking import Asker
 from tests.servers import Server as NatsServer

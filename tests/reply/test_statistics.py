@@ -8,8 +8,8 @@ from time import perf_counter_ns
 from natscli.histogram import Histogram
 from natscli.message.message import Message
 from natscli.message.templates import compile_template
-from natscli.reply.responder import Batch, Done, Failure, Responder, fail
-from natscli.reply.static import static
+from natscli.reply.responders.responder import Batch, Done, Failure, Responder, fail
+from natscli.reply.responders.static import static
 from natscli.reply.statistics import Statistics, figures
 
 OK = static(compile_template("OK", "BODY", reply=True), ())

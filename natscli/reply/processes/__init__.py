@@ -1,0 +1,1 @@
+"""All of --processes: the parent, its children, the memory they share."""

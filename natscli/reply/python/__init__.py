@@ -1,0 +1,1 @@
+"""All of --handler: loading a function, running it, loading it again when its code changes."""

@@ -1,0 +1,100 @@
+"""Loads the handler again when its code changes; until that is done, and if it fails, the code before answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from contextlib import suppress
+
+from natscli.environment import Environment
+from natscli.errors import InputError
+from natscli.reply.python.handler import Handler
+from natscli.reply.python.load import Loaded, Source, load, shown
+from natscli.reply.responders.responder import Host, Wrapper
+
+#: Milliseconds without a change after which the changes of one save are complete.
+_SETTLE = 50
+#: Milliseconds between two looks at whether to stop.
+_LOOK = 500
+
+
+class Reloading(Wrapper):
+    """Watches the folders of all code that was imported with the handler, in a thread of its own."""
+
+    def __init__(self, handler: Handler, source: Source, environment: Environment) -> None:
+        """Raises InputError: the package that watches files is not installed."""
+        try:
+            import watchfiles  # noqa: F401
+        except ImportError:
+            raise InputError("watching files needs the package watchfiles", where="--reload",
+                             hint="pip install 'pynats-cli[reload]'") from None  # fmt: skip
+        super().__init__(handler)
+        # Python takes compiled code for current when the source has the size and the second it had before.
+        sys.dont_write_bytecode = True
+        self._handler = handler
+        self._source = source
+        self._environment = environment
+        self._stamps = _stamps(handler.loaded)
+        self._stop = threading.Event()
+
+    async def start(self, host: Host) -> None:
+        await super().start(host)
+        self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._watch, name="reload", daemon=True).start()
+
+    def kill(self) -> None:
+        self._stop.set()
+        super().kill()
+
+    def _watch(self) -> None:
+        try:
+            self._watch_folders()
+        except Exception as error:  # too many files are watched, a folder is gone, ...
+            self._environment.warn(f"changes are not watched any more: {error}")
+
+    def _watch_folders(self) -> None:
+        from watchfiles import PythonFilter, watch
+
+        loaded = self._handler.loaded
+        while not self._stop.is_set():
+            folders = loaded.folders
+            for changes in watch(*folders, watch_filter=PythonFilter(), step=_SETTLE, rust_timeout=_LOOK,
+                                 recursive=False, stop_event=self._stop, raise_interrupt=False,
+                                 yield_on_timeout=True):  # fmt: skip
+                # What changed before the folders were watched is in no `changes`.
+                if changes or any(self._stamps.get(file) != stamp for file, stamp in _stamps(loaded).items()):
+                    loaded = self._load(loaded)
+                if loaded.folders != folders:
+                    break
+
+    def _load(self, before: Loaded) -> Loaded:
+        """Import the code again; gives what answers from now on."""
+        self._stamps = _stamps(before)
+        for name in before.modules:
+            sys.modules.pop(name, None)
+        try:
+            loaded = load(self._source)
+        except InputError as error:
+            sys.modules.update(before.modules)
+            self._environment.warn(f"not reloaded, the code before stays: {error.what}")
+            return before
+        self._stamps = {**_stamps(loaded), **self._stamps}
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._use, loaded)
+        return loaded
+
+    def _use(self, loaded: Loaded) -> None:
+        self._handler.loaded = loaded
+        self._environment.log(f"Reloaded {shown(os.path.abspath(loaded.file))}")
+
+
+def _stamps(loaded: Loaded) -> dict[str, tuple[int, int]]:
+    """When each file of the code was written (nanoseconds since 1970), and its size."""
+    stamps = dict[str, tuple[int, int]]()
+    for file in loaded.files:
+        with suppress(OSError):  # it is being written
+            status = os.stat(file)
+            stamps[file] = status.st_mtime_ns, status.st_size
+    return stamps

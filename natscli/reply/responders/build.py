@@ -1,0 +1,31 @@
+"""From the options to the responder, with what is wrapped around it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from natscli.reply.options import RESPONDERS, ReplyOptions
+
+if TYPE_CHECKING:
+    from natscli.environment import Environment
+    from natscli.reply.responders.responder import Responder
+
+
+def build(options: ReplyOptions, environment: Environment) -> Responder:
+    """The responder that `options` ask for, with what is wrapped around it.
+
+    Raises:
+        InputError: it cannot be made: an unknown template, a command that is not found, ...
+    """
+    module = import_module(f"natscli.reply.{RESPONDERS[options.responder]}")
+    responder: Responder = module.build(options, environment)
+    if options.sleep or options.fail or options.drop:
+        from natscli.reply.responders.faults import wrap
+
+        responder = wrap(responder, options)
+    if options.record is not None:
+        from natscli.reply.responders.record import Recorded
+
+        responder = Recorded(responder, options.record)
+    return responder

@@ -1,0 +1,1 @@
+"""What responders are made of."""

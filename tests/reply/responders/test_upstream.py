@@ -1,0 +1,200 @@
+"""`pynats reply --upstream`: a proxy that changes nothing, between a real requester and a real service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from natscli.environment import Environment
+from natscli.errors import InputError
+from natscli.message import headers
+from natscli.reply.options import ReplyOptions
+from natscli.reply.responders.upstream import build
+from tests.asking import Asker
+from tests.program import Program, Runner
+from tests.servers import Server
+
+HEADER = b"NATS/1.0\r\nb: 2\r\nA:1\r\nb:  3 \r\nX: \xff\r\n\r\n"
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> tuple[str, str]:
+    """Subjects of this test's own: to ask on, and of the service."""
+    return f"ask.{tmp_path.name}", f"real.{tmp_path.name}"
+
+
+def test_headers_and_payload_pass_both_ways_byte_for_byte(
+    nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str]
+) -> None:
+    asked, real = names
+    spawn("reply", asked, "--upstream", real, server=nats_server)
+    payload = os.urandom(70_000)
+    with Asker(nats_server) as service, Asker(nats_server) as asker:
+        service.listen(real)
+        asker.send(asked, payload, header=HEADER)
+        came = service.request()
+        assert (came.header, came.payload) == (HEADER, payload)
+        service.write(came.answer(HEADER, b"\0" + payload))
+        (answer,) = asker.receive(1)
+        assert (answer.header, answer.payload) == (HEADER, b"\0" + payload)
+
+
+def test_many_requests_get_their_own_replies(
+    nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str]
+) -> None:
+    asked, real = names
+    spawn("reply", real, "{{Request}} {{Count}}", server=nats_server)
+    proxy = spawn(
+        "reply", asked, "--upstream", real, "--concurrency", "7", "--quiet", ready="", server=nats_server
+    )
+    with Asker(nats_server) as asker:
+        asker.wait_for_responder(asked)
+        payloads = [b"%d" % number for number in range(2000)]
+        answers = asker.ask(asked, *payloads)
+        assert [answer.payload.split()[0] for answer in answers] == payloads
+        assert not any(answer.header for answer in answers)
+    assert proxy.stop() == 0
+
+
+def test_tokens_of_the_subject_can_be_a_part_of_where_to(
+    nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str]
+) -> None:
+    asked, real = names
+    spawn("reply", f"{real}.*", "to {{2}}", server=nats_server)
+    spawn("reply", f"{asked}.*", "--upstream", f"{real}.{{{{2}}}}", server=nats_server)
+    with Asker(nats_server) as asker:
+        assert asker.ask(f"{asked}.paris", b"")[0].payload == b"to paris"
+
+
+@pytest.mark.parametrize("code", ["9" * 5000, "-1", "four", ""])
+def test_an_error_with_any_code_is_passed_on(
+    nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str], code: str
+) -> None:
+    asked, real = names
+    error = ("-H", f"Nats-Service-Error-Code:{code}", "-H", "Nats-Service-Error:odd")
+    spawn("reply", real, "", *error, server=nats_server)
+    proxy = spawn("reply", asked, "--upstream", real, server=nats_server)
+    with Asker(nats_server) as asker:
+        (answer,) = asker.ask(asked, b"")
+    assert answer.lines == [f"Nats-Service-Error-Code: {code}".encode(), b"Nats-Service-Error: odd"]
+    assert proxy.stop() == 0
+    assert ": 1 error, " in proxy.stderr_text()
+
+
+def test_a_service_error_is_passed_on_as_it_is(
+    nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str]
+) -> None:
+    asked, real = names
+    error = ("-H", "nats-service-error:teapot", "-H", "Nats-Service-Error-Code:418")
+    spawn("reply", real, "short and stout", *error, server=nats_server)
+    spawn("reply", asked, "--upstream", real, server=nats_server)
+    with Asker(nats_server) as asker:
+        (answer,) = asker.ask(asked, b"")
+        assert answer.lines == [b"nats-service-error: teapot", b"Nats-Service-Error-Code: 418"]
+        assert answer.payload == b"short and stout"
+
+
+def test_without_responders_the_requester_gets_a_503(
+    nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str]
+) -> None:
+    asked, real = names
+    proxy = spawn("reply", asked, "--upstream", real, server=nats_server)
+    with Asker(nats_server) as asker:
+        (answer,) = asker.ask(asked, b"x")
+    assert answer.header == headers.service_error(f"no responders on [{real}]", 503)
+    proxy.wait_for(f"[#0] no responders on [{real}]")
+
+
+def test_without_a_reply_the_requester_gets_a_504_and_a_late_reply_goes_nowhere(
+    nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str]
+) -> None:
+    asked, real = names
+    proxy = spawn(
+        "reply", asked, "--upstream", real, "--timeout", "300ms", "--concurrency", "2", server=nats_server
+    )
+    with Asker(nats_server) as service, Asker(nats_server) as asker:
+        service.listen(real)
+        asker.send(asked, b"1", b"2", b"3")
+        first, second, third = (service.request() for _ in range(3))
+        assert third.payload == b"3"  # was passed on when the time of the others was over
+        service.write(
+            first.answer(b"", b"late") + third.answer(b"", b"in time") + third.answer(b"", b"again")
+        )
+        answers = sorted(asker.receive(3), key=lambda answer: answer.number)
+        late = headers.service_error(f"no reply on [{real}] within 300ms", 504)
+        assert [(answer.header, answer.payload) for answer in answers] == [
+            (late, b""), (late, b""), (b"", b"in time"),
+        ]  # fmt: skip
+        assert [answer.seconds >= 0.3 for answer in answers[:2]] == [True, True]
+        assert second.payload == b"2"
+        assert asker.receive(1, timeout=0.2) == []
+    assert proxy.stop() == 0
+    assert proxy.stderr_text().count("no reply on") == 2
+
+
+def test_what_is_in_flight_is_answered_before_the_end(
+    nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str]
+) -> None:
+    asked, real = names
+    proxy = spawn("reply", asked, "--upstream", real, server=nats_server)
+    with Asker(nats_server) as service, Asker(nats_server) as asker:
+        service.listen(real)
+        asker.send(asked, b"x")
+        came = service.request()
+        proxy.send_signal(15)
+        proxy.wait_for("Draining, requests pending: 1")
+        service.write(came.answer(b"", b"OK"))
+        assert [answer.payload for answer in asker.receive(1)] == [b"OK"]
+    assert proxy.wait() == 0
+
+
+def test_a_proxy_goes_on_after_the_server_was_away(
+    server_factory: Callable[..., Server], spawn: Callable[..., Program]
+) -> None:
+    server = server_factory()
+    spawn("reply", "real", "{{Request}}", server=server)
+    proxy = spawn("reply", "ask", "--upstream", "real", "--timeout", "1s", server=server)
+    with Asker(server) as asker:
+        assert asker.ask("ask", b"before")[0].payload == b"before"
+    server.restart()
+    proxy.wait_for("Reconnected")
+    with Asker(server) as asker:
+        asker.wait_for_responder("real")
+        assert asker.ask("ask", b"after")[0].payload == b"after"
+    assert proxy.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("subject", "upstream", "what"),
+    [
+        ("a.*", "a.b", "among the subjects that are listened on"),
+        ("a.b", "a.b", "among the subjects that are listened on"),
+        (">", "b", "among the subjects that are listened on"),
+        ("a.*", "{{0}}.b", "among the subjects that are listened on"),
+        ("a.b", "x.{{Request}}", "only tokens of the subject"),
+        ("a.b", "x.{{Nope}}", "only tokens of the subject"),
+        ("a.b", "x.{{1", "only tokens of the subject"),
+        ("a.b", "x.*", "has the wildcard"),
+        ("a.b", "x..y", "no empty token"),
+        ("a.b", "", "cannot be empty"),
+    ],
+)
+def test_where_requests_cannot_be_passed_on_to_is_refused(subject: str, upstream: str, what: str) -> None:
+    with pytest.raises(InputError, match=what) as caught:
+        build(ReplyOptions(subject, upstream=upstream), Environment.current())
+    assert caught.value.where == "--upstream"
+
+
+def test_without_templates_the_subject_is_taken_literally() -> None:
+    build(ReplyOptions("a.*", upstream="b.{{1}}", templates=False), Environment.current())
+    build(ReplyOptions("a.*", upstream="b.{{1}}.{{0}}"), Environment.current())
+
+
+def test_a_loop_is_found_before_connecting(pynats: Runner) -> None:
+    run = pynats("reply", "a.>", "--upstream", "a.b", server="nats://127.0.0.1:1")
+    assert run.status == 2
+    (line,) = run.errors
+    assert line.startswith("pynats: error: 'a.b' is among the subjects that are listened on")
