@@ -99,7 +99,7 @@ def request(app: App, /, **given: Any) -> int:
     with _errors_as_json(environment, options):
         check(options)
         if options.output or options.summary_json or options.hdr:
-            from natscli.request.reports import check_reports
+            from natscli.request.show.reports import check_reports
 
             check_reports(options)
         recipe = compile_recipe(options)
@@ -116,7 +116,7 @@ def request(app: App, /, **given: Any) -> int:
             settings = with_secrets(settings, environment.environ)  # processes do not ask for them again
         plan = prepare(settings, environment)
         if options.processes is not None:
-            from natscli.request.processes import run_all
+            from natscli.request.processes.parent import run_all
 
             return signals.run(run_all(options, settings, recipe, environment))
         from natscli.request.run import run
@@ -132,7 +132,7 @@ def _errors_as_json(environment: Environment, options: RequestOptions) -> Iterat
         yield
     except (PynatsError, KeyboardInterrupt) as error:
         if options.as_json:
-            from natscli.request.display import error_line
+            from natscli.request.show.display import error_line
 
             with suppress(OSError):  # stderr shows it even so
                 environment.stdout.write(error_line(environment, explain(error), options.subject, 0))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from natscli.connection.connect import Connection
 from natscli.errors import PynatsError
 from natscli.message.recipe import Outgoing
-from natscli.output.replies import Reply
+from natscli.request.events import Reply
 from natscli.request.requester import Display
 from natscli.wire.nats_py import errors as nats_errors
 

@@ -23,8 +23,8 @@ from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
 from natscli.message.source import Source
 from natscli.message.subjects import check_publish_subject
-from natscli.output.replies import Reply
 from natscli.request.again import Again
+from natscli.request.events import Reply
 from natscli.request.in_flight import InFlight, Pending
 from natscli.request.load import ONE_AT_ONCE, Load
 from natscli.request.options import Expectation

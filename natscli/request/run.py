@@ -13,12 +13,12 @@ from natscli.environment import Environment
 from natscli.errors import ExitStatus
 from natscli.message.recipe import Recipe
 from natscli.message.source import Counted, Lines, Source
-from natscli.request.display import RequestDisplay
 from natscli.request.load import Load, pauses
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
+from natscli.request.show.display import RequestDisplay
+from natscli.request.show.style import event_renderer, progress_bar, style
 from natscli.request.statistics import Statistics
-from natscli.request.style import event_renderer, progress_bar, style
 
 if TYPE_CHECKING:
     from natscli.programs.translate import Translator
@@ -78,7 +78,7 @@ def write(options: RequestOptions, statistics: Statistics, environment: Environm
         OSError: one could not be written.
     """
     if options.summary_json is not None or options.hdr is not None:
-        from natscli.request.reports import write_reports
+        from natscli.request.show.reports import write_reports
 
         write_reports(options, statistics.summary(), environment)
 

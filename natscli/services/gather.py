@@ -13,7 +13,7 @@ from natscli.duration import format_duration
 from natscli.errors import NoReplyError, NoRespondersError, PynatsError
 from natscli.message.micro import Instance, Verb, control_subject, read_response
 from natscli.message.recipe import Outgoing as Question
-from natscli.output.replies import Reply
+from natscli.request.events import Reply
 from natscli.request.options import Expectation
 from natscli.request.requester import Requester
 

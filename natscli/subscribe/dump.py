@@ -7,7 +7,7 @@ import os
 
 from natscli.errors import PynatsError, reason
 from natscli.message.message import Message
-from natscli.output.messages import RenderMessages
+from natscli.subscribe.show.messages import RenderMessages
 
 
 class Dump:

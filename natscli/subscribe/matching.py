@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from natscli.message.message import Message
-from natscli.subscribe.display import Display, size_of
+from natscli.subscribe.show.display import Display, size_of
 
 #: Requests that may wait, and their bytes; the one that waits longest is shown without a reply when there are more.
 _MOST, _MOST_BYTES = 16_384, 16 * 1024 * 1024

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
-from natscli.output.messages import RenderMessages, Style, renderer
-from natscli.subscribe.display import Display, Screen
 from natscli.subscribe.options import REPORT_TOP, SubscribeOptions
+from natscli.subscribe.show.display import Display, Screen
+from natscli.subscribe.show.messages import RenderMessages, Style, renderer
 from natscli.subscribe.subscriber import Subscriber, Subscribing
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _subscribing(options: SubscribeOptions, subjects: tuple[str, ...], plan: Pla
 
 def _display(options: SubscribeOptions, environment: Environment, translator: Translator | None) -> Display:
     if options.report_subjects:
-        from natscli.subscribe.report import Report
+        from natscli.subscribe.show.report import Report
 
         return Report(environment, top=options.report_top or REPORT_TOP, as_json=options.as_json)
     display: Display

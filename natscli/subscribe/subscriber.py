@@ -16,8 +16,8 @@ from natscli.environment import Environment
 from natscli.errors import NoReplyError
 from natscli.message.message import Message
 from natscli.message.subjects import covers
-from natscli.subscribe.display import Display
 from natscli.subscribe.matching import Matching
+from natscli.subscribe.show.display import Display
 from natscli.system.signals import Stop
 from natscli.wire.nats_py import errors as nats_errors
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.message.message import Message
-from natscli.subscribe.display import Display, size_of
+from natscli.subscribe.show.display import Display, size_of
 
 if TYPE_CHECKING:
     from natscli.programs.translate import Translator

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from natscli.errors import ExitStatus, Report
 from natscli.message import headers
-from natscli.output import json_lines
-from natscli.output.replies import Reply
+from natscli.output.json_lines import timestamp
+from natscli.request.events import Reply
+from natscli.request.show import json as request_json
 
 
 def record(payload: bytes, header: bytes | None = None, *, ascii_only: bool = False) -> dict[str, Any]:
     """The record of a reply, which is one line; with `ascii_only` there is no control character in it."""
-    line = json_lines.replies(ascii_only=ascii_only)(
+    line = request_json.replies(ascii_only=ascii_only)(
         Reply("s", 2, 3, 4_000, header, payload, 1_700_000_000.5)
     )
     assert line.count(b"\n") == 1
@@ -63,7 +64,7 @@ def test_a_json_payload_also_comes_parsed(
 
 @pytest.mark.parametrize("literal", ["2.50", "1e3", "-0", "12345678901234567890123", "1e400", '"\\u001b"'])
 def test_the_literals_of_a_json_payload_are_kept(literal: str) -> None:
-    line = json_lines.replies(ascii_only=True)(
+    line = request_json.replies(ascii_only=True)(
         Reply("s", 1, 1, 1, None, f'{{"a" : {literal}}}'.encode(), 0.0)
     )
     assert line.endswith(f', "json": {{"a":{literal}}}}}\n'.encode())
@@ -104,7 +105,7 @@ def test_nested_json_comes_parsed_as_long_as_any_parser_reads_it() -> None:
 def test_an_error_has_its_name_and_its_status() -> None:
     report = Report("no responders (s\x1b)", ExitStatus.NO_RESPONDERS, "a hint")
     for ascii_only in (False, True):
-        assert json.loads(json_lines.error_line("s", 2, report, 0.0, ascii_only=ascii_only)) == {
+        assert json.loads(request_json.error_line("s", 2, report, 0.0, ascii_only=ascii_only)) == {
             "time": "1970-01-01T00:00:00.000000Z", "subject": "s", "request": 2, "error": "no_responders",
             "message": "no responders (s\x1b)", "status": 3,
         }  # fmt: skip
@@ -113,7 +114,7 @@ def test_an_error_has_its_name_and_its_status() -> None:
 def test_bytes_that_are_not_utf8_in_an_error_leave_json_that_any_parser_reads() -> None:
     report = Report("the service answered with error 5: \udcff", ExitStatus.SERVICE_ERROR)
     for ascii_only in (False, True):
-        found = json.loads(json_lines.error_line("s\udcfe", 2, report, 0.0, ascii_only=ascii_only))
+        found = json.loads(request_json.error_line("s\udcfe", 2, report, 0.0, ascii_only=ascii_only))
         assert (found["subject"], found["message"]) == (
             "s\ufffd",
             "the service answered with error 5: \ufffd",
@@ -122,5 +123,5 @@ def test_bytes_that_are_not_utf8_in_an_error_leave_json_that_any_parser_reads() 
 
 def test_times_are_rfc_3339() -> None:
     at = 1_763_999_999.999999
-    parsed = datetime.fromisoformat(json_lines.timestamp(at).replace("Z", "+00:00"))
+    parsed = datetime.fromisoformat(timestamp(at).replace("Z", "+00:00"))
     assert parsed == datetime.fromtimestamp(at, timezone.utc)

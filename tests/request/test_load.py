@@ -16,8 +16,8 @@ import pytest
 from hdrh.log import HistogramLogReader
 
 from natscli.errors import InputError
-from natscli.request import reports
 from natscli.request.options import RequestOptions
+from natscli.request.show import reports
 from tests.program import Program, Run, Runner
 from tests.request.responders import Answer, Request, Responders, silent
 from tests.servers import Server

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from natscli.output import phases as output
 from natscli.request.phases import lengths
+from natscli.request.show import phases as output
 from tests.certificates import Certificates
 from tests.program import Run, Runner
 from tests.proxies import proxy

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from natscli.environment import Environment
 from natscli.message.message import Message
-from natscli.output import json_lines
-from natscli.output.replies import Reply
 from natscli.reply.show.requests import Outcome, renderers
+from natscli.request.events import Reply
+from natscli.request.show import json as request_json
 
 PLAIN: Message = (b"a.b", b"inbox", None, b"hello")
 RICH: Message = (b"a.b", b"inbox", b"NATS/1.0\r\nA: 1\r\nA: \xff\r\n\r\n", b"\x1b[31m\xff\0")
@@ -170,7 +170,7 @@ def test_json_of_requests_is_like_that_of_replies(
     assert data.isascii() or not drawn
     found = json.loads(data)
     of_reply = json.loads(
-        json_lines.replies(ascii_only=drawn)(Reply(found["subject"], 1, 1, 1, header, payload, 0.0))
+        request_json.replies(ascii_only=drawn)(Reply(found["subject"], 1, 1, 1, header, payload, 0.0))
     )
     assert found.pop("reply_to") == (reply.decode("utf-8", "replace") or None)
     assert (found.pop("outcome"), found.pop("duration_ns")) == ("answered", 1500)

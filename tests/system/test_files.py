@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from natscli.errors import InputError
-from natscli.output.files import check_target, saver, write_whole
-from natscli.output.replies import Reply
+from natscli.request.events import Reply
+from natscli.request.show.saving import saver
+from natscli.system.files import check_target, write_whole
 from tests.program import Program, Runner
 from tests.servers import Server
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from natscli.output.pump import Pump
-from natscli.output.replies import Event, Lines, RenderEvents, Reply
+from natscli.request.events import Event, Lines, Reply
+from natscli.request.show.lines import RenderEvents
 
 #: Seconds from one round to the next, and how long the replies to what was sent before may take to come.
 _ROUND = 0.1

@@ -18,9 +18,9 @@ from natscli.environment import Environment
 from natscli.errors import ExitStatus, PynatsError
 from natscli.message.recipe import Recipe
 from natscli.request.options import RequestOptions
+from natscli.request.processes.child import Part, Report, work
 from natscli.request.run import display_of, write
 from natscli.request.statistics import Statistics
-from natscli.request.worker import Part, Report, work
 from natscli.settings import Settings
 
 #: Seconds that interrupted processes may take to end by themselves, and when they are asked to.

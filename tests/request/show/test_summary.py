@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natscli.output.summary import count_lines, histogram, rate_line, rtt_lines
+from natscli.request.show.summary import count_lines, histogram, rate_line, rtt_lines
 
 
 def test_all_went_well() -> None:

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 
 from natscli.errors import PynatsError
-from natscli.output.replies import Reply
-from natscli.output.rounds import size_of
 from natscli.programs.translate import Translator
+from natscli.request.events import Reply
+from natscli.request.show.rounds import size_of
 
 #: Replies, and bytes of them, that may wait for their translation before no more requests are sent.
 _ENOUGH, _ENOUGH_BYTES = 256, 4 * 1024 * 1024

@@ -1,14 +1,12 @@
-"""Payloads in files, each written whole: a reader sees the old file or the new one, never a part."""
+"""Files that are replaced whole: a reader sees the old one or the new one, never a part."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from contextlib import suppress
 
 from natscli.errors import InputError
-from natscli.output.replies import Reply
 
 
 def check_target(path: str, where: str) -> None:
@@ -66,18 +64,3 @@ def _replace(target: str, data: bytes) -> None:
 def _is_special(path: str) -> bool:
     """Whether it is nothing that can be replaced. /dev/stdout is not, also when that is a file."""
     return path.startswith("/dev/") or (os.path.exists(path) and not os.path.isfile(path))
-
-
-def saver(pattern: str, *, many_requests: bool, many_replies: bool) -> Callable[[Reply], bytes]:
-    """Writes the payload of each reply to a file of its own and leaves nothing for stdout.
-
-    `{n}` in `pattern` is the number of the request, that of the reply to the only one, or both: `2.1`.
-    """
-
-    def save(reply: Reply) -> bytes:
-        numbers = [str(reply.request)] if many_requests else []
-        numbers += [str(reply.number)] if many_replies or not many_requests else []
-        write_whole(pattern.replace("{n}", ".".join(numbers)), reply.payload)
-        return b""
-
-    return save

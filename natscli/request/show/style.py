@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from natscli.environment import Environment
-from natscli.output.replies import RenderEvents, gathering, renderer, saving
 from natscli.request.options import RequestOptions
+from natscli.request.show.lines import RenderEvents, gathering, renderer, saving
 
 if TYPE_CHECKING:
-    from natscli.output.progress import Progress
+    from natscli.request.show.progress import Progress
 
 
 class Style(NamedTuple):
@@ -59,7 +59,7 @@ def event_renderer(options: RequestOptions, style: Style, environment: Environme
         return gathering(environment)
     if options.output is None:
         return renderer(environment, raw=options.raw, as_json=options.as_json, **several)
-    from natscli.output.files import saver
+    from natscli.request.show.saving import saver
 
     return saving(environment, saver(options.output, **several), **several)
 
@@ -68,7 +68,7 @@ def progress_bar(options: RequestOptions, style: Style, environment: Environment
     """The bar, if one is shown."""
     if not style.progress:
         return None
-    from natscli.output.progress import Progress
+    from natscli.request.show.progress import Progress
 
     return Progress(
         environment.stderr, count=options.count or 0, duration=options.duration or 0.0,

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from natscli.duration import format_duration
 from natscli.environment import BOLD, DIM, GREEN, Environment, terminal_size
 from natscli.message import headers
-from natscli.output.replies import Reply
 from natscli.output.terminal import Painter
 from natscli.output.text import crop, format_bytes, pad
+from natscli.request.events import Reply
 
 #: Headers in which a responder may say who it is, the first that is there.
 _NAMES = ("nats-service-id", "nats-responder", "responder", "x-responder", "server", "hostname", "host")

@@ -14,17 +14,18 @@ from natscli.environment import Environment
 from natscli.errors import PynatsError, Report, explain
 from natscli.message.recipe import Outgoing
 from natscli.output.pump import Pump, Rendered, in_loop
-from natscli.output.replies import Lines, RenderEvents, Reply, Sent
-from natscli.output.rounds import Rounds
+from natscli.request.events import Lines, Reply, Sent
+from natscli.request.show.lines import RenderEvents
+from natscli.request.show.rounds import Rounds
 from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
-    from natscli.output.progress import Progress
     from natscli.programs.translate import Translator
     from natscli.request.phases import Phases
-    from natscli.request.style import Style
+    from natscli.request.show.progress import Progress
+    from natscli.request.show.style import Style
+    from natscli.request.show.translating import Translating
     from natscli.request.summary import Summary
-    from natscli.request.translating import Translating
 
 #: Seconds from one picture of the progress to the next: drawing it takes time from receiving.
 _TICK = 0.5
@@ -133,7 +134,7 @@ class RequestDisplay:
             self._sum_up(statistics.summary())
 
     def _sum_up(self, summary: Summary) -> None:
-        from natscli.output import summary as output
+        from natscli.request.show import summary as output
 
         more = {
             "in flight at the end": summary.in_flight,
@@ -157,7 +158,7 @@ class RequestDisplay:
 
     def phases(self, phases: Phases) -> None:
         """Show how long each phase of the run took."""
-        from natscli.output.phases import record, table
+        from natscli.request.show.phases import record, table
 
         if self._style.as_json:
             from natscli.output.json_lines import record_line
@@ -233,15 +234,15 @@ class RequestDisplay:
 
 
 def _translating(display: RequestDisplay, environment: Environment, translator: Translator) -> Translating:
-    from natscli.request.translating import Translating
+    from natscli.request.show.translating import Translating
 
     return Translating(translator, display.translated, environment.warn)
 
 
 def replies_line(count: int, slowest: Reply) -> str:
     """How many replies one request has had, and the slowest of them."""
-    from natscli.output.gather import responder
     from natscli.output.text import crop
+    from natscli.request.show.table import responder
 
     who = crop(responder(slowest), 40)
     words = f"{count} {'reply' if count == 1 else 'replies'}, the slowest after"
@@ -250,7 +251,7 @@ def replies_line(count: int, slowest: Reply) -> str:
 
 def error_line(environment: Environment, report: Report, subject: str, request: int) -> bytes:
     """A failure as a line of JSON, without secrets; `request` is its number, 0 when the whole run failed."""
-    from natscli.output import json_lines
+    from natscli.request.show import json
 
     clean = replace(report, message=environment.redactor.redact(report.message))
-    return json_lines.error_line(subject, request, clean, time.time(), ascii_only=environment.stdout.isatty())
+    return json.error_line(subject, request, clean, time.time(), ascii_only=environment.stdout.isatty())

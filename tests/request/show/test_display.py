@@ -9,12 +9,13 @@ import pytest
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError
-from natscli.output.replies import Reply, renderer
 from natscli.programs.translate import Translator
-from natscli.request import translating as module
-from natscli.request.display import RequestDisplay
+from natscli.request.events import Reply
+from natscli.request.show import translating as module
+from natscli.request.show.display import RequestDisplay
+from natscli.request.show.lines import renderer
+from natscli.request.show.style import Style
 from natscli.request.statistics import Statistics
-from natscli.request.style import Style
 
 
 def display(environment: Environment, translator: Translator | None = None) -> RequestDisplay:

@@ -5,50 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from natscli.duration import format_duration
 from natscli.environment import BOLD, CYAN, DIM, GREEN, Environment, clean
 from natscli.message import headers
 from natscli.output.pump import Rendered, same_target
 from natscli.output.text import visible_line
+from natscli.request.events import Event, Lines, Reply, Sent
 from natscli.secrets.redaction import redact_shapes
 
 if TYPE_CHECKING:
     from natscli.output.terminal import Painter
 
 
-class Reply(NamedTuple):
-    """A reply as it is shown: to which request, the how manyth, after how many nanoseconds, and what it holds.
-
-    `came` is when (seconds since 1970), as it may have to wait before it is shown.
-    """
-
-    subject: str
-    request: int
-    number: int
-    rtt_ns: int
-    header: bytes | None
-    payload: bytes
-    came: float
-
-
-class Sent(NamedTuple):
-    """A request that was sent, and when (seconds since 1970)."""
-
-    subject: str
-    request: int
-    at: float
-
-
-class Lines(NamedTuple):
-    """What was rendered before, for the log and for stdout."""
-
-    log: bytes
-    data: bytes = b""
-
-
-Event = Reply | Sent | Lines
 #: Renders what happened, in that order.
 RenderEvents = Callable[[Sequence[Event]], Rendered]
 _Log = Callable[[Reply | Sent], bytes]
@@ -63,7 +33,7 @@ def renderer(
     end = b"\n" if many_requests or many_replies else b""
     together = same_target(environment.stdout, environment.stderr)
     if as_json:
-        from natscli.output.json_lines import replies
+        from natscli.request.show.json import replies
 
         return _ordered(None, replies(ascii_only=terminal), together)
     if raw and not terminal:
@@ -102,8 +72,8 @@ def saving(environment: Environment, save: _Show, *, many_requests: bool, many_r
 
 def gathering(environment: Environment) -> RenderEvents:
     """For a terminal: a line of a table for each reply to one request."""
-    from natscli.output.gather import Table
     from natscli.output.terminal import Painter
+    from natscli.request.show.table import Table
 
     log = _log(_Label(False, True), Painter(colored=environment.colored(environment.stderr)))
     together = same_target(environment.stdout, environment.stderr)

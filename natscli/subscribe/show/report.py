@@ -13,9 +13,9 @@ from operator import itemgetter
 from natscli.environment import Environment
 from natscli.message.message import Message
 from natscli.output.live import Live
-from natscli.output.subjects import Row, Totals, subject_lines, subject_table
 from natscli.output.tables import Screen as Target
-from natscli.subscribe.display import Screen
+from natscli.subscribe.show.display import Screen
+from natscli.subscribe.show.subjects import Row, Totals, subject_lines, subject_table
 
 #: Subjects that are kept apart, and their bytes; messages on more are counted together, so that memory is bounded.
 _MOST_SUBJECTS, _MOST_BYTES = 100_000, 16 * 1024 * 1024

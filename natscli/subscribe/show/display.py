@@ -10,8 +10,8 @@ from typing import Protocol
 from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.message.message import Message
-from natscli.output.messages import RenderMessages
 from natscli.output.pump import Pump, in_loop
+from natscli.subscribe.show.messages import RenderMessages
 
 #: Bytes of messages that wait for a reader that takes less than comes. Reading from the server does not wait: it keeps
 #: no more than that for a client, and then disconnects it, and how much was lost is unknown.

@@ -12,9 +12,8 @@ from rich.cells import cell_len
 
 from natscli.environment import Environment
 from natscli.message import headers
-from natscli.output import gather
-from natscli.output.gather import Table, responder
-from natscli.output.replies import Reply
+from natscli.request.events import Reply
+from natscli.request.show.table import Table, responder
 
 
 def reply(payload: bytes = b"", *pairs: tuple[str, str], number: int = 1, rtt_ns: int = 1_000_000) -> Reply:
@@ -94,7 +93,7 @@ def test_nothing_from_the_network_drives_the_terminal_or_takes_more_than_its_row
 def test_a_row_takes_one_line_of_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((columns, 24)))
     with open(os.devnull, "rb") as stdin, open(os.devnull, "wb") as out:
-        table = gather.Table(Environment(stdin, out, io.BytesIO(), {}, color="never"))
+        table = Table(Environment(stdin, out, io.BytesIO(), {}, color="never"))
         found = [
             table(reply(("漢字" * 500).encode(), ("Responder", "漢" * 30))),
             table(reply(("e\u0301" * 5000).encode(), ("Responder", "\t漢字" * 30), number=2)),

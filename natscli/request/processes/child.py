@@ -18,7 +18,7 @@ from natscli.errors import PynatsError, explain
 from natscli.message.recipe import Outgoing, Recipe, compile_recipe
 from natscli.message.source import Counted
 from natscli.message.templates import Template
-from natscli.output.replies import Reply
+from natscli.request.events import Reply
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
 from natscli.request.run import after, waiting

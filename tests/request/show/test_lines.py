@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from natscli.environment import Environment
-from natscli.output.replies import Lines, Reply, Sent, renderer
+from natscli.request.events import Lines, Reply, Sent
+from natscli.request.show.lines import renderer
 
 
 @pytest.mark.parametrize("color", ["never", "always"])

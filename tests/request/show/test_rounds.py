@@ -10,10 +10,10 @@ import time
 from collections.abc import Sequence
 
 from natscli.environment import Environment
-from natscli.output import rounds as rounds_module
 from natscli.output.pump import Pump, Rendered
-from natscli.output.replies import Event, Lines
-from natscli.output.rounds import Rounds
+from natscli.request.events import Event, Lines
+from natscli.request.show import rounds as rounds_module
+from natscli.request.show.rounds import Rounds
 
 
 class Screen:

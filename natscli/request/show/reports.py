@@ -9,9 +9,9 @@ from importlib.util import find_spec
 
 from natscli.environment import Environment
 from natscli.errors import InputError
-from natscli.output.files import check_target, write_whole
 from natscli.request.options import RequestOptions
 from natscli.request.summary import Summary
+from natscli.system.files import check_target, write_whole
 
 #: The largest latency that a log can hold: an hour, in nanoseconds.
 _LARGEST = 3_600_000_000_000

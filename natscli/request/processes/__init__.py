@@ -1,0 +1,1 @@
+"""All of request --processes: the parent and its children."""

@@ -1,0 +1,37 @@
+"""Replies and failures as JSON, one object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from natscli.errors import Report
+from natscli.output.json_lines import Encoder, replaced, timestamp
+from natscli.request.events import Reply
+
+
+def replies(*, ascii_only: bool) -> Callable[[Reply], bytes]:
+    """Renders a reply that `pynats request` received: `rtt_ns` nanoseconds after the request was written."""
+    encoder = Encoder(ascii_only=ascii_only)
+
+    def line(reply: Reply) -> bytes:
+        return (
+            f'{{"time": "{timestamp(reply.came)}", "subject": {encoder.text(reply.subject)}, '
+            f'"request": {reply.request}, "reply": {reply.number}, "rtt_ns": {reply.rtt_ns}, '
+            f"{encoder.message(reply.header, reply.payload)}}}\n"
+        ).encode("utf-8", "backslashreplace")
+
+    return line
+
+
+def error_line(subject: str, request: int, report: Report, at: float, *, ascii_only: bool) -> bytes:
+    """A failed request, 0 for the whole run: what the error line says, the exit status by name and by number."""
+    record = {
+        "time": timestamp(at),
+        "subject": replaced(subject),
+        "request": request,
+        "error": report.status.name.lower(),
+        "message": replaced(report.message),
+        "status": int(report.status),
+    }
+    return json.dumps(record, ensure_ascii=ascii_only).encode() + b"\n"

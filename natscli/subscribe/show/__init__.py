@@ -1,0 +1,1 @@
+"""What is seen of messages: lines, JSON, counts by subject."""
