@@ -7,3 +7,16 @@ Message = tuple[bytes, bytes, "bytes | None", bytes]
 
 #: Bytes from which on copying costs more than anything else that is done with a message.
 LARGE = 32 * 1024
+
+#: Bytes of memory for the objects around a message: the tuple, its parts, and what refers to it while it waits.
+_AROUND = 300
+
+
+def memory(header: bytes | None, payload: bytes) -> int:
+    """About the bytes of memory that a message takes while it waits somewhere; every bound on memory counts so."""
+    return len(payload) + len(header or b"") + _AROUND
+
+
+def memory_of(messages: list[Message]) -> int:
+    """The same of several messages together."""
+    return sum([memory(header, payload) for _, _, header, payload in messages])

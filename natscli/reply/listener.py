@@ -17,13 +17,13 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError, explain
 from natscli.message import headers
-from natscli.message.message import Message
+from natscli.message.message import Message, memory_of
 from natscli.output.pump import Pump
+from natscli.reply.ended import Outcome, Renderers
 from natscli.reply.numbers import Numbers
-from natscli.reply.pending import Pending, memory
+from natscli.reply.pending import Pending
+from natscli.reply.reporter import Reporter
 from natscli.reply.responders.responder import Batch, Failure, Host, Responder, fail, reply_subject
-from natscli.reply.show.report import Reporter
-from natscli.reply.show.requests import Outcome, Renderers
 from natscli.reply.statistics import TOO_LARGE, Deliver, Statistics
 from natscli.system.signals import Stop, on_info
 from natscli.wire.nats_py import errors as nats_errors
@@ -299,7 +299,7 @@ class Listener:
 
     def _size(self, requests: list[Message]) -> int:
         """About how many bytes of memory they take, where that matters."""
-        return 0 if self._pump.direct else sum(map(memory, requests))
+        return 0 if self._pump.direct else memory_of(requests)
 
     def _send(self, batch: Batch, replies: list[Message], failure: Failure | None) -> Collection[bytes]:
         """Send replies, and log what went wrong; gives the reply subjects whose reply was too large."""

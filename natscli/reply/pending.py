@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from natscli.message.message import Message
+from natscli.message.message import Message, memory_of
 
 
 class Pending:
@@ -20,7 +20,7 @@ class Pending:
 
     def add(self, requests: list[Message]) -> bool:
         """Accept these, if there is room for all. One may have any size if nothing else is pending."""
-        size = sum(map(memory, requests))
+        size = memory_of(requests)
         fits = self.requests + len(requests) <= self._most and self._bytes + size <= self._most_bytes
         if not fits and (self.requests or len(requests) > 1):
             return False
@@ -32,15 +32,10 @@ class Pending:
     def remove(self, requests: list[Message]) -> None:
         """These, which were accepted, are answered."""
         self.requests -= len(requests)
-        self._bytes -= sum(map(memory, requests))
+        self._bytes -= memory_of(requests)
         if not self.requests:
             self._empty.set()
 
     async def empty(self) -> None:
         """Wait until nothing is pending."""
         await self._empty.wait()
-
-
-def memory(message: Message) -> int:
-    """About how many bytes of memory a message takes."""
-    return len(message[3]) + len(message[2] or b"") + 200

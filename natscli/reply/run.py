@@ -13,8 +13,9 @@ from natscli.histogram import Histogram
 from natscli.reply.listener import Listener, Route
 from natscli.reply.numbers import Numbers
 from natscli.reply.options import ReplyOptions
+from natscli.reply.reporter import Reporter
 from natscli.reply.responders.responder import Responder
-from natscli.reply.show.report import Report, Reporter
+from natscli.reply.show.report import Report
 from natscli.reply.show.requests import data_renderers, renderers
 from natscli.reply.statistics import Statistics, figures
 from natscli.system.signals import Stop, on_info

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from natscli.message.message import Message
-from natscli.subscribe.show.display import Display, size_of
+from natscli.message.message import Message, memory
+from natscli.subscribe.destination import Destination
 
 #: Requests that may wait, and their bytes; the one that waits longest is shown without a reply when there are more.
 _MOST, _MOST_BYTES = 16_384, 16 * 1024 * 1024
@@ -17,9 +17,9 @@ class Matching:
     `unmatched` counts requests that were shown without a reply. `on_empty` is called when none waits any more.
     """
 
-    def __init__(self, display: Display, inboxes: str) -> None:
+    def __init__(self, destination: Destination, inboxes: str) -> None:
         """`inboxes` is the subject that all replies are seen on: `_INBOX.>`."""
-        self._display = display
+        self._destination = destination
         self._prefix = inboxes.removesuffix(">").encode()
         self._waiting: dict[bytes, tuple[Message, int, float]] = {}
         self._bytes = 0
@@ -39,12 +39,12 @@ class Matching:
         """Take messages that were received."""
         for number, message in enumerate(batch, first):
             if not message[1]:
-                self._display.show([message], number, came)
+                self._destination.show([message], number, came)
                 continue
             if message[1] in self._waiting:  # a second request with the same inbox: only one can be matched
                 self._give_up(message[1])
             self._waiting[message[1]] = message, number, came
-            self._bytes += size_of(message)
+            self._bytes += memory(message[2], message[3])
             while len(self._waiting) > _MOST or self._bytes > _MOST_BYTES:
                 self._give_up(next(iter(self._waiting)))
 
@@ -54,9 +54,9 @@ class Matching:
             request = self._waiting.pop(reply[0], None)
             if request is not None:
                 message, number, requested = request
-                self._bytes -= size_of(message)
-                self._display.show([message], number, requested)
-                self._display.show([reply], number, came, True)
+                self._bytes -= memory(message[2], message[3])
+                self._destination.show([message], number, requested)
+                self._destination.show([reply], number, came, True)
         if not self._waiting:
             self.on_empty()
 
@@ -67,6 +67,6 @@ class Matching:
 
     def _give_up(self, inbox: bytes) -> None:
         message, number, came = self._waiting.pop(inbox)
-        self._bytes -= size_of(message)
+        self._bytes -= memory(message[2], message[3])
         self.unmatched += 1
-        self._display.show([message], number, came)
+        self._destination.show([message], number, came)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
+from natscli.subscribe.destination import Destination
 from natscli.subscribe.options import REPORT_TOP, SubscribeOptions
-from natscli.subscribe.show.display import Display, Screen
+from natscli.subscribe.show.display import Screen
 from natscli.subscribe.show.messages import RenderMessages, Style, renderer
 from natscli.subscribe.subscriber import Subscriber, Subscribing
 
@@ -28,11 +29,13 @@ async def run(
     """
     async with connected(plan, environment, listener=True) as connection:
         subjects = (connection.client.new_inbox(),) if options.inbox else options.subjects
-        display = _display(options, environment, translator)
+        destination = _destination(options, environment, translator)
         try:
-            await Subscriber(_subscribing(options, subjects, plan), connection, environment, display).run()
+            await Subscriber(
+                _subscribing(options, subjects, plan), connection, environment, destination
+            ).run()
         finally:
-            display.close()
+            destination.close()
 
 
 def _subscribing(options: SubscribeOptions, subjects: tuple[str, ...], plan: Plan) -> Subscribing:
@@ -42,23 +45,25 @@ def _subscribing(options: SubscribeOptions, subjects: tuple[str, ...], plan: Pla
     )
 
 
-def _display(options: SubscribeOptions, environment: Environment, translator: Translator | None) -> Display:
+def _destination(
+    options: SubscribeOptions, environment: Environment, translator: Translator | None
+) -> Destination:
     if options.report_subjects:
         from natscli.subscribe.show.report import Report
 
         return Report(environment, top=options.report_top or REPORT_TOP, as_json=options.as_json)
-    display: Display
+    destination: Destination
     if options.dump not in (None, "-"):
-        from natscli.subscribe.dump import Dump
+        from natscli.subscribe.show.dump import Dump
 
-        display = Dump(options.dump or "", _renderer(options, environment))
+        destination = Dump(options.dump or "", _renderer(options, environment))
     else:
-        display = Screen(environment, _renderer(options, environment))
+        destination = Screen(environment, _renderer(options, environment))
     if translator is not None:
-        from natscli.subscribe.translated import Translated
+        from natscli.subscribe.show.translated import Translated
 
-        return Translated(display, translator, environment)
-    return display
+        return Translated(destination, translator, environment)
+    return destination
 
 
 def _renderer(options: SubscribeOptions, environment: Environment) -> RenderMessages:

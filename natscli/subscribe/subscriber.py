@@ -16,8 +16,8 @@ from natscli.environment import Environment
 from natscli.errors import NoReplyError
 from natscli.message.message import Message
 from natscli.message.subjects import covers
+from natscli.subscribe.destination import Destination
 from natscli.subscribe.matching import Matching
-from natscli.subscribe.show.display import Display
 from natscli.system.signals import Stop
 from natscli.wire.nats_py import errors as nats_errors
 
@@ -45,17 +45,21 @@ class Subscribing:
 
 
 class Subscriber:
-    """Receives what one `Subscribing` describes on one connection, and gives it to a `Display`."""
+    """Receives what one `Subscribing` describes on one connection, and gives it to a `Destination`."""
 
     def __init__(
-        self, subscribing: Subscribing, connection: Connection, environment: Environment, display: Display
+        self,
+        subscribing: Subscribing,
+        connection: Connection,
+        environment: Environment,
+        destination: Destination,
     ) -> None:
         self._subscribing = subscribing
         self._connection = connection
         self._client = connection.client
         self._environment = environment
-        self._display = display
-        self._matching = Matching(display, subscribing.inboxes) if subscribing.inboxes else None
+        self._destination = destination
+        self._matching = Matching(destination, subscribing.inboxes) if subscribing.inboxes else None
         self._ignored = _Ignored(subscribing.ignored)
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
@@ -84,7 +88,7 @@ class Subscriber:
         except nats_errors.Error as error:
             raise classify(error, connection.url) from None
         self._report_gaps()
-        await self._display.finish()
+        await self._destination.finish()
         stop.blocking = True
         if self._waited_in_vain and self._subscribing.count:
             raise NoReplyError(
@@ -132,7 +136,7 @@ class Subscriber:
             PynatsError: which of the two it is.
         """
         task = asyncio.ensure_future(work)
-        ends = (self._connection.lost, self._display.broken)
+        ends = (self._connection.lost, self._destination.broken)
         await asyncio.wait((task, *ends), return_when=asyncio.FIRST_COMPLETED)
         for end in ends:
             if end.done():
@@ -154,7 +158,7 @@ class Subscriber:
             return
         first, self.received = self.received + 1, self.received + len(batch)
         self._last = self._loop.time()
-        (matching or self._display).show(batch, first, time.time())
+        (matching or self._destination).show(batch, first, time.time())
         if self.received == subscribing.count:
             self._have_enough()
 

@@ -10,12 +10,12 @@ from collections import deque
 from dataclasses import dataclass
 
 from natscli.message import headers
-from natscli.message.message import Message
+from natscli.message.message import Message, memory
 from natscli.watch.exchange import Answer, Exchange, Outcome
 from natscli.watch.inboxes import Inboxes
 
-#: Bytes that an open exchange takes besides what came from the network, and that a reply does.
-_OVERHEAD, _REPLY_OVERHEAD = 600, 200
+#: Bytes of memory that an open exchange takes besides its messages.
+_OPEN = 300
 _SECOND = 1_000_000_000
 #: Shares of the exchanges are parts of this.
 WHOLE = 1 << 20
@@ -215,7 +215,7 @@ class Matcher:
         if header is not None and not payload and not exchange.answers and headers.status(header) == "503":
             self._end(exchange, Outcome.NO_RESPONDERS)
             return
-        size = len(payload) + len(header or b"") + _REPLY_OVERHEAD
+        size = memory(header, payload)
         if self._is_too_much(size):
             self._forget(exchange)
             self.counts.followed -= 1
@@ -285,6 +285,6 @@ class Matcher:
 
 
 def _size(message: Message) -> int:
-    """About how many bytes of memory a message takes."""
+    """About the bytes of memory that an open or held message takes."""
     subject, reply, header, payload = message
-    return len(subject) + len(reply) + len(header or b"") + len(payload) + _OVERHEAD
+    return len(subject) + len(reply) + memory(header, payload) + _OPEN

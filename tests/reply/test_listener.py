@@ -24,12 +24,12 @@ from natscli.message.message import Message
 from natscli.message.templates import compile_template
 from natscli.reply.listener import LIMITS, Limits, Listener, Route
 from natscli.reply.numbers import Numbers
+from natscli.reply.reporter import Reporter
 from natscli.reply.responders.echo import Echo
 from natscli.reply.responders.faults import Faults, Faulty
 from natscli.reply.responders.parts.threaded import Threaded
 from natscli.reply.responders.responder import Batch, Done, Failure, Responder, Wrapper, fail
 from natscli.reply.responders.static import static
-from natscli.reply.show.report import Reporter
 from natscli.reply.show.requests import renderers
 from natscli.settings import resolve
 from tests.asking import Asker

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 
-from natscli.message.message import Message
-from natscli.reply.pending import Pending, memory
+from natscli.message.message import Message, memory_of
+from natscli.reply.pending import Pending
 
 
 def sized(*sizes: int) -> list[Message]:
     """Requests that take so many bytes of memory."""
-    empty = memory((b"a", b"b", None, b""))
+    empty = memory_of([(b"a", b"b", None, b"")])
     requests: list[Message] = [(b"a", b"b", None, b"x" * (size - empty)) for size in sizes]
-    assert [memory(request) for request in requests] == list(sizes)
+    assert [memory_of([request]) for request in requests] == list(sizes)
     return requests
 
 
 def test_no_more_requests_than_allowed_are_accepted() -> None:
     async def check() -> None:
         pending = Pending(2, 100_000)
-        (one,) = sized(300)
+        (one,) = sized(400)
         assert [pending.add([one]) for _ in range(3)] == [True, True, False]
         pending.remove([one])
         assert pending.add([one])
@@ -31,10 +31,10 @@ def test_no_more_requests_than_allowed_are_accepted() -> None:
 def test_a_batch_is_accepted_as_a_whole_or_not_at_all() -> None:
     async def check() -> None:
         pending = Pending(5, 2000)
-        assert not pending.add(sized(300) * 6)
+        assert not pending.add(sized(400) * 6)
         assert not pending.add(sized(1500, 600))
-        assert pending.add(sized(300, 300))
-        assert not pending.add(sized(300) * 4)
+        assert pending.add(sized(400, 400))
+        assert not pending.add(sized(400) * 4)
         assert pending.requests == 2
 
     asyncio.run(check())
@@ -44,7 +44,7 @@ def test_no_more_bytes_than_allowed_are_accepted_but_one_request_always_is() -> 
     async def check() -> None:
         pending = Pending(10, 1000)
         assert pending.add(sized(5000))
-        assert not pending.add(sized(200))
+        assert not pending.add(sized(301))
         pending.remove(sized(5000))
         assert [pending.add(sized(size)) for size in (600, 401, 400)] == [True, False, True]
 
@@ -55,9 +55,9 @@ def test_it_is_empty_when_all_are_done() -> None:
     async def check() -> None:
         pending = Pending(10, 100_000)
         await pending.empty()
-        pending.add(sized(300, 400))
+        pending.add(sized(400, 400))
         waiting = asyncio.ensure_future(pending.empty())
-        pending.remove(sized(300))
+        pending.remove(sized(400))
         await asyncio.sleep(0)
         assert not waiting.done()
         pending.remove(sized(400))

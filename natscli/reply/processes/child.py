@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from natscli.environment import Environment
 from natscli.reply.options import ReplyOptions
-from natscli.reply.show.report import Reporter
+from natscli.reply.reporter import Reporter
 
 if TYPE_CHECKING:
     from natscli.output.pump import Pump

@@ -15,8 +15,7 @@ from queue import SimpleQueue
 from time import perf_counter_ns
 
 from natscli.errors import InputError, PynatsError, reason
-from natscli.message.message import Message
-from natscli.reply.pending import memory
+from natscli.message.message import Message, memory_of
 from natscli.reply.responders.parts.recording import lines
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, Wrapper
 
@@ -81,7 +80,7 @@ class Recorded(Wrapper):
         self._kept.append((batch, replies, perf_counter_ns()))
         self._answered += len(batch.requests)
         self._requests += len(batch.requests)
-        self._bytes += sum(map(memory, batch.requests)) + sum(map(memory, replies))
+        self._bytes += memory_of(batch.requests) + memory_of(replies)
         if self._requests > _MOST_KEPT or self._bytes > _MOST_BYTES_KEPT:
             self._write()
         elif self._timer is None:
@@ -112,7 +111,7 @@ class Recorded(Wrapper):
         while True:
             batch, replies, ended = self._kept.popleft()
             yield from lines(batch, replies, ended, time.time_ns() - perf_counter_ns())
-            self._bytes -= sum(map(memory, batch.requests)) + sum(map(memory, replies))
+            self._bytes -= memory_of(batch.requests) + memory_of(replies)
 
     def _failed(self) -> None:
         """Called in a thread: the file takes nothing more. Requests are answered all the same."""

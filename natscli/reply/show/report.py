@@ -11,31 +11,11 @@ from natscli.environment import Environment
 from natscli.output.live import Live
 from natscli.output.pump import Pump, Rendered
 from natscli.reply.figures import Figures
+from natscli.reply.reporter import Reporter
 from natscli.reply.show.panel import json_line, line, panel
 
 #: Seconds between two drawings of the panel, between two lines where there is none, and that a rate is measured over.
 _REDRAW, _LINE, _NOW = 0.2, 10.0, 1.0
-
-
-class Reporter:
-    """What a listener calls to show statistics; this one shows none."""
-
-    interval = 0.0
-
-    def begin(self, pump: Pump) -> None:
-        """All is subscribed to."""
-
-    def tick(self) -> None:
-        """Called every `interval` seconds, unless that is 0."""
-
-    def write(self) -> None:
-        """A signal asks for the statistics."""
-
-    def end(self) -> None:
-        """All is over; called before the output is closed."""
-
-    def summarize(self) -> None:
-        """Called after it."""
 
 
 class Report(Reporter):

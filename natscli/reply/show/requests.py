@@ -3,42 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from itertools import count
-from typing import NamedTuple
 
 from natscli.environment import BOLD, DIM, GREEN, YELLOW, Environment
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.output.pump import Rendered, same_target
-
-#: Requests of one network read, the number of the first, and when they came (seconds since 1970: they may have to
-#: wait before they are shown); gives the log and the data to write.
-RenderRequests = Callable[[list[Message], int, float], Rendered]
-
-
-class Outcome(NamedTuple):
-    """How requests ended, nanoseconds after they came; with the code and the text of an error that was replied.
-
-    `name` is `answered`, `error`, `refused` (not handled, answered with an error) or `unanswered`.
-    """
-
-    name: str
-    duration_ns: int
-    code: int = 0
-    message: str = ""
-
-
-#: As `RenderRequests`, for requests that ended, all in the same way.
-RenderEnded = Callable[[list[Message], int, float, Outcome], Rendered]
-
-
-class Renderers(NamedTuple):
-    """Requests are shown when they come, or, as records of JSON, when they ended."""
-
-    received: RenderRequests | None = None
-    ended: RenderEnded | None = None
-
+from natscli.reply.ended import Outcome, RenderEnded, Renderers, RenderRequests
 
 _UNANSWERED = " (no reply subject, not answered)"
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from functools import partial
 
+from natscli.message.message import memory
 from natscli.output.pump import Pump
 from natscli.request.events import Event, Lines, Reply
 from natscli.request.show.lines import RenderEvents
@@ -25,8 +26,6 @@ _FEW = 64
 #: Events and bytes (about) of one round, and of one part of it: between parts, an interrupt ends it.
 _MOST_EVENTS, _MOST_BYTES = 20_000, 4 * 1024 * 1024
 _PART_EVENTS, _PART_BYTES = 2_000, 256 * 1024
-#: Memory that an event takes, apart from what it carries.
-_OVERHEAD = 400
 
 
 class Rounds:
@@ -59,7 +58,7 @@ class Rounds:
     def add(self, event: Event) -> None:
         """Show it, soon."""
         self._events.append(event)
-        self._bytes += size_of(event)
+        self._bytes += _size(event)
         if self._timer is None:
             pause = _DIRECT if self._pump.direct else _STEADY if self._steady else _ROUND
             self._timer = self._loop.call_at(self._last + pause, self._on_time)
@@ -76,7 +75,7 @@ class Rounds:
         if few or len(events) > _PART_EVENTS or size > _PART_BYTES:
             # A few, one by one: the log is written before the payload of each, not before those of all.
             for part in _parts(events, 1 if few else _PART_EVENTS):
-                self._put(part, sum(map(size_of, part)))
+                self._put(part, sum(map(_size, part)))
         else:
             self._put(events, size)
 
@@ -102,7 +101,7 @@ def _parts(events: list[Event], most: int) -> Iterator[list[Event]]:
     size = 0
     for event in events:
         part.append(event)
-        size += size_of(event)
+        size += _size(event)
         if size > _PART_BYTES or len(part) >= most:
             yield part
             part, size = [], 0
@@ -110,8 +109,8 @@ def _parts(events: list[Event], most: int) -> Iterator[list[Event]]:
         yield part
 
 
-def size_of(event: Event) -> int:
-    """About how many bytes of memory it takes."""
+def _size(event: Event) -> int:
+    """About the bytes of memory that an event takes."""
     if isinstance(event, Reply):
-        return len(event.payload) + len(event.header or b"") + _OVERHEAD
-    return _OVERHEAD + (len(event.log) + len(event.data) if isinstance(event, Lines) else 0)
+        return memory(event.header, event.payload)
+    return memory(event.log, event.data) if isinstance(event, Lines) else memory(None, b"")

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 
 from natscli.errors import PynatsError
+from natscli.message.message import memory
 from natscli.programs.translate import Translator
 from natscli.request.events import Reply
-from natscli.request.show.rounds import size_of
 
 #: Replies, and bytes of them, that may wait for their translation before no more requests are sent.
 _ENOUGH, _ENOUGH_BYTES = 256, 4 * 1024 * 1024
@@ -50,7 +50,7 @@ class Translating:
             self.lost += 1
             return
         self._waiting.append(reply)
-        self._bytes += size_of(reply)
+        self._bytes += memory(reply.header, reply.payload)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -64,7 +64,7 @@ class Translating:
     async def _run(self) -> None:
         while self._waiting:
             reply = self._waiting.popleft()
-            self._bytes -= size_of(reply)
+            self._bytes -= memory(reply.header, reply.payload)
             try:
                 payload, log = await self._translator.run(reply.payload, reply.subject)
             except PynatsError as error:

@@ -43,7 +43,7 @@ class Report:
             self._timer = self._loop.call_later(_REDRAW, self._redraw, self._live)
 
     def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:  # noqa: ARG002
-        """See `Display`."""
+        """See `Destination`."""
         if self._named >= _MOST_SUBJECTS or self._named_size >= _MOST_BYTES:
             batch = self._known(batch)
         self._messages.update(map(itemgetter(0), batch))
@@ -55,7 +55,7 @@ class Report:
             sizes[subject] += len(payload)
 
     async def finish(self) -> None:
-        """See `Display`: show how it ended."""
+        """See `Destination`: show how it ended."""
         if self._timer is not None:
             self._timer.cancel()
         live, rows, table = self._live, self.rows(self._top), self._table()
@@ -68,7 +68,7 @@ class Report:
         await self._screen.finish()
 
     def close(self) -> None:
-        """See `Display`."""
+        """See `Destination`."""
         if self._timer is not None:
             self._timer.cancel()
         self._screen.close()

@@ -10,6 +10,7 @@ from operator import attrgetter
 
 from natscli.environment import Environment, terminal_size
 from natscli.errors import PynatsError, explain
+from natscli.message.message import memory
 from natscli.output.live import Live
 from natscli.output.pump import Pump, in_loop
 from natscli.output.tables import Screen
@@ -123,6 +124,6 @@ def _parts(exchanges: list[Exchange]) -> Iterator[tuple[list[Exchange], int]]:
 
 
 def _size(exchange: Exchange) -> int:
-    """About how many bytes of memory an exchange takes."""
-    answers = sum(len(answer.payload) + len(answer.header or b"") + 200 for answer in exchange.answers)
-    return len(exchange.payload) + len(exchange.header or b"") + answers + 600
+    """About the bytes of memory that an exchange takes."""
+    answers = sum(memory(answer.header, answer.payload) for answer in exchange.answers)
+    return memory(exchange.header, exchange.payload) + answers

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from natscli.environment import Environment
 from natscli.message.message import Message
-from natscli.reply.show.requests import Outcome, renderers
+from natscli.reply.ended import Outcome
+from natscli.reply.show.requests import renderers
 from natscli.request.events import Reply
 from natscli.request.show import json as request_json
 

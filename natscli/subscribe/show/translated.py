@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError
-from natscli.message.message import Message
-from natscli.subscribe.show.display import Display, size_of
+from natscli.message.message import Message, memory
+from natscli.subscribe.destination import Destination
 
 if TYPE_CHECKING:
     from natscli.programs.translate import Translator
@@ -19,26 +19,26 @@ _MOST_BYTES = 64 * 1024 * 1024
 
 
 class Translated:
-    """Translates one message after the other for another `Display`; one that fails is shown as it came."""
+    """Translates one message after the other for another `Destination`; one that fails is shown as it came."""
 
-    def __init__(self, display: Display, translator: Translator, environment: Environment) -> None:
-        self._display = display
+    def __init__(self, destination: Destination, translator: Translator, environment: Environment) -> None:
+        self._destination = destination
         self._translator = translator
         self._environment = environment
         self._waiting: deque[tuple[Message, int, float, bool]] = deque()
         self._bytes = self._dropped = 0
         self._task: asyncio.Task[None] | None = None
         self._problem: PynatsError | None = None
-        self.broken = display.broken
+        self.broken = destination.broken
 
     def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:
-        """See `Display`."""
+        """See `Destination`."""
         for number, message in enumerate(batch, first):
             if self._waiting and self._bytes > _MOST_BYTES:
                 self._dropped += 1
                 continue
             self._waiting.append((message, number, came, matched))
-            self._bytes += size_of(message)
+            self._bytes += memory(message[2], message[3])
         if self._task is not None and self._task.done():
             self._task.result()
             self._task = None
@@ -46,27 +46,27 @@ class Translated:
             self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def finish(self) -> None:
-        """See `Display`."""
+        """See `Destination`."""
         if self._task is not None:
             await asyncio.wait((self._task, self.broken), return_when=asyncio.FIRST_COMPLETED)
             if self._task.done():
                 self._task.result()
-        await self._display.finish()
+        await self._destination.finish()
         if self._dropped:
             raise PynatsError(f"messages lost, because the command could not keep up: {self._dropped}")
         if self._problem is not None:
             raise self._problem
 
     def close(self) -> None:
-        """See `Display`."""
+        """See `Destination`."""
         if self._task is not None:
             self._task.cancel()
-        self._display.close()
+        self._destination.close()
 
     async def _work(self) -> None:
         while self._waiting:
             message, number, came, matched = self._waiting.popleft()
-            self._bytes -= size_of(message)
+            self._bytes -= memory(message[2], message[3])
             subject, reply, header, payload = message
             try:
                 payload, written = await self._translator.run(payload, subject.decode("utf-8", "replace"))
@@ -77,4 +77,4 @@ class Translated:
                 if self._problem is None:
                     self._problem = error
                     self._environment.warn(f"[#{number}] {error.what}")
-            self._display.show([(subject, reply, header, payload)], number, came, matched)
+            self._destination.show([(subject, reply, header, payload)], number, came, matched)

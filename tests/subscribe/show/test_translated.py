@@ -12,24 +12,24 @@ from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.message.message import Message
 from natscli.programs.translate import Translator
-from natscli.subscribe.translated import Translated
+from natscli.subscribe.show.translated import Translated
 
 
 class Failing:
-    """A display that cannot show anything."""
+    """A destination that cannot show anything."""
 
     def __init__(self) -> None:
         self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
 
     def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:
-        """See `Display`."""
+        """See `Destination`."""
         raise ZeroDivisionError
 
     async def finish(self) -> None:
-        """See `Display`."""
+        """See `Destination`."""
 
     def close(self) -> None:
-        """See `Display`."""
+        """See `Destination`."""
 
 
 @pytest.mark.parametrize("more", [False, True], ids=["at the end", "at the next message"])

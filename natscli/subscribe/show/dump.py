@@ -24,7 +24,7 @@ class Dump:
         self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
 
     def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:
-        """See `Display`."""
+        """See `Destination`."""
         ending = "_reply.json" if matched else ".json"
         try:
             for number, message in enumerate(batch, first):
@@ -37,12 +37,12 @@ class Dump:
             self.broken.set_result(PynatsError(what, where=str(error.filename)))
 
     async def finish(self) -> None:
-        """See `Display`."""
+        """See `Destination`."""
         if self.broken.done():
             raise self.broken.result()
 
     def close(self) -> None:
-        """See `Display`."""
+        """See `Destination`."""
 
     @staticmethod
     def _save(path: str, data: bytes) -> None:

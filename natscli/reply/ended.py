@@ -1,0 +1,36 @@
+"""How requests ended, and what a listener calls to have requests shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from natscli.message.message import Message
+from natscli.output.pump import Rendered
+
+#: Requests of one network read, the number of the first, and when they came (seconds since 1970: they may have to
+#: wait before they are shown); gives the log and the data to write.
+RenderRequests = Callable[[list[Message], int, float], Rendered]
+
+
+class Outcome(NamedTuple):
+    """How requests ended, nanoseconds after they came; with the code and the text of an error that was replied.
+
+    `name` is `answered`, `error`, `refused` (not handled, answered with an error) or `unanswered`.
+    """
+
+    name: str
+    duration_ns: int
+    code: int = 0
+    message: str = ""
+
+
+#: As `RenderRequests`, for requests that ended, all in the same way.
+RenderEnded = Callable[[list[Message], int, float, Outcome], Rendered]
+
+
+class Renderers(NamedTuple):
+    """Requests are shown when they come, or, as records of JSON, when they ended."""
+
+    received: RenderRequests | None = None
+    ended: RenderEnded | None = None
