@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from natscli.errors import ConnectionFailedError, NoRespondersError, PynatsError
-from natscli.request.in_flight import Pending
 from natscli.request.load import Load, pause
+from natscli.request.ongoing import Ongoing
 
 
 class Again:
@@ -26,22 +26,22 @@ class Again:
         self._retries = load.retries
         self._wake = wake
         self._searches = 0
-        self._searcher: Pending | None = None
+        self._searcher: Ongoing | None = None
         self._deadline = self._loop.time() + load.wait_for_responders
-        self._pausing: set[Pending] = set()
-        self._ready: deque[Pending] = deque()
+        self._pausing: set[Ongoing] = set()
+        self._ready: deque[Ongoing] = deque()
 
-    def __iter__(self) -> Iterator[Pending]:
+    def __iter__(self) -> Iterator[Ongoing]:
         yield from self._pausing
         yield from self._ready
 
-    def take(self, most: int) -> list[Pending]:
+    def take(self, most: int) -> list[Ongoing]:
         """Up to so many that can be sent now."""
         count = min(most, len(self._ready))
         self.waiting -= count
         return [self._ready.popleft() for _ in range(count)]
 
-    def clear(self) -> list[Pending]:
+    def clear(self) -> list[Ongoing]:
         """All of them, which are not sent again."""
         rest = list(self)
         self._pausing.clear()
@@ -49,37 +49,37 @@ class Again:
         self.waiting = 0
         return rest
 
-    def offer(self, pending: Pending, error: PynatsError) -> bool:
+    def offer(self, ongoing: Ongoing, error: PynatsError) -> bool:
         """Whether a request that failed with `error`, without any reply, will be sent again."""
         if self.searching and isinstance(error, NoRespondersError):
-            return self._search(pending)
-        attempts = pending.attempts - (self._searches if pending is self._searcher else 0)
+            return self._search(ongoing)
+        attempts = ongoing.attempts - (self._searches if ongoing is self._searcher else 0)
         if not self._retries.apply(error, attempts):
             return False
         if isinstance(error, ConnectionFailedError):
-            self._ready.append(pending)
+            self._ready.append(ongoing)
             self.waiting += 1
         else:
-            self._after(pause(attempts), pending)
+            self._after(pause(attempts), ongoing)
         return True
 
-    def _search(self, pending: Pending) -> bool:
+    def _search(self, ongoing: Ongoing) -> bool:
         left = self._deadline - self._loop.time()
         if left <= 0:
             self.given_up = True
             return False
         self._searches += 1
-        self._searcher = pending
-        self._after(min(pause(self._searches), left), pending)
+        self._searcher = ongoing
+        self._after(min(pause(self._searches), left), ongoing)
         return True
 
-    def _after(self, seconds: float, pending: Pending) -> None:
-        self._pausing.add(pending)
+    def _after(self, seconds: float, ongoing: Ongoing) -> None:
+        self._pausing.add(ongoing)
         self.waiting += 1
-        self._loop.call_later(seconds, self._make_ready, pending)
+        self._loop.call_later(seconds, self._make_ready, ongoing)
 
-    def _make_ready(self, pending: Pending) -> None:
-        if pending in self._pausing:
-            self._pausing.remove(pending)
-            self._ready.append(pending)
+    def _make_ready(self, ongoing: Ongoing) -> None:
+        if ongoing in self._pausing:
+            self._pausing.remove(ongoing)
+            self._ready.append(ongoing)
             self._wake()

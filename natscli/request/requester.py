@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from time import perf_counter_ns
 from typing import Protocol
 
+from natscli.alarm import Alarm
 from natscli.connection.connect import Connection
 from natscli.duration import format_duration
 from natscli.errors import (
@@ -19,14 +20,15 @@ from natscli.errors import (
     PynatsError,
 )
 from natscli.message import headers
+from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
 from natscli.message.source import Source
 from natscli.message.subjects import check_publish_subject
 from natscli.request.again import Again
 from natscli.request.events import Reply
-from natscli.request.in_flight import InFlight, Pending
 from natscli.request.load import ONE_AT_ONCE, Load
+from natscli.request.ongoing import Ongoing
 from natscli.request.options import Expectation
 from natscli.request.pace import Pace
 from natscli.request.statistics import Statistics
@@ -76,8 +78,8 @@ class Requester:
         self._load = load
         self._display = display
         self._loop = asyncio.get_running_loop()
-        extended = expectation.replies > 1 or expectation.until_empty
-        self._in_flight = InFlight(self._on_timeout, in_order=not extended)
+        self._in_flight: InFlight[bytes, Ongoing] = InFlight(random_tokens())
+        self._next_end = Alarm(self._expire)
         self._again = Again(load, self._fill)
         self._pace = Pace(load, self._fill)
         self._paced = load.schedule is not None or load.duration > 0
@@ -115,25 +117,32 @@ class Requester:
         if free > 0:
             batch += self._begin(free)
         if batch:
-            self._in_flight.add(batch, self._expect.first)
+            self._put_in_flight(batch)
             self._send(batch)
         self._finish_if_done()
 
-    def _begin(self, most: int) -> list[Pending]:
+    def _put_in_flight(self, batch: list[Ongoing]) -> None:
+        now, seconds = self._loop.time(), self._expect.first
+        for ongoing, token in zip(batch, self._in_flight.add(batch, now, seconds), strict=True):
+            ongoing.token = token
+            ongoing.attempts += 1
+        self._next_end.set(now + seconds)
+
+    def _begin(self, most: int) -> list[Ongoing]:
         """Up to so many requests that are due."""
         now = perf_counter_ns()
         if self._display.is_behind(len(self._in_flight)):
             self._pace.held_back(now)
             self._pace.wake_in(_LOOK)
             return []
-        batch: list[Pending] = []
+        batch: list[Ongoing] = []
         for _ in range(_MOST_AT_ONCE):
             request = self._take(now) if len(batch) < most else None
             if request is None:
                 return batch
             if self._passes(request):
                 counted = request.number > self._load.warmup
-                batch.append(Pending(request, counted, self._pace.due_ns))
+                batch.append(Ongoing(request, counted, self._pace.due_ns))
                 if counted:
                     self._display.sending(request)
                     self.statistics.late += self._pace.is_late
@@ -175,11 +184,11 @@ class Requester:
             if size > self._client.max_payload:
                 raise InputError(f"the request has {size} bytes, the server takes {self._client.max_payload}")
         except InputError as error:
-            self._fail([Pending(request, True, 0)], error)
+            self._fail([Ongoing(request, True, 0)], error)
             return False
         return True
 
-    def _send(self, batch: list[Pending]) -> None:
+    def _send(self, batch: list[Ongoing]) -> None:
         """Write the requests at once."""
         prefix, is_open = self._prefix, self._pace.is_open
         messages: list[Message] = [
@@ -187,13 +196,13 @@ class Requester:
         ]
         sent = size = 0
         now = perf_counter_ns()
-        for pending in batch:
-            if not is_open or not pending.start_ns:
-                pending.start_ns = now
-            if pending.counted:
-                sent += pending.attempts == 1
-                size += len(pending.request.payload) + len(pending.request.header or b"")
-                self.statistics.retried += pending.attempts > 1
+        for ongoing in batch:
+            if not is_open or not ongoing.start_ns:
+                ongoing.start_ns = now
+            if ongoing.counted:
+                sent += ongoing.attempts == 1
+                size += len(ongoing.request.payload) + len(ongoing.request.header or b"")
+                self.statistics.retried += ongoing.attempts > 1
         if sent:
             self.statistics.started = self.statistics.started or batch[0].start_ns
         self.statistics.sent += sent
@@ -203,13 +212,13 @@ class Requester:
     # -- replies -------------------------------------------------------------------------------------------------
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:
-        cut, find = len(self._prefix), self._in_flight.find
+        cut, find = len(self._prefix), self._in_flight.get
         self._note_if_full(arrived)
         came = time.time()
         for subject, _, header, payload in batch:
-            pending = find(subject[cut:])
-            if pending is not None:
-                self._on_reply(pending, header, payload, arrived, came)
+            ongoing = find(subject[cut:])
+            if ongoing is not None:
+                self._on_reply(ongoing, header, payload, arrived, came)
         self._fill()
 
     def _note_if_full(self, now: int) -> None:
@@ -217,91 +226,97 @@ class Requester:
             self._pace.held_back(now)
 
     def _on_reply(
-        self, pending: Pending, header: bytes | None, payload: bytes, arrived: int, came: float
+        self, ongoing: Ongoing, header: bytes | None, payload: bytes, arrived: int, came: float
     ) -> None:
-        expect, request = self._expect, pending.request
+        expect, request = self._expect, ongoing.request
         if header is not None:
             if not payload and headers.status(header) == "503":
-                self._end(pending, NoRespondersError("no responders", where=request.subject), arrived)
+                self._in_flight.remove(ongoing.token)
+                self._end(ongoing, NoRespondersError("no responders", where=request.subject), arrived)
                 return
-            pending.error = pending.error or _service_error(header, request.subject)
+            ongoing.error = ongoing.error or _service_error(header, request.subject)
         self._again.searching = False
         last = expect.until_empty and not payload
         if not last or header is not None:
-            number = pending.replies = pending.replies + 1
-            if pending.counted:
-                rtt = arrived - pending.start_ns
+            number = ongoing.replies = ongoing.replies + 1
+            if ongoing.counted:
+                rtt = arrived - ongoing.start_ns
                 if number == 1:
                     self.statistics.rtt.record(rtt)
                 self.statistics.bytes_received += len(payload) + len(header or b"")
                 self._display.reply(
                     Reply(request.subject, request.number, number, rtt, header, payload, came)
                 )
-        if last or (pending.replies in (expect.replies, expect.most) and not expect.until_empty):
-            self._end(pending, pending.error, arrived)
+        if last or (ongoing.replies in (expect.replies, expect.most) and not expect.until_empty):
+            self._in_flight.remove(ongoing.token)
+            self._end(ongoing, ongoing.error, arrived)
         elif expect.replies or expect.until_empty:
-            self._in_flight.extend(pending, expect.gap)
+            time_now = self._loop.time()
+            self._in_flight.extend(ongoing.token, time_now, expect.gap)
+            self._next_end.set(time_now + expect.gap)
 
-    def _on_timeout(self, over: list[Pending]) -> None:
+    def _expire(self) -> None:
+        """End the requests whose time is over."""
         now = perf_counter_ns()
         self._note_if_full(now)
+        over = self._in_flight.expire(self._loop.time())
+        self._next_end.set(self._in_flight.next_end)
+        if not over:
+            return
         self._again.searching = False
-        for pending in over:
-            self._end(pending, self._timeout_error(pending), now)
+        for ongoing in over:
+            self._end(ongoing, self._timeout_error(ongoing), now)
         self._fill()
 
-    def _timeout_error(self, pending: Pending) -> PynatsError | None:
+    def _timeout_error(self, ongoing: Ongoing) -> PynatsError | None:
         """What a request whose time is over is short of, if it is short of something."""
-        expect, came = self._expect, pending.replies
+        expect, came = self._expect, ongoing.replies
         if not came:
             what = f"no reply within {format_duration(expect.first)}"
-        elif pending.error is not None or (came >= expect.replies and not expect.until_empty):
-            return pending.error
+        elif ongoing.error is not None or (came >= expect.replies and not expect.until_empty):
+            return ongoing.error
         else:
             wanted = f"{came} of {expect.replies} replies"
             if expect.until_empty:
                 wanted = f"{came} replies and no empty one"
             what = f"{wanted}, none more within {format_duration(expect.gap)}"
-        return NoReplyError(f"timeout: {what}", where=pending.request.subject)
+        return NoReplyError(f"timeout: {what}", where=ongoing.request.subject)
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
-    def _end(self, pending: Pending, error: PynatsError | None, now: int) -> None:
-        """It is not in flight any more: the request is answered, will be sent again, or has failed."""
-        self._in_flight.remove(pending)
+    def _end(self, ongoing: Ongoing, error: PynatsError | None, now: int) -> None:
+        """A request is in flight no more: it is answered, will be sent again, or has failed."""
         if error is None:
-            if pending.counted:
+            if ongoing.counted:
                 self.statistics.answered += 1
                 self.statistics.ended = now
-        elif pending.replies or not self._again.offer(pending, error):
+        elif ongoing.replies or not self._again.offer(ongoing, error):
             given_up = self._again.given_up
-            self._fail([] if given_up and not pending.counted else [pending], error)
+            self._fail([] if given_up and not ongoing.counted else [ongoing], error)
             if given_up and not self._done.done():
                 self._done.set_result(None)
 
-    def _fail(self, those: list[Pending], error: PynatsError) -> None:
+    def _fail(self, those: list[Ongoing], error: PynatsError) -> None:
         """Requests have failed; none, when the whole run has."""
-        counted = [pending for pending in those if pending.counted]
+        counted = [ongoing for ongoing in those if ongoing.counted]
         if not counted and those:
             return
         self.statistics.fail(error, len(counted))
         self.statistics.ended = perf_counter_ns()
-        self._display.failed([pending.request for pending in counted], error)
+        self._display.failed([ongoing.request for ongoing in counted], error)
         if self._load.fail_fast and not self._done.done():
             self._done.set_result(None)
 
-    def _fail_in_flight(self, those: list[Pending], error: PynatsError) -> None:
-        for pending in those:
-            self._in_flight.remove(pending)
+    def _fail_in_flight(self, those: list[Ongoing], error: PynatsError) -> None:
+        for ongoing in those:
+            self._in_flight.remove(ongoing.token)
         self._fail(those, error)
 
     def _stop(self, error: PynatsError) -> None:
         """End the whole run."""
         if not self._done.done():
-            rest = [*self._in_flight, *self._again.clear()]
-            for pending in self._in_flight:
-                self._in_flight.remove(pending)
-            self._fail([pending for pending in rest if pending.counted], error)
+            rest = [*self._in_flight.clear(), *self._again.clear()]
+            self._fail([ongoing for ongoing in rest if ongoing.counted], error)
             if not self._done.done():
                 self._done.set_result(None)
 
@@ -323,8 +338,8 @@ class Requester:
         """What is in flight is lost; it is sent again on the next connection, which is waited for, not forever."""
         lost = ConnectionFailedError("the connection was lost", where=self._connection.url)
         now = perf_counter_ns()
-        for pending in self._in_flight:
-            self._end(pending, lost, now)
+        for ongoing in self._in_flight.clear():
+            self._end(ongoing, lost, now)
         seconds = self._load.retries.times * self._expect.first
         self._stop_timer = self._loop.call_later(seconds, self._stop, lost)
         self._finish_if_done()

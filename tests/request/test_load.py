@@ -113,6 +113,14 @@ def test_what_concurrency_held_back_is_counted_and_counts_from_when_it_was_due(
     assert measure(responders(), "x", "--rate", "100", "--count", "10")["late"] == 0
 
 
+def test_the_timeout_is_kept_while_others_are_sent(measure: Measure, responders: Responders) -> None:
+    late = responders(lambda request: [Answer(b"", after=0.6)])
+    summary = measure(late, "x", "--rate", "500", "--count", "500", "--timeout", "300ms", status=4)
+    assert (summary["answered"], summary["failed"]) == (0, 500)
+    assert set(summary["failures"]) == {"timeout"}
+    assert summary["seconds"] == pytest.approx(1.3, abs=0.15)  # the last is sent after 998 ms
+
+
 def test_a_late_reply_does_not_hold_back_the_next_request(measure: Measure, responders: Responders) -> None:
     def check() -> None:
         slow = responders(lambda request: [Answer(b"", after=0.5)])

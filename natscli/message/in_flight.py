@@ -1,0 +1,100 @@
+"""What is in flight: requests and the like, each found by a key of its own, until they end or their time is over.
+
+The law of this file: it has no clock. Times are seconds of one clock that the caller reads (`loop.time()`), and no
+`since` is before that of an earlier call with the same `seconds`. So those with the same time to live end in the order
+in which they came, each such lane is a queue, and nothing is ever searched.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Entry = TypeVar("Entry")
+
+
+class InFlight(Generic[Key, Entry]):
+    """Entries in flight, by a key from `keys`. `next_end` says when to call `expire`."""
+
+    def __init__(self, keys: Iterator[Key]) -> None:
+        self._keys = keys
+        self._held: dict[Key, tuple[Entry, dict[Key, float]]] = {}
+        #: When the time of each key is over, the next first: a lane for each time to live.
+        self._lanes: dict[float, dict[Key, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter([entry for entry, _ in self._held.values()])
+
+    @property
+    def next_end(self) -> float | None:
+        """When the time of the next one is over; None with none in flight."""
+        return min((next(iter(lane.values())) for lane in self._lanes.values() if lane), default=None)
+
+    def add(self, entries: Iterable[Entry], since: float, seconds: float) -> list[Key]:
+        """Put `entries` in flight until `seconds` after `since`; their keys, in the same order."""
+        lane, held, end = self._lane(seconds), self._held, since + seconds
+        given = []
+        for entry, key in zip(entries, self._keys, strict=False):
+            held[key] = entry, lane
+            lane[key] = end
+            given.append(key)
+        return given
+
+    def get(self, key: Key) -> Entry | None:
+        """The entry of `key`, if it is in flight."""
+        found = self._held.get(key)
+        return None if found is None else found[0]
+
+    def extend(self, key: Key, since: float, seconds: float) -> None:
+        """Let the time of an entry in flight be over `seconds` after `since`, instead of what was said before."""
+        entry, lane = self._held[key]
+        del lane[key]
+        lane = self._lane(seconds)
+        lane[key] = since + seconds
+        self._held[key] = entry, lane
+
+    def remove(self, key: Key) -> Entry | None:
+        """Take the entry of `key` out, which has ended; None if it is not in flight."""
+        found = self._held.pop(key, None)
+        if found is None:
+            return None
+        del found[1][key]
+        return found[0]
+
+    def expire(self, now: float) -> list[Entry]:
+        """Take out those whose time is over."""
+        over = []
+        for seconds, lane in list(self._lanes.items()):
+            late = []
+            for key, end in lane.items():
+                if end > now:
+                    break
+                late.append(key)
+            for key in late:
+                del lane[key]
+                over.append(self._held.pop(key)[0])
+            if not lane:
+                del self._lanes[seconds]
+        return over
+
+    def clear(self) -> list[Entry]:
+        """Take all out."""
+        rest = list(self)
+        self._held.clear()
+        self._lanes.clear()
+        return rest
+
+    def _lane(self, seconds: float) -> dict[Key, float]:
+        return self._lanes.setdefault(seconds, {})
+
+
+def random_tokens() -> Iterator[bytes]:
+    """Last tokens of inboxes, 16 characters each, not to be guessed: who got one request must not answer another."""
+    while True:
+        random = os.urandom(8 * 64).hex().encode()
+        yield from (random[start : start + 16] for start in range(0, len(random), 16))
