@@ -84,9 +84,12 @@ def parse(values: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def read_service_error(block: bytes | None) -> tuple[str, str] | None:
-    """The code and the text of a failed request (ADR-32), either perhaps empty; None if there is no error."""
+    """The code and the text of a failed request (ADR-32), either perhaps empty; None if there is no error.
+
+    Of headers that are repeated, the first counts; names may be in any case.
+    """
     if not block or SERVICE_ERROR.lower().encode() not in block.lower():
         return None
-    pairs = {name.lower(): value for name, value in decode(block)}
+    pairs = {name.lower(): value for name, value in reversed(decode(block))}
     code, text = pairs.get(SERVICE_ERROR_CODE.lower()), pairs.get(SERVICE_ERROR.lower())
     return None if code is None and text is None else (code or "", text or "")

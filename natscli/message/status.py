@@ -1,0 +1,119 @@
+"""What a reply says of itself: a status line of the server, a service error, a JetStream acknowledgement.
+
+Odd headers are read by one rule each, everywhere: names in any case, the first of those that are repeated, an empty
+error is an error, and bytes that are not UTF-8 are kept as surrogates.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from natscli.message import headers
+
+#: How the server begins acknowledgements of messages that a stream has taken, and responses of the JetStream API.
+_ACKNOWLEDGEMENTS = (b'{"stream":', b'{"error":')
+_API = b'{"type":"io.nats.jetstream.api.'
+#: Bytes that an acknowledgement has at most: what is larger is not parsed. API responses are larger.
+_LARGEST_ACKNOWLEDGEMENT, _LARGEST_RESPONSE = 1024, 64 * 1024
+_MEMBERS = frozenset({"stream", "seq", "domain", "duplicate", "val", "batch", "count", "error"})
+#: The least code that is an error.
+_ERRORS_FROM = 400
+
+
+class Status(NamedTuple):
+    """The status line of a message that a server made: `NATS/1.0 404 No Messages`. `description` may be empty."""
+
+    code: int
+    description: str
+
+    @property
+    def is_error(self) -> bool:
+        """Whether what was asked for has failed; 100 (idle heartbeat, flow control) says nothing of that kind."""
+        return self.code >= _ERRORS_FROM
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.description}".rstrip()
+
+
+class Acknowledgement(NamedTuple):
+    """A stream has taken the request as its message `sequence`; `error` is the code and the text if it has not."""
+
+    stream: str
+    sequence: int
+    error: tuple[str, str] | None = None
+
+
+class Problem(NamedTuple):
+    """Why a request has failed, as its reply says; `source` of it is "service", "status" or "stream"."""
+
+    source: str
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        """`the service answered with error 500: out of paper`, for the end of a sentence or a line of its own."""
+        who = {"service": "the service answered with error", "status": "the server answered with status",
+               "stream": "JetStream answered with error"}[self.source]  # fmt: skip
+        separator = " " if self.source == "status" else ": "
+        return f"{who} {self.code}".rstrip() + (f"{separator}{self.text}" if self.text else "")
+
+
+def read_status(block: bytes | None) -> Status | None:
+    """The status line of a header block; None without one, as of every message of a client."""
+    if not block or block[len(headers.LINE) : len(headers.LINE) + 1] != b" ":
+        return None
+    line, _, rest = block[len(headers.LINE) + 1 :].partition(b"\r\n")
+    code, _, description = line.strip().partition(b" ")
+    if not code.isdigit() or len(code) != 3:
+        return None
+    text = description.strip().decode("utf-8", "surrogateescape")
+    if not text and rest.strip():
+        pairs = {name.lower(): value for name, value in reversed(headers.decode(block))}
+        text = pairs.get("description", "")
+    return Status(int(code), text)
+
+
+def read_acknowledgement(payload: bytes) -> Acknowledgement | None:
+    """The acknowledgement that `payload` is (`{"stream": ..., "seq": ...}`); None for anything else."""
+    if not payload.startswith(_ACKNOWLEDGEMENTS) or len(payload) > _LARGEST_ACKNOWLEDGEMENT:
+        return None
+    value = _object(payload)
+    stream, sequence = value.get("stream"), value.get("seq")
+    if not isinstance(stream, str) or type(sequence) is not int or not _MEMBERS.issuperset(value):
+        return None
+    return Acknowledgement(stream, sequence, _api_error(value))
+
+
+def read_problem(header: bytes | None, payload: bytes) -> Problem | None:
+    """What makes a reply a failure: a service error, a status from 400 on, an error of JetStream; None without one."""
+    if header:
+        problem = headers.read_service_error(header)
+        if problem is not None:
+            return Problem("service", *problem)
+        status = read_status(header)
+        if status is not None and status.is_error:
+            return Problem("status", str(status.code), status.description)
+    if payload.startswith(_API):
+        error = _api_error(_object(payload)) if len(payload) <= _LARGEST_RESPONSE else None
+        return Problem("stream", *error) if error else None
+    acknowledgement = read_acknowledgement(payload)
+    if acknowledgement is None or acknowledgement.error is None:
+        return None
+    return Problem("stream", *acknowledgement.error)
+
+
+def _api_error(value: dict[str, Any]) -> tuple[str, str] | None:
+    error = value.get("error")
+    if not isinstance(error, dict):
+        return None
+    code, text = error.get("code"), error.get("description")
+    return (str(code) if type(code) is int else "", text if isinstance(text, str) else "")
+
+
+def _object(payload: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
