@@ -15,17 +15,11 @@ from typing import BinaryIO, TextIO, cast
 
 from natscli.errors import Report
 from natscli.secrets.redaction import Redactor, redact_shapes
+from natscli.text import bytes_for_people, exact_bytes, visible_line
 
 #: The styles of the log, as terminals know them (SGR codes).
 BOLD, DIM, RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 RED, GREEN, YELLOW, MAGENTA, CYAN = "\x1b[1;31m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[36m"
-
-
-def clean(text: str) -> str:
-    """`text` with control characters shown as escapes, so that nothing in it can drive the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def home_folder(environ: Mapping[str, str]) -> str:
@@ -121,7 +115,7 @@ class Environment:
     def out(self, text: str) -> None:
         """Write text that was asked for to stdout, at once."""
         try:
-            self.stdout.write(text.encode("utf-8", "surrogateescape"))
+            self.stdout.write(exact_bytes(text))
             self.stdout.flush()
         except OSError as error:
             raise from_stdout(error) from None
@@ -160,10 +154,10 @@ class Environment:
     def _write_line(
         self, label: str, line: str, style: str, redact: Callable[[str], str] | None = None
     ) -> None:
-        line = clean((redact or self.redactor.redact)(line))
+        line = visible_line((redact or self.redactor.redact)(line))
         if style and self.colored(self.stderr):
             label = f"{style}{label}{RESET}"
-        self.sink(f"{label}{line}\n".encode("utf-8", "surrogateescape"))
+        self.sink(bytes_for_people(f"{label}{line}\n"))
 
     def _write_log(self, data: bytes) -> None:
         try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from natscli.errors import InputError
 from natscli.message import headers
+from natscli.text import exact
 
 #: The headers of a `Reply`: a value, or several, for each name.
 HeaderValues = Mapping[str, "str | Sequence[str]"]
@@ -79,12 +80,12 @@ class Request:
     @property
     def subject(self) -> str:
         """The subject it was sent to."""
-        return self._subject.decode("utf-8", "surrogateescape")
+        return exact(self._subject)
 
     @property
     def reply_subject(self) -> str:
         """The subject that the reply goes to, usually an inbox."""
-        return self._reply.decode("utf-8", "surrogateescape")
+        return exact(self._reply)
 
     @property
     def tokens(self) -> tuple[str, ...]:

@@ -15,8 +15,12 @@ PACKAGE = ROOT / "natscli"
 
 BAD_IMPORTS = {
     "message imports click": ("message/subjects.py", "import click", "natscli.message.subjects -> click"),
-    "output imports nats-py": ("output/text.py", "import nats", "natscli.output.text -> nats"),
-    "output imports wire": ("output/text.py", "import natscli.wire.nats_py", "natscli.output is not allowed"),
+    "output imports nats-py": ("output/tables.py", "import nats", "natscli.output.tables -> nats"),
+    "output imports wire": (
+        "output/tables.py",
+        "import natscli.wire.nats_py",
+        "natscli.output is not allowed",
+    ),
     "contexts import click": ("contexts/store.py", "import click", "natscli.contexts.store -> click"),
     "secrets import nats-py": ("secrets/redaction.py", "import nats", "natscli.secrets.redaction -> nats"),
     "request imports a command": (

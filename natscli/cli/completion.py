@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from natscli.environment import clean
+from natscli.text import visible_line
 
 if TYPE_CHECKING:
     import click
@@ -133,8 +133,8 @@ def _answers(
         if item.type != "plain":
             yield f"{item.type},"
             continue
-        value = clean(str(item.value))
-        about = " ".join(clean(item.help or "").split())
+        value = visible_line(str(item.value))
+        about = " ".join(visible_line(item.help or "").split())
         if shell == "bash":
             yield f"plain,{_for_bash(option + value, word, line, environ)}"
         elif shell == "powershell":

@@ -9,9 +9,10 @@ from natscli.cli.options import App, connection_options, option, pass_app
 from natscli.contexts.format import Context, redact_urls
 from natscli.contexts.shown import as_json, to_json
 from natscli.contexts.store import ContextStore
-from natscli.environment import Environment, clean
+from natscli.environment import Environment
 from natscli.errors import InputError, explain
 from natscli.output.tables import Screen, show_table
+from natscli.text import visible_line
 
 
 @click.command(
@@ -47,7 +48,7 @@ def ls(app: App, as_objects: bool, names: bool) -> None:
         records = [as_json(n, c, selected=n == selected) for n, c in contexts.items()]
         environment.out(to_json(records, ascii_only=environment.stdout.isatty()))
     elif names:
-        shown = clean if environment.stdout.isatty() else str
+        shown = visible_line if environment.stdout.isatty() else str
         environment.out("".join(f"{shown(name)}\n" for name in contexts))
     elif not contexts:
         environment.notice("no contexts: pynats context add NAME --server URL")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from natscli.contexts import credentials
 from natscli.contexts.kinds import KINDS, PARTS, Holds
 from natscli.errors import InputError
+from natscli.text import for_programs
 
 if TYPE_CHECKING:
     from natscli.settings import Settings, Value
@@ -112,7 +113,7 @@ def _from_creds(data: bytes, source: str) -> dict[str, Any]:
     """nats-py options for the text of a creds file: a decorated JWT and a decorated seed."""
     from nats.aio.client import RawCredentials
 
-    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    text = for_programs(data).replace("\r\n", "\n")
     if "BEGIN NATS USER JWT" not in text or "BEGIN USER NKEY SEED" not in text:
         raise InputError("not a credentials file: it holds no user JWT and seed", where=source)
     _valid_seed(text.split("BEGIN USER NKEY SEED", 1)[1].encode(), source)
@@ -127,7 +128,7 @@ def _valid_seed(data: bytes, source: str) -> str:
     """
     import nkeys
 
-    words = [w for w in data.decode("utf-8", "replace").split() if w.startswith("S") and len(w) > 40]
+    words = [w for w in for_programs(data).split() if w.startswith("S") and len(w) > 40]
     try:
         nkeys.from_seed(bytearray(words[0].encode())).wipe()
     except Exception:

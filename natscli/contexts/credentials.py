@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from natscli.environment import home_folder
 from natscli.errors import InputError
+from natscli.text import exact_bytes, for_programs
 
 #: Seconds an external program (`op`, `nsc`) may take.
 TIME_LIMIT = 30.0
@@ -177,7 +178,7 @@ def _fetch(scheme: str, ref: str, environ: Mapping[str, str]) -> bytes:
         if not environ.get(name):
             state = "is empty" if name in environ else "is not set"
             raise InputError(f"variable {name} {state}" if name else "env:// without a name", where=ref)
-        return environ[name].encode("utf-8", "surrogateescape")
+        return exact_bytes(environ[name])
     if scheme == "op":
         return _run(["op", "read", f"op://{_rest(ref)}"], ref, environ)
     if scheme == "nsc":
@@ -256,8 +257,8 @@ def _reason(errors: bytes, output: bytes) -> str:
     """The first line of a failed program's stderr, unless it holds something of its output, which may be secret."""
     from natscli.secrets.redaction import redact_shapes
 
-    lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
-    words = [word for word in output.decode("utf-8", "replace").split() if len(word) > 3]
+    lines = [line.strip() for line in for_programs(errors).splitlines() if line.strip()]
+    words = [word for word in for_programs(output).split() if len(word) > 3]
     if not lines or any(word in lines[0] for word in words):
         return ""
     return f": {redact_shapes(lines[0])}"

@@ -12,6 +12,7 @@ from natscli.contexts.credentials import scheme_of
 from natscli.contexts.kinds import Holds, deciding, keys, used
 from natscli.errors import InputError
 from natscli.secrets.redaction import MASK, redact_shapes
+from natscli.text import for_programs, mended
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,7 +78,7 @@ def parse(data: bytes, path: str) -> Context:
     Raises:
         InputError: not JSON, not an object, or a value of the wrong type; names file, line and column.
     """
-    text = _mended(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"))
+    text = mended(for_programs(data.removeprefix(b"\xef\xbb\xbf")))
     if not text.strip():
         raise InputError("the context file is empty", where=path)
     try:
@@ -100,7 +101,7 @@ def parse(data: bytes, path: str) -> Context:
     for name, value in document.items():
         key = name if name in KEYS else name.casefold()
         if key not in KEYS:
-            extra[_mended(name)] = _mended_all(value)
+            extra[mended(name)] = _mended_all(value)
         elif value is not None:
             try:
                 known[key] = _typed(key, value)
@@ -127,7 +128,7 @@ def encode(value: Any) -> bytes:
 
     These characters can only be inside of strings, so they can be escaped in the whole text.
     """
-    text = _mended(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    text = mended(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text.encode()
@@ -222,7 +223,7 @@ def _typed(key: str, value: Any) -> Any:
     """`value` as the type of the field `key`; TypeError with a message for people if it is not that."""
     if key == "windows_ca_certs_match":
         if isinstance(value, list) and all(item is None or isinstance(item, str) for item in value):
-            return tuple(_mended(item or "") for item in value)
+            return tuple(mended(item or "") for item in value)
         expected: type = tuple
     elif key == "tls_first":
         if isinstance(value, bool):
@@ -230,7 +231,7 @@ def _typed(key: str, value: Any) -> Any:
         expected = bool
     else:
         if isinstance(value, str):
-            return _mended(value)
+            return mended(value)
         expected = str
     raise TypeError(f"{key!r} must be {_TYPES[expected]}, not {_kind(value)}")
 
@@ -265,18 +266,11 @@ def _position(text: str, wanted: str) -> tuple[int, int]:
         at = skip(at, ",")
 
 
-def _mended(text: str) -> str:
-    """`text` with lone surrogates (from `\\ud800` or from odd arguments) as U+FFFD, as Go has them."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _mended_all(value: Any) -> Any:
     if isinstance(value, str):
-        return _mended(value)
+        return mended(value)
     if isinstance(value, list):
         return [_mended_all(item) for item in value]
     if isinstance(value, dict):
-        return {_mended(k): _mended_all(v) for k, v in value.items()}
+        return {mended(k): _mended_all(v) for k, v in value.items()}
     return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from natscli.errors import InputError
+from natscli.text import exact, exact_bytes
 
 LINE = b"NATS/1.0"
 SERVICE_ERROR = "Nats-Service-Error"
@@ -25,7 +26,7 @@ def encode(pairs: Iterable[tuple[str, str]]) -> bytes:
 
 def encode_lines(pairs: Iterable[tuple[str, str]]) -> bytes:
     """The lines of a header block for `pairs`, which `check` has passed."""
-    return b"".join(b"%b: %b\r\n" % (k.encode(), v.encode("utf-8", "surrogateescape")) for k, v in pairs)
+    return b"".join(b"%b: %b\r\n" % (k.encode(), exact_bytes(v)) for k, v in pairs)
 
 
 def decode(block: bytes | None) -> Pairs:
@@ -36,9 +37,7 @@ def decode(block: bytes | None) -> Pairs:
     for line in block.split(b"\r\n")[1:]:
         name, colon, value = line.partition(b":")
         if colon and name:
-            pairs.append(
-                (name.decode("utf-8", "surrogateescape"), value.strip().decode("utf-8", "surrogateescape"))
-            )
+            pairs.append((exact(name), exact(value.strip())))
     return tuple(pairs)
 
 

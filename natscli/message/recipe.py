@@ -9,6 +9,7 @@ from natscli.environment import Environment
 from natscli.message import headers, payload
 from natscli.message.subjects import check_publish_subject
 from natscli.message.templates import Facts, Template, compile_template
+from natscli.text import exact
 
 
 class Outgoing(NamedTuple):
@@ -50,12 +51,10 @@ class Recipe:
 
     def _make(self, number: int, payload: bytes | None) -> Outgoing:
         facts = Facts(number)
-        pairs = [
-            (name, template.fill(facts).decode("utf-8", "surrogateescape")) for name, template in self.header
-        ]
+        pairs = [(name, exact(template.fill(facts))) for name, template in self.header]
         return Outgoing(
             number,
-            self.subject.fill(facts).decode("utf-8", "surrogateescape"),
+            exact(self.subject.fill(facts)),
             headers.encode(pairs) or None,
             self.body.fill(facts) if payload is None else payload,
         )
@@ -108,7 +107,7 @@ def compile_recipe(options: Described, what: str = "a request") -> Recipe:
         return compile_template(text, where, reply=False, enabled=options.templates)
 
     subject = compiled(options.subject, "SUBJECT")
-    check_publish_subject(subject.fill(Facts(1)).decode("utf-8", "surrogateescape"), what)
+    check_publish_subject(exact(subject.fill(Facts(1))), what)
     header = tuple((name, compiled(value, "--header")) for name, value in headers.parse(options.header))
     return Recipe(subject, header, compiled(options.body or "", "BODY"))
 

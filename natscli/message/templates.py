@@ -15,6 +15,7 @@ from itertools import product
 
 from natscli.errors import InputError
 from natscli.message.payload import LARGEST
+from natscli.text import exact_bytes
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #: A letter for each byte. The first eight come a little more often, which does not matter for filler.
@@ -130,7 +131,7 @@ def joined(parts: Iterable[str | Field]) -> Template:
     for part in parts:
         if isinstance(part, str):
             # Arguments that were not UTF-8 come as surrogates, and go out as the bytes they were.
-            texts.append(part.encode("utf-8", "surrogateescape"))
+            texts.append(exact_bytes(part))
         else:
             fields.append(part)
     if not fields:

@@ -12,6 +12,7 @@ from typing import Any
 
 from natscli.message import headers
 from natscli.output import json_text
+from natscli.text import for_programs, replaced
 
 #: A payload that is larger (bytes) is not parsed.
 _LARGEST_JSON = 1024 * 1024
@@ -28,7 +29,7 @@ class Encoder:
 
     def decoded(self, text: bytes) -> str:
         """A string; bytes that are not UTF-8 are U+FFFD."""
-        return self.text(text.decode("utf-8", "replace"))
+        return self.text(for_programs(text))
 
     def message(self, header: bytes | None, payload: bytes) -> str:
         """The members that all records share: headers (name to list of values), data, its encoding, its size.
@@ -77,8 +78,3 @@ def timestamp(at: float) -> str:
 @lru_cache(4)
 def _second(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-
-
-def replaced(text: str) -> str:
-    """Bytes that are not UTF-8, which `headers.decode` keeps as surrogates, as U+FFFD."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

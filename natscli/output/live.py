@@ -7,6 +7,7 @@ from typing import BinaryIO, TypeVar
 
 from natscli.environment import Environment, terminal_size
 from natscli.output.pump import Pump, same_target
+from natscli.text import bytes_for_people
 
 #: Draws for a terminal of so many columns.
 Draw = Callable[[int], str]
@@ -35,7 +36,7 @@ class Live:
 
     def update(self, draw: Draw) -> None:
         """Draw this from now on; `wrap` gives it."""
-        self._text = draw(terminal_size(self._terminal).columns).encode("utf-8", "backslashreplace")
+        self._text = bytes_for_people(draw(terminal_size(self._terminal).columns))
         self._changed = True
 
     def frame(self, draw: Draw) -> bytes:

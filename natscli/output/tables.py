@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from natscli.environment import Environment, clean
+from natscli.environment import Environment
+from natscli.text import visible_line
 
 _GOOD, _BAD = "green", "red"
 
@@ -44,8 +45,8 @@ def show_table(
     On a terminal, which has `width` columns if that is known, the columns with `unbroken` headers are not wrapped.
     """
     cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
-    cells = [[Cell(clean(cell.text), cell.good) for cell in row] for row in cells]
-    title = clean(title)
+    cells = [[Cell(visible_line(cell.text), cell.good) for cell in row] for row in cells]
+    title = visible_line(title)
     if not screen.terminal:
         return _aligned(title, headers, cells)
     return _drawn(title, headers, cells, screen.color, unbroken, width)

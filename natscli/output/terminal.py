@@ -5,7 +5,7 @@ from __future__ import annotations
 from natscli.environment import BOLD, CYAN, GREEN, MAGENTA, RESET
 from natscli.message import headers
 from natscli.output import json_text
-from natscli.output.text import payload_text, visible_json, visible_line
+from natscli.text import payload_text, visible_json, visible_line
 
 #: JSON larger than this (bytes) is shown as it came: reading and colouring it takes longer than reading on.
 _LARGEST_JSON = 64 * 1024

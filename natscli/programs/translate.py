@@ -12,6 +12,7 @@ from subprocess import PIPE, Popen
 from natscli.errors import PynatsError, reason
 from natscli.message.templates import Facts
 from natscli.programs.words import RefusedWordError, compile_command, fill, find
+from natscli.text import for_programs
 
 _WHERE = "--translate"
 #: The exit status of a command, its stdout and its stderr; or why there is none. ValueError is for a NUL in a word.
@@ -65,7 +66,7 @@ class Translator:
         if isinstance(outcome, Exception):
             raise PynatsError(f"cannot run {words[0]!r}: {reason(outcome)}", where=_WHERE)
         status, output, said = outcome
-        errors = said.decode("utf-8", "replace").strip()
+        errors = for_programs(said).strip()
         if status:
             why = f": {' '.join(errors.split())[:200]}" if errors else ""
             how = f"failed with status {status}" if status > 0 else f"was killed by signal {-status}"

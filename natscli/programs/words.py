@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from natscli.errors import InputError
 from natscli.message.templates import REPLY, TRANSLATE, Facts, Template, joined, parse
+from natscli.text import for_people
 
 #: Words as a shell would split them, quotes and all.
 _WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
@@ -90,9 +91,7 @@ def fill(words: Iterable[Template], facts: Facts) -> list[bytes]:
     for word in words:
         argument = word.fill(facts)
         if options and word.begins_filled_in and argument.startswith(b"-"):
-            raise RefusedWordError(
-                f"{argument.decode('utf-8', 'backslashreplace')!r} would become an option of it"
-            )
+            raise RefusedWordError(f"{for_people(argument)!r} would become an option of it")
         options = options and not (word.is_static and argument == b"--")
         filled.append(argument)
     return filled

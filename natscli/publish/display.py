@@ -12,9 +12,9 @@ from natscli.environment import Environment
 from natscli.errors import InterruptedByUserError, PynatsError, explain
 from natscli.message.recipe import Outgoing
 from natscli.output.pump import Pump
-from natscli.output.text import format_bytes
 from natscli.publish.options import PublishOptions
 from natscli.publish.publisher import Tally
+from natscli.text import format_bytes, replaced
 
 #: Failures that are shown one by one; the rest is only counted.
 _MOST_SHOWN = 10
@@ -99,7 +99,7 @@ class PublishDisplay:
             message = self._environment.redactor.redact(report.message)
             record |= {"error": report.status.name.lower(), "message": message, "status": int(report.status)}
         line = json.dumps(record, ensure_ascii=self._environment.stdout.isatty())
-        self._environment.out(line.encode("utf-8", "backslashreplace").decode() + "\n")
+        self._environment.out(replaced(line) + "\n")
 
     def _log_progress(self) -> None:
         count = f" of {self._options.count:,}" if self._options.count else ""

@@ -11,6 +11,7 @@ from natscli.duration import format_duration
 from natscli.output.json_lines import timestamp
 from natscli.output.tables import Cell, Screen, show_table
 from natscli.rtt.measure import Measured
+from natscli.text import replaced
 
 _TIMES = ("min", "mean", "p50", "p90", "p99", "max")
 #: A terminal that is less wide has no room for the columns that are left out; or even for the others in one piece.
@@ -53,7 +54,7 @@ def to_json(found: Sequence[Measured], *, with_contexts: bool, ascii_only: bool)
         server = servers.setdefault((one.context, one.url), {**empty, "url": one.url, "results": []})
         server["results"].append(_record(one))
     text = json.dumps(list(servers.values()), indent=2, ensure_ascii=ascii_only)
-    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+    return replaced(text) + "\n"
 
 
 def _record(one: Measured) -> dict[str, Any]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from natscli.environment import Environment, clean
 from natscli.errors import InputError, InterruptedByUserError
+from natscli.text import exact, exact_bytes, visible_line
+
+if TYPE_CHECKING:
+    from natscli.environment import Environment
 
 
 def require_terminal(environment: Environment, what: str, hint: str) -> None:
@@ -39,7 +43,7 @@ def choose(environment: Environment, title: str, choices: Sequence[str], marked:
     lines = [f"{title}:"]
     for number, choice in enumerate(choices, 1):
         lines.append(
-            f"  {number:>{len(str(len(choices)))}}  {clean(choice)}{' *' if choice == marked else ''}"
+            f"  {number:>{len(str(len(choices)))}}  {visible_line(choice)}{' *' if choice == marked else ''}"
         )
     _tell(environment, "\n".join(lines) + "\n")
     while True:
@@ -83,9 +87,9 @@ def _ask(environment: Environment, prompt: str) -> str:
     if not line:
         _tell(environment, "\n")
         raise InterruptedByUserError("interrupted")
-    return line.decode("utf-8", "surrogateescape").strip()
+    return exact(line).strip()
 
 
 def _tell(environment: Environment, text: str) -> None:
-    environment.stderr.write(text.encode("utf-8", "surrogateescape"))
+    environment.stderr.write(exact_bytes(text))
     environment.stderr.flush()

@@ -23,6 +23,7 @@ from natscli.server.exposure import is_loopback, listening_sockets
 from natscli.server.find import find_nats_server
 from natscli.server.watchdog import UNAVAILABLE, watchdog
 from natscli.system.signals import on_end
+from natscli.text import for_programs
 
 LOOPBACK = "127.0.0.1"
 
@@ -256,7 +257,7 @@ class _Child:
         # In a thread, because Windows can wait for sockets only, not for a pipe.
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self._lines.put(line.decode("utf-8", "replace").rstrip("\r\n"))
+            self._lines.put(for_programs(line).rstrip("\r\n"))
         self._lines.put(None)
 
 

@@ -18,6 +18,7 @@ from natscli.request.requester import Requester
 from natscli.services.gather import Found, Gathering, Inquiry, Rounds, gather
 from natscli.services.tables import LAYOUTS, to_json
 from natscli.system.signals import Stop
+from natscli.text import bytes_for_people
 
 #: Seconds from one question to the next with --watch.
 _PAUSE = 1.0
@@ -45,7 +46,7 @@ class Page:
         """Show it, now or soon."""
         live = self._live
         if live is None:
-            data = self._text(found).encode("utf-8", "backslashreplace")
+            data = bytes_for_people(self._text(found))
             self._pump.put(lambda: (b"", data), 1, len(data))
         elif not self._pump.waiting:
             self._pump.put(lambda: (b"", live.frame(lambda _: self._text(found))), 1, 0)

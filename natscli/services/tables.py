@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from natscli.duration import format_duration
 from natscli.message.micro import Endpoint, Instance, Verb, members
+from natscli.output.columns import shortened
 from natscli.output.tables import Cell, Screen, show_table
-from natscli.output.text import shortened
 from natscli.services.gather import Found
+from natscli.text import replaced
 
 #: Columns of a terminal that a description or an error may take in a table; info and JSON have all of it.
 _PROSE = 60
@@ -20,7 +21,7 @@ def to_json(found: Sequence[Found], verb: Verb, *, ascii_only: bool, indent: int
     """An array of what the instances answered, each with its `rtt_ns`. Times are in nanoseconds."""
     records = [{**members(verb, instance), "rtt_ns": rtt_ns} for instance, rtt_ns in found]
     text = json.dumps(records, indent=indent, ensure_ascii=ascii_only)
-    return text.encode("utf-8", "backslashreplace").decode() + "\n"  # half a surrogate pair stays an escape
+    return replaced(text) + "\n"
 
 
 def list_table(found: Sequence[Found], screen: Screen) -> str:

@@ -19,6 +19,7 @@ from natscli.message.subjects import covers
 from natscli.subscribe.destination import Destination
 from natscli.subscribe.matching import Matching
 from natscli.system.signals import Stop
+from natscli.text import exact
 from natscli.wire.nats_py import errors as nats_errors
 
 #: How long (seconds) to wait for the server at the end.
@@ -210,7 +211,7 @@ class _Ignored:
     def _is_ignored(self, subject: bytes) -> bool:
         known = self._known.get(subject)
         if known is None:
-            text = subject.decode("utf-8", "surrogateescape")
+            text = exact(subject)
             known = any(covers(pattern, text) for pattern in self._patterns)
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()

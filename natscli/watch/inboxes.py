@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from natscli.errors import InputError
 from natscli.message.subjects import check_publish_subject, covers
+from natscli.text import for_programs
 
 #: Tokens from this length on are taken for the random id of a requester.
 _RANDOM = 16
@@ -55,7 +56,7 @@ class Inboxes:
         """Whether replies on `reply` are seen; if not, a pattern for it may be wanted."""
         if reply.startswith(self._prefixes):
             return True
-        subject = reply.decode("utf-8", "replace")
+        subject = for_programs(reply)
         if any(covers(pattern, subject) for pattern in (*self._patterns, *self._subjects)):
             return True
         self.unseen = reply

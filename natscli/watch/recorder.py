@@ -17,6 +17,7 @@ from natscli.errors import PynatsError, RefusedError
 from natscli.message.message import Message
 from natscli.message.subjects import covers, minimal, overlap
 from natscli.system.signals import Stop
+from natscli.text import exact, for_people
 from natscli.watch import interest
 from natscli.watch.exchange import Exchange
 from natscli.watch.inboxes import Inboxes
@@ -83,7 +84,7 @@ class Recorder:
     @property
     def unseen(self) -> str:
         """A reply subject of those requests whose replies cannot be seen, or an empty string."""
-        return self._inboxes.unseen.decode("utf-8", "backslashreplace")
+        return for_people(self._inboxes.unseen)
 
     def stop(self, failure: PynatsError | None = None) -> None:
         """End `run`, which raises `failure` if there is one."""
@@ -219,7 +220,7 @@ class Recorder:
 
 
 def _covered(patterns: tuple[str, ...], subject: bytes) -> bool:
-    text = subject.decode("utf-8", "surrogateescape")
+    text = exact(subject)
     return any(covers(pattern, text) for pattern in patterns)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from natscli.histogram import Histogram
+from natscli.text import exact
 from natscli.watch.exchange import Exchange, Outcome
 
 #: Subjects that have a row of their own; the rest share one.
@@ -77,7 +78,7 @@ def _row(name: bytes, subject: _Subject, rate: float) -> Row:
     outcomes, durations = subject.outcomes, subject.durations
     times = (*durations.percentiles((50, 99)), durations.largest) if durations.count else (None, None, None)
     return Row(
-        name.decode("utf-8", "backslashreplace") or OTHERS,
+        exact(name) or OTHERS,
         exchanges=subject.total,
         rate=rate,
         unanswered=outcomes[Outcome.UNANSWERED],

@@ -7,6 +7,7 @@ from time import perf_counter_ns
 
 from natscli.message.message import LARGE, Message
 from natscli.system.memory import keep_large_blocks
+from natscli.text import for_programs
 from natscli.wire import nats_py
 from natscli.wire.transport import READ_SIZE
 
@@ -206,7 +207,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             raise nats_py.errors.ProtocolError
         if operation == b"-ERR":
             # nats-py's own parser would put it into lower case, subjects too.
-            await self.nc._process_err(line[len(operation) :].strip().decode("utf-8", "replace"))
+            await self.nc._process_err(for_programs(line[len(operation) :].strip()))
             return
         # nats-py's own parser knows what to do with any other control line; it gets exactly one.
         await super().parse(line + b"\r\n")

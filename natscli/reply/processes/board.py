@@ -20,6 +20,7 @@ from natscli.reply.figures import Figures
 from natscli.reply.numbers import Numbers
 from natscli.reply.responders.responder import Batch, Failure
 from natscli.reply.statistics import Deliver, Statistics
+from natscli.text import for_programs
 
 _WORD = 8
 _NEXT = 0
@@ -212,7 +213,7 @@ class Place:
 
     def _text(self, which: int) -> str:
         start = _TEXTS * _WORD + (which - _LAST_ERROR) * _TEXT_SIZE
-        return bytes(self._memory[start : start + self.words[which]]).decode("utf-8", "replace")
+        return for_programs(bytes(self._memory[start : start + self.words[which]]))
 
     def _set_text(self, which: int, text: str) -> None:
         start, data = _TEXTS * _WORD + (which - _LAST_ERROR) * _TEXT_SIZE, text.encode()[:_TEXT_SIZE]

@@ -21,6 +21,7 @@ from natscli.reply.responders.parts.finished import Finished, Job
 from natscli.reply.responders.parts.header_lines import header_block, header_lines
 from natscli.reply.responders.parts.workers import Workers
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
+from natscli.text import replaced
 
 #: A request, and the coroutine function that answers it.
 _Asked = tuple[Job, Callable[[Request], Any]]
@@ -142,7 +143,7 @@ def error_reply(request: Message, error: BaseException) -> tuple[Message, Failur
     if not isinstance(error, ServiceError):
         failure = Failure(500, f"the handler failed: {type(error).__name__}")
         return failure.reply(request), failure
-    failure = Failure(error.code, " ".join(error.text.encode("utf-8", "replace").decode().split()))
+    failure = Failure(error.code, " ".join(replaced(error.text).split()))
     subject, reply, block, _ = failure.reply(request)
     lines, payload = encode(Reply(error.data, error.headers))
     return (subject, reply, (block or b"")[:-2] + lines + b"\r\n", payload), failure

@@ -13,6 +13,7 @@ from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.answers import Answer
 from natscli.reply.responders.parts.mock_file import MockFile, read
 from natscli.reply.responders.responder import Batch, Done, Failure, Responder
+from natscli.text import exact
 
 
 class Mock(Responder):
@@ -52,7 +53,7 @@ class Mock(Responder):
         return recorded.popleft() if len(recorded) > 1 else recorded[0]
 
     def _find_rule(self, subject: bytes) -> Answer:
-        text = subject.decode("utf-8", "surrogateescape")
+        text = exact(subject)
         return next((answer for pattern, answer in self._rules if covers(pattern, text)), self._unmatched)
 
 

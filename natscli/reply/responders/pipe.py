@@ -28,6 +28,7 @@ from natscli.reply.responders.parts.pipe_lines import (
     request_line,
 )
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, fail
+from natscli.text import for_people
 
 #: Seconds before a program that ended is started again: at first, and at most. Doubled while it answers nothing.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
@@ -292,7 +293,7 @@ def _no_answer(line: bytes, error: Exception) -> str:
 
 
 def _text(line: bytes) -> str:
-    text = line[:MOST_SHOWN].decode("utf-8", "backslashreplace").rstrip("\r")
+    text = for_people(line[:MOST_SHOWN]).rstrip("\r")
     return text if len(line) <= MOST_SHOWN else f"{text}..."
 
 

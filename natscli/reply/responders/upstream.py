@@ -17,6 +17,7 @@ from natscli.message.templates import Facts, Template, compile_template
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.finished import Finished, Job
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, reported
+from natscli.text import for_programs
 
 _WHERE = "--upstream"
 _TOKEN = re.compile(r"\{\{\s*\d+\s*\}\}")
@@ -117,7 +118,7 @@ class Upstream(Responder):
 
 
 def _text(subject: bytes) -> str:
-    return subject.decode("utf-8", "replace")
+    return for_programs(subject)
 
 
 def build(options: ReplyOptions, environment: Environment) -> Upstream:  # noqa: ARG001

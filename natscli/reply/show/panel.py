@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from natscli.duration import format_duration
-from natscli.output.text import format_bytes
 from natscli.reply.figures import Figures
+from natscli.text import bytes_for_programs, format_bytes
 
 #: Columns of the panel, at most.
 _WIDTH = 72
@@ -50,7 +50,7 @@ def record(figures: Figures) -> dict[str, Any]:
 
 def json_line(figures: Figures, *, ascii_only: bool) -> bytes:
     """The record as a line; `ascii_only` for terminals."""
-    return json.dumps(record(figures), ensure_ascii=ascii_only).encode("utf-8", "replace") + b"\n"
+    return bytes_for_programs(json.dumps(record(figures), ensure_ascii=ascii_only)) + b"\n"
 
 
 def panel(figures: Figures, title: str, *, width: int, colored: bool) -> str:
@@ -63,7 +63,7 @@ def panel(figures: Figures, title: str, *, width: int, colored: bool) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    from natscli.output.text import visible_line
+    from natscli.text import visible_line
 
     table = Table.grid(padding=(0, 2), expand=True)
     table.add_column(style="cyan" if colored else "", no_wrap=True)

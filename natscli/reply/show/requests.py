@@ -10,6 +10,7 @@ from natscli.message import headers
 from natscli.message.message import Message
 from natscli.output.pump import Rendered, same_target
 from natscli.reply.ended import Outcome, RenderEnded, Renderers, RenderRequests
+from natscli.text import bytes_for_people, for_people, for_programs
 
 _UNANSWERED = " (no reply subject, not answered)"
 
@@ -104,7 +105,7 @@ def _json(*, ascii_only: bool) -> RenderEnded:
             if subject != last:
                 last = subject
                 begin = f'{{"time": "{time}", "subject": {encoder.decoded(subject)}, "request": '
-            reply_to = text(reply.decode("utf-8", "replace")) if reply else "null"
+            reply_to = text(for_programs(reply)) if reply else "null"
             lines.append(f'{begin}{number}, "reply_to": {reply_to}, {ended}, {message(header, payload)}}}\n')
         return b"", "".join(lines).encode()
 
@@ -114,7 +115,7 @@ def _json(*, ascii_only: bool) -> RenderEnded:
 def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: bool) -> RenderRequests:
     """For a terminal on either side: nothing from the network drives it. The other side gets what a file gets."""
     from natscli.output.terminal import Painter
-    from natscli.output.text import visible_line
+    from natscli.text import visible_line
 
     out = Painter(colored=environment.colored(environment.stdout))
     err = Painter(colored=environment.colored(environment.stderr))
@@ -125,14 +126,14 @@ def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: b
     def log(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
         if not draw_err:
             return _log_lines(now, number, subject, reply, header)
-        shown = visible_line(subject.decode("utf-8", "backslashreplace"))
+        shown = visible_line(for_people(subject))
         text = (answered if reply else unanswered).format(now=now.decode(), number=number, subject=shown)
         if header:
             text += err.header_lines(header) + "\n"
-        return text.encode("utf-8", "backslashreplace")
+        return bytes_for_people(text)
 
     def data(payload: bytes) -> bytes:
-        return out.payload(payload).encode("utf-8", "backslashreplace") if draw_out else payload + b"\n"
+        return bytes_for_people(out.payload(payload)) if draw_out else payload + b"\n"
 
     def render(batch: list[Message], first: int, came: float) -> Rendered:
         shown = [data(payload) for _, _, _, payload in batch]

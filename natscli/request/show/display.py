@@ -241,7 +241,7 @@ def _translating(display: RequestDisplay, environment: Environment, translator: 
 
 def replies_line(count: int, slowest: Reply) -> str:
     """How many replies one request has had, and the slowest of them."""
-    from natscli.output.text import crop
+    from natscli.output.columns import crop
     from natscli.request.show.table import responder
 
     who = crop(responder(slowest), 40)

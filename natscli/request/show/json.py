@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable
 
 from natscli.errors import Report
-from natscli.output.json_lines import Encoder, replaced, timestamp
+from natscli.output.json_lines import Encoder, timestamp
 from natscli.request.events import Reply
+from natscli.text import replaced
 
 
 def replies(*, ascii_only: bool) -> Callable[[Reply], bytes]:
@@ -15,11 +16,9 @@ def replies(*, ascii_only: bool) -> Callable[[Reply], bytes]:
     encoder = Encoder(ascii_only=ascii_only)
 
     def line(reply: Reply) -> bytes:
-        return (
-            f'{{"time": "{timestamp(reply.came)}", "subject": {encoder.text(reply.subject)}, '
-            f'"request": {reply.request}, "reply": {reply.number}, "rtt_ns": {reply.rtt_ns}, '
-            f"{encoder.message(reply.header, reply.payload)}}}\n"
-        ).encode("utf-8", "backslashreplace")
+        about = f'"time": "{timestamp(reply.came)}", "subject": {encoder.text(replaced(reply.subject))}'
+        which = f'"request": {reply.request}, "reply": {reply.number}, "rtt_ns": {reply.rtt_ns}'
+        return f"{{{about}, {which}, {encoder.message(reply.header, reply.payload)}}}\n".encode()
 
     return line
 

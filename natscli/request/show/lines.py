@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from natscli.duration import format_duration
-from natscli.environment import BOLD, CYAN, DIM, GREEN, Environment, clean
+from natscli.environment import BOLD, CYAN, DIM, GREEN, Environment
 from natscli.message import headers
 from natscli.output.pump import Rendered, same_target
-from natscli.output.text import visible_line
 from natscli.request.events import Event, Lines, Reply, Sent
 from natscli.secrets.redaction import redact_shapes
+from natscli.text import bytes_for_people, visible_line
 
 if TYPE_CHECKING:
     from natscli.output.terminal import Painter
@@ -54,7 +54,7 @@ def renderer(
     after = end.decode() if logged else ""
 
     def shown(reply: Reply) -> bytes:
-        return (painter.payload(reply.payload, pretty=not raw) + after).encode("utf-8", "backslashreplace")
+        return bytes_for_people(painter.payload(reply.payload, pretty=not raw) + after)
 
     return _ordered(log, shown, together)
 
@@ -118,7 +118,7 @@ def _log(label: _Label, painter: Painter | None = None) -> _Log:
             for name, value in headers.decode(event.header):
                 text += f"{styled(visible_line(name), CYAN)}: {visible_line(value)}\n"
             text += "\n" if text.count("\n") > 1 else ""
-        return text.encode("utf-8", "backslashreplace")
+        return bytes_for_people(text)
 
     return log
 
@@ -158,7 +158,7 @@ class _Clock:
 @lru_cache(64)
 def _safe(subject: str) -> str:
     """A subject of ours in the log: on one line, and without what looks like a secret."""
-    return clean(redact_shapes(subject))
+    return visible_line(redact_shapes(subject))
 
 
 def _with_line_break(reply: Reply) -> bytes:

@@ -12,6 +12,7 @@ from natscli.errors import InputError
 from natscli.request.options import RequestOptions
 from natscli.request.summary import Summary
 from natscli.system.files import check_target, write_whole
+from natscli.text import bytes_for_programs
 
 #: The largest latency that a log can hold: an hour, in nanoseconds.
 _LARGEST = 3_600_000_000_000
@@ -46,7 +47,7 @@ def write_reports(options: RequestOptions, summary: Summary, environment: Enviro
         for failures in record["failures"].values():
             failures["example"] = environment.redactor.redact(failures["example"])
         text = json.dumps(record, indent=2, ensure_ascii=False)
-        write_whole(options.summary_json, f"{text}\n".encode("utf-8", "replace"))
+        write_whole(options.summary_json, bytes_for_programs(f"{text}\n"))
     if options.hdr is not None:
         write_whole(options.hdr, _hdr_log(summary).encode())
 

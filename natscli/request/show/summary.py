@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from natscli.duration import format_duration
 from natscli.environment import CYAN, RESET
-from natscli.output.text import format_bytes
+from natscli.text import format_bytes
 
 #: Lines of a histogram, at most, and columns.
 _ROWS, _COLUMNS = 12, 80

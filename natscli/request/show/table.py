@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from natscli.duration import format_duration
 from natscli.environment import BOLD, DIM, GREEN, Environment, terminal_size
 from natscli.message import headers
+from natscli.output.columns import crop, pad
 from natscli.output.terminal import Painter
-from natscli.output.text import crop, format_bytes, pad
 from natscli.request.events import Reply
+from natscli.text import bytes_for_people, format_bytes
 
 #: Headers in which a responder may say who it is, the first that is there.
 _NAMES = ("nats-service-id", "nats-responder", "responder", "x-responder", "server", "hostname", "host")
@@ -63,7 +64,7 @@ class Table:
             format_bytes(len(reply.payload)), _first_line(reply.payload),
         )  # fmt: skip
         line = _line(self._painter, cells, self._columns, (BOLD, GREEN, DIM, "", "", ""))
-        return (head + line).encode("utf-8", "backslashreplace")
+        return bytes_for_people(head + line)
 
 
 def _line(painter: Painter, cells: Sequence[str], columns: int, styles: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from natscli.environment import BOLD, DIM, GREEN, Environment
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.output.pump import Rendered, same_target
+from natscli.text import bytes_for_people, exact_bytes, for_programs
 
 #: Messages of one network read, the number of the first, when they came (seconds since 1970), and whether they are
 #: the matched replies to the messages of these numbers; gives the log and the data to write.
@@ -98,14 +99,14 @@ def _plain_log(environment: Environment, style: Style) -> _Log:  # noqa: ARG001
     def log(now: str, number: int, message: Message, matched: bool) -> bytes:
         line = f"{now}[#{number}] {''.join(_title(message, matched))}\n"
         lines = _header_lines(message[2]) if with_headers and message[2] else b""
-        return line.encode("utf-8", "surrogateescape") + lines
+        return exact_bytes(line) + lines
 
     return log
 
 
 def _drawn_log(environment: Environment, style: Style) -> _Log:
     from natscli.output.terminal import Painter
-    from natscli.output.text import visible_line
+    from natscli.text import visible_line
 
     painter = Painter(colored=environment.colored(environment.stderr))
     # Painted once and filled in for each message: painting takes longer than receiving.
@@ -121,7 +122,7 @@ def _drawn_log(environment: Environment, style: Style) -> _Log:
         )
         if with_headers and message[2]:
             text += painter.header_lines(message[2]) + "\n"
-        return text.encode("utf-8", "backslashreplace")
+        return bytes_for_people(text)
 
     return log
 
@@ -138,7 +139,7 @@ def _plain_data(environment: Environment, style: Style) -> _Data:  # noqa: ARG00
 
 def _drawn_data(environment: Environment, style: Style) -> _Data:
     from natscli.output.terminal import Painter
-    from natscli.output.text import visible_line
+    from natscli.text import visible_line
 
     painter = Painter(colored=environment.colored(environment.stdout))
 
@@ -149,7 +150,7 @@ def _drawn_data(environment: Environment, style: Style) -> _Data:
             text = f"{painter.header_lines(message[2])}\n" if message[2] else ""
         else:
             text = painter.payload(message[3], pretty=not style.raw)
-        return text.encode("utf-8", "backslashreplace")
+        return bytes_for_people(text)
 
     return data
 
@@ -187,4 +188,4 @@ def _json(style: Style, *, ascii_only: bool) -> RenderMessages:
 
 
 def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+    return for_programs(data)

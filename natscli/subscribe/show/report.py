@@ -16,6 +16,7 @@ from natscli.output.live import Live
 from natscli.output.tables import Screen as Target
 from natscli.subscribe.show.display import Screen
 from natscli.subscribe.show.subjects import Row, Totals, subject_lines, subject_table
+from natscli.text import bytes_for_people, exact
 
 #: Subjects that are kept apart, and their bytes; messages on more are counted together, so that memory is bounded.
 _MOST_SUBJECTS, _MOST_BYTES = 100_000, 16 * 1024 * 1024
@@ -64,7 +65,7 @@ class Report:
         else:
             ascii_only = self._environment.stdout.isatty()
             text = subject_lines(rows, ascii_only=ascii_only) if self._as_json else table(rows)
-            self._screen.write(lambda: text.encode("utf-8", "replace"))
+            self._screen.write(lambda: bytes_for_people(text))
         await self._screen.finish()
 
     def close(self) -> None:
@@ -76,9 +77,7 @@ class Report:
     def rows(self, top: int) -> list[Row]:
         """The `top` subjects with the most messages, in that order."""
         ordered = nsmallest(top, self._messages.items(), key=lambda item: (-item[1], item[0]))
-        return [
-            Row(subject.decode("utf-8", "replace"), count, self._sizes[subject]) for subject, count in ordered
-        ]
+        return [Row(exact(subject), count, self._sizes[subject]) for subject, count in ordered]
 
     def totals(self) -> Totals:
         """Of all subjects, also those that `rows` leaves out."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
+from natscli.output.columns import shortened
 from natscli.output.tables import Screen, show_table
-from natscli.output.text import format_bytes, shortened, visible_line
+from natscli.text import format_bytes, replaced, visible_line
 
 #: Columns of a terminal that a subject may take, in several lines; JSON has all of it.
 _SUBJECT = 200
@@ -46,7 +47,8 @@ def subject_lines(rows: Sequence[Row], *, ascii_only: bool) -> str:
     """The `rows` as JSON, one object a line."""
     return "".join(
         json.dumps(
-            {"subject": row.subject, "messages": row.messages, "bytes": row.size}, ensure_ascii=ascii_only
+            {"subject": replaced(row.subject), "messages": row.messages, "bytes": row.size},
+            ensure_ascii=ascii_only,
         )
         + "\n"
         for row in rows

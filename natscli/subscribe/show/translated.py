@@ -10,6 +10,7 @@ from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.message.message import Message, memory
 from natscli.subscribe.destination import Destination
+from natscli.text import for_programs
 
 if TYPE_CHECKING:
     from natscli.programs.translate import Translator
@@ -69,7 +70,7 @@ class Translated:
             self._bytes -= memory(message[2], message[3])
             subject, reply, header, payload = message
             try:
-                payload, written = await self._translator.run(payload, subject.decode("utf-8", "replace"))
+                payload, written = await self._translator.run(payload, for_programs(subject))
                 for line in written.splitlines():
                     self._environment.warn(line)
             except PynatsError as error:

@@ -14,6 +14,7 @@ from natscli.message.message import memory
 from natscli.output.live import Live
 from natscli.output.pump import Pump, in_loop
 from natscli.output.tables import Screen
+from natscli.text import bytes_for_people
 from natscli.watch.exchange import Exchange, Outcome
 from natscli.watch.options import WatchOptions
 from natscli.watch.show.exchanges import RenderExchanges
@@ -102,7 +103,7 @@ class Display:
         """All `rows`, where nothing was drawn before."""
         if self._options.as_json:
             return lines(rows, ascii_only=self._environment.stdout.isatty())
-        return table(rows, self._title, Screen.of(self._environment)).encode("utf-8", "backslashreplace")
+        return bytes_for_people(table(rows, self._title, Screen.of(self._environment)))
 
     @property
     def _title(self) -> str:

@@ -9,10 +9,11 @@ from functools import lru_cache
 from natscli.duration import format_duration
 from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment, terminal_size
 from natscli.message import headers
-from natscli.output.json_lines import Encoder, replaced, timestamp
+from natscli.output.columns import shortened, width_of
+from natscli.output.json_lines import Encoder, timestamp
 from natscli.output.pump import Rendered
 from natscli.output.terminal import Painter
-from natscli.output.text import shortened, visible_line, width_of
+from natscli.text import bytes_for_people, exact, for_people, replaced, visible_line
 from natscli.watch.exchange import Answer, Exchange, Outcome
 
 #: Renders exchanges that ended, in that order; gives the data to write.
@@ -40,7 +41,7 @@ def renderer(environment: Environment, *, as_json: bool, verbose: bool, timeout:
         show = _InFull(painter, timeout) if verbose else _Lines(painter, timeout, environment)
 
     def render(exchanges: Sequence[Exchange]) -> Rendered:
-        return b"", "".join(map(show, exchanges)).encode("utf-8", "backslashreplace")
+        return b"", bytes_for_people("".join(map(show, exchanges)))
 
     return render
 
@@ -135,7 +136,7 @@ class _Json:
 
 def preview(payload: bytes, room: int) -> str:
     """The first characters of a payload on one line, in `room` columns at most."""
-    return shortened(payload[: 4 * room + 4].decode("utf-8", "backslashreplace"), room)
+    return shortened(for_people(payload[: 4 * room + 4]), room)
 
 
 def _state(exchange: Exchange, timeout: float) -> str:
@@ -165,7 +166,7 @@ def _sizes(request: bytes, answers: Sequence[Answer]) -> str:
 
 
 def _text(subject: bytes) -> str:
-    return subject.decode("utf-8", "surrogateescape")
+    return exact(subject)
 
 
 @lru_cache(4)

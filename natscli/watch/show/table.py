@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 
 from natscli.duration import format_duration
-from natscli.environment import clean
+from natscli.output.columns import shortened, width_of
 from natscli.output.tables import Cell, Screen, show_table
-from natscli.output.text import shortened, width_of
+from natscli.text import bytes_for_programs, replaced, visible_line
 from natscli.watch.statistics import Row
 
 _HEADERS = ("Subject", "Total", "Rate/s", "Unanswered", "Errors", "p50", "p99", "max")
@@ -48,7 +48,7 @@ def _cells(row: Row) -> dict[str, Cell]:
     bad = (row.unanswered + row.no_responders, row.errors)
     times = (row.p50, row.p99, row.max)
     return dict(zip(_HEADERS, (
-        Cell(clean(row.subject)), Cell(f"{row.exchanges:,}"), Cell(_rate(row.rate)),
+        Cell(visible_line(row.subject)), Cell(f"{row.exchanges:,}"), Cell(_rate(row.rate)),
         *(Cell(f"{count:,}", good=False if count else None) for count in bad),
         *(Cell("" if ns is None else format_duration(float(f"{ns / 1e9:.3g}"))) for ns in times),
     ), strict=True))  # fmt: skip
@@ -61,10 +61,10 @@ def _rate(rate: float) -> str:
 def lines(rows: Sequence[Row], *, ascii_only: bool) -> bytes:
     """An object a subject, one a line; times in nanoseconds."""
     text = "".join([json.dumps(_record(row), ensure_ascii=ascii_only) + "\n" for row in rows])
-    return text.encode("utf-8", "backslashreplace")
+    return bytes_for_programs(text)
 
 
 def _record(row: Row) -> dict[str, str | int | float | None]:
     record = row._asdict()
     times = {f"{name}_ns": record.pop(name) for name in ("p50", "p99", "max")}
-    return {**record, "rate": round(row.rate, 1), **times}
+    return {**record, "subject": replaced(row.subject), "rate": round(row.rate, 1), **times}

@@ -16,6 +16,7 @@ from natscli.message.message import Message
 from natscli.message.templates import Facts, Template, compile_template
 from natscli.reply.responders.parts.header_lines import START, header_lines
 from natscli.reply.responders.responder import Failure, reported
+from natscli.text import for_programs
 
 Path = tuple[str | int, ...]
 
@@ -86,7 +87,7 @@ def parse_payload(value: dict[str, Any], path: Path, templates: bool) -> Templat
 
 def _in_json(fill: Callable[[Facts], bytes]) -> Callable[[Facts], bytes]:
     """Templates in JSON are in its strings: nothing from a request can end one."""
-    return lambda facts: json.dumps(fill(facts).decode("utf-8", "replace"), ensure_ascii=False)[1:-1].encode()
+    return lambda facts: json.dumps(for_programs(fill(facts)), ensure_ascii=False)[1:-1].encode()
 
 
 def parse_headers(value: dict[str, Any], path: Path, templates: bool) -> Template:

@@ -11,6 +11,7 @@ from typing import Any
 
 from natscli.message.message import Message
 from natscli.output.json_lines import Encoder
+from natscli.text import exact
 
 _ENCODER = Encoder(ascii_only=True)
 _subject, _same_headers = lru_cache(256)(_ENCODER.decoded), lru_cache(256)(_ENCODER.headers)
@@ -48,7 +49,7 @@ def answer_object(line: bytes) -> tuple[int, dict[str, Any]]:
     if not line.lstrip().startswith(b"{"):  # cheaper than to parse it, should there be many
         raise NoAnswerError("not an object of JSON")
     try:
-        value = json.loads(line.decode("utf-8", "surrogateescape"))
+        value = json.loads(exact(line))
     except (ValueError, RecursionError) as error:
         raise NoAnswerError(f"not JSON: {error}") from None
     number = value.pop("id", None)

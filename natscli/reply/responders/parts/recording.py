@@ -12,9 +12,9 @@ from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.output.json_lines import timestamp
-from natscli.output.text import visible_json
 from natscli.reply.responders.parts.header_lines import START
 from natscli.reply.responders.responder import Batch
+from natscli.text import for_programs, visible_json
 
 #: Bytes of a header block, up to which it may be the same for many: then it is made into text once.
 _COMMON = 1024
@@ -30,8 +30,7 @@ def lines(batch: Batch, replies: list[Message], ended: int, clock: int) -> Itera
     for (subject, _, header, payload), reply in zip(batch.requests, replies or repeat(None), strict=False):
         answer = "null" if reply is None else _content(reply[2], reply[3])
         line = (
-            f"{start}{quote(subject.decode('utf-8', 'replace'))},"
-            f'"request":{_content(header, payload)},"reply":{answer}}}'
+            f'{start}{quote(for_programs(subject))},"request":{_content(header, payload)},"reply":{answer}}}'
         )
         # The file may be shown on a terminal, which nothing in it should drive.
         yield (line if line.isprintable() else visible_json(line)).encode() + b"\n"

@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
+from io import BytesIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natscli.output.text import hex_dump, payload_text, visible, visible_json, visible_line
+from natscli.environment import Environment
+from natscli.errors import ExitStatus, Report
+from natscli.output.tables import Screen, show_table
+from natscli.text import (
+    bytes_for_people,
+    bytes_for_programs,
+    exact,
+    exact_bytes,
+    for_people,
+    for_programs,
+    hex_dump,
+    payload_text,
+    replaced,
+    visible,
+    visible_json,
+    visible_line,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
 
 CONTROLS = {
     "\x1b[2J": "\\x1b[2J",
@@ -82,3 +103,31 @@ def test_a_hex_dump_is_short() -> None:
     assert hex_dump(bytes(256)).count("\n") == 15
     assert hex_dump(bytes(257)).splitlines()[-1] == "... 257 bytes in all"
     assert hex_dump(b"") == ""
+
+
+def test_a_byte_that_is_not_utf_8_is_the_same_escape_wherever_people_see_it(tmp_path: Path) -> None:
+    kept = exact(b"a\xff")
+    assert exact_bytes(kept) == b"a\xff"
+    assert for_people(b"a\xff") == visible_line(kept) == visible(kept) == "a\\xff"
+    assert bytes_for_people(kept) == b"a\\xff"
+    assert bytes_for_people(kept + "\ud800") == b"a\\xff\\ud800"
+    with (tmp_path / "log").open("w+b") as log:
+        environment = Environment(BytesIO(), BytesIO(), log, {})
+        environment.warn(kept)
+        environment.error(Report(kept, ExitStatus.FAILURE, kept))
+        log.seek(0)
+        shown = log.read().decode()
+    assert shown == "pynats: a\\xff\npynats: error: a\\xff\n  hint: a\\xff\n"
+    assert "a\\xff" in show_table(kept, ["Name"], [[kept]], Screen(terminal=False, color=False))
+
+
+def test_a_program_gets_one_replacement_for_what_is_no_utf_8() -> None:
+    assert for_programs(b"a\xff") == replaced(exact(b"a\xff")) == "a\ufffd"
+    assert bytes_for_programs(exact(b"a\xff")) == "a\ufffd".encode()
+    assert replaced("a\ud800") == "a\ufffd"
+
+
+def test_the_three_policies_are_in_one_place() -> None:
+    policies = re.compile(r"surrogateescape|backslashreplace|\"utf-8\", \"replace\"")
+    found = [path for path in (ROOT / "natscli").rglob("*.py") if policies.search(path.read_text())]
+    assert found == [ROOT / "natscli" / "text.py"]
