@@ -63,7 +63,9 @@ def draw(lines: Iterable[Line]) -> str:
 
 def short(page: Page, width: int = 80) -> Iterator[Line]:
     """One screen: usage, one line, commands with an alias, examples, common options, how to see the rest."""
-    yield from _top(page, width)
+    top = [*_top(page, width)]
+    # A list of commands needs the line.
+    yield from (line for line in top if line) if page.commands else top
     commands = [Entry(", ".join(entry.names.split(", ")[:2]), entry.text) for entry in page.commands]
     yield from _table("Commands", commands, width)
     examples = [Entry(command, what) for command, what in page.examples[: page.short_examples]]

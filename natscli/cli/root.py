@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "service": ("service", "Find services, show their endpoints and statistics."),
     "publish": ("publish", "Publish messages to a subject."),
     "subscribe": ("subscribe", "Receive messages and show them."),
+    "trace": ("trace", "Show where a message goes: servers, accounts, receivers."),
     "rtt": ("rtt", "Measure the RTT to the servers."),
     "context": ("context", "Manage contexts: named connection settings."),
     "server": ("server", "Run a local nats-server for development."),

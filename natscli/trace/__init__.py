@@ -1,0 +1,1 @@
+"""Where a message goes (ADR-41): traced by the servers it passes, shown as a tree or JSON."""

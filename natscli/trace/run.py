@@ -1,0 +1,127 @@
+"""One run of `pynats trace`: connect, send the message with the headers that trace it, gather the reports, show."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from natscli.connection.connect import Connection, connected
+from natscli.connection.options import Plan
+from natscli.environment import Environment
+from natscli.errors import ExitStatus, InputError, NoReplyError, PynatsError, RefusedError
+from natscli.message import headers
+from natscli.message.message import Message
+from natscli.message.recipe import Outgoing
+from natscli.trace.path import Path
+from natscli.trace.tree import to_json, tree
+
+#: Seconds without a report, after which those that are missing are not waited for any longer.
+_SILENCE = 0.5
+
+
+async def run(
+    outgoing: Outgoing, plan: Plan, environment: Environment, *, deliver: bool, as_json: bool, times: bool
+) -> ExitStatus:
+    """Trace the message, show where it goes; the status is 3 if nobody receives it.
+
+    Raises:
+        PynatsError: no connection; the server cannot trace, refused the message or sent no report.
+    """
+    async with connected(plan, environment) as connection:
+        path, refused = await _traced(connection, outgoing, deliver=deliver)
+        if refused is not None and path.first is None:
+            raise refused
+        if path.first is None:
+            raise _no_report(connection)
+        if as_json:
+            ascii_only = environment.stdout.isatty()
+            environment.out(to_json(path, outgoing.subject, delivered=deliver, ascii_only=ascii_only))
+        else:
+            colored = environment.colored(environment.stdout)
+            environment.out(tree(path, outgoing.subject, colored=colored, times=times))
+    if refused is not None or path.refusal:
+        raise refused or RefusedError(path.refusal, where=connection.url)
+    return _sum_up(path, environment, deliver=deliver)
+
+
+async def _traced(
+    connection: Connection, outgoing: Outgoing, *, deliver: bool
+) -> tuple[Path, PynatsError | None]:
+    """The path, as far as it was reported, and what the server refused."""
+    client = connection.client
+    info = client.server_info
+    size = len(outgoing.payload) + len(outgoing.header or b"")
+    if size > client.max_payload:
+        raise InputError(f"the message has {size} bytes, the server takes {client.max_payload}")
+    path = Path(str(info.get("server_id", "")), int(info.get("client_id", 0)))
+    came = asyncio.Event()
+
+    def take(batch: list[Message], arrived: int) -> None:  # noqa: ARG001
+        for _, _, _, payload in batch:
+            path.add(payload)
+        came.set()
+
+    inbox = client.new_inbox()
+    refused: list[PynatsError] = []
+    await client.subscribe_batches(inbox, "", take)
+    await connection.confirm()
+
+    def refuse(error: PynatsError) -> None:
+        refused.append(error)
+        came.set()
+
+    connection.on_refusal = refuse
+    client.send(
+        [(outgoing.subject.encode(), b"", _traced_header(outgoing, inbox, deliver), outgoing.payload)]
+    )
+    await _gather(path, came, connection.timeout)
+    return path, refused[0] if refused else None
+
+
+def _traced_header(outgoing: Outgoing, inbox: str, deliver: bool) -> bytes:
+    pairs = [("Nats-Trace-Dest", inbox), *([] if deliver else [("Nats-Trace-Only", "true")])]
+    return headers.encode([*headers.decode(outgoing.header), *pairs])
+
+
+async def _gather(path: Path, came: asyncio.Event, seconds: float) -> None:
+    """Wait until all servers have reported, or none has for a while; the first has `seconds`."""
+    patience = seconds
+    while not path.is_complete:
+        came.clear()
+        try:
+            await asyncio.wait_for(came.wait(), patience)
+        except asyncio.TimeoutError:
+            return
+        patience = _SILENCE
+    with suppress(asyncio.TimeoutError):  # of messages that were sent on with the same headers
+        came.clear()
+        await asyncio.wait_for(came.wait(), _SILENCE / 10)
+
+
+def _no_report(connection: Connection) -> PynatsError:
+    version = str(connection.client.server_info.get("version", ""))
+    numbers = version.split(".")[:2]
+    if all(part.isdecimal() for part in numbers) and tuple(map(int, numbers)) < (2, 11):
+        return PynatsError(
+            f"nats-server {version} traces no messages, 2.11 and newer do", where=connection.url
+        )
+    return NoReplyError("timeout: no server reported where the message goes", where=connection.url)
+
+
+def _sum_up(path: Path, environment: Environment, *, deliver: bool) -> ExitStatus:
+    """Say how many receive the message, and what is not known; the status."""
+    clients = sum(event.receives and event.type == "egress" for event in path.events)
+    streams = sum(event.receives and event.type == "stream" for event in path.events)
+    counts = [f"{n} {what}{'s' * (n > 1)}" for n, what in ((clients, "client"), (streams, "stream")) if n]
+    missing, untold = len(path.missing), any(r.ends_in_another_account for r in path.reports.values())
+    if missing:
+        environment.warn(f"servers that did not report: {missing}")
+    if not counts:
+        if missing or untold:
+            environment.notice("No receiver is known")
+            return ExitStatus.OK
+        environment.notice("Nobody receives it")
+        return ExitStatus.NO_RESPONDERS
+    verb = "received it" if deliver else "would receive it; --deliver sends it to them"
+    environment.notice(f"{' and '.join(counts)} {verb}")
+    return ExitStatus.OK
