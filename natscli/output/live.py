@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO, TypeVar
 
 from natscli.environment import Environment, terminal_size
-from natscli.output.pump import Pump, same_target
+from natscli.output.streams import same_target
 from natscli.text import bytes_for_people
 
 #: Draws for a terminal of so many columns.
@@ -24,15 +24,13 @@ class Live:
         self._changed = False
 
     @classmethod
-    def on_stdout(cls, environment: Environment, pump: Pump) -> Live | None:
-        """What is drawn on stdout with `frame`, by way of `pump`; None if stdout is no terminal."""
-        stdout = environment.stdout
-        if not stdout.isatty():
-            return None
-        live = cls(stdout)
-        if same_target(stdout, environment.stderr):
-            pump.wrap = live.wrap
-        return live
+    def on_stdout(cls, environment: Environment) -> Live | None:
+        """What is drawn on stdout with `frame`; None if stdout is no terminal."""
+        return cls(environment.stdout) if environment.stdout.isatty() else None
+
+    def wrapping(self, environment: Environment) -> Callable[[bytes], bytes] | None:
+        """What a pump has to wrap the log with, if that goes to the same terminal."""
+        return self.wrap if same_target(self._terminal, environment.stderr) else None
 
     def update(self, draw: Draw) -> None:
         """Draw this from now on; `wrap` gives it."""

@@ -3,22 +3,32 @@
 Regular files take whatever comes, so they are written at once. Terminals, pipes and sockets may stop taking for as
 long as they like, so a thread renders and writes. A `lossy` pump drops what does not fit meanwhile and says how much;
 with one that is not, its user waits while it is `behind`, and it drops only what would fill the memory.
+
+The law. Two threads meet here: the user's, which puts, discards, logs and closes, and the output thread, which
+renders and writes. A `direct` pump has no output thread: the user's renders and writes.
+
+- The queue, what is counted of it (`_bytes`, `_messages`, `_dropped`), `_cut` and `_closed` change under `_condition`
+  only. `behind`, `waiting` and `rendering` read without it: they may be a moment late.
+- `_writing` is set by the output thread, under `_condition`; `rendered` of an entry, `_steps` and `_said` by whoever
+  writes, without it; others only read them.
+- `failure` is set once, by whoever writes; from then on nothing more is rendered, and the log goes past the queue.
+- Its life: `with taking_log()` puts it into the way of the log; `close` ends the queue; then the output thread ends
+  (`_finished`: the log goes straight to stderr, and is given back), or it is stuck (the log goes to another thread).
+- How it writes (`wrap`, `turn`, `renders_slowly`) is said when it is made and never changes.
 """
 
 from __future__ import annotations
 
-import os
-import select
-import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from natscli.environment import Environment, from_stdout
 from natscli.errors import PynatsError, explain
+from natscli.output.streams import never_blocks, write_all
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,68 +43,10 @@ _MOST_MESSAGES = 10_000
 _MOST_BYTES_KEPT = 256 * 1024 * 1024
 _NOT_SHOWN = b"pynats: %d more were not shown: the output could not keep up\n"
 _DISCARDED = b"pynats: the rest was not shown: interrupted\n"
-#: Bytes of one write. Each that was taken counts as progress.
-_CHUNK = 32 * 1024
 #: How long (seconds) the thread may go on when the one that answers has something to do; 10 times shorter than usual.
 _TURN = 0.0005
 #: At the end, how long (seconds) to wait for a reader that takes nothing at all.
 _PATIENCE = 1.0
-
-
-def same_target(first: BinaryIO, second: BinaryIO) -> bool:
-    """Whether two streams are the same file, pipe or terminal, so that their lines must keep their order."""
-    try:
-        one, other = os.fstat(first.fileno()), os.fstat(second.fileno())
-        if not one.st_ino:  # Windows numbers no console and no pipe; a program has one console
-            return first.isatty() and second.isatty()
-        return os.path.samestat(one, other)
-    except (OSError, ValueError):
-        return False
-
-
-def never_blocks(stream: BinaryIO) -> bool:
-    """Whether writing to `stream` cannot wait for a reader: a regular file, `/dev/null`, or memory."""
-    try:
-        status = os.fstat(stream.fileno())
-    except (OSError, ValueError):
-        return True
-    # The number is 0 for every pipe and device of Windows.
-    null = status.st_ino != 0 and os.path.samestat(status, os.stat(os.devnull))
-    return stat.S_ISREG(status.st_mode) or null
-
-
-def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], bool] | None = None) -> None:
-    """Write all of `data` to the file behind `stream`, past Python's buffer and its lock.
-
-    `progress` is called whenever some of it was taken, and says whether to go on; without, it is written in one piece.
-    When it ends early, that is after a whole line, where there are lines.
-
-    Raises:
-        OSError: as the system says; BrokenPipeError when the reader went away.
-    """
-    try:
-        fd = stream.fileno()
-    except (OSError, ValueError):
-        stream.write(data)
-        return
-    # Not `os.write`: on a Windows console it takes the bytes for text in the console's old code page, not for UTF-8.
-    write: Callable[[memoryview], int | None] = getattr(stream, "raw", stream).write
-    view, start = memoryview(data), 0
-    while start < len(data):
-        end = _line_end(data, start) if progress else len(data)
-        while start < end:
-            written = write(view[start:end])
-            if written is None:  # another process made it non-blocking: terminals and pipes are shared
-                select.select([], [fd], [])
-            start += written or 0
-        if progress and not progress():
-            return
-
-
-def _line_end(data: bytes, start: int) -> int:
-    """Where a write that begins at `start` ends: after the last whole line, if there is one in so many bytes."""
-    end = start + _CHUNK
-    return len(data) if end >= len(data) else data.rfind(b"\n", start, end) + 1 or end
 
 
 def in_loop(handler: Callable[[PynatsError], object]) -> Callable[[Exception], None]:
@@ -127,13 +79,7 @@ class Pump:
 
     `failure` is why nothing is written any more; `on_failure` was called with it, perhaps in a thread. `direct` is
     whether all is written at once, so that sizes do not matter. `lost` is how many messages were dropped.
-
-    With `wrap`, what it makes of the log is written: lines that a terminal has something drawn below. It writes in
-    its `turn`, if it takes turns with other processes that write to the same.
     """
-
-    wrap: Callable[[bytes], bytes] | None = None
-    turn: AbstractContextManager[object] | None = None
 
     def __init__(
         self,
@@ -142,9 +88,19 @@ class Pump:
         lossy: bool,
         on_failure: Callable[[Exception], None],
         most_bytes: int | None = None,
+        wrap: Callable[[bytes], bytes] | None = None,
+        turn: AbstractContextManager[object] | None = None,
+        renders_slowly: bool = False,
     ) -> None:
-        """Keep `most_bytes` for a slow reader; without, 4 MB if `lossy`, else 256 MB."""
-        self.direct = never_blocks(environment.stdout) and never_blocks(environment.stderr)
+        """Keep `most_bytes` for a slow reader; without, 4 MB if `lossy`, else 256 MB.
+
+        With `wrap`, what it makes of the log is written: lines that a terminal has something drawn below. It writes
+        in its `turn`, if it takes turns with other processes that write to the same. What `renders_slowly`, because
+        it waits for a disk for example, is rendered in the thread in any case.
+        """
+        blocks = not (never_blocks(environment.stdout) and never_blocks(environment.stderr))
+        self.direct = not (blocks or renders_slowly)
+        self._wrap, self._turn = wrap, turn
         self.failure: Exception | None = None
         self.lost = self._said = 0
         self._environment = environment
@@ -159,6 +115,20 @@ class Pump:
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._aside: threading.Thread | None = None
+
+    @contextmanager
+    def taking_log(self, log: Callable[[bytes], None] | None = None) -> Iterator[None]:
+        """Have the log of the environment come here, or to `log`, which passes it on; at the end, close.
+
+        The log is given back then, unless its reader takes nothing: later lines wait for nobody and may be dropped.
+        """
+        environment = self._environment
+        environment.sink, before = log or self.log, environment.sink
+        try:
+            yield
+        finally:
+            self.close()
+            environment.sink = before if self._finished else self.log
 
     def put(self, render: Render, messages: int, size: int) -> None:
         """Show what `render` gives: `messages` of them, about `size` bytes. Returns at once; drops what is too much."""
@@ -212,10 +182,10 @@ class Pump:
 
     def log(self, data: bytes) -> None:
         """A line of the log, in its place among the messages; an `Environment.sink`."""
-        if self._finished:
+        if self._finished or (self.direct and self.failure is not None):
             with suppress(OSError):
                 write_all(self._environment.stderr, data)
-        elif self._closed:
+        elif self._closed or self.failure is not None:
             self._write_aside(data)
         else:
             self.put(lambda: (data, b""), int(self._lossy), len(data))
@@ -236,11 +206,13 @@ class Pump:
         return bool(self._messages)
 
     def close(self, patience: float = _PATIENCE) -> None:
-        """Write what is left, until none of it was taken for `patience` seconds.
+        """Write what is left, until none of it was taken for `patience` seconds; once closed, this does nothing.
 
         Lines of the log that come later are written at once, or dropped if they are not read.
         """
         with self._condition:
+            if self._closed:
+                return
             self._closed = True
             self._put_dropped()
             self._condition.notify()
@@ -251,6 +223,12 @@ class Pump:
         self._finished = thread is None or not thread.is_alive()
         if not self._finished:
             self._write_aside(_NOT_SHOWN % (self._messages + self.lost - self._said))
+
+    def check(self) -> None:
+        """Raises PynatsError if something could not be written."""
+        if self.failure is not None:
+            report = explain(self.failure)
+            raise PynatsError(report.message, hint=report.hint)
 
     def _is_full(self) -> bool:
         """Once full, it is so until half of it was written: a few long gaps read better than many short ones."""
@@ -307,12 +285,12 @@ class Pump:
             log, data = render()
             if self._writing is not None:
                 self._writing.rendered = True
-            if self.wrap is not None:
-                log = self.wrap(log)
-            if self.turn is None:
+            if self._wrap is not None:
+                log = self._wrap(log)
+            if self._turn is None:
                 self._write_both(log, data)
             else:
-                with self.turn:
+                with self._turn:
                     self._write_both(log, data)
         except Exception as error:
             self.failure = from_stdout(error) if isinstance(error, OSError) else error

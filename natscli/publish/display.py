@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +37,6 @@ class PublishDisplay:
         self._failures = 0
         self._timer: asyncio.TimerHandle | None = None
         self._pump = Pump(environment, lossy=True, on_failure=lambda _: None)
-        environment.sink = self._pump.log
         self.each = options.log_each and not environment.quiet
 
     @property
@@ -63,15 +64,30 @@ class PublishDisplay:
             number = f"[#{outgoing.number}] " if self._options.many and outgoing is not None else ""
             self._environment.error(replace(report, message=f"{number}{report.message}"))
 
-    def end(self, error: BaseException | None) -> None:
-        """Sum up; `error` is what ended it before it was done."""
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Log what happens to the end of the block, then sum up; the JSON has the failure that ended it.
+
+        Raises:
+            OSError: the JSON cannot be written.
+        """
+        with self._pump.taking_log():
+            try:
+                yield
+            except (PynatsError, asyncio.CancelledError) as error:
+                self._sum_up()
+                with suppress(OSError):  # stdout is gone as well; stderr says what happened first
+                    self._write_json(error)
+                raise
+            self._sum_up()
+            self._write_json(None)
+
+    def _sum_up(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._options.many and not self._options.as_json and self._tally.sent + self._tally.failed:
             self._environment.notice(self._summary())
         self._pump.close()
-        if self._options.as_json:
-            self._write_json(error)
 
     def _summary(self) -> str:
         tally = self._tally
@@ -85,6 +101,8 @@ class PublishDisplay:
         return f"{line}; the server has not confirmed them"
 
     def _write_json(self, error: BaseException | None) -> None:
+        if not self._options.as_json:
+            return
         tally = self._tally
         record: dict[str, Any] = {
             "subject": self._options.subject,

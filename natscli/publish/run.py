@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
-
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
-from natscli.errors import ConnectionFailedError, ExitStatus, PynatsError
+from natscli.errors import ConnectionFailedError, ExitStatus
 from natscli.message.recipe import Recipe
 from natscli.message.source import Counted, Lines, Source
 from natscli.publish.display import PublishDisplay
@@ -25,19 +22,17 @@ async def run(options: PublishOptions, recipe: Recipe, plan: Plan, environment: 
         asyncio.CancelledError: a signal; how much was sent was shown.
     """
     display = PublishDisplay(options, environment)
-    try:
-        async with connected(plan, environment) as connection:
-            source = _source(options, recipe, environment)
-            publisher = Publisher(connection, source, recipe, _pace(options), options.reply, display)
-            display.begin(publisher.tally)
-            await publisher.run()
-    except (PynatsError, asyncio.CancelledError) as error:
-        if isinstance(error, ConnectionFailedError) and display.sent:
-            error.hint = f"messages sent, which the server may not have: {display.sent}"
-        with suppress(OSError):  # stdout is gone as well; stderr says what happened first
-            display.end(error)
-        raise
-    display.end(None)
+    with display.open():
+        try:
+            async with connected(plan, environment) as connection:
+                source = _source(options, recipe, environment)
+                publisher = Publisher(connection, source, recipe, _pace(options), options.reply, display)
+                display.begin(publisher.tally)
+                await publisher.run()
+        except ConnectionFailedError as error:
+            if display.sent:
+                error.hint = f"messages sent, which the server may not have: {display.sent}"
+            raise
     failure = publisher.tally.first_failure
     return failure.status if failure is not None else ExitStatus.OK
 

@@ -15,7 +15,7 @@ from natscli.connection.connect import Connection
 from natscli.connection.failures import classify
 from natscli.duration import format_duration
 from natscli.environment import Environment
-from natscli.errors import ConnectionFailedError, PynatsError, explain
+from natscli.errors import ConnectionFailedError, PynatsError
 from natscli.message import headers
 from natscli.message.message import Message, memory_of
 from natscli.output.pump import Pump
@@ -91,7 +91,9 @@ class Listener:
         self._numbers = numbers
         self._loop = asyncio.get_running_loop()
         self._pending = Pending(limits.requests, limits.size)
-        self._pump = Pump(environment, lossy=True, on_failure=self._output_failed)
+        self._pump = Pump(
+            environment, lossy=True, on_failure=self._output_failed, wrap=report.wrap, turn=report.turn
+        )
         self._stop = asyncio.Event()
         self._refused = 0
         self._replaced: dict[bytes, str] = {}
@@ -105,25 +107,27 @@ class Listener:
             PynatsError: a responder cannot start, refused, the connection was lost, or the output cannot be written.
             asyncio.CancelledError: stopped a second time.
         """
-        self._environment.sink = self._pump.log
-        stop = self._new_stop(self._stop.set)
-        try:
-            with self._classified():
-                await self._serve()
-        finally:
-            unanswered = self._pending.requests
-            for responder in self._responders:
-                responder.kill()
-            stop.blocking = True
-            self._log_refused()
-            if unanswered:
-                self._environment.warn(f"stopped, requests left unanswered: {unanswered}")
-            self._report.end()
-            self._pump.close(0.1 if unanswered else 1.0)
-            self._report.summarize()
-        if self._pump.failure is not None:
-            report = explain(self._pump.failure)
-            raise PynatsError(report.message, hint=report.hint)
+        with self._pump.taking_log():
+            stop = self._new_stop(self._stop.set)
+            try:
+                with self._classified():
+                    await self._serve()
+            finally:
+                self._end(stop)
+        self._pump.check()
+
+    def _end(self, stop: Stop) -> None:
+        """Say what is left, and show the last."""
+        unanswered = self._pending.requests
+        for responder in self._responders:
+            responder.kill()
+        stop.blocking = True
+        self._log_refused()
+        if unanswered:
+            self._environment.warn(f"stopped, requests left unanswered: {unanswered}")
+        self._report.end()
+        self._pump.close(0.1 if unanswered else 1.0)
+        self._report.summarize()
 
     async def _serve(self) -> None:
         for responder in self._responders:

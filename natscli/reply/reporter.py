@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 from natscli.output.pump import Pump
 
 
@@ -9,6 +12,9 @@ class Reporter:
     """What a listener calls to show statistics; this one shows none."""
 
     interval = 0.0
+    #: What the pump that writes the log wraps it with, and the turns it takes; see `Pump`.
+    wrap: Callable[[bytes], bytes] | None = None
+    turn: AbstractContextManager[object] | None = None
 
     def begin(self, pump: Pump) -> None:
         """All is subscribed to."""

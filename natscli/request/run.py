@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -46,17 +45,13 @@ async def run(
         timed = timing(display, connection) if timing is not None else None
         requester = Requester(connection, source, expectation(options, plan.timeout), timed or display, how)
         statistics = requester.statistics
-        display.begin(lambda: statistics)
         try:
-            await requester.run()
-            if timed is not None:
-                display.phases(await timed.finish())
-            await display.finish(statistics)
-        except asyncio.CancelledError:
-            display.interrupted(statistics)
-            raise
+            with display.open(lambda: statistics):
+                await requester.run()
+                if timed is not None:
+                    display.phases(await timed.finish())
+                await display.finish(statistics)
         finally:
-            display.close()
             write(options, statistics, environment)
         failure = statistics.first_failure or display.problem
         return failure.status if failure is not None else ExitStatus.OK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from math import ceil
 
 from natscli.connection.connect import Connection, connected
@@ -38,9 +38,9 @@ class Page:
         self._ascii_only = environment.stdout.isatty()
         self._screen = Screen.of(environment)
         self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
-        self._pump = Pump(environment, lossy=again, on_failure=in_loop(self._break))
-        environment.sink = self._pump.log
-        self._live = Live.on_stdout(environment, self._pump) if again and not as_json else None
+        self._live = Live.on_stdout(environment) if again and not as_json else None
+        wrap = self._live.wrapping(environment) if self._live is not None else None
+        self._pump = Pump(environment, lossy=again, on_failure=in_loop(self._break), wrap=wrap)
 
     def show(self, found: list[Found]) -> None:
         """Show it, now or soon."""
@@ -61,9 +61,9 @@ class Page:
         if self.broken.done():
             raise self.broken.result()
 
-    def close(self) -> None:
-        """Write no more."""
-        self._pump.close()
+    def open(self) -> AbstractContextManager[None]:
+        """Write what is shown, and the log in its place among it, to the end of the block."""
+        return self._pump.taking_log()
 
     def _text(self, found: list[Found]) -> str:
         if self._as_json:
@@ -88,7 +88,7 @@ async def run(
     """
     async with connected(plan, environment, listener=again) as connection:
         page = Page(environment, command, as_json=as_json, again=again)
-        try:
+        with page.open():
             if again:
                 await _watch(connection, inquiry, page)
                 return
@@ -97,8 +97,6 @@ async def run(
             await page.finish()
             if gathering.strange:
                 environment.warn(f"invalid answers ignored: {gathering.strange}")
-        finally:
-            page.close()
 
 
 async def _watch(connection: Connection, inquiry: Inquiry, page: Page) -> None:

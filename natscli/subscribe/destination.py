@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from natscli.errors import PynatsError
@@ -25,5 +26,5 @@ class Destination(Protocol):
             PynatsError: not all could be shown.
         """
 
-    def close(self) -> None:
-        """Show no more."""
+    def open(self) -> AbstractContextManager[None]:
+        """Show what comes to the end of the block, and the log in its place among it."""

@@ -30,12 +30,9 @@ async def run(
     async with connected(plan, environment, listener=True) as connection:
         subjects = (connection.client.new_inbox(),) if options.inbox else options.subjects
         destination = _destination(options, environment, translator)
-        try:
-            await Subscriber(
-                _subscribing(options, subjects, plan), connection, environment, destination
-            ).run()
-        finally:
-            destination.close()
+        subscribing = _subscribing(options, subjects, plan)
+        with destination.open():
+            await Subscriber(subscribing, connection, environment, destination).run()
 
 
 def _subscribing(options: SubscribeOptions, subjects: tuple[str, ...], plan: Plan) -> Subscribing:

@@ -34,9 +34,9 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
         display = Display(options, environment, render, stop)
         recorder = Recorder(watching, connection, environment, display.show)
         try:
-            await recorder.run()
+            with display.open():
+                await recorder.run()
         finally:
-            display.close()
             if recorder.watched:
                 for line in summary(display, recorder.matcher.counts, recorder.unseen):
                     environment.notice(line)

@@ -15,7 +15,8 @@ import pytest
 
 from natscli.environment import Environment
 from natscli.output import pump as pump_module
-from natscli.output.pump import Pump, Rendered, never_blocks, same_target
+from natscli.output.pump import Pump, Rendered
+from natscli.output.streams import never_blocks, same_target
 from tests.program import until
 
 
@@ -298,3 +299,42 @@ def test_nothing_is_discarded_when_all_is_shown(pipe: Pipe) -> None:
     pump.put(numbered(2), 1, 9)
     pump.close()
     assert pipe.read_all() == lines(1, 3)
+
+
+def test_the_log_is_taken_over_and_given_back(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+        around = environment(out, err)
+        before = around.sink
+        pump = Pump(around, lossy=True, on_failure=lambda _: None, wrap=lambda log: b"<" + log)
+        with suppress(KeyError), pump.taking_log():
+            around.notice("one")
+            raise KeyError
+        assert around.sink == before
+        around.notice("two")
+    assert (tmp_path / "err").read_bytes() == b"<one\ntwo\n"
+
+
+def test_a_log_that_nobody_reads_is_not_given_back(pipe: Pipe) -> None:
+    pump = pipe.pump()
+    with pump.taking_log():
+        fill(pump)
+        pump.close(0.05)
+    begun = time.monotonic()
+    for _ in range(3):
+        pump._environment.notice("x" * 100_000)
+    assert time.monotonic() - begun < 2
+    pipe.read(1_000_000)
+
+
+def test_what_renders_slowly_is_rendered_in_a_thread(tmp_path: Path) -> None:
+    threads: list[str] = []
+
+    def render() -> Rendered:
+        threads.append(threading.current_thread().name)
+        return b"", b""
+
+    with (tmp_path / "out").open("wb") as out:
+        pump = Pump(environment(out, out), lossy=False, on_failure=lambda _: None, renders_slowly=True)
+        pump.put(render, 1, 1)
+        pump.close()
+    assert threads == ["output"]

@@ -98,10 +98,10 @@ class _Reporter(Reporter):
     """Says that all is subscribed to; the parent shows the statistics of all."""
 
     def __init__(self, place: Place, board: Board, environment: Environment, job: Job) -> None:
-        self._place, self._board, self._environment, self._job = place, board, environment, job
+        self._place, self._environment, self._job = place, environment, job
+        self.turn = board.output
 
-    def begin(self, pump: Pump) -> None:
-        pump.turn = self._board.output
+    def begin(self, pump: Pump) -> None:  # noqa: ARG002
         self._environment.repeats = False
         self._environment.label = f"process {self._job.index + 1}: "
         self._place.listening = True

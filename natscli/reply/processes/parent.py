@@ -126,8 +126,6 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._listened = False
         self._failure: PynatsError | None = None
-        self._pump = Pump(environment, lossy=True, on_failure=lambda error: None)
-        self._pump.turn = self._board.output
         self._report = Report(
             environment,
             self._figures,
@@ -135,27 +133,37 @@ class Supervisor:
             live=options.stats,
             as_json=options.as_json,
         )
+        self._pump = Pump(
+            environment,
+            lossy=True,
+            on_failure=lambda _: None,
+            wrap=self._report.wrap,
+            turn=self._board.output,
+        )
 
     async def run(self) -> None:
         """See `supervise`."""
-        self._environment.sink = self._pump.log
-        stop = Stop(self._stop.set)
-        try:
-            for process in self._processes:
-                self._start(process)
-            await self._until(lambda: all(p.listening_since for p in self._processes))
-            self._begin()
-            await self._until(lambda: self._numbers.exhausted)
-            for process in self._processes:
-                process.order(DRAIN)
-            while any(process.runs for process in self._processes):
-                self._look()
-                await asyncio.sleep(_LOOK)
-        finally:
-            stop.blocking = True
-            self._end()
+        with self._pump.taking_log():
+            stop = Stop(self._stop.set)
+            try:
+                await self._supervise()
+            finally:
+                stop.blocking = True
+                self._end()
         if self._failure is not None:
             raise self._failure
+
+    async def _supervise(self) -> None:
+        for process in self._processes:
+            self._start(process)
+        await self._until(lambda: all(p.listening_since for p in self._processes))
+        self._begin()
+        await self._until(lambda: self._numbers.exhausted)
+        for process in self._processes:
+            process.order(DRAIN)
+        while any(process.runs for process in self._processes):
+            self._look()
+            await asyncio.sleep(_LOOK)
 
     def _begin(self) -> None:
         """All listen, or a signal came before that."""

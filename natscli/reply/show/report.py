@@ -35,6 +35,7 @@ class Report(Reporter):
         self._title = title
         self._as_json = as_json
         self._live = Live(environment.stderr) if live and environment.stderr.isatty() else None
+        self.wrap = self._live.wrap if self._live is not None else None
         self.interval = (_REDRAW if self._live else _LINE) if live else 0.0
         self._started = 0.0
         self._before: deque[tuple[float, int]] = deque()
@@ -44,8 +45,6 @@ class Report(Reporter):
     def begin(self, pump: Pump) -> None:
         """Count the seconds from now on; show the panel in what `pump` writes."""
         self._started, self._pump = time.monotonic(), pump
-        if self._live is not None:
-            pump.wrap = self._live.wrap
 
     @property
     def has_panel(self) -> bool:

@@ -8,7 +8,8 @@ from itertools import count
 from natscli.environment import BOLD, DIM, GREEN, YELLOW, Environment
 from natscli.message import headers
 from natscli.message.message import Message
-from natscli.output.pump import Rendered, same_target
+from natscli.output.pump import Rendered
+from natscli.output.streams import same_target
 from natscli.reply.ended import Outcome, RenderEnded, Renderers, RenderRequests
 from natscli.text import bytes_for_people, for_people, for_programs
 

@@ -42,17 +42,17 @@ async def run_all(
     )  # read from a file or stdin, which is at its end
     display = display_of(options, environment)
     team = Team([Part(i, parts, options, settings, body, environment.trace) for i in range(parts)])
-    display.begin(team.total)
     try:
-        await team.run()
-        await display.finish(team.total())
-    except asyncio.CancelledError:
-        await team.stop()
-        display.interrupted(team.total())
-        raise
+        with display.open(team.total):
+            try:
+                await team.run()
+                await display.finish(team.total())
+            except asyncio.CancelledError:
+                await team.stop()
+                raise
+            finally:
+                team.kill()
     finally:
-        team.kill()
-        display.close()
         write(options, team.total(), environment)
     if team.error is not None:
         raise team.error

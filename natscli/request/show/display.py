@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
@@ -60,12 +61,11 @@ class RequestDisplay:
         self._slowest: Reply | None = None
         self._summed_up = self._interrupted = False
         self._loop = asyncio.get_running_loop()
-        self._sink = environment.sink
-        self._pump = Pump(environment, lossy=False, on_failure=in_loop(self._break))
-        if style.saved:
-            self._pump.direct = False  # each file waits for the disk
+        # Each saved file waits for the disk.
+        self._pump = Pump(
+            environment, lossy=False, on_failure=in_loop(self._break), renders_slowly=style.saved
+        )
         self._rounds = Rounds(self._pump, render, steady=style.steady)
-        environment.sink = self._log
         self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
 
     @property
@@ -78,11 +78,6 @@ class RequestDisplay:
         return self._rounds.is_behind(in_flight) or (
             self._translating is not None and self._translating.behind
         )
-
-    def begin(self, statistics: Callable[[], Statistics]) -> None:
-        """Show the progress of a run, if that is shown; `statistics` gives what is counted so far, in any thread."""
-        if self._progress is not None:
-            self._ticker = self._loop.call_later(_TICK, self._tick, self._progress, statistics)
 
     def sending(self, request: Outgoing) -> None:
         """See `requester.Display`."""
@@ -170,7 +165,7 @@ class RequestDisplay:
             colored = self._environment.colored(self._environment.stderr)
             self._log(table(*phases, bars=bars, colored=colored).encode())
 
-    def interrupted(self, statistics: Statistics) -> None:
+    def _interrupt(self, statistics: Statistics) -> None:
         """Show the summary instead of what is not shown yet."""
         self._interrupted = True
         self._end_progress()
@@ -194,15 +189,31 @@ class RequestDisplay:
         if lost:
             raise PynatsError(f"replies not shown, because the output could not keep up: {lost}")
 
-    def close(self) -> None:
-        """Show no more; later lines of the log go straight to stderr."""
-        self._end_progress()
-        self._rounds.flush()
-        self._pump.close(_PATIENCE_INTERRUPTED if self._interrupted else 1.0)
-        self._environment.sink = self._sink
+    @contextmanager
+    def open(self, statistics: Callable[[], Statistics]) -> Iterator[None]:
+        """Show what happens, and the log in its place among it, to the end of the block.
+
+        `statistics` gives what is counted so far, in any thread: the progress shows it, and the end of an interrupted
+        run.
+        """
+        with self._pump.taking_log(self._log):
+            if self._progress is not None:
+                self._ticker = self._loop.call_later(_TICK, self._tick, self._progress, statistics)
+            try:
+                yield
+            except asyncio.CancelledError:
+                self._interrupt(statistics())
+                raise
+            finally:
+                self._end_progress()
+                self._rounds.flush()
+                self._pump.close(_PATIENCE_INTERRUPTED if self._interrupted else 1.0)
 
     def _log(self, data: bytes) -> None:
         """A line of the log, in its place; an `Environment.sink`."""
+        if self.broken.done():
+            self._pump.log(data)
+            return
         self._rounds.add(Lines(_EMPTY_LINE + data if self._progress else data))
 
     def _tick(self, progress: Progress, statistics: Callable[[], Statistics]) -> None:
@@ -229,7 +240,6 @@ class RequestDisplay:
 
     def _break(self, error: PynatsError) -> None:
         if not self.broken.done():
-            self._environment.sink = self._sink
             self.broken.set_result(error)
 
 

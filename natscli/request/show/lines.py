@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from natscli.duration import format_duration
 from natscli.environment import BOLD, CYAN, DIM, GREEN, Environment
 from natscli.message import headers
-from natscli.output.pump import Rendered, same_target
+from natscli.output.pump import Rendered
+from natscli.output.streams import same_target
 from natscli.request.events import Event, Lines, Reply, Sent
 from natscli.secrets.redaction import redact_shapes
 from natscli.text import bytes_for_people, visible_line

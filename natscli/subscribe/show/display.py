@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 
 from natscli.environment import Environment
@@ -23,15 +24,15 @@ class Screen:
     `pump` writes them, and the log.
     """
 
-    def __init__(self, environment: Environment, render: RenderMessages) -> None:
-        self._environment = environment
+    def __init__(
+        self, environment: Environment, render: RenderMessages, wrap: Callable[[bytes], bytes] | None = None
+    ) -> None:
+        """`wrap` is what the pump wraps the log with."""
         self._render = render
         self._lossy = environment.stdout.isatty()
-        self._sink = environment.sink
         self.pump = Pump(
-            environment, lossy=self._lossy, on_failure=in_loop(self._break), most_bytes=_MOST_BYTES
+            environment, lossy=self._lossy, on_failure=in_loop(self._break), most_bytes=_MOST_BYTES, wrap=wrap
         )
-        environment.sink = self.pump.log
         self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
 
     def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:
@@ -58,11 +59,10 @@ class Screen:
         if self.pump.lost:
             raise PynatsError(f"messages lost, because the output could not keep up: {self.pump.lost}")
 
-    def close(self) -> None:
-        """See `Destination`; what is logged from now on is written at once, or dropped if the terminal takes none."""
-        self.pump.close()
+    def open(self) -> AbstractContextManager[None]:
+        """See `Destination`."""
+        return self.pump.taking_log()
 
     def _break(self, error: PynatsError) -> None:
         if not self.broken.done():
-            self._environment.sink = self._sink
             self.broken.set_result(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import AbstractContextManager, nullcontext
 
 from natscli.errors import PynatsError, reason
 from natscli.message.message import Message
@@ -41,8 +42,9 @@ class Dump:
         if self.broken.done():
             raise self.broken.result()
 
-    def close(self) -> None:
-        """See `Destination`."""
+    def open(self) -> AbstractContextManager[None]:
+        """See `Destination`. The log stays where it is."""
+        return nullcontext()
 
     @staticmethod
     def _save(path: str, data: bytes) -> None:

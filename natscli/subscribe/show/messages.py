@@ -12,7 +12,8 @@ from operator import itemgetter
 from natscli.environment import BOLD, DIM, GREEN, Environment
 from natscli.message import headers
 from natscli.message.message import Message
-from natscli.output.pump import Rendered, same_target
+from natscli.output.pump import Rendered
+from natscli.output.streams import same_target
 from natscli.text import bytes_for_people, exact_bytes, for_programs
 
 #: Messages of one network read, the number of the first, when they came (seconds since 1970), and whether they are

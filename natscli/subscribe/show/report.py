@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from heapq import nsmallest
 from itertools import islice
@@ -31,14 +32,15 @@ class Report:
         self._environment = environment
         self._top = top
         self._as_json = as_json
-        self._screen = Screen(environment, lambda *_: (b"", b""))
+        self._live = None if as_json else Live.on_stdout(environment)
+        wrap = self._live.wrapping(environment) if self._live is not None else None
+        self._screen = Screen(environment, lambda *_: (b"", b""), wrap)
         self._messages: Counter[bytes] = Counter()
         self._sizes: Counter[bytes] = Counter()
         self._unnamed = self._unnamed_size = 0
         self._named = self._named_size = 0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._live = None if as_json else Live.on_stdout(environment, self._screen.pump)
         self.broken = self._screen.broken
         if self._live is not None:
             self._timer = self._loop.call_later(_REDRAW, self._redraw, self._live)
@@ -68,11 +70,15 @@ class Report:
             self._screen.write(lambda: bytes_for_people(text))
         await self._screen.finish()
 
-    def close(self) -> None:
+    @contextmanager
+    def open(self) -> Iterator[None]:
         """See `Destination`."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._screen.close()
+        with self._screen.open():
+            try:
+                yield
+            finally:
+                if self._timer is not None:
+                    self._timer.cancel()
 
     def rows(self, top: int) -> list[Row]:
         """The `top` subjects with the most messages, in that order."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
@@ -58,11 +60,15 @@ class Translated:
         if self._problem is not None:
             raise self._problem
 
-    def close(self) -> None:
+    @contextmanager
+    def open(self) -> Iterator[None]:
         """See `Destination`."""
-        if self._task is not None:
-            self._task.cancel()
-        self._destination.close()
+        with self._destination.open():
+            try:
+                yield
+            finally:
+                if self._task is not None:
+                    self._task.cancel()
 
     async def _work(self) -> None:
         while self._waiting:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from operator import attrgetter
 
 from natscli.environment import Environment, terminal_size
-from natscli.errors import PynatsError, explain
+from natscli.errors import PynatsError
 from natscli.message.message import memory
 from natscli.output.live import Live
 from natscli.output.pump import Pump, in_loop
@@ -49,10 +50,10 @@ class Display:
         self._environment = environment
         self._render = render
         self._stop = stop
-        self._pump = Pump(environment, lossy=True, on_failure=in_loop(stop))
-        environment.sink = self._pump.log
         draws = options.stats and not options.as_json
-        self._live = Live.on_stdout(environment, self._pump) if draws else None
+        self._live = Live.on_stdout(environment) if draws else None
+        wrap = self._live.wrapping(environment) if self._live is not None else None
+        self._pump = Pump(environment, lossy=True, on_failure=in_loop(stop), wrap=wrap)
         self._began = self._drawn = time.monotonic()
 
     def show(self, exchanges: list[Exchange]) -> None:
@@ -74,22 +75,27 @@ class Display:
             most = terminal_size(self._environment.stdout).lines
             self._draw(self._live, self._statistics.recent_rows(seconds, most))
 
-    def close(self) -> None:
-        """Show the last; what is logged from now on is written at once, or dropped if the terminal takes nothing.
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Show what comes, and the log in its place among it, to the end of the block; then show the last.
 
         Raises:
             PynatsError: it could not be shown.
         """
+        with self._pump.taking_log():
+            try:
+                yield
+            finally:
+                self._show_last()
+        self._pump.check()
+
+    def _show_last(self) -> None:
         if self._statistics is not None:
             rows = self._statistics.rows(time.monotonic() - self._began)
             if self._live is not None:
                 self._draw(self._live, rows)
             else:
                 self._pump.put(lambda: (b"", self._whole(rows)), 0, 0)
-        self._pump.close()
-        if self._pump.failure is not None:
-            report = explain(self._pump.failure)
-            raise PynatsError(report.message, hint=report.hint)
 
     def _draw(self, live: Live, rows: list[Row]) -> None:
         title, screen = self._title, Screen.of(self._environment)

@@ -36,9 +36,9 @@ def errors(environment: Environment) -> str:
 def test_the_summary_comes_once(environment: Environment) -> None:
     async def run() -> None:
         shown = display(environment)
-        await shown.finish(Statistics())
-        shown.summary(Statistics())
-        shown.close()
+        with shown.open(Statistics):
+            await shown.finish(Statistics())
+            shown.summary(Statistics())
 
     asyncio.run(run())
     assert errors(environment).count("Sent 0") == 1
@@ -51,12 +51,10 @@ def test_replies_that_wait_for_their_translation_do_not_fill_the_memory(
 
     async def run() -> None:
         shown = display(environment, Translator("cat", environment.environ))
-        for number in range(1, 6):
-            shown.reply(Reply("s", 1, number, 0, None, b"%d" % number * 6_000, 0.0))
-        try:
+        with shown.open(Statistics):
+            for number in range(1, 6):
+                shown.reply(Reply("s", 1, number, 0, None, b"%d" % number * 6_000, 0.0))
             await shown.finish(Statistics())
-        finally:
-            shown.close()
 
     with pytest.raises(PynatsError, match=r"could not keep up: 3$"):
         asyncio.run(run())

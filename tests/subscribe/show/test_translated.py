@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
@@ -28,8 +29,9 @@ class Failing:
     async def finish(self) -> None:
         """See `Destination`."""
 
-    def close(self) -> None:
+    def open(self) -> AbstractContextManager[None]:
         """See `Destination`."""
+        return nullcontext()
 
 
 @pytest.mark.parametrize("more", [False, True], ids=["at the end", "at the next message"])
