@@ -57,7 +57,7 @@ class Counted:
         return self._given >= self._count
 
 
-class Lines:
+class EachLine:
     """A message for each line of a stream, as it comes, each sent `count` times."""
 
     def __init__(self, recipe: Recipe, count: int, stream: BinaryIO) -> None:

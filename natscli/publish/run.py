@@ -7,7 +7,7 @@ from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, ExitStatus
 from natscli.message.recipe import Recipe
-from natscli.message.source import Counted, Lines, Source
+from natscli.message.source import Counted, EachLine, Source
 from natscli.publish.display import PublishDisplay
 from natscli.publish.options import PublishOptions
 from natscli.publish.pace import Pace
@@ -39,7 +39,7 @@ async def run(options: PublishOptions, recipe: Recipe, plan: Plan, environment: 
 
 def _source(options: PublishOptions, recipe: Recipe, environment: Environment) -> Source:
     count = options.count or 1
-    return Lines(recipe, count, environment.stdin) if options.by_line else Counted(recipe, count)
+    return EachLine(recipe, count, environment.stdin) if options.by_line else Counted(recipe, count)
 
 
 def _pace(options: PublishOptions) -> Pace:

@@ -1,85 +1,103 @@
-"""Requests that are sent again: after a pause, on the next connection, or until there are responders."""
+"""Requests that are sent again: after a pause, on the next connection, or until there are responders.
+
+The law of this file: it has no clock. Times are seconds of one clock that the caller reads (`loop.time()`).
+"""
 
 from __future__ import annotations
 
-import asyncio
+import heapq
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import count
 
 from natscli.errors import ConnectionFailedError, NoRespondersError, PynatsError
+from natscli.message.recipe import Outgoing
 from natscli.request.load import Load, pause
-from natscli.request.ongoing import Ongoing
+
+
+class Ongoing:
+    """A request in flight, or to be sent again. `start_ns` is what its latency counts from, 0 before it is sent."""
+
+    token: bytes
+    __slots__ = ("attempts", "counted", "error", "replies", "request", "start_ns", "token")
+
+    def __init__(self, request: Outgoing, counted: bool, start_ns: int) -> None:
+        self.request = request
+        self.counted = counted
+        self.start_ns = start_ns
+        self.attempts = 0
+        self.replies = 0
+        self.error: PynatsError | None = None
 
 
 class Again:
-    """The requests that wait to be sent again; `wake` is called when one can be.
+    """The requests that wait to be sent again. Ask `next_ready` when to call `take` for the next of them.
 
-    `waiting` is how many do. While `searching`, one request finds out whether there are responders; `given_up` is
-    whether there were none in time.
+    While `searching`, one request finds out whether there are responders, until `deadline`; `given_up` is whether
+    there were none by then.
     """
 
-    def __init__(self, load: Load, wake: Callable[[], None]) -> None:
-        self.waiting = 0
+    def __init__(self, load: Load, now: float) -> None:
         self.searching = load.wait_for_responders > 0
         self.given_up = False
-        self._loop = asyncio.get_running_loop()
+        self._deadline = now + load.wait_for_responders
         self._retries = load.retries
-        self._wake = wake
         self._searches = 0
         self._searcher: Ongoing | None = None
-        self._deadline = self._loop.time() + load.wait_for_responders
-        self._pausing: set[Ongoing] = set()
         self._ready: deque[Ongoing] = deque()
+        self._pausing: list[tuple[float, int, Ongoing]] = []
+        self._numbers = count()
+
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._pausing)
 
     def __iter__(self) -> Iterator[Ongoing]:
-        yield from self._pausing
         yield from self._ready
+        yield from (ongoing for _, _, ongoing in self._pausing)
 
-    def take(self, most: int) -> list[Ongoing]:
-        """Up to so many that can be sent now."""
-        count = min(most, len(self._ready))
-        self.waiting -= count
-        return [self._ready.popleft() for _ in range(count)]
+    @property
+    def next_ready(self) -> float | None:
+        """When the next pause is over; None if no request pauses."""
+        return self._pausing[0][0] if self._pausing else None
+
+    def take(self, most: int, now: float) -> list[Ongoing]:
+        """Up to `most` requests that can be sent now, which do not wait any more."""
+        while self._pausing and self._pausing[0][0] <= now:
+            self._ready.append(heapq.heappop(self._pausing)[2])
+        return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
 
     def clear(self) -> list[Ongoing]:
-        """All of them, which are not sent again."""
+        """Take all out, which are not sent again."""
         rest = list(self)
-        self._pausing.clear()
         self._ready.clear()
-        self.waiting = 0
+        self._pausing.clear()
         return rest
 
-    def offer(self, ongoing: Ongoing, error: PynatsError) -> bool:
+    def found(self) -> None:
+        """End the search: there are responders."""
+        self.searching = False
+
+    def offer(self, ongoing: Ongoing, error: PynatsError, now: float) -> bool:
         """Whether a request that failed with `error`, without any reply, will be sent again."""
         if self.searching and isinstance(error, NoRespondersError):
-            return self._search(ongoing)
+            return self._search(ongoing, now)
         attempts = ongoing.attempts - (self._searches if ongoing is self._searcher else 0)
         if not self._retries.apply(error, attempts):
             return False
         if isinstance(error, ConnectionFailedError):
             self._ready.append(ongoing)
-            self.waiting += 1
         else:
-            self._after(pause(attempts), ongoing)
+            self._pause(ongoing, now + pause(attempts))
         return True
 
-    def _search(self, ongoing: Ongoing) -> bool:
-        left = self._deadline - self._loop.time()
-        if left <= 0:
+    def _search(self, ongoing: Ongoing, now: float) -> bool:
+        if now >= self._deadline:
             self.given_up = True
             return False
         self._searches += 1
         self._searcher = ongoing
-        self._after(min(pause(self._searches), left), ongoing)
+        self._pause(ongoing, min(now + pause(self._searches), self._deadline))
         return True
 
-    def _after(self, seconds: float, ongoing: Ongoing) -> None:
-        self._pausing.add(ongoing)
-        self.waiting += 1
-        self._loop.call_later(seconds, self._make_ready, ongoing)
-
-    def _make_ready(self, ongoing: Ongoing) -> None:
-        if ongoing in self._pausing:
-            self._pausing.remove(ongoing)
-            self._ready.append(ongoing)
-            self._wake()
+    def _pause(self, ongoing: Ongoing, until: float) -> None:
+        heapq.heappush(self._pausing, (until, next(self._numbers), ongoing))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Reply(NamedTuple):
+class Received(NamedTuple):
     """A reply as it is shown: to which request, the how manyth, after how many nanoseconds, and what it holds.
 
     `came` is when (seconds since 1970), as it may have to wait before it is shown.
@@ -28,11 +28,11 @@ class Sent(NamedTuple):
     at: float
 
 
-class Lines(NamedTuple):
+class Prerendered(NamedTuple):
     """What was rendered before, for the log and for stdout."""
 
     log: bytes
     data: bytes = b""
 
 
-Event = Reply | Sent | Lines
+Event = Received | Sent | Prerendered

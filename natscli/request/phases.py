@@ -11,8 +11,8 @@ from typing import NamedTuple
 from natscli.connection.connect import Connection
 from natscli.errors import PynatsError
 from natscli.message.recipe import Outgoing
-from natscli.request.events import Reply
-from natscli.request.requester import Display
+from natscli.request.events import Received
+from natscli.request.requester import Observer
 from natscli.wire.nats_py import errors as nats_errors
 
 #: How long (seconds) to wait for the PONG after the run.
@@ -32,38 +32,42 @@ class Phases(NamedTuple):
 
 
 class Timed:
-    """A display that also takes the time of what it shows, and of a PING beside the first request."""
+    """Observes for `observer`, and takes the time of what it shows, and of a PING beside the first request."""
 
-    def __init__(self, display: Display, connection: Connection) -> None:
-        self.broken = display.broken
-        self._display = display
+    def __init__(self, observer: Observer, connection: Connection) -> None:
+        self.broken = observer.broken
+        self._observer = observer
         self._connection = connection
         self._sent = self._first = self._last = 0
         self._rtt = self._ping = 0
         self._beside: asyncio.Task[None] | None = None
 
-    def is_behind(self, in_flight: int) -> bool:
-        """See `requester.Display`."""
-        return self._display.is_behind(in_flight)
+    def catch_up(self, in_flight: int) -> None:
+        """See `requester.Observer`."""
+        self._observer.catch_up(in_flight)
+
+    def is_behind(self) -> bool:
+        """See `requester.Observer`."""
+        return self._observer.is_behind()
 
     def sending(self, request: Outgoing) -> None:
-        """See `requester.Display`."""
+        """See `requester.Observer`."""
         if not self._sent:
             self._sent = perf_counter_ns()
             # It starts when the request is written, so the PING is right behind it.
             self._beside = asyncio.get_running_loop().create_task(self._measure())
-        self._display.sending(request)
+        self._observer.sending(request)
 
-    def reply(self, reply: Reply) -> None:
-        """See `requester.Display`."""
+    def reply(self, reply: Received) -> None:
+        """See `requester.Observer`."""
         self._last = perf_counter_ns()
         if not self._first:
             self._first, self._rtt = self._last, reply.rtt_ns
-        self._display.reply(reply)
+        self._observer.reply(reply)
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
-        """See `requester.Display`."""
-        self._display.failed(requests, error)
+        """See `requester.Observer`."""
+        self._observer.failed(requests, error)
 
     async def finish(self) -> Phases:
         """The phases; sends a second PING, and takes the shorter time."""

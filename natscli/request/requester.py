@@ -10,12 +10,9 @@ from typing import Protocol
 
 from natscli.alarm import Alarm
 from natscli.connection.connect import Connection
-from natscli.duration import format_duration
 from natscli.errors import (
     ConnectionFailedError,
-    ErrorReplyError,
     InputError,
-    NoReplyError,
     NoRespondersError,
     PynatsError,
 )
@@ -25,22 +22,21 @@ from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
 from natscli.message.source import Source
 from natscli.message.subjects import check_publish_subject
-from natscli.request.again import Again
-from natscli.request.events import Reply
+from natscli.request.again import Again, Ongoing
+from natscli.request.events import Received
 from natscli.request.load import ONE_AT_ONCE, Load
-from natscli.request.ongoing import Ongoing
 from natscli.request.options import Expectation
 from natscli.request.pace import Pace
 from natscli.request.statistics import Statistics
 
 #: Requests taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256
-#: Seconds until it is looked again whether a display that was behind still is.
-_LOOK = 0.001
+#: Nanoseconds until an observer that was behind is asked again whether it still is.
+_LOOK = 1_000_000
 
 
-class Display(Protocol):
-    """Shows what happens to the requests. Nothing in it may wait."""
+class Observer(Protocol):
+    """Is told what happens to the requests. Nothing in it may wait."""
 
     broken: asyncio.Future[PynatsError]
     """Done when nothing can be shown any more."""
@@ -48,14 +44,17 @@ class Display(Protocol):
     def sending(self, request: Outgoing) -> None:
         """A request is about to be written."""
 
-    def reply(self, reply: Reply) -> None:
+    def reply(self, reply: Received) -> None:
         """A reply came."""
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """Requests ended without what they asked for; no requests, when the whole run did."""
 
-    def is_behind(self, in_flight: int) -> bool:
-        """Whether no more should be sent until what came is shown; so many requests may still be answered."""
+    def catch_up(self, in_flight: int) -> None:
+        """Show now what no more replies are waited for with; `in_flight` requests may still be answered."""
+
+    def is_behind(self) -> bool:
+        """Whether no more requests should be sent until what came is shown."""
 
 
 class Requester:
@@ -66,7 +65,7 @@ class Requester:
         connection: Connection,
         source: Source,
         expectation: Expectation,
-        display: Display,
+        observer: Observer,
         load: Load = ONE_AT_ONCE,
         statistics: Statistics | None = None,
     ) -> None:
@@ -76,12 +75,13 @@ class Requester:
         self._source = source
         self._expect = expectation
         self._load = load
-        self._display = display
+        self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._in_flight: InFlight[bytes, Ongoing] = InFlight(random_tokens())
         self._next_end = Alarm(self._expire)
-        self._again = Again(load, self._fill)
-        self._pace = Pace(load, self._fill)
+        self._again = Again(load, self._loop.time())
+        self._pace = Pace(load)
+        self._next_fill = Alarm(self._fill)
         self._paced = load.schedule is not None or load.duration > 0
         self._prefix = b""
         self._checked_subject = ""
@@ -97,7 +97,7 @@ class Requester:
             self._connection.on_disconnect = self._on_disconnect
             self._connection.on_reconnect = self._on_reconnect
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_batch)
-        for end in (self._connection.lost, self._display.broken):
+        for end in (self._connection.lost, self._observer.broken):
             end.add_done_callback(lambda end: self._stop(end.result()))
         self._source.start(self._fill)
         self._fill()
@@ -109,17 +109,25 @@ class Requester:
     # -- sending -------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        """Send as many requests as are due and may be in flight; called whenever that may have changed."""
+        """Send the requests that are due, as many as may be in flight; called whenever that may have changed."""
         if self._done.done() or (self._load.retries.reconnect and not self._client.is_connected):
             return
-        free = self._load.concurrency - len(self._in_flight) - self._again.waiting
-        batch = self._again.take(_MOST_AT_ONCE) if self._again.waiting else []
+        free = self._load.concurrency - len(self._in_flight) - len(self._again)
+        batch = self._again.take(_MOST_AT_ONCE, self._loop.time()) if self._again else []
+        now = perf_counter_ns()
         if free > 0:
-            batch += self._begin(free)
+            batch += self._begin(free, now)
         if batch:
             self._put_in_flight(batch)
             self._send(batch)
-        self._finish_if_done()
+        self._next_fill.set(self._again.next_ready)
+        self._wake_at(self._pace.next_wake(now) if self._paced else None)
+        self._finish_if_done(now)
+
+    def _wake_at(self, at: int | None) -> None:
+        """Fill again at `at`, of `perf_counter_ns`."""
+        if at is not None:
+            self._next_fill.set(self._loop.time() + (at - perf_counter_ns()) / 1e9)
 
     def _put_in_flight(self, batch: list[Ongoing]) -> None:
         now, seconds = self._loop.time(), self._expect.first
@@ -128,12 +136,12 @@ class Requester:
             ongoing.attempts += 1
         self._next_end.set(now + seconds)
 
-    def _begin(self, most: int) -> list[Ongoing]:
-        """Up to so many requests that are due."""
-        now = perf_counter_ns()
-        if self._display.is_behind(len(self._in_flight)):
+    def _begin(self, most: int, now: int) -> list[Ongoing]:
+        """Up to `most` requests that are due."""
+        self._observer.catch_up(len(self._in_flight))
+        if self._observer.is_behind():
             self._pace.held_back(now)
-            self._pace.wake_in(_LOOK)
+            self._wake_at(now + _LOOK)
             return []
         batch: list[Ongoing] = []
         for _ in range(_MOST_AT_ONCE):
@@ -144,24 +152,25 @@ class Requester:
                 counted = request.number > self._load.warmup
                 batch.append(Ongoing(request, counted, self._pace.due_ns))
                 if counted:
-                    self._display.sending(request)
+                    self._observer.sending(request)
                     self.statistics.late += self._pace.is_late
                 if self._again.searching:
                     return batch
             elif self._done.done():  # --fail-fast
                 return batch
-        self._pace.wake_in(0)
+        self._wake_at(now)
         return batch
 
-    def _finish_if_done(self) -> None:
-        waiting = self.statistics.in_flight = len(self._in_flight) + self._again.waiting
-        if not waiting and (self._source.exhausted or self._pace.over) and not self._done.done():
+    def _finish_if_done(self, now: int) -> None:
+        waiting = self.statistics.in_flight = len(self._in_flight) + len(self._again)
+        over = self._source.exhausted or (self._paced and self._pace.is_over(now))
+        if over and not waiting and not self._done.done():
             self._done.set_result(None)
 
     def _take(self, now: int) -> Outgoing | None:
         """The next request, if there is one and it is due."""
         if self._again.searching:
-            if self._in_flight or self._again.waiting:
+            if self._in_flight or self._again:
                 return None
         elif self._paced and not self._pace.is_due(now):
             return None
@@ -222,7 +231,7 @@ class Requester:
         self._fill()
 
     def _note_if_full(self, now: int) -> None:
-        if self._pace.is_open and len(self._in_flight) + self._again.waiting >= self._load.concurrency:
+        if self._pace.is_open and len(self._in_flight) + len(self._again) >= self._load.concurrency:
             self._pace.held_back(now)
 
     def _on_reply(
@@ -234,8 +243,10 @@ class Requester:
                 self._in_flight.remove(ongoing.token)
                 self._end(ongoing, NoRespondersError("no responders", where=request.subject), arrived)
                 return
-            ongoing.error = ongoing.error or _service_error(header, request.subject)
-        self._again.searching = False
+            from natscli.request.outcome import service_error
+
+            ongoing.error = ongoing.error or service_error(header, request.subject)
+        self._again.found()
         last = expect.until_empty and not payload
         if not last or header is not None:
             number = ongoing.replies = ongoing.replies + 1
@@ -244,8 +255,8 @@ class Requester:
                 if number == 1:
                     self.statistics.rtt.record(rtt)
                 self.statistics.bytes_received += len(payload) + len(header or b"")
-                self._display.reply(
-                    Reply(request.subject, request.number, number, rtt, header, payload, came)
+                self._observer.reply(
+                    Received(request.subject, request.number, number, rtt, header, payload, came)
                 )
         if last or (ongoing.replies in (expect.replies, expect.most) and not expect.until_empty):
             self._in_flight.remove(ongoing.token)
@@ -263,24 +274,12 @@ class Requester:
         self._next_end.set(self._in_flight.next_end)
         if not over:
             return
-        self._again.searching = False
-        for ongoing in over:
-            self._end(ongoing, self._timeout_error(ongoing), now)
-        self._fill()
+        from natscli.request.outcome import timeout
 
-    def _timeout_error(self, ongoing: Ongoing) -> PynatsError | None:
-        """What a request whose time is over is short of, if it is short of something."""
-        expect, came = self._expect, ongoing.replies
-        if not came:
-            what = f"no reply within {format_duration(expect.first)}"
-        elif ongoing.error is not None or (came >= expect.replies and not expect.until_empty):
-            return ongoing.error
-        else:
-            wanted = f"{came} of {expect.replies} replies"
-            if expect.until_empty:
-                wanted = f"{came} replies and no empty one"
-            what = f"{wanted}, none more within {format_duration(expect.gap)}"
-        return NoReplyError(f"timeout: {what}", where=ongoing.request.subject)
+        self._again.found()
+        for ongoing in over:
+            self._end(ongoing, timeout(ongoing, self._expect), now)
+        self._fill()
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
@@ -290,7 +289,7 @@ class Requester:
             if ongoing.counted:
                 self.statistics.answered += 1
                 self.statistics.ended = now
-        elif ongoing.replies or not self._again.offer(ongoing, error):
+        elif ongoing.replies or not self._again.offer(ongoing, error, self._loop.time()):
             given_up = self._again.given_up
             self._fail([] if given_up and not ongoing.counted else [ongoing], error)
             if given_up and not self._done.done():
@@ -303,7 +302,7 @@ class Requester:
             return
         self.statistics.fail(error, len(counted))
         self.statistics.ended = perf_counter_ns()
-        self._display.failed([ongoing.request for ongoing in counted], error)
+        self._observer.failed([ongoing.request for ongoing in counted], error)
         if self._load.fail_fast and not self._done.done():
             self._done.set_result(None)
 
@@ -342,19 +341,9 @@ class Requester:
             self._end(ongoing, lost, now)
         seconds = self._load.retries.times * self._expect.first
         self._stop_timer = self._loop.call_later(seconds, self._stop, lost)
-        self._finish_if_done()
+        self._finish_if_done(now)
 
     def _on_reconnect(self) -> None:
         if self._stop_timer is not None:
             self._stop_timer.cancel()
         self._fill()
-
-
-def _service_error(header: bytes, subject: str) -> PynatsError | None:
-    """What the service says went wrong (ADR-32), if it does."""
-    problem = headers.read_service_error(header)
-    if problem is None:
-        return None
-    code, text = problem
-    shown = f"the service answered with error {code}".rstrip() + (f": {text}" if text else "")
-    return ErrorReplyError(shown, where=subject)

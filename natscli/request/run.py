@@ -11,7 +11,7 @@ from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import ExitStatus
 from natscli.message.recipe import Recipe
-from natscli.message.source import Counted, Lines, Source
+from natscli.message.source import Counted, EachLine, Source
 from natscli.request.load import Load, pauses
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
@@ -93,7 +93,7 @@ def after(how: Load, seconds: float) -> Load:
 
 def _source(options: RequestOptions, how: Load, recipe: Recipe, environment: Environment) -> Source:
     if options.by_line:
-        return Lines(recipe, options.count or 1, environment.stdin)
+        return EachLine(recipe, options.count or 1, environment.stdin)
     if options.count is None and options.duration is not None:
         return Counted(recipe, sys.maxsize)
     return Counted(recipe, (options.count or 1) + how.warmup)

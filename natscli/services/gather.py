@@ -13,7 +13,7 @@ from natscli.duration import format_duration
 from natscli.errors import NoReplyError, NoRespondersError, PynatsError
 from natscli.message.micro import Instance, Verb, control_subject, read_response
 from natscli.message.recipe import Outgoing as Question
-from natscli.request.events import Reply
+from natscli.request.events import Received
 from natscli.request.options import Expectation
 from natscli.request.requester import Requester
 
@@ -77,7 +77,7 @@ class Rounds:
 
 
 class Gathering:
-    """Keeps the last answer of each instance, by its id; a `request.requester.Display`.
+    """Keeps the last answer of each instance, by its id; a `request.requester.Observer`.
 
     `strange` is how many answers were none, or came from another service than the one called `name`.
     """
@@ -91,15 +91,18 @@ class Gathering:
         self._name = name
         self._found: dict[tuple[str, str], tuple[Found, int]] = {}
 
-    def is_behind(self, in_flight: int) -> bool:  # noqa: ARG002
-        """See `Display`."""
+    def catch_up(self, in_flight: int) -> None:
+        """See `Observer`."""
+
+    def is_behind(self) -> bool:
+        """See `Observer`."""
         return False
 
     def sending(self, question: Question) -> None:
-        """See `Display`."""
+        """See `Observer`."""
 
-    def reply(self, reply: Reply) -> None:
-        """See `Display`."""
+    def reply(self, reply: Received) -> None:
+        """See `Observer`."""
         instance = read_response(self._verb, reply.payload)
         if instance is None or self._name not in ("", instance.name):
             self.strange += 1
@@ -109,7 +112,7 @@ class Gathering:
             self._found[key] = Found(instance, reply.rtt_ns), reply.request
 
     def failed(self, questions: Sequence[Question], error: PynatsError) -> None:  # noqa: ARG002
-        """See `Display`."""
+        """See `Observer`."""
         self.failure = error
 
     def found(self, since: int = 1) -> list[Found]:

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from natscli.errors import ExitStatus, Report
 from natscli.message import headers
 from natscli.output.json_lines import timestamp
-from natscli.request.events import Reply
+from natscli.request.events import Received
 from natscli.request.show import json as request_json
 
 
 def record(payload: bytes, header: bytes | None = None, *, ascii_only: bool = False) -> dict[str, Any]:
     """The record of a reply, which is one line; with `ascii_only` there is no control character in it."""
     line = request_json.replies(ascii_only=ascii_only)(
-        Reply("s", 2, 3, 4_000, header, payload, 1_700_000_000.5)
+        Received("s", 2, 3, 4_000, header, payload, 1_700_000_000.5)
     )
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
@@ -65,7 +65,7 @@ def test_a_json_payload_also_comes_parsed(
 @pytest.mark.parametrize("literal", ["2.50", "1e3", "-0", "12345678901234567890123", "1e400", '"\\u001b"'])
 def test_the_literals_of_a_json_payload_are_kept(literal: str) -> None:
     line = request_json.replies(ascii_only=True)(
-        Reply("s", 1, 1, 1, None, f'{{"a" : {literal}}}'.encode(), 0.0)
+        Received("s", 1, 1, 1, None, f'{{"a" : {literal}}}'.encode(), 0.0)
     )
     assert line.endswith(f', "json": {{"a":{literal}}}}}\n'.encode())
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from natscli.errors import InputError
-from natscli.request.events import Reply
+from natscli.request.events import Received
 from natscli.request.show.saving import saver
 from natscli.system.files import check_target, write_whole
 from tests.program import Program, Runner
 from tests.servers import Server
 
 
-def reply(request: int, number: int) -> Reply:
-    return Reply("s", request, number, 0, None, b"%d.%d" % (request, number), 0.0)
+def reply(request: int, number: int) -> Received:
+    return Received("s", request, number, 0, None, b"%d.%d" % (request, number), 0.0)
 
 
 def test_a_file_is_replaced_whole_and_keeps_no_temporary_one(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from natscli.errors import PynatsError, explain
 from natscli.message.recipe import Outgoing, Recipe, compile_recipe
 from natscli.message.source import Counted
 from natscli.message.templates import Template
-from natscli.request.events import Reply
+from natscli.request.events import Received
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
 from natscli.request.run import after, waiting
@@ -118,20 +118,23 @@ async def _report(statistics: Statistics, pipe: Pipe, display: _Quiet) -> None:
 
 
 class _Quiet:
-    """Shows nothing; a `requester.Display`."""
+    """Shows nothing; a `requester.Observer`."""
 
     def __init__(self) -> None:
         self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
 
-    def is_behind(self, in_flight: int) -> bool:  # noqa: ARG002
-        """See `Display`."""
+    def catch_up(self, in_flight: int) -> None:
+        """See `Observer`."""
+
+    def is_behind(self) -> bool:
+        """See `Observer`."""
         return False
 
     def sending(self, request: Outgoing) -> None:
-        """See `Display`."""
+        """See `Observer`."""
 
-    def reply(self, reply: Reply) -> None:
-        """See `Display`."""
+    def reply(self, reply: Received) -> None:
+        """See `Observer`."""
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
-        """See `Display`."""
+        """See `Observer`."""

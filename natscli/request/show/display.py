@@ -15,7 +15,7 @@ from natscli.environment import Environment
 from natscli.errors import PynatsError, Report, explain
 from natscli.message.recipe import Outgoing
 from natscli.output.pump import Pump, Rendered, in_loop
-from natscli.request.events import Lines, Reply, Sent
+from natscli.request.events import Prerendered, Received, Sent
 from natscli.request.show.lines import RenderEvents
 from natscli.request.show.rounds import Rounds
 from natscli.request.statistics import Statistics
@@ -58,7 +58,7 @@ class RequestDisplay:
         self._progress = progress
         self._ticker: asyncio.TimerHandle | None = None
         self._replies = 0
-        self._slowest: Reply | None = None
+        self._slowest: Received | None = None
         self._summed_up = self._interrupted = False
         self._loop = asyncio.get_running_loop()
         # Each saved file waits for the disk.
@@ -73,19 +73,21 @@ class RequestDisplay:
         """The first failure of the translation."""
         return self._translating.problem if self._translating is not None else None
 
-    def is_behind(self, in_flight: int) -> bool:
-        """See `requester.Display`."""
-        return self._rounds.is_behind(in_flight) or (
-            self._translating is not None and self._translating.behind
-        )
+    def catch_up(self, in_flight: int) -> None:
+        """See `requester.Observer`."""
+        self._rounds.catch_up(in_flight)
+
+    def is_behind(self) -> bool:
+        """See `requester.Observer`."""
+        return self._rounds.is_behind or (self._translating is not None and self._translating.behind)
 
     def sending(self, request: Outgoing) -> None:
-        """See `requester.Display`."""
+        """See `requester.Observer`."""
         if self._style.log:
             self._rounds.add(Sent(request.subject, request.number, time.time()))
 
-    def reply(self, reply: Reply) -> None:
-        """See `requester.Display`."""
+    def reply(self, reply: Received) -> None:
+        """See `requester.Observer`."""
         if not self._style.each:
             return
         if self._style.gathered:
@@ -97,21 +99,21 @@ class RequestDisplay:
         else:
             self._translating.add(reply)
 
-    def translated(self, reply: Reply, error: PynatsError | None) -> None:
+    def translated(self, reply: Received, error: PynatsError | None) -> None:
         """Show a reply that was translated, or, with the error, as it came."""
         self._rounds.add(reply)
         if error is not None:
             self.failed([Outgoing(reply.request, reply.subject, None, b"")], error)
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
-        """See `requester.Display`."""
+        """See `requester.Observer`."""
         if requests and not self._style.each:
             return  # the summary has the number of each kind, with an example
         report = explain(error)
         if self._style.as_json:
             about = [(request.subject, request.number) for request in requests] or [("", 0)]
             lines = b"".join([error_line(self._environment, report, *which) for which in about])
-            self._rounds.add(Lines(b"", lines))
+            self._rounds.add(Prerendered(b"", lines))
         if self._style.summed_up and requests:
             which = f"#{requests[0].number}" if len(requests) == 1 else f"{len(requests)} requests"
             report = replace(report, message=f"[{which}] {report.message}")
@@ -159,7 +161,7 @@ class RequestDisplay:
             from natscli.output.json_lines import record_line
 
             line = record_line({"timings": record(*phases)}, time.time())
-            self._rounds.add(Lines(b"", line))
+            self._rounds.add(Prerendered(b"", line))
         elif not self._environment.quiet:
             bars = self._environment.stderr.isatty()
             colored = self._environment.colored(self._environment.stderr)
@@ -214,7 +216,7 @@ class RequestDisplay:
         if self.broken.done():
             self._pump.log(data)
             return
-        self._rounds.add(Lines(_EMPTY_LINE + data if self._progress else data))
+        self._rounds.add(Prerendered(_EMPTY_LINE + data if self._progress else data))
 
     def _tick(self, progress: Progress, statistics: Callable[[], Statistics]) -> None:
         """Show the progress from time to time, in the thread that writes, unless that has other things to write."""
@@ -249,7 +251,7 @@ def _translating(display: RequestDisplay, environment: Environment, translator: 
     return Translating(translator, display.translated, environment.warn)
 
 
-def replies_line(count: int, slowest: Reply) -> str:
+def replies_line(count: int, slowest: Received) -> str:
     """How many replies one request has had, and the slowest of them."""
     from natscli.output.columns import crop
     from natscli.request.show.table import responder

@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 from natscli.errors import Report
 from natscli.output.json_lines import Encoder, timestamp
-from natscli.request.events import Reply
+from natscli.request.events import Received
 from natscli.text import replaced
 
 
-def replies(*, ascii_only: bool) -> Callable[[Reply], bytes]:
+def replies(*, ascii_only: bool) -> Callable[[Received], bytes]:
     """Renders a reply that `pynats request` received: `rtt_ns` nanoseconds after the request was written."""
     encoder = Encoder(ascii_only=ascii_only)
 
-    def line(reply: Reply) -> bytes:
+    def line(reply: Received) -> bytes:
         about = f'"time": "{timestamp(reply.came)}", "subject": {encoder.text(replaced(reply.subject))}'
         which = f'"request": {reply.request}, "reply": {reply.number}, "rtt_ns": {reply.rtt_ns}'
         return f"{{{about}, {which}, {encoder.message(reply.header, reply.payload)}}}\n".encode()

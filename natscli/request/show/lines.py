@@ -12,7 +12,7 @@ from natscli.environment import BOLD, CYAN, DIM, GREEN, Environment
 from natscli.message import headers
 from natscli.output.pump import Rendered
 from natscli.output.streams import same_target
-from natscli.request.events import Event, Lines, Reply, Sent
+from natscli.request.events import Event, Prerendered, Received, Sent
 from natscli.secrets.redaction import redact_shapes
 from natscli.text import bytes_for_people, visible_line
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: Renders what happened, in that order.
 RenderEvents = Callable[[Sequence[Event]], Rendered]
-_Log = Callable[[Reply | Sent], bytes]
-_Show = Callable[[Reply], bytes]
+_Log = Callable[[Received | Sent], bytes]
+_Show = Callable[[Received], bytes]
 
 
 def renderer(
@@ -54,7 +54,7 @@ def renderer(
     painter = Painter(colored=environment.colored(environment.stdout))
     after = end.decode() if logged else ""
 
-    def shown(reply: Reply) -> bytes:
+    def shown(reply: Received) -> bytes:
         return bytes_for_people(painter.payload(reply.payload, pretty=not raw) + after)
 
     return _ordered(log, shown, together)
@@ -90,13 +90,13 @@ def _ordered(log: _Log | None, show: _Show, together: bool) -> RenderEvents:
         logged: list[bytes] = []
         shown = logged if together else []
         for event in events:
-            if isinstance(event, Lines):
+            if isinstance(event, Prerendered):
                 logged.append(event.log)
                 shown.append(event.data)
                 continue
             if log is not None:
                 logged.append(log(event))
-            if isinstance(event, Reply):
+            if isinstance(event, Received):
                 shown.append(show(event))
         return (b"", b"".join(shown)) if together else (b"".join(logged), b"".join(shown))
 
@@ -109,7 +109,7 @@ def _log(label: _Label, painter: Painter | None = None) -> _Log:
     clock = _Clock(styled)
     note = styled(" (empty payload)", DIM) if painter else ""
 
-    def log(event: Sent | Reply) -> bytes:
+    def log(event: Sent | Received) -> bytes:
         if isinstance(event, Sent):
             text = f"{clock(event.at)}{label.of_request(event.request)}Sending request on [{_safe(event.subject)}]\n"
         else:
@@ -162,5 +162,5 @@ def _safe(subject: str) -> str:
     return visible_line(redact_shapes(subject))
 
 
-def _with_line_break(reply: Reply) -> bytes:
+def _with_line_break(reply: Received) -> bytes:
     return reply.payload if reply.payload.endswith(b"\n") else reply.payload + b"\n"

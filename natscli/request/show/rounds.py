@@ -12,7 +12,7 @@ from functools import partial
 
 from natscli.message.message import memory
 from natscli.output.pump import Pump
-from natscli.request.events import Event, Lines, Reply
+from natscli.request.events import Event, Prerendered, Received
 from natscli.request.show.lines import RenderEvents
 
 #: Seconds from one round to the next, and how long the replies to what was sent before may take to come.
@@ -42,18 +42,20 @@ class Rounds:
         self._last = 0.0
         self._due = self._pausing = False
 
-    def is_behind(self, in_flight: int) -> bool:
-        """Whether no more requests should be sent now; with none in flight, what is due is shown at once."""
+    @property
+    def is_behind(self) -> bool:
+        """Whether no more requests should be sent now."""
+        return self._due or self._pausing or self._pump.behind
+
+    def catch_up(self, in_flight: int) -> None:
+        """End a round that is full, and show what is due if no reply could come meanwhile: none are `in_flight`."""
         full = len(self._events) > _MOST_EVENTS or self._bytes > _MOST_BYTES
-        if (
-            full and not self._due and self._timer is not None
-        ):  # nothing more would be sent until the round is over
+        if full and not self._due and self._timer is not None:
             self._timer.cancel()
             self._on_time()
         if self._due and not in_flight:
             self.flush()
         self._pausing = self._pausing and self._pump.rendering
-        return self._due or self._pausing or self._pump.behind
 
     def add(self, event: Event) -> None:
         """Show it, soon."""
@@ -111,6 +113,6 @@ def _parts(events: list[Event], most: int) -> Iterator[list[Event]]:
 
 def _size(event: Event) -> int:
     """About the bytes of memory that an event takes."""
-    if isinstance(event, Reply):
+    if isinstance(event, Received):
         return memory(event.header, event.payload)
-    return memory(event.log, event.data) if isinstance(event, Lines) else memory(None, b"")
+    return memory(event.log, event.data) if isinstance(event, Prerendered) else memory(None, b"")

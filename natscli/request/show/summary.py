@@ -9,7 +9,7 @@ from natscli.duration import format_duration
 from natscli.environment import CYAN, RESET
 from natscli.text import format_bytes
 
-#: Lines of a histogram, at most, and columns.
+#: Prerendered of a histogram, at most, and columns.
 _ROWS, _COLUMNS = 12, 80
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 

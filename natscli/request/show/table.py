@@ -10,7 +10,7 @@ from natscli.environment import BOLD, DIM, GREEN, Environment, terminal_size
 from natscli.message import headers
 from natscli.output.columns import crop, pad
 from natscli.output.terminal import Painter
-from natscli.request.events import Reply
+from natscli.request.events import Received
 from natscli.text import bytes_for_people, format_bytes
 
 #: Headers in which a responder may say who it is, the first that is there.
@@ -25,7 +25,7 @@ _COLUMNS = 80
 _NARROW_WIDTHS = (4, 8, 8, 10, 8)
 
 
-def responder(reply: Reply) -> str:
+def responder(reply: Received) -> str:
     """Who sent a reply, if it says so: the value of a header, or the id in a response of a service (ADR-32)."""
     values = {name.lower(): value for name, value in headers.decode(reply.header)}
     for name in _NAMES:
@@ -52,9 +52,9 @@ class Table:
     def __init__(self, environment: Environment) -> None:
         self._painter = Painter(colored=environment.colored(environment.stdout))
         self._columns = terminal_size(environment.stdout).columns
-        self._last: Reply | None = None
+        self._last: Received | None = None
 
-    def __call__(self, reply: Reply) -> bytes:
+    def __call__(self, reply: Received) -> bytes:
         """The line of the next reply; nothing from the network drives the terminal, or takes more than a line."""
         gap = format_duration((reply.rtt_ns - self._last.rtt_ns) / 1e9) if self._last else ""
         head = "" if self._last else _line(self._painter, _HEADINGS, self._columns, (BOLD,) * len(_HEADINGS))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from natscli.errors import PynatsError
 from natscli.message.message import memory
 from natscli.programs.translate import Translator
-from natscli.request.events import Reply
+from natscli.request.events import Received
 
 #: Replies, and bytes of them, that may wait for their translation before no more requests are sent.
 _ENOUGH, _ENOUGH_BYTES = 256, 4 * 1024 * 1024
@@ -26,7 +26,7 @@ class Translating:
     def __init__(
         self,
         translator: Translator,
-        hand_on: Callable[[Reply, PynatsError | None], None],
+        hand_on: Callable[[Received, PynatsError | None], None],
         log: Callable[[str], None],
     ) -> None:
         """`log` gets the lines that the command wrote to stderr."""
@@ -35,7 +35,7 @@ class Translating:
         self._translator = translator
         self._hand_on = hand_on
         self._log = log
-        self._waiting: deque[Reply] = deque()
+        self._waiting: deque[Received] = deque()
         self._bytes = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -44,7 +44,7 @@ class Translating:
         """Whether no more requests should be sent."""
         return len(self._waiting) >= _ENOUGH or self._bytes >= _ENOUGH_BYTES
 
-    def add(self, reply: Reply) -> None:
+    def add(self, reply: Received) -> None:
         """Translate it, after those before it."""
         if self._bytes > _MOST_BYTES:
             self.lost += 1

@@ -21,7 +21,7 @@ from natscli.environment import Environment
 from natscli.message.message import Message
 from natscli.reply.ended import Outcome
 from natscli.reply.show.requests import renderers
-from natscli.request.events import Reply
+from natscli.request.events import Received
 from natscli.request.show import json as request_json
 
 PLAIN: Message = (b"a.b", b"inbox", None, b"hello")
@@ -171,7 +171,7 @@ def test_json_of_requests_is_like_that_of_replies(
     assert data.isascii() or not drawn
     found = json.loads(data)
     of_reply = json.loads(
-        request_json.replies(ascii_only=drawn)(Reply(found["subject"], 1, 1, 1, header, payload, 0.0))
+        request_json.replies(ascii_only=drawn)(Received(found["subject"], 1, 1, 1, header, payload, 0.0))
     )
     assert found.pop("reply_to") == (reply.decode("utf-8", "replace") or None)
     assert (found.pop("outcome"), found.pop("duration_ns")) == ("answered", 1500)

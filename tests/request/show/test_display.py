@@ -10,7 +10,7 @@ import pytest
 from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.programs.translate import Translator
-from natscli.request.events import Reply
+from natscli.request.events import Received
 from natscli.request.show import translating as module
 from natscli.request.show.display import RequestDisplay
 from natscli.request.show.lines import renderer
@@ -53,7 +53,7 @@ def test_replies_that_wait_for_their_translation_do_not_fill_the_memory(
         shown = display(environment, Translator("cat", environment.environ))
         with shown.open(Statistics):
             for number in range(1, 6):
-                shown.reply(Reply("s", 1, number, 0, None, b"%d" % number * 6_000, 0.0))
+                shown.reply(Received("s", 1, number, 0, None, b"%d" % number * 6_000, 0.0))
             await shown.finish(Statistics())
 
     with pytest.raises(PynatsError, match=r"could not keep up: 3$"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from natscli.environment import Environment
-from natscli.request.events import Lines, Reply, Sent
+from natscli.request.events import Prerendered, Received, Sent
 from natscli.request.show.lines import renderer
 
 
@@ -23,7 +23,7 @@ def test_the_time_shown_is_when_it_came(color: str) -> None:
         many_requests=True,
         many_replies=False,
     )
-    log, _ = render([Sent("x", 1, 1_600_000_000.9), Reply("x", 1, 1, 1000, None, b"", 1_700_000_000.9)])
+    log, _ = render([Sent("x", 1, 1_600_000_000.9), Received("x", 1, 1, 1000, None, b"", 1_700_000_000.9)])
     for line, at in zip(log.splitlines(), (1_600_000_000, 1_700_000_000), strict=True):
         assert time.strftime("%H:%M:%S", time.localtime(at)).encode() in line
 
@@ -37,9 +37,9 @@ def test_one_stream_gets_everything_in_order(tmp_path: Path) -> None:
         log, data = render(
             [
                 Sent("x", 1, 0.0),
-                Reply("x", 1, 1, 1000, None, b"a\xff", 0.0),
-                Lines(b"a notice\n"),
-                Reply("x", 2, 1, 1000, b"NATS/1.0\r\nA:\x1b\r\n\r\n", b"b\n", 0.0),
+                Received("x", 1, 1, 1000, None, b"a\xff", 0.0),
+                Prerendered(b"a notice\n"),
+                Received("x", 2, 1, 1000, b"NATS/1.0\r\nA:\x1b\r\n\r\n", b"b\n", 0.0),
             ]
         )
     assert log == b""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from natscli.environment import Environment
 from natscli.output.pump import Pump, Rendered
-from natscli.request.events import Event, Lines
+from natscli.request.events import Event, Prerendered
 from natscli.request.show import rounds as rounds_module
 from natscli.request.show.rounds import Rounds
 
@@ -36,10 +36,15 @@ class Screen:
     def _render(self, events: Sequence[Event]) -> Rendered:
         self.rendered.append(len(events))
         time.sleep(self._slow)
-        return b"", b"".join([event.data for event in events if isinstance(event, Lines)])
+        return b"", b"".join([event.data for event in events if isinstance(event, Prerendered)])
 
     def _read(self) -> None:
         self._shown = self._reader.read()
+
+    def is_behind(self, in_flight: int) -> bool:
+        """As a requester asks it."""
+        self.rounds.catch_up(in_flight)
+        return self.rounds.is_behind
 
     def close(self) -> bytes:
         self.rounds.flush()
@@ -50,8 +55,8 @@ class Screen:
         return self._shown
 
 
-def line(number: int) -> Lines:
-    return Lines(b"", b"%d\n" % number)
+def line(number: int) -> Prerendered:
+    return Prerendered(b"", b"%d\n" % number)
 
 
 async def until_shown(screen: Screen, count: int) -> None:
@@ -66,7 +71,7 @@ def test_a_first_event_is_shown_without_a_pause() -> None:
         screen = Screen()
         screen.rounds.add(line(1))
         await asyncio.sleep(0)
-        assert not screen.rounds.is_behind(1)
+        assert not screen.is_behind(1)
         await until_shown(screen, 1)
         assert screen.close() == b"1\n"
 
@@ -80,10 +85,10 @@ def test_many_are_rendered_together_while_no_more_is_to_be_sent() -> None:
         await until_shown(screen, 1)
         for number in range(1, 501):
             screen.rounds.add(line(number))
-        assert not screen.rounds.is_behind(1)  # it may go on until the round is over
+        assert not screen.is_behind(1)  # it may go on until the round is over
         was_behind = []
         while sum(screen.rendered) < 501:
-            was_behind.append(screen.rounds.is_behind(1))
+            was_behind.append(screen.is_behind(1))
             await asyncio.sleep(0.002)
         assert was_behind[-1:] == [True]
         assert screen.rendered == [1, 500]
@@ -100,10 +105,10 @@ def test_a_round_is_rendered_at_once_when_nothing_is_in_flight_that_could_have_t
         for number in range(1, 101):
             screen.rounds.add(line(number))
         deadline = time.monotonic() + 30
-        while not screen.rounds.is_behind(1):
+        while not screen.is_behind(1):
             assert time.monotonic() < deadline
             await asyncio.sleep(0)
-        screen.rounds.is_behind(0)  # without another turn of the event loop
+        screen.rounds.catch_up(0)  # without another turn of the event loop
         while sum(screen.rendered) < 101:
             assert time.monotonic() < deadline
             time.sleep(0.002)  # in which no timer of the event loop ends
@@ -121,12 +126,12 @@ def test_a_round_that_is_full_is_over() -> None:
         await until_shown(screen, 1)
         for number in range(1, 25_001):
             screen.rounds.add(line(number))
-        screen.rounds.is_behind(0)  # without another turn of the event loop
+        screen.rounds.catch_up(0)  # without another turn of the event loop
         deadline = time.monotonic() + 30
         while sum(screen.rendered) < 25_001:
             assert time.monotonic() < deadline
             time.sleep(0.002)
-        assert not screen.rounds.is_behind(0)
+        assert not screen.is_behind(0)
         assert screen.close().count(b"\n") == 25_001
 
     asyncio.run(run())
@@ -138,7 +143,7 @@ def test_a_few_events_do_not_stop_the_sending() -> None:
         for number in range(20):
             screen.rounds.add(line(number))
             await asyncio.sleep(0.01)
-            assert not screen.rounds.is_behind(1)
+            assert not screen.is_behind(1)
         assert screen.close().count(b"\n") == 20
 
     asyncio.run(run())

@@ -12,15 +12,17 @@ from rich.cells import cell_len
 
 from natscli.environment import Environment
 from natscli.message import headers
-from natscli.request.events import Reply
+from natscli.request.events import Received
 from natscli.request.show.table import Table, responder
 
 
-def reply(payload: bytes = b"", *pairs: tuple[str, str], number: int = 1, rtt_ns: int = 1_000_000) -> Reply:
-    return Reply("s", 1, number, rtt_ns, headers.encode(pairs) or None, payload, 0.0)
+def reply(
+    payload: bytes = b"", *pairs: tuple[str, str], number: int = 1, rtt_ns: int = 1_000_000
+) -> Received:
+    return Received("s", 1, number, rtt_ns, headers.encode(pairs) or None, payload, 0.0)
 
 
-def rows(*replies: Reply, color: str = "never") -> list[str]:
+def rows(*replies: Received, color: str = "never") -> list[str]:
     table = Table(Environment(io.BytesIO(), io.BytesIO(), io.BytesIO(), {}, color=color))
     return b"".join(map(table, replies)).decode().splitlines()
 
