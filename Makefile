@@ -10,7 +10,7 @@ UV := $(shell command -v uv)
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench docs clean
+.PHONY: help demo test test-all fuzz check bench docs clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -20,7 +20,10 @@ demo: $(VENV)/.demo  ## start a server and run a reply and a request for real
 	@$(BIN)/python -m scripts.demo
 
 test: $(READY)  ## the whole suite, against real servers; ARGS='-k name' runs a part
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --durations=10 $(ARGS)
+
+fuzz: $(READY)  ## the fuzz tests, with 200,000 examples each, other ones each time
+	$(BIN)/python -m pytest -n auto tests/fuzz --hypothesis-profile=fuzz --timeout=0 -o faulthandler_timeout=0 $(ARGS)
 
 test-all:  ## the suite on every Python from 3.10 to 3.14 that is here, the lowest dependencies, the newest nats-py
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10 or newer" >&2; exit 1; }

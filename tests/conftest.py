@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.asking import Asker
 from tests.certificates import Certificates, make_certificates
@@ -24,6 +25,8 @@ from tests.servers import Server, free_port, start_server
 
 if TYPE_CHECKING:
     from tests.terminal import Terminal
+
+settings.register_profile("fuzz", max_examples=200_000)
 
 LEAKS = pytest.StashKey[list[str]]()
 

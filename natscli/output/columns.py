@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, takewhile
+
 from natscli.text import visible_line
+
+#: Joins emoji where it stands between two; rich takes it for that everywhere, so that a word with many had no width.
+_JOINER = "\u200d"
+#: Makes some symbols an emoji, which takes two columns; rich leaves it out when it cuts.
+_SELECTOR = "\ufe0f"
 
 
 def crop(text: str, columns: int) -> str:
@@ -12,6 +19,9 @@ def crop(text: str, columns: int) -> str:
         return shown[:columns]
     from rich.cells import cell_len, set_cell_size
 
+    if _JOINER in shown or _SELECTOR in shown:
+        room = accumulate(map(_most, shown))
+        return "".join(takewhile(lambda _: next(room) <= columns, shown))
     return set_cell_size(shown, columns) if cell_len(shown) > columns else shown
 
 
@@ -27,7 +37,14 @@ def width_of(text: str) -> int:
         return len(text)
     from rich.cells import cell_len
 
-    return cell_len(text)
+    return sum(map(_most, text)) if _JOINER in text or _SELECTOR in text else cell_len(text)
+
+
+def _most(character: str) -> int:
+    """How many columns it takes at most, whatever is beside it."""
+    from rich.cells import cell_len
+
+    return 1 if character == _SELECTOR else cell_len(character)
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
