@@ -1,8 +1,10 @@
-"""Durations as Go writes them: `300ms`, `1m30s`, `1d`; shown with a fitting unit: `412.3µs`, `1.25s`."""
+"""Durations as Go writes them: `300ms`, `1m30s`, `1d`; shown with a fitting unit: `412.3µs`, `1.25s`. Times too."""
 
 from __future__ import annotations
 
 import math
+import time
+from functools import lru_cache
 
 _SECONDS = {
     "ns": 1e-9,
@@ -71,3 +73,26 @@ def format_duration(seconds: float) -> str:
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return (f"{hours}h" if hours else "") + f"{minutes}m{whole % 60}s"
+
+
+def timestamp(at: float) -> str:
+    """Seconds since 1970 as RFC 3339 has it, in UTC: `2026-11-25T12:30:25.412345Z`."""
+    second = int(at)
+    return f"{_second(second)}.{int((at - second) * 1e6):06d}Z"
+
+
+@lru_cache(4)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def parse_timestamp(text: str) -> float:
+    """Seconds since 1970 of a time in UTC as `timestamp` writes it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    import calendar
+
+    second, _, fraction = text.removesuffix("Z").partition(".")
+    return calendar.timegm(time.strptime(second, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{fraction or 0}")

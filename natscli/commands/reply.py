@@ -64,9 +64,9 @@ then stop; a second one stops at once.
 @option("--upstream", metavar="SUBJECT",
         help="Pass requests on to SUBJECT, reply with its replies.")  # fmt: skip
 @option("--mock", metavar="FILE", type=FileName(), common=True,
-        help="Reply as FILE says: recorded replies, and rules.")  # fmt: skip
+        help="Reply as FILE says: recorded replies, and rules; - is stdin.")  # fmt: skip
 @option("--record", metavar="FILE", type=FileName(),
-        help="Append each request and its reply to FILE.")  # fmt: skip
+        help="Append each request and its reply to FILE; - is stdout.")  # fmt: skip
 @option("-q", "--queue", metavar="GROUP", common=True,
         help="Share the requests with the members of GROUP.  [default: NATS-RPLY-22; q for a service]")  # fmt: skip
 @option("--sleep", metavar="[MIN..]MAX", help="Delay each reply by a random time from MIN to MAX.")

@@ -28,19 +28,33 @@ def values(text: str) -> Iterator[tuple[int, Any]]:
     Raises:
         JSONError: it is not JSON.
     """
-    position = _end(_BETWEEN, text, 0)
+    position = skip(text, 0)
     while position < len(text):
-        try:
-            value, end = _DECODER.raw_decode(text, position)
-        except json.JSONDecodeError as error:
-            cut_off = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
-            raise JSONError(error.msg[:1].lower() + error.msg[1:], error.pos, incomplete=cut_off) from None
-        except RecursionError:
-            raise JSONError("nested too deeply", position) from None
-        except ValueError:  # of thousands of digits Python makes no number
-            raise JSONError("too large a number", position) from None
+        value, end = decode(text, position)
         yield position, value
-        position = _end(_BETWEEN, text, end)
+        position = skip(text, end)
+
+
+def skip(text: str, position: int) -> int:
+    """Where the next value begins, past white space and comments."""
+    return _end(_BETWEEN, text, position)
+
+
+def decode(text: str, position: int) -> tuple[Any, int]:
+    """The value at `position`, and where it ends.
+
+    Raises:
+        JSONError: it is not JSON.
+    """
+    try:
+        return _DECODER.raw_decode(text, position)
+    except json.JSONDecodeError as error:
+        cut_off = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
+        raise JSONError(error.msg[:1].lower() + error.msg[1:], error.pos, incomplete=cut_off) from None
+    except RecursionError:
+        raise JSONError("nested too deeply", position) from None
+    except ValueError:  # of thousands of digits Python makes no number
+        raise JSONError("too large a number", position) from None
 
 
 def find(text: str, position: int, path: Sequence[str | int], *, key: bool = False) -> int:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from base64 import b64encode
-from functools import lru_cache
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
+from natscli.duration import timestamp
 from natscli.message import headers
 from natscli.output import json_text
 from natscli.text import for_programs, replaced
@@ -67,14 +66,3 @@ class Encoder:
 def record_line(members: dict[str, Any], at: float) -> bytes:
     """A record of anything else, made of ASCII."""
     return json.dumps({"time": timestamp(at), **members}).encode() + b"\n"
-
-
-def timestamp(at: float) -> str:
-    """Seconds since 1970 as RFC 3339 has it, in UTC: `2026-11-25T12:30:25.412345Z`."""
-    second = int(at)
-    return f"{_second(second)}.{int((at - second) * 1e6):06d}Z"
-
-
-@lru_cache(4)
-def _second(second: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))

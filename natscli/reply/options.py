@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from natscli.errors import InputError, refuse_alone, refuse_together
 from natscli.message import headers, subjects
+from natscli.message.header_lines import HeaderTemplates
 from natscli.message.templates import compile_template
-from natscli.reply.responders.parts.header_lines import HeaderTemplates
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,10 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--upstream": lambda options: options.upstream is not None,
     "--mock": lambda options: options.mock is not None,
     "--header": lambda options: bool(options.header),
+    "--mock -": lambda options: options.mock == "-",
+    "--record -": lambda options: options.record == "-",
+    "--json": lambda options: options.as_json,
+    "--processes": lambda options: options.processes > 1,
     "--reload": lambda options: options.reload,
     "--stats": lambda options: options.stats,
     "--quiet": lambda options: options.quiet,
@@ -118,6 +122,9 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--upstream", "--header"),
     ("--mock", "--header"),
     ("--stats", "--quiet"),
+    ("--mock -", "--processes"),
+    ("--record -", "--processes"),
+    ("--record -", "--json"),
 )
 
 #: Options that mean nothing without one of the others.

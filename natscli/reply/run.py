@@ -10,13 +10,14 @@ from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.histogram import Histogram
+from natscli.reply.ended import Renderers
 from natscli.reply.listener import Listener, Route
 from natscli.reply.numbers import Numbers
 from natscli.reply.options import ReplyOptions
 from natscli.reply.reporter import Reporter
 from natscli.reply.responders.responder import Responder
 from natscli.reply.show.report import Report
-from natscli.reply.show.requests import data_renderers, renderers
+from natscli.reply.show.requests import data_renderers, log_renderers, renderers
 from natscli.reply.statistics import Statistics, figures
 from natscli.system.signals import Stop, on_info
 
@@ -64,12 +65,18 @@ async def run(
             routes,
             connection,
             environment,
-            (data_renderers if options.stats else renderers)(environment, as_json=options.as_json),
+            _renderers(options, environment),
             shared.numbers if shared else Numbers(options.count),
             shared.report if shared else _report(options, environment, counted, times),
             stop=shared.new_stop if shared else Stop,
         )
         await listener.run()
+
+
+def _renderers(options: ReplyOptions, environment: Environment) -> Renderers:
+    if options.record == "-":
+        return Renderers() if options.stats else log_renderers(environment)
+    return (data_renderers if options.stats else renderers)(environment, as_json=options.as_json)
 
 
 def _report(

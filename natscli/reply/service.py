@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from natscli.duration import timestamp
 from natscli.message.micro import Endpoint, Instance, Verb, control_subjects, write_response
-from natscli.output.json_lines import timestamp
 from natscli.reply.listener import Route
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.responder import Batch, Done, Responder

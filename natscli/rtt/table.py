@@ -7,8 +7,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from natscli.duration import format_duration
-from natscli.output.json_lines import timestamp
+from natscli.duration import format_duration, timestamp
 from natscli.output.tables import Cell, Screen, show_table
 from natscli.rtt.measure import Measured
 from natscli.text import replaced

@@ -10,8 +10,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from natscli.message import headers
+from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.message import Message, memory
-from natscli.watch.exchange import Answer, Exchange, Outcome
 from natscli.watch.inboxes import Inboxes
 
 #: Bytes of memory that an open exchange takes besides its messages.

@@ -14,12 +14,12 @@ from typing import Any
 from natscli.connection.connect import Connection
 from natscli.environment import Environment
 from natscli.errors import PynatsError, RefusedError
+from natscli.message.exchange import Exchange
 from natscli.message.message import Message
 from natscli.message.subjects import covers, minimal, overlap
 from natscli.system.signals import Stop
 from natscli.text import exact, for_people
 from natscli.watch import interest
-from natscli.watch.exchange import Exchange
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.interest import Interest
 from natscli.watch.matcher import WHOLE, Limits, Matcher

@@ -8,7 +8,7 @@ from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import PynatsError
-from natscli.watch.exchange import Outcome
+from natscli.message.exchange import Outcome
 from natscli.watch.matcher import WHOLE, Counts, Limits
 from natscli.watch.options import WatchOptions
 from natscli.watch.recorder import Recorder, Watching

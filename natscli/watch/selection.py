@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from natscli.watch.exchange import Exchange, Outcome
+from natscli.message.exchange import Exchange, Outcome
 
 
 @dataclass(frozen=True)

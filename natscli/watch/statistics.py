@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from natscli.histogram import Histogram
+from natscli.message.exchange import Exchange, Outcome
 from natscli.text import exact
-from natscli.watch.exchange import Exchange, Outcome
 
 #: Subjects that have a row of their own; the rest share one.
 _MOST_SUBJECTS = 200

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from natscli.duration import timestamp
 from natscli.errors import ExitStatus, Report
 from natscli.message import headers
-from natscli.output.json_lines import timestamp
 from natscli.request.events import Received
 from natscli.request.show import json as request_json
 

@@ -110,7 +110,7 @@ def test_recordings_and_rules_work_as_the_document_says(runner: Runner, nats_ser
     exchange, rules = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (runner.directory / "warehouse.jsonl").write_text(rules)
     (runner.directory / "one.jsonl").write_text(exchange)
-    assert read(str(runner.directory / "one.jsonl")).subjects == ["rec.orders.7"]
+    assert read(str(runner.directory / "one.jsonl")).subjects == ["orders.7"]
     service, _, rest = SECTIONS["Passing requests on"].partition("$ pynats reply 'test.")
     recording, mocking, more = re.split(r"(?=^\$ pynats reply --mock)", text, flags=re.MULTILINE)
     assert rest

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from natscli.message import headers
+from natscli.message.exchange import Exchange, Outcome
 from natscli.message.message import Message
-from natscli.watch.exchange import Exchange, Outcome
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.matcher import WHOLE, Limits, Matcher
 

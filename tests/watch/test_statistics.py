@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from natscli.watch.exchange import Answer, Exchange, Outcome
+from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.watch.selection import Selection
 from natscli.watch.statistics import OTHERS, Statistics
 

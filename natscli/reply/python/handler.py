@@ -12,13 +12,13 @@ from typing import Any
 
 from natscli.environment import Environment
 from natscli.handling import Reply, Request, ServiceError, encode
+from natscli.message.header_lines import header_block, header_lines
 from natscli.message.message import Message
 from natscli.message.templates import Facts, Template
 from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.python.coroutines import Coroutines
 from natscli.reply.python.load import Loaded, describe, load, parse, place, shown, summary
 from natscli.reply.responders.parts.finished import Finished, Job
-from natscli.reply.responders.parts.header_lines import header_block, header_lines
 from natscli.reply.responders.parts.workers import Workers
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
 from natscli.text import replaced

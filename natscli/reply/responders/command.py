@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import InputError, reason
+from natscli.message.header_lines import HeaderTemplates, header_block, header_lines
 from natscli.message.message import Message
 from natscli.message.templates import Facts, Template
 from natscli.programs.once import Children, Ended
 from natscli.programs.words import RefusedWordError, compile_command, fill, find
 from natscli.reply.options import ReplyOptions, header_templates
-from natscli.reply.responders.parts.header_lines import HeaderTemplates, header_block, header_lines
 from natscli.reply.responders.parts.threaded import Threaded
 from natscli.reply.responders.responder import Failure
 

@@ -12,7 +12,7 @@ from natscli.message.templates import Template
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.answers import Answer
 from natscli.reply.responders.parts.mock_file import MockFile, read
-from natscli.reply.responders.responder import Batch, Done, Failure, Responder
+from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
 from natscli.text import exact
 
 
@@ -35,16 +35,32 @@ class Mock(Responder):
         )
         self._unmatched = Answer(Template(failure.reply((b"", b"", None, b""))[2] or b""), failure=failure)
 
+    async def start(self, host: Host) -> None:
+        self._send = host.connection.client.send
+
     def respond(self, batch: Batch, done: Done) -> None:
         answers = [self._find(subject, payload) for subject, _, _, payload in batch.requests]
         taken = 0
         for _, part in batch.runs((answer.failure, answer.silent, bool(answer.delay)) for answer in answers):
             ours, taken = answers[taken : taken + len(part.requests)], taken + len(part.requests)
             if not ours[0].delay:
-                _answer(part, ours, done)
+                self._answer(part, ours, done)
                 continue
             for one, answer in zip(part.single(), ours, strict=True):
-                asyncio.get_running_loop().call_later(answer.delay, _answer, one, [answer], done)
+                asyncio.get_running_loop().call_later(answer.delay, self._answer, one, [answer], done)
+
+    def _answer(self, batch: Batch, answers: list[Answer], done: Done) -> None:
+        if answers[0].silent:
+            done(batch, [], None)
+            return
+        numbered = list(
+            zip(answers, batch.requests, range(batch.first, batch.first + len(answers)), strict=True)
+        )
+        done(
+            batch, [answer.reply(request, number) for answer, request, number in numbered], answers[0].failure
+        )
+        if more := [one.reply(r, n) for answer, r, n in numbered for one in answer.more]:
+            self._send(more)
 
     def _find(self, subject: bytes, payload: bytes) -> Answer:
         recorded = self._recorded.get((subject, payload))
@@ -57,14 +73,6 @@ class Mock(Responder):
         return next((answer for pattern, answer in self._rules if covers(pattern, text)), self._unmatched)
 
 
-def _answer(batch: Batch, answers: list[Answer], done: Done) -> None:
-    if answers[0].silent:
-        done(batch, [], None)
-        return
-    numbered = zip(answers, batch.requests, range(batch.first, batch.first + len(answers)), strict=True)
-    done(batch, [answer.reply(request, number) for answer, request, number in numbered], answers[0].failure)
-
-
 def build(options: ReplyOptions, environment: Environment) -> Mock:
     """Answer as --mock says.
 
@@ -72,7 +80,7 @@ def build(options: ReplyOptions, environment: Environment) -> Mock:
         InputError: the file cannot be read, or has a mistake, with line and column; or its requests would come twice.
     """
     path = options.mock or ""
-    mock = read(path, templates=options.templates)
+    mock = read(path, environment.stdin, templates=options.templates)
     for place in mock.left_out:
         environment.warn(f"left out, because no request should have that subject: {place}")
     if options.subject is None and not options.group:

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import PynatsError, reason
+from natscli.message.header_lines import header_block, header_lines
+from natscli.message.records.content import Problem
 from natscli.message.templates import Facts, Template
 from natscli.programs.kept import MOST_SHOWN, Child
 from natscli.programs.words import compile_command, find
 from natscli.reply.options import ReplyOptions, header_templates
-from natscli.reply.responders.parts.answers import Problem, parse_answer
+from natscli.reply.responders.parts.answers import parse_answer
 from natscli.reply.responders.parts.finished import Finished, Job
-from natscli.reply.responders.parts.header_lines import header_block, header_lines
 from natscli.reply.responders.parts.limited_log import LimitedLog
 from natscli.reply.responders.parts.pipe_lines import (
     NoAnswerError,

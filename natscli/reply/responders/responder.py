@@ -112,6 +112,10 @@ class Responder(ABC):
     def respond(self, batch: Batch, done: Done) -> None:
         """Answer each request of `batch`, now or later: call `done` exactly once for each. Must not block or raise."""
 
+    def asked_instead(self, subject: bytes) -> bytes:
+        """The subject of the service that requests on `subject` are passed on to, or else itself."""
+        return subject
+
     def drain(self) -> None:  # noqa: B027
         """No more requests come, and what is pending is waited for: whatever can take long gets a limit now."""
 
@@ -135,6 +139,9 @@ class Wrapper(Responder):
 
     def respond(self, batch: Batch, done: Done) -> None:
         self.inner.respond(batch, done)
+
+    def asked_instead(self, subject: bytes) -> bytes:
+        return self.inner.asked_instead(subject)
 
     def drain(self) -> None:
         self.inner.drain()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from natscli.environment import Environment
+from natscli.message.header_lines import HeaderTemplates, header_block, header_lines
 from natscli.message.message import Message
 from natscli.message.templates import Facts, Template, compile_template
 from natscli.reply.options import ReplyOptions, header_templates
-from natscli.reply.responders.parts.header_lines import HeaderTemplates, header_block, header_lines
 from natscli.reply.responders.responder import Batch, Done, Responder
 
 

@@ -62,6 +62,9 @@ class Upstream(Responder):
             self._waiting.append((job, self._subject.fill(facts)))
         self._send()
 
+    def asked_instead(self, subject: bytes) -> bytes:
+        return self._subject.fill(Facts(0, subject))
+
     def kill(self) -> None:
         if self._timer is not None:
             self._timer.cancel()

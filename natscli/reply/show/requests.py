@@ -41,6 +41,17 @@ def data_renderers(environment: Environment, *, as_json: bool) -> Renderers:
     return renderers(environment, as_json=True) if as_json else Renderers(received=_data)
 
 
+def log_renderers(environment: Environment) -> Renderers:
+    """What fits stderr alone, where stdout is for something else."""
+    draw_err = environment.stderr.isatty() or environment.colored(environment.stderr)
+    shown = _drawn(environment, draw_out=False, draw_err=draw_err, together=False)
+
+    def render(batch: list[Message], first: int, came: float) -> Rendered:
+        return shown(batch, first, came)[0], b""
+
+    return Renderers() if environment.quiet else Renderers(received=render)
+
+
 def _clock(came: float) -> bytes:
     return time.strftime("%H:%M:%S ", time.localtime(came)).encode()
 
@@ -91,7 +102,8 @@ def _log_lines(now: bytes, number: int, subject: bytes, reply: bytes, header: by
 
 def _json(*, ascii_only: bool) -> RenderEnded:
     """One object a line, with the names that the records of `pynats request` have."""
-    from natscli.output.json_lines import Encoder, timestamp
+    from natscli.duration import timestamp
+    from natscli.output.json_lines import Encoder
 
     encoder = Encoder(ascii_only=ascii_only)
     text, message = encoder.text, encoder.message

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from natscli.duration import timestamp
 from natscli.errors import Report
-from natscli.output.json_lines import Encoder, timestamp
+from natscli.output.json_lines import Encoder
 from natscli.request.events import Received
 from natscli.text import replaced
 

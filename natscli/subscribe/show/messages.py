@@ -165,7 +165,8 @@ def _header_lines(block: bytes) -> bytes:
 
 def _json(style: Style, *, ascii_only: bool) -> RenderMessages:
     """One object a message, with the names that the records of `pynats reply` have."""
-    from natscli.output.json_lines import Encoder, timestamp
+    from natscli.duration import timestamp
+    from natscli.output.json_lines import Encoder
 
     encoder = Encoder(ascii_only=ascii_only)
 

@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-from natscli.duration import format_duration
+from natscli.duration import format_duration, timestamp
 from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment, terminal_size
 from natscli.message import headers
+from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.output.columns import shortened, width_of
-from natscli.output.json_lines import Encoder, timestamp
+from natscli.output.json_lines import Encoder
 from natscli.output.pump import Rendered
 from natscli.output.terminal import Painter
 from natscli.text import bytes_for_people, exact, for_people, replaced, visible_line
-from natscli.watch.exchange import Answer, Exchange, Outcome
 
 #: Renders exchanges that ended, in that order; gives the data to write.
 RenderExchanges = Callable[[Sequence[Exchange]], Rendered]

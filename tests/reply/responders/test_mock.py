@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import resource
+import stat
+import subprocess
 import time
 from collections.abc import Callable
 from functools import partial
@@ -70,20 +72,23 @@ def test_fifty_mixed_requests_are_answered_the_same_from_the_recording(
     nats_server: Server, spawn: Callable[..., Program], tmp_path: Path
 ) -> None:
     asked, real, file = f"ask.{tmp_path.name}", f"real.{tmp_path.name}", tmp_path / "calls.jsonl"
-    proxy = spawn("reply", f"{asked}.*", "--upstream", real, "--record", str(file), server=nats_server)
+    to = f"{real}.{{{{2}}}}"
+    proxy = spawn("reply", f"{asked}.*", "--upstream", to, "--record", str(file), server=nats_server)
     with Asker(nats_server) as service, Asker(nats_server) as asker:
-        service.listen(real)
+        service.listen(f"{real}.*")
         thread = Thread(target=serve_fifty, args=(service,))
         thread.start()
         recorded = ask_fifty(asker, asked)
         thread.join()
     assert recorded == [REPLIES[number % len(REPLIES)] for number in range(50)]
     assert proxy.stop() == 0
-    assert len(lines(file)) == 50
+    recording = lines(file)
+    assert [line["subject"] for line in recording] == [f"{real}.{number % 5}" for number in range(50)]
+    assert [line["via"] for line in recording] == [f"{asked}.{number % 5}" for number in range(50)]
 
     mock = spawn("reply", "--mock", str(file), server=nats_server)
     with Asker(nats_server) as asker:
-        assert ask_fifty(asker, asked) == recorded
+        assert ask_fifty(asker, real) == recorded
     assert mock.stop() == 0
 
 
@@ -408,3 +413,35 @@ def test_a_recorded_subject_that_cannot_be_requested_does_not_spoil_the_recordin
     assert f"{file}, line 2, column " in mock.stderr_text()
     with Asker(nats_server) as asker:
         assert asker.ask(f"{name}.fine", b"")[0].payload == b"OK"
+
+
+def test_several_replies_of_a_record_are_all_sent_and_no_responders_are_told(
+    nats_server: Server, runner: Runner, tmp_path: Path
+) -> None:
+    name = tmp_path.name
+    several = {"subject": name, "request": "a", "replies": [{"data": "1", "rtt_ns": 5}, {"data": "2"}]}
+    none = {"subject": name, "request": "b", "reply": None, "outcome": "no_responders"}
+    (tmp_path / "m.jsonl").write_text(f"{json.dumps(several)}\n{json.dumps(none)}\n")
+    runner.spawn("reply", "--mock", str(tmp_path / "m.jsonl"), server=nats_server)
+    assert runner("request", name, "a", "--replies", "2", "--raw", server=nats_server).stdout == b"1\n2\n"
+    assert runner("request", name, "b", server=nats_server).status == 3
+
+
+def test_a_recording_goes_through_pipes_and_is_its_users_only(
+    nats_server: Server, runner: Runner, tmp_path: Path
+) -> None:
+    name = tmp_path.name
+    reply = runner.spawn("reply", name, "OK", "--record", "-", "--count", "1", server=nats_server)
+    assert runner("request", name, "hi", server=nats_server).status == 0
+    reply.wait_until(lambda: reply.status is not None, "the end")
+    (line,) = reply.stdout_bytes().splitlines()
+    assert json.loads(line)["reply"] == {"data": "OK"}
+    assert "Received on" in reply.stderr_text()
+
+    mock = runner.spawn("reply", "--mock", "-", server=nats_server, stdin=subprocess.PIPE, ready="")
+    mock.stdin.write(line)
+    mock.stdin.close()
+    mock.wait_for("Listening")
+    assert runner("request", name, "hi", "--raw", server=nats_server).stdout == b"OK"
+    runner.spawn("reply", name, "--record", str(tmp_path / "r.jsonl"), server=nats_server)
+    assert stat.S_IMODE((tmp_path / "r.jsonl").stat().st_mode) == 0o600

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natscli.message import headers
+from natscli.message.header_lines import HeaderTemplates
 from natscli.message.message import Message
 from natscli.message.templates import compile_template
 from natscli.reply.responders.echo import Echo
-from natscli.reply.responders.parts.header_lines import HeaderTemplates
 from natscli.reply.responders.responder import Batch, Responder
 from natscli.reply.responders.static import static
 

@@ -11,10 +11,10 @@ import pytest
 
 from natscli.environment import Environment
 from natscli.message import headers
+from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.output.columns import width_of
 from natscli.output.live import Live
 from natscli.output.tables import Screen
-from natscli.watch.exchange import Answer, Exchange, Outcome
 from natscli.watch.show.exchanges import preview, renderer
 from natscli.watch.show.table import table
 from natscli.watch.statistics import Row

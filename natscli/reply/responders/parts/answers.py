@@ -2,57 +2,48 @@
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode
-from binascii import Error as NotBase64Error
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from natscli.duration import parse_duration
-from natscli.errors import InputError
-from natscli.message import headers
 from natscli.message.message import Message
-from natscli.message.templates import Facts, Template, compile_template
-from natscli.reply.responders.parts.header_lines import START, header_lines
+from natscli.message.records.content import (
+    NOTHING,
+    Path,
+    Problem,
+    check_keys,
+    is_error,
+    parse_error,
+    parse_headers,
+    parse_payload,
+    template,
+)
+from natscli.message.templates import Facts, Template
 from natscli.reply.responders.responder import Failure, reported
-from natscli.text import for_programs
-
-Path = tuple[str | int, ...]
 
 #: The keys of a reply.
 KEYS = ("data", "json", "data_base64", "headers", "headers_base64", "status", "error", "delay")
-_NOTHING = Template(b"")
 
 
 @dataclass(frozen=True)
 class Answer:
     """A header block, which may be empty for none, and a payload, after `delay` seconds; or no reply at all.
 
-    `failure` is the error that it reports, if it does.
+    `failure` is the error that it reports, if it does. `more` are sent to the same request after it.
     """
 
-    block: Template = _NOTHING
-    payload: Template = _NOTHING
+    block: Template = NOTHING
+    payload: Template = NOTHING
     delay: float = 0.0
     failure: Failure | None = None
     silent: bool = False
+    more: tuple[Answer, ...] = ()
 
     def reply(self, request: Message, number: int) -> Message:
         """The reply to a request."""
         subject, to, _, payload = request
         facts = Facts(number, subject, payload)
         return to, b"", self.block.fill(facts) or None, self.payload.fill(facts)
-
-
-class Problem(Exception):
-    """What is wrong with the part at `path` of an object, or with its key."""
-
-    def __init__(self, what: str, path: Path, *, key: bool = False, hint: str = "") -> None:
-        super().__init__(what)
-        self.path = path
-        self.key = key
-        self.hint = hint
 
 
 def parse_answer(value: Any, path: Path, templates: bool) -> Answer:
@@ -64,101 +55,16 @@ def parse_answer(value: Any, path: Path, templates: bool) -> Answer:
     if value is None:
         return Answer(silent=True)
     if isinstance(value, str):
-        return Answer(payload=_template(value, path, templates))
+        return Answer(payload=template(value, path, templates))
     check_keys(value, path, KEYS)
     block = parse_headers(value, path, templates)
-    failure = _failure(value, path) if _is_error(value) else reported(block.format)
+    failure = _failure(value, path) if is_error(value) else reported(block.format)
     return Answer(block, parse_payload(value, path, templates), _delay(value, path), failure)
 
 
-def parse_payload(value: dict[str, Any], path: Path, templates: bool) -> Template:
-    """What `data`, `json` or `data_base64` stand for. Raises Problem."""
-    if "data_base64" in value:
-        return Template(_base64(value["data_base64"], (*path, "data_base64")))
-    if "json" in value:
-        try:
-            text = json.dumps(value["json"], ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        except ValueError:  # Python reads and writes them, and no other parser does
-            raise Problem("JSON has neither NaN nor infinity", (*path, "json")) from None
-        template = _template(text, (*path, "json"), templates)
-        return replace(template, fields=tuple(map(_in_json, template.fields)))
-    return _template(value.get("data", ""), (*path, "data"), templates)
-
-
-def _in_json(fill: Callable[[Facts], bytes]) -> Callable[[Facts], bytes]:
-    """Templates in JSON are in its strings: nothing from a request can end one."""
-    return lambda facts: json.dumps(for_programs(fill(facts)), ensure_ascii=False)[1:-1].encode()
-
-
-def parse_headers(value: dict[str, Any], path: Path, templates: bool) -> Template:
-    """The header block that `headers` and `status`, or `headers_base64`, stand for. Raises Problem."""
-    if "headers_base64" in value:
-        block = _base64(value["headers_base64"], (*path, "headers_base64"))
-        if not block.startswith(headers.LINE) or not block.endswith(b"\r\n\r\n"):
-            raise Problem("not a header block", (*path, "headers_base64"))
-        return Template(block)
-    pairs = [*_pairs(value.get("headers", {}), (*path, "headers")), *_error_pairs(value, path)]
-    names = {name.lower() for name, _, _ in pairs}
-    if "json" in value and "content-type" not in names:
-        pairs.append(("Content-Type", "application/json", path))
-    lines = header_lines(tuple((name, _template(text, at, templates)) for name, text, at in pairs))
-    if not lines.format and "headers" not in value:
-        return _NOTHING
-    return Template(b"%b%b\r\n" % (START, lines.format), lines.fields)
-
-
-def _pairs(value: Any, path: Path) -> Iterator[tuple[str, Any, Path]]:
-    """Name, value and its place of each header, from `{name: value or values}` or from `[[name, value], ...]`."""
-    if isinstance(value, dict):
-        for name, texts in value.items():
-            for index, text in enumerate(texts if isinstance(texts, list) else [texts]):
-                at = (*path, name, index) if isinstance(texts, list) else (*path, name)
-                yield _checked(name, text, at)
-    elif isinstance(value, list):
-        for index, pair in enumerate(value):
-            if not isinstance(pair, list) or len(pair) != 2:
-                raise Problem("expected a name and a value", (*path, index))
-            yield _checked(check_text(pair[0], (*path, index, 0)), pair[1], (*path, index, 1))
-    else:
-        raise Problem("expected an object, or a list of names and values", path)
-
-
-def _checked(name: str, text: Any, path: Path) -> tuple[str, str, Path]:
-    try:
-        headers.check(name, check_text(text, path))
-    except InputError as error:
-        raise Problem(error.what, path) from None
-    return name, text, path
-
-
-def _is_error(value: dict[str, Any]) -> bool:
-    return "status" in value or "error" in value
-
-
 def _failure(value: dict[str, Any], path: Path) -> Failure:
-    """What `status` and `error` stand for, templates as they are."""
-    status = value.get("status", 500)
-    if type(status) is not int or not 100 <= status <= 999:
-        raise Problem("a status is a number from 100 to 999", (*path, "status"))
-    text = check_text(value["error"], (*path, "error")) if "error" in value else _phrase(status)
-    return Failure(status, " ".join(text.split()), notice="")
-
-
-def _error_pairs(value: dict[str, Any], path: Path) -> Iterator[tuple[str, str, Path]]:
-    """The headers that `status` and `error` stand for (ADR-32)."""
-    if _is_error(value):
-        failure, at = _failure(value, path), (*path, "error" if "error" in value else "status")
-        yield headers.SERVICE_ERROR, failure.text, at
-        yield headers.SERVICE_ERROR_CODE, str(failure.code), at
-
-
-def _phrase(status: int) -> str:
-    from http import HTTPStatus
-
-    try:
-        return HTTPStatus(status).phrase.lower()
-    except ValueError:
-        return f"error {status}"
+    code, text = parse_error(value, path)
+    return Failure(code, text, notice="")
 
 
 def _delay(value: dict[str, Any], path: Path) -> float:
@@ -169,51 +75,3 @@ def _delay(value: dict[str, Any], path: Path) -> float:
         raise ValueError("a delay is a duration such as 200ms, or a number of seconds")
     except ValueError as error:
         raise Problem(str(error), (*path, "delay")) from None
-
-
-# -- parts ---------------------------------------------------------------------------------------------------
-
-
-def check_keys(value: Any, path: Path, known: tuple[str, ...]) -> None:
-    """Refuse what is no object, has other keys, or two that exclude each other. Raises Problem."""
-    if not isinstance(value, dict):
-        what = (
-            "expected an object"
-            if not path or path[-1] == "request"
-            else "expected an object, a string or null"
-        )
-        raise Problem(what, path)
-    for key in value:
-        if key not in known:
-            raise Problem(
-                f"unknown key {key!r}", (*path, key), key=True, hint=f"known keys: {', '.join(known)}"
-            )
-    for names in (("data", "data_base64", "json"), ("headers", "headers_base64")):
-        given = [name for name in names if name in value]
-        if len(given) > 1:
-            raise Problem(f"{' and '.join(given)} exclude each other", (*path, given[1]), key=True)
-
-
-def check_text(value: Any, path: Path) -> str:
-    """`value`, if it is a string that UTF-8 can hold. Raises Problem."""
-    if not isinstance(value, str):
-        raise Problem("expected a string", path)
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise Problem("not a text: half of a character", path) from None
-    return value
-
-
-def _template(text: Any, path: Path, enabled: bool) -> Template:
-    try:
-        return compile_template(check_text(text, path), "", reply=True, enabled=enabled)
-    except InputError as error:
-        raise Problem(error.what, path, hint=error.hint) from None
-
-
-def _base64(value: Any, path: Path) -> bytes:
-    try:
-        return b64decode(check_text(value, path), validate=True)
-    except (NotBase64Error, ValueError):
-        raise Problem("not base64", path) from None

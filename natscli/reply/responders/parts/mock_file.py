@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO
 
-from natscli.errors import InputError, reason
-from natscli.message import subjects
-from natscli.message.json_places import JSONError, find, line_and_column, values
-from natscli.reply.responders.parts.answers import (
-    Answer,
-    Problem,
-    check_keys,
-    check_text,
-    parse_answer,
-    parse_headers,
-    parse_payload,
+from natscli.errors import InputError
+from natscli.message import headers, subjects
+from natscli.message.exchange import Outcome
+from natscli.message.records.content import Problem, check_text
+from natscli.message.records.reading import (
+    Values,
+    as_record,
+    check_record,
+    open_file,
+    replies_of,
+    request_of,
 )
+from natscli.message.templates import Template
+from natscli.reply.responders.parts.answers import Answer, parse_answer
+from natscli.reply.responders.responder import Failure
 
-_EXCHANGE = ("subject", "request", "reply", "time", "duration_ns")
-_CONTENT = ("data", "data_base64", "headers", "headers_base64")
+#: What a server says when there are no responders; a requester takes it for that.
+_NO_RESPONDERS = Answer(
+    Template(headers.LINE + b" 503\r\n\r\n"), failure=Failure(503, "no responders", notice="")
+)
 
 
 @dataclass(frozen=True)
@@ -39,91 +41,51 @@ class MockFile:
     left_out: list[str] = field(default_factory=list)
 
 
-def read(path: str, *, templates: bool = True) -> MockFile:
-    """The exchanges and rules of a file; `templates` of rules are compiled, or left as they are.
+def read(path: str, stdin: BinaryIO | None = None, *, templates: bool = True) -> MockFile:
+    """The exchanges and rules of a file; `templates` of rules are compiled, or left as they are. `-` is `stdin`.
 
     Raises:
         InputError: it cannot be read, or is not as it should be, with line and column.
     """
-    text = _read_text(path)
     mock = MockFile()
     known: list[str] = []
-    for position, value in _values(path, text):
-        try:
-            subject, request, answer = _exchange(value, templates)
-        except Problem as problem:
-            place = _place(path, text, find(text, position, problem.path, key=problem.key))
-            if problem.path == ("subject",) and "time" in value:
-                mock.left_out.append(place)
-                continue
-            raise InputError(str(problem), where=place, hint=problem.hint) from None
-        known.append(subject)
-        if request is None:
-            mock.rules.append((subject, answer))
-        else:
-            mock.recorded.setdefault((subject.encode(), request), deque()).append(answer)
+    with open_file(path, "--mock", stdin) as file:
+        for found in Values(path, file):
+            try:
+                subject, request, answer = _exchange(as_record(found.value), templates)
+            except Problem as problem:
+                if problem.path == ("subject",) and "time" in found.value:
+                    mock.left_out.append(found.place(("subject",)))
+                    continue
+                raise found.refuse(problem) from None
+            known.append(subject)
+            if request is None:
+                mock.rules.append((subject, answer))
+            else:
+                mock.recorded.setdefault((subject.encode(), request), deque()).append(answer)
     if not known:
         raise InputError("there is nothing to answer with", where=path)
     mock.subjects.extend(subjects.minimal(known))  # requests of the others would come twice
     return mock
 
 
-def _read_text(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):  # a device may never end
-                raise InputError(f"cannot read {path!r}: not a file", where="--mock")
-            data = file.read()
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path!r}: {reason(error)}", where="--mock") from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode()
-        raise InputError("not UTF-8", where=_place(path, before, len(before))) from None
-
-
-def _values(path: str, text: str) -> Iterator[tuple[int, Any]]:
-    try:
-        yield from values(text)
-    except JSONError as error:
-        if error.incomplete:
-            what, hint = (
-                "the file ends in the middle of an object",
-                "if a recording was cut off, remove its last line",
-            )
-        else:
-            what, hint = f"not JSON: {error}", ""
-        raise InputError(what, where=_place(path, text, error.position), hint=hint) from None
-
-
-def _place(path: str, text: str, position: int) -> str:
-    line, column = line_and_column(text, position)
-    return f"{path}, line {line}, column {column}"
-
-
-# -- an exchange ---------------------------------------------------------------------------------------------
-
-
-def _exchange(value: Any, templates: bool) -> tuple[str, bytes | None, Answer]:
+def _exchange(record: Any, templates: bool) -> tuple[str, bytes | None, Answer]:
     """The subject, the payload that is asked for (None for any: a rule), and the answer."""
-    check_keys(value, (), _EXCHANGE)
-    for name in ("subject", "reply"):
-        if name not in value:
-            raise Problem(f"{name!r} is missing", ())
-    subject, literal = check_text(value["subject"], ("subject",)), "request" in value
+    check_record(record)
+    subject, literal = check_text(record["subject"], ("subject",)), "request" in record
     try:
         (subjects.check_publish_subject if literal else subjects.check_subscribe_subject)(subject)
     except InputError as error:
         raise Problem(error.what, ("subject",)) from None
-    request = _request(value["request"]) if literal else None
-    return subject, request, parse_answer(value["reply"], ("reply",), templates and not literal)
+    request = request_of(record["request"])[1] if literal else None
+    templates = templates and not literal
+    answers = [parse_answer(_without_rtt(reply), path, templates) for reply, path in replies_of(record)]
+    if not answers:
+        silent = record.get("outcome") != Outcome.NO_RESPONDERS.value
+        return subject, request, Answer(silent=True) if silent else _NO_RESPONDERS
+    return subject, request, replace(answers[0], more=tuple(answers[1:]))
 
 
-def _request(value: Any) -> bytes:
-    if isinstance(value, str):
-        return check_text(value, ("request",)).encode()
-    check_keys(value, ("request",), _CONTENT)
-    parse_headers(value, ("request",), templates=False)
-    return parse_payload(value, ("request",), templates=False).format
+def _without_rtt(reply: Any) -> Any:
+    """A reply without the time that it took, which several replies to one request have."""
+    return {k: v for k, v in reply.items() if k != "rtt_ns"} if isinstance(reply, dict) else reply

@@ -1,4 +1,4 @@
-"""An exchange: a request that was seen, and what came back. The words that watching and showing share."""
+"""An exchange: a request and what came back. The words that watching, recording and verifying share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Answer(NamedTuple):
 class Exchange(NamedTuple):
     """A request and its replies. `number` counts requests from 1, `came` is when it was seen (seconds since 1970).
 
-    `error` is the code and the text of the first reply that is a service error (ADR-32).
+    `error` is the code and the text of the first reply that is a service error (ADR-32). `via` is the subject that was
+    asked when something passed the request on to `subject`.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Exchange(NamedTuple):
     answers: tuple[Answer, ...]
     outcome: Outcome
     error: tuple[str, str] | None = None
+    via: bytes = b""
 
     @property
     def rtt_ns(self) -> int | None:

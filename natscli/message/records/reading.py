@@ -1,0 +1,268 @@
+"""Reads files of exchanges: one value after another, so that memory does not grow with the file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+from natscli.duration import parse_timestamp
+from natscli.errors import InputError, reason
+from natscli.message import headers, json_places
+from natscli.message.exchange import Answer, Exchange, Outcome
+from natscli.message.json_places import JSONError
+from natscli.message.records.content import (
+    Path,
+    Problem,
+    check_keys,
+    check_text,
+    parse_headers,
+    parse_payload,
+)
+from natscli.message.subjects import check_publish_subject
+
+#: The keys of an exchange; `reply` is the only reply, `replies` are several. The rest says how it was recorded.
+KEYS = (
+    "subject", "via", "reply_to", "request", "reply", "replies", "outcome", "time", "duration_ns", "rtt_ns",
+)  # fmt: skip
+#: The keys of a request, and of a reply.
+REQUEST_KEYS = ("data", "data_base64", "json", "headers", "headers_base64")
+REPLY_KEYS = (*REQUEST_KEYS, "status", "error", "delay", "rtt_ns")
+#: Bytes that are read at once.
+_CHUNK = 64 * 1024
+
+
+class Found(NamedTuple):
+    """A value in a file, the text between it and the one before, and where it is: `name` of the file, line, column."""
+
+    value: Any
+    before: str
+    name: str
+    line: int
+    text: str
+    begin: int
+    end: int
+
+    @property
+    def written(self) -> str:
+        """As it is in the file."""
+        return self.text[self.begin : self.end]
+
+    def place(self, path: Path = (), *, key: bool = False) -> str:
+        """Where the part at `path` is, or its `key`: the file, the line and the column."""
+        at = json_places.find(self.text, self.begin, path, key=key)
+        line = self.line + self.text.count("\n", self.begin, at)
+        return f"{self.name}, line {line}, column {at - self.text.rfind(chr(10), 0, at)}"
+
+    def refuse(self, problem: Problem) -> InputError:
+        """The error that says where `problem` is."""
+        return InputError(str(problem), where=self.place(problem.path, key=problem.key), hint=problem.hint)
+
+
+def open_file(path: str, where: str, stdin: BinaryIO | None = None) -> BinaryIO:
+    """The file at `path`, which `where` named; `-` is `stdin`.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if path == "-" and stdin is not None:
+        return stdin
+    try:
+        file = open(path, "rb")  # noqa: SIM115
+        mode = os.fstat(file.fileno()).st_mode
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path!r}: {reason(error)}", where=where) from None
+    if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):  # a device may never end
+        file.close()
+        raise InputError(f"cannot read {path!r}: not a file", where=where)
+    return file
+
+
+class Values:
+    """The values of a file, as they are read. At the end, `rest` is the text after the last of them."""
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self.rest = ""
+        self._name = name
+        self._file = file
+        self._text, self._line, self._ended = "", 1, False
+
+    def __iter__(self) -> Iterator[Found]:
+        """All that follow.
+
+        Raises:
+            InputError: it cannot be read, or is not JSON, with line and column.
+        """
+        position = 0
+        self._more(_CHUNK)
+        while True:
+            begin = json_places.skip(self._text, position)
+            while begin == len(self._text) and not self._ended:
+                self._more(_CHUNK)
+                begin = json_places.skip(self._text, position)
+            before = self._text[position:begin]
+            self._line += before.count("\n")
+            if begin == len(self._text):
+                self.rest = before
+                return
+            value, begin, end = self._decode(begin)
+            yield Found(value, before, self._name, self._line, self._text, begin, end)
+            self._line += self._text.count("\n", begin, end)
+            position = end
+            if len(self._text) - position < _CHUNK and not self._ended:
+                self._text, position = self._text[position:], 0
+                self._more(_CHUNK)
+
+    def _decode(self, begin: int) -> tuple[Any, int, int]:
+        while True:
+            try:
+                value, end = json_places.decode(self._text, begin)
+            except JSONError as error:
+                if error.incomplete and not self._ended:
+                    self._text, begin = self._text[begin:], 0
+                    self._more(max(_CHUNK, len(self._text)))
+                    continue
+                raise self._refuse(error, begin) from None
+            return value, begin, end
+
+    def _more(self, size: int) -> None:
+        """Read at least so many bytes more, and whole lines: no token of JSON goes over the end of one."""
+        try:
+            data = b"".join(self._file.readlines(size))
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read: {reason(error)}", where=self._name) from None
+        if not self._text and self._line == 1:
+            data = data.removeprefix(b"\xef\xbb\xbf")
+        self._ended = not data
+        try:
+            self._text += data.decode()
+        except UnicodeDecodeError as error:
+            before = self._text + data[: error.start].decode()
+            raise InputError("not UTF-8", where=self._place(before, len(before), 0)) from None
+
+    def _refuse(self, error: JSONError, begin: int) -> InputError:
+        what, hint = f"not JSON: {error}", ""
+        if error.incomplete:
+            what = "the file ends in the middle of an object"
+            hint = "if a recording was cut off, remove its last line"
+        return InputError(what, where=self._place(self._text, error.position, begin), hint=hint)
+
+    def _place(self, text: str, position: int, begin: int) -> str:
+        line = self._line + text.count("\n", begin, position)
+        return f"{self._name}, line {line}, column {position - text.rfind(chr(10), 0, position)}"
+
+
+# -- exchanges -----------------------------------------------------------------------------------------------
+
+
+def as_record(value: Any) -> Any:
+    """`value` as a record, if it is an exchange that --json has written; else as it is. Raises Problem."""
+    if not isinstance(value, dict) or "encoding" not in value or "data" not in value:
+        return value
+    if not isinstance(value.get("replies"), list):
+        raise Problem(
+            "a message without its exchange", (), hint="exchanges are written by watch --json, and --record"
+        )
+    record = {
+        name: value[name] for name in ("subject", "reply_to", "time", "rtt_ns") if value.get(name) is not None
+    }
+    record["request"] = _from_json(value | {"rtt_ns": None})
+    record["replies"] = [_from_json(reply) for reply in value["replies"]]
+    if value.get("outcome") == Outcome.NO_RESPONDERS.value:
+        record["outcome"] = Outcome.NO_RESPONDERS.value
+    return record
+
+
+def _from_json(message: Any) -> dict[str, Any]:
+    """The content of a message that --json has written."""
+    if not isinstance(message, dict) or "data" not in message:
+        raise Problem("a message without data", ())
+    kept = {name: message[name] for name in ("headers", "rtt_ns") if message.get(name)}
+    return kept | {"data_base64" if message.get("encoding") == "base64" else "data": message["data"]}
+
+
+def replies_of(record: dict[str, Any]) -> Iterator[tuple[Any, Path]]:
+    """Each reply of a record, and where it is; none if it was not answered. Raises Problem."""
+    several = record.get("replies")
+    if several is None:
+        if record["reply"] is not None:
+            yield record["reply"], ("reply",)
+    elif not isinstance(several, list):
+        raise Problem("expected a list of replies", ("replies",))
+    else:
+        for index, reply in enumerate(several):
+            yield reply, ("replies", index)
+
+
+def check_record(record: Any) -> None:
+    """Refuse what has other keys than an exchange or a rule, or not those that it needs. Raises Problem."""
+    check_keys(record, (), KEYS)
+    if "subject" not in record:
+        raise Problem("'subject' is missing", ())
+    if "reply" in record and "replies" in record:
+        raise Problem("reply and replies exclude each other", ("replies",), key=True)
+    if "reply" not in record and "replies" not in record:
+        raise Problem("'reply' is missing", ())
+
+
+def exchange_of(record: dict[str, Any]) -> Exchange:
+    """The exchange that a record with a request stands for. Raises Problem."""
+    check_record(record)
+    subject = check_text(record["subject"], ("subject",))
+    try:
+        check_publish_subject(subject)
+    except InputError as error:
+        raise Problem(error.what, ("subject",)) from None
+    header, payload = request_of(record["request"])
+    answers = tuple(_answer(reply, path, record) for reply, path in replies_of(record))
+    failed = next(filter(None, (headers.read_service_error(answer.header) for answer in answers)), None)
+    return Exchange(
+        0, _time(record), subject.encode(), _encoded(record, "reply_to"), header, payload, answers,
+        _outcome(record, answers, failed), failed, _encoded(record, "via"),
+    )  # fmt: skip
+
+
+def request_of(value: Any) -> tuple[bytes | None, bytes]:
+    """The header block and the payload of a request. Raises Problem."""
+    if isinstance(value, str):
+        return None, check_text(value, ("request",)).encode()
+    check_keys(value, ("request",), REQUEST_KEYS)
+    return _literal(value, ("request",))
+
+
+def _literal(value: dict[str, Any], path: Path) -> tuple[bytes | None, bytes]:
+    """Nothing in it is a template, and `json` adds no header."""
+    payload = parse_payload(value, path, templates=False).format
+    given = {name: part for name, part in value.items() if name != "json"}
+    return parse_headers(given, path, templates=False).format or None, payload
+
+
+def _answer(value: Any, path: Path, record: dict[str, Any]) -> Answer:
+    rtt = record.get("rtt_ns", record.get("duration_ns", 0))
+    if isinstance(value, str):
+        return Answer(_nanoseconds(rtt), None, check_text(value, path).encode())
+    check_keys(value, path, REPLY_KEYS)
+    return Answer(_nanoseconds(value.get("rtt_ns", rtt)), *_literal(value, path))
+
+
+def _nanoseconds(value: Any) -> int:
+    return value if type(value) is int else 0
+
+
+def _time(record: dict[str, Any]) -> float:
+    try:
+        return parse_timestamp(record["time"])
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return 0.0
+
+
+def _encoded(record: dict[str, Any], name: str) -> bytes:
+    return check_text(record[name], (name,)).encode() if record.get(name) else b""
+
+
+def _outcome(record: dict[str, Any], answers: tuple[Answer, ...], error: tuple[str, str] | None) -> Outcome:
+    if not answers:
+        none = record.get("outcome") == Outcome.NO_RESPONDERS.value
+        return Outcome.NO_RESPONDERS if none else Outcome.UNANSWERED
+    return Outcome.ANSWERED if error is None else Outcome.ERROR
