@@ -15,11 +15,12 @@ from natscli.contexts.format import KEYS, SECRET_KEYS, Context, as_mapping, dump
 from natscli.message import micro
 from natscli.message.message import Message
 from natscli.message.payload import _lines
+from natscli.message.records.content import Problem
 from natscli.output import json_text
 from natscli.output.json_lines import Encoder
 from natscli.reply.responders.parts import mock_file, recording
 from natscli.reply.responders.parts.answers import KEYS as ANSWER_KEYS
-from natscli.reply.responders.parts.answers import Problem, parse_answer
+from natscli.reply.responders.parts.answers import parse_answer
 from natscli.reply.responders.parts.pipe_lines import (
     NoAnswerError,
     answer_object,
