@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,15 +15,15 @@ from natscli.connection.failures import classify
 from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError
-from natscli.message import headers
-from natscli.message.message import Message, memory_of
+from natscli.message.message import Message
 from natscli.output.pump import Pump
-from natscli.reply.ended import Outcome, Renderers
+from natscli.reply.delivery import BUSY, TOO_LARGE, Deliver, Delivery
+from natscli.reply.ended import Renderers
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending
 from natscli.reply.reporter import Reporter
-from natscli.reply.responders.responder import Batch, Failure, Host, Responder, fail, reply_subject
-from natscli.reply.statistics import TOO_LARGE, Deliver, Statistics
+from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, fail, reply_subject
+from natscli.reply.statistics import Statistics
 from natscli.system.signals import Stop, on_info
 from natscli.wire.nats_py import errors as nats_errors
 
@@ -59,7 +58,6 @@ class Limits:
 LIMITS = Limits()
 #: Subjects that the log names; of others, how many.
 _MOST_LOGGED = 10
-_BUSY = Failure(503, "too many requests are waiting", notice="")
 _STOPPING = Failure(503, "the responder is stopping", notice="")
 
 
@@ -83,8 +81,6 @@ class Listener:
         self._connection = connection
         self._client = connection.client
         self._environment = environment
-        self._render = render
-        self._deliver: Deliver = self._send if render.ended is None else self._deliver_and_show
         self._limits = limits
         self._report = report
         self._new_stop = stop
@@ -94,11 +90,9 @@ class Listener:
         self._pump = Pump(
             environment, lossy=True, on_failure=self._output_failed, wrap=report.wrap, turn=report.turn
         )
+        self._delivery = Delivery(connection, environment, self._pump, render)
         self._stop = asyncio.Event()
         self._refused = 0
-        self._replaced: dict[bytes, str] = {}
-        #: What the log says after the requests that are being answered; None between two batches.
-        self._notices: list[str] | None = None
 
     async def run(self) -> None:
         """Subscribe, serve, and drain at the end: whatever was accepted is answered.
@@ -157,7 +151,11 @@ class Listener:
             self._loop.call_later(self._report.interval, self._tick)
 
     async def _subscribe(self, route: Route) -> Any:
-        handler = partial(self._on_internal if route.internal else self._on_batch, route)
+        deliver = self._delivery.send if route.internal else self._delivery.deliver
+        done = partial(
+            self._done if route.responder.immediate else self._done_pending, deliver, route.statistics
+        )
+        handler = partial(self._on_internal if route.internal else self._on_batch, route, done)
         limit = self._numbers.limit if len(self._routes) == 1 else 0
         return await self._client.subscribe_batches(route.subject, route.queue, handler, limit)
 
@@ -223,122 +221,85 @@ class Listener:
 
     # -- from requests to replies ----------------------------------------------------------------------------
 
-    def _on_batch(self, route: Route, requests: list[Message], arrived: int) -> None:
+    def _on_batch(self, route: Route, done: Done, requests: list[Message], arrived: int) -> None:
         numbers = self._numbers.take(len(requests))
         if self._numbers.exhausted:
             self._stop.set()
             requests, rest = requests[: len(numbers)], requests[len(numbers) :]
-            fail(Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived), self._send, _STOPPING)
+            unwanted = Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived)
+            fail(unwanted, self._delivery.send, _STOPPING)
             if not requests:
                 return
-        notices: list[str] = []
-        self._notices = notices
-        self._respond(route, Batch(requests, numbers.start, arrived))
-        self._notices = None
-        if self._render.received is not None:
-            render = partial(self._render.received, requests, numbers.start, time.time())
-            self._pump.put(render, len(requests), self._size(requests))
-        for line in notices:
-            self._environment.warn(line)
+        self._delivery.begin()
+        self._respond(route, done, Batch(requests, numbers.start, arrived))
+        self._delivery.show_received(requests, numbers.start)
 
-    def _on_internal(self, route: Route, requests: list[Message], arrived: int) -> None:
-        self._respond(route, Batch(requests, 0, arrived))
+    def _on_internal(self, route: Route, done: Done, requests: list[Message], arrived: int) -> None:
+        self._respond(route, done, Batch(requests, 0, arrived))
 
-    def _respond(self, route: Route, batch: Batch) -> None:
+    def _respond(self, route: Route, done: Done, batch: Batch) -> None:
         accept = self._answer if route.responder.immediate else self._accept
         if all(map(reply_subject, batch.requests)):
-            accept(route, batch)
+            accept(route, done, batch)
         else:
             for answerable, part in batch.runs(bool(reply_subject(r)) for r in batch.requests):
                 if answerable:
-                    accept(route, part)
+                    accept(route, done, part)
                 elif not route.internal:
                     route.statistics.ignore(len(part.requests))
-                    self._deliver(part, [], None)
+                    self._delivery.deliver(part, [], None)
 
-    def _answer(self, route: Route, batch: Batch) -> None:
-        route.statistics.respond(route.responder, batch, self._send if route.internal else self._deliver)
+    def _answer(self, route: Route, done: Done, batch: Batch) -> None:
+        """Have a batch answered by what does so at once, and take the time."""
+        statistics = route.statistics
+        statistics.receive(batch.requests)
+        start = perf_counter_ns()
+        route.responder.respond(batch, done)
+        end = perf_counter_ns()
+        statistics.spend(end - start, end - batch.arrived, len(batch.requests))
 
-    def _accept(self, route: Route, batch: Batch) -> None:
+    def _accept(self, route: Route, done: Done, batch: Batch) -> None:
         """Keep the requests, to be answered later, and refuse those that there is no room for."""
         if self._pending.add(batch.requests):
-            route.statistics.respond(route.responder, batch, self._done_pending)
+            route.statistics.receive(batch.requests)
+            route.responder.respond(batch, done)
             return
         for accepted, part in batch.runs([self._pending.add([request]) for request in batch.requests]):
+            route.statistics.receive(part.requests)
             if accepted:
-                route.statistics.respond(route.responder, part, self._done_pending)
+                route.responder.respond(part, done)
             else:
                 self._refuse(route, part)
 
+    def _done(
+        self,
+        deliver: Deliver,
+        statistics: Statistics,
+        batch: Batch,
+        replies: list[Message],
+        failure: Failure | None,
+    ) -> None:
+        """Requests are answered: count and deliver the replies."""
+        statistics.finish(len(batch.requests), replies)
+        replaced = deliver(batch, replies, failure)
+        if failure is not None:
+            statistics.fail(failure, len(batch.requests))
+        elif replaced:
+            statistics.fail(TOO_LARGE, len(replaced))
+
     def _done_pending(
-        self, batch: Batch, replies: list[Message], failure: Failure | None
-    ) -> Collection[bytes]:
-        replaced = self._deliver(batch, replies, failure)
+        self,
+        deliver: Deliver,
+        statistics: Statistics,
+        batch: Batch,
+        replies: list[Message],
+        failure: Failure | None,
+    ) -> None:
+        """Requests that were pending are answered; each took the time since it arrived."""
+        elapsed, count = perf_counter_ns() - batch.arrived, len(batch.requests)
+        statistics.spend(elapsed * count, elapsed, count)
+        self._done(deliver, statistics, batch, replies, failure)
         self._pending.remove(batch.requests)
-        return replaced
-
-    def _deliver_and_show(
-        self, batch: Batch, replies: list[Message], failure: Failure | None
-    ) -> Collection[bytes]:
-        """Send replies, and show the requests, which ended so."""
-        replaced = self._send(batch, replies, failure)
-        kinds = (reply_subject(request) in replaced for request in batch.requests)
-        for was_replaced, part in batch.runs(kinds) if replaced else [(False, batch)]:
-            self._show(part, bool(replies), TOO_LARGE if was_replaced else failure)
-        return replaced
-
-    def _show(self, batch: Batch, replied: bool, failure: Failure | None) -> None:
-        """Show requests that ended."""
-        duration = perf_counter_ns() - batch.arrived
-        if failure is not None:
-            name = "refused" if failure is _BUSY else "error"
-            outcome = Outcome(name, duration, failure.code, failure.text)
-        else:
-            outcome = Outcome("answered" if replied else "unanswered", duration)
-        assert self._render.ended is not None
-        render = partial(
-            self._render.ended, batch.requests, batch.first, time.time() - duration / 1e9, outcome
-        )
-        self._pump.put(render, len(batch.requests), self._size(batch.requests))
-
-    def _size(self, requests: list[Message]) -> int:
-        """About how many bytes of memory they take, where that matters."""
-        return 0 if self._pump.direct else memory_of(requests)
-
-    def _send(self, batch: Batch, replies: list[Message], failure: Failure | None) -> Collection[bytes]:
-        """Send replies, and log what went wrong; gives the reply subjects whose reply was too large."""
-        if replies:
-            self._client.send(replies, self._too_large)
-        if failure is not None:
-            notice = failure.text if failure.notice is None else failure.notice
-            if notice:
-                first, *more = notice.splitlines()
-                trace = [f"trace: {line}" for line in more]
-                for number in range(batch.first, batch.first + len(batch.requests)):
-                    self._warn(f"[#{number}] {first}", *trace)
-        if not self._replaced:
-            return ()
-        replaced, self._replaced = self._replaced, {}
-        for number, request in enumerate(batch.requests, batch.first):
-            if reply_subject(request) in replaced:
-                self._warn(f"[#{number}] {replaced[reply_subject(request)]}")
-        return replaced
-
-    def _warn(self, *lines: str) -> None:
-        """Log what went wrong with requests, after the requests."""
-        if self._notices is not None:
-            self._notices.extend(lines)
-            return
-        for line in lines:
-            self._environment.warn(line)
-
-    def _too_large(self, answer: Message) -> Message:
-        """What is sent instead of a reply that the server would not take."""
-        subject, _, header, payload = answer
-        size = len(payload) + len(header or b"")
-        problem = f"the reply has {size} bytes, the server takes {self._client.max_payload}"
-        self._replaced[subject] = problem
-        return subject, b"", headers.service_error(problem, 500), b""
 
     # -- what went wrong -------------------------------------------------------------------------------------
 
@@ -346,7 +307,7 @@ class Listener:
         if not self._refused:
             self._loop.call_later(1.0, self._log_refused)
         self._refused += len(batch.requests)
-        route.statistics.refuse(batch, self._deliver, _BUSY)
+        fail(batch, partial(self._done, self._delivery.deliver, route.statistics), BUSY)
 
     def _log_refused(self) -> None:
         refused, self._refused = self._refused, 0

@@ -1,23 +1,18 @@
-"""Counts of what was asked and answered: a few additions for each batch, and the clock twice."""
+"""Counts of what was asked and answered: a few additions for each batch."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from operator import itemgetter
-from time import perf_counter_ns
 
 from natscli.histogram import Histogram
 from natscli.message.message import Message
 from natscli.reply.figures import Figures
-from natscli.reply.responders.responder import Batch, Failure, Responder, fail
+from natscli.reply.responders.responder import Failure
 
 _payload = itemgetter(3)
-#: A `Done` that gives the reply subjects to which an error was sent, because the server does not take a reply so large.
-Deliver = Callable[[Batch, list[Message], "Failure | None"], Collection[bytes]]
-TOO_LARGE = Failure(500, "the reply is larger than the server takes")
 
 
 @dataclass(eq=False)
@@ -55,59 +50,38 @@ class Statistics:
         """Requests that are being answered."""
         return self.requests - self.finished
 
-    def respond(self, responder: Responder, batch: Batch, deliver: Deliver) -> None:
-        """Let `responder` answer, count, and deliver the replies."""
-        self._receive(batch)
-        if not responder.immediate:
-            responder.respond(batch, partial(self._later, deliver))
-            return
-        start = perf_counter_ns()
-        responder.respond(batch, partial(self._count, deliver))
-        end = perf_counter_ns()
-        self.processing += end - start
-        if self.times is not None:
-            self.times(end - batch.arrived, len(batch.requests))
+    def receive(self, requests: list[Message]) -> None:
+        """Count requests that came; they are in flight."""
+        self.requests += len(requests)
+        if self.sizes:
+            self.bytes_in += sum(map(len, map(_payload, requests)))
 
     def ignore(self, count: int) -> None:
         """Count requests without a reply subject."""
         self.unanswerable += count
 
-    def refuse(self, batch: Batch, deliver: Deliver, failure: Failure) -> None:
-        """Answer with an error in place of the responder, counted."""
-        self._receive(batch)
-        fail(batch, partial(self._count, deliver), failure)
-
-    def _receive(self, batch: Batch) -> None:
-        self.requests += len(batch.requests)
-        if self.sizes:
-            self.bytes_in += sum(map(len, map(_payload, batch.requests)))
-
-    def _later(self, deliver: Deliver, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
-        elapsed, count = perf_counter_ns() - batch.arrived, len(batch.requests)
-        self.processing += elapsed * count
-        if self.times is not None:
-            self.times(elapsed, count)
-        self._count(deliver, batch, replies, failure)
-
-    def _count(self, deliver: Deliver, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
-        self.finished += len(batch.requests)
+    def finish(self, requests: int, replies: list[Message]) -> None:
+        """Count `requests` that are no longer in flight, and their replies, of which there may be none."""
+        self.finished += requests
         self.answered += len(replies)
         if self.sizes:
             self.bytes_out += sum(map(len, map(_payload, replies)))
-        replaced = deliver(batch, replies, failure)
-        if failure is not None:
-            self._fail(failure, len(batch.requests))
-        elif replaced:
-            self._fail(TOO_LARGE, len(replaced))
 
-    def _fail(self, failure: Failure, requests: int) -> None:
+    def fail(self, failure: Failure, requests: int) -> None:
+        """Count `requests` that were answered with an error."""
         self.errors += requests
         self.last_error = f"{failure.code}:{failure.text}"
         self.failed_at = time.time_ns()
 
+    def spend(self, processing: int, elapsed: int, requests: int) -> None:
+        """Count nanoseconds: `processing` for all of `requests`, `elapsed` for each, from its arrival to its reply."""
+        self.processing += processing
+        if self.times is not None:
+            self.times(elapsed, requests)
+
 
 def figures(counted: Iterable[Statistics], times: Histogram, seconds: float) -> Figures:
-    """All that was `counted` in so many seconds, together."""
+    """All that was `counted`, together, in a run that has lasted `seconds`."""
     all_of = list(counted)
     sizes = any(s.sizes for s in all_of)
     failed_at, last_error = max(((s.failed_at, s.last_error) for s in all_of), default=(0, ""))

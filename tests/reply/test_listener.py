@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,7 @@ from natscli.reply.responders.parts.threaded import Threaded
 from natscli.reply.responders.responder import Batch, Done, Failure, Responder, Wrapper, fail
 from natscli.reply.responders.static import static
 from natscli.reply.show.requests import renderers
+from natscli.reply.statistics import Statistics
 from natscli.settings import resolve
 from tests.asking import Asker
 from tests.servers import Server as NatsServer
@@ -168,7 +170,7 @@ def test_the_pending_bytes_are_limited_too(nats_server: NatsServer, tmp_path: Pa
     gate = Gate()
 
     async def check(asker: Asker) -> None:
-        async with serving(nats_server, gate, tmp_path, limits=Limits(size=1200)) as world:
+        async with serving(nats_server, gate, tmp_path, limits=Limits(size=1400)) as world:
             asker.send(tmp_path.name, b"x" * 600, b"y" * 600, b"z" * 100)
             (refused,) = await asyncio.to_thread(asker.receive, 1)
             assert (refused.number, b"503" in refused.header) == (1, True)
@@ -351,4 +353,84 @@ def test_a_request_without_a_reply_subject_is_shown_and_not_answered(
             assert "[#2] Received on" in world.log
 
     with Asker(nats_server) as asker:
+        run(check(asker))
+
+
+def counted(world: World) -> tuple[Statistics, list[tuple[int, int]]]:
+    """What the only route counts, and the times that it takes from now on."""
+    (route,) = world.listener._routes
+    times: list[tuple[int, int]] = []
+    route.statistics.times = lambda *given: times.append(given)
+    return route.statistics, times
+
+
+def test_an_immediate_responder_takes_its_time_once_for_a_batch(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    class Slow(Responder):
+        immediate = True
+
+        def respond(self, batch: Batch, done: Done) -> None:
+            time.sleep(0.01)
+            OK.respond(batch, done)
+
+    async def check(asker: Asker) -> None:
+        async with serving(nats_server, Slow(), tmp_path) as world:
+            statistics, times = counted(world)
+            start = time.perf_counter_ns()
+            await asyncio.to_thread(asker.ask, tmp_path.name, *[b"x"] * 50)
+            spent = time.perf_counter_ns() - start
+            assert 10_000_000 * len(times) <= statistics.processing <= spent
+            assert (sum(count for _, count in times), len(times) < 50) == (50, True)
+            assert all(10_000_000 <= elapsed <= spent for elapsed, _ in times)
+
+    with Asker(nats_server) as asker:
+        run(check(asker))
+
+
+def test_any_other_takes_the_time_from_arrival_to_reply_for_each_request(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    kept: list[tuple[Batch, Done]] = []
+
+    class Later(Responder):
+        def respond(self, batch: Batch, done: Done) -> None:
+            kept.extend((one, done) for one in batch.single())
+
+    async def check(asker: Asker) -> None:
+        async with serving(nats_server, Later(), tmp_path) as world:
+            statistics, times = counted(world)
+            asker.send(tmp_path.name, b"a", b"b")
+            await world.until(lambda: len(kept) == 2)
+            assert (statistics.requests, statistics.in_flight, statistics.processing) == (2, 2, 0)
+            await asyncio.sleep(0.01)
+            for left in (1, 0):
+                OK.respond(*kept.pop())
+                assert (statistics.in_flight, statistics.answered) == (left, 2 - left)
+            assert [count for _, count in times] == [1, 1]
+            assert statistics.processing == sum(elapsed for elapsed, _ in times) >= 20_000_000
+
+    with Asker(nats_server) as asker:
+        run(check(asker))
+
+
+def test_replies_that_are_too_large_are_counted_as_errors(
+    server_factory: Callable[..., NatsServer], tmp_path: Path
+) -> None:
+    nats = server_factory("max_payload: 1000")
+
+    class Twice(Responder):
+        immediate = True
+
+        def respond(self, batch: Batch, done: Done) -> None:
+            done(batch, [(reply, b"", None, payload * 2) for _, reply, _, payload in batch.requests], None)
+
+    async def check(asker: Asker) -> None:
+        async with serving(nats, Twice(), tmp_path) as world:
+            await asyncio.to_thread(asker.ask, tmp_path.name, b"x" * 600, b"x", b"x" * 700)
+            statistics, _ = counted(world)
+            assert (statistics.requests, statistics.answered, statistics.errors) == (3, 3, 2)
+            assert statistics.last_error == "500:the reply is larger than the server takes"
+
+    with Asker(nats) as asker:
         run(check(asker))

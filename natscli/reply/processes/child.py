@@ -104,7 +104,7 @@ class _Reporter(Reporter):
     def begin(self, pump: Pump) -> None:  # noqa: ARG002
         self._environment.repeats = False
         self._environment.label = f"process {self._job.index + 1}: "
-        self._place.listening = True
+        self._place.listening = 1
 
 
 def main() -> None:
@@ -151,7 +151,7 @@ def _run(job: Job, orders: Orders) -> int:
             environment.log_traceback(error)
         report = explain(error)
         message = environment.redactor.redact(report.message)
-        place.failure = json.dumps({"message": message, "hint": report.hint, "status": int(report.status)})
+        place.failure.set(json.dumps({"message": message, "hint": report.hint, "status": int(report.status)}))
         return int(report.status)
     return 0
 

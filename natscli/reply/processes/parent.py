@@ -78,7 +78,7 @@ class Process:
         assert self.popen is not None
         status = self.popen.returncode
         with suppress(ValueError):
-            found = json.loads(self.place.failure)
+            found = json.loads(self.place.failure.get())
             return Failed(found["message"], found["hint"], ExitStatus(found["status"]), reported=True)
         if status:
             what = f"killed by signal {-status}" if status < 0 else f"ended with exit status {status}"

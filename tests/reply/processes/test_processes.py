@@ -493,19 +493,22 @@ def test_any_time_can_be_counted(board: Board, nanoseconds: int) -> None:
 
 def test_the_last_error_of_several_processes_is_the_last_in_time(board: Board) -> None:
     first, second = board.place(0), board.place(1)
-    second.set_last_error("500:late", 2)
-    first.set_last_error("500:early", 1)
+    second.last_error.set("500:late")
+    first.last_error.set("500:early")
+    first.failed_at, second.failed_at = 1, 2
     assert together([p.figures(1.0, sizes=False) for p in (first, second)], 1.0).last_error == "500:late"
-    first.set_last_error("500:latest", 3)
+    first.last_error.set("500:latest")
+    first.failed_at = 3
     assert together([p.figures(1.0, sizes=False) for p in (first, second)], 1.0).last_error == "500:latest"
 
 
 def test_texts_are_bounded_and_a_place_can_be_used_again(board: Board) -> None:
     place: Place = board.place(0)
-    place.failure, place.listening = "ü" * 10_000, True
-    place.set_last_error("500:bad", 1)
-    assert place.failure == "ü" * 2048
-    assert place.figures(1.0, sizes=True).last_error == "500:bad"
-    assert board.place(1).failure == ""
+    place.failure.set("ü" * 10_000)
+    place.last_error.set("500:bad \udcff\0")
+    place.listening = 1
+    assert place.failure.get() == "ü" * 2048
+    assert place.figures(1.0, sizes=True).last_error == "500:bad ?\0"
+    assert board.place(1).failure.get() == ""
     place.clear()
-    assert (place.failure, place.listening, place.in_flight) == ("", False, 0)
+    assert (place.failure.get(), place.listening, place.in_flight) == ("", 0, 0)

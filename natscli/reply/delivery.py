@@ -1,0 +1,119 @@
+"""Sends replies, and has what became of requests logged and shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from functools import partial
+from time import perf_counter_ns
+
+from natscli.connection.connect import Connection
+from natscli.environment import Environment
+from natscli.message import headers
+from natscli.message.message import Message, memory_of
+from natscli.output.pump import Pump
+from natscli.reply.ended import Outcome, Renderers
+from natscli.reply.responders.responder import Batch, Failure, reply_subject
+
+TOO_LARGE = Failure(500, "the reply is larger than the server takes")
+BUSY = Failure(503, "too many requests are waiting", notice="")
+
+#: Sends the replies to a batch; gives the reply subjects to which an error went instead, because the server does not
+#: take a reply so large.
+Deliver = Callable[[Batch, list[Message], "Failure | None"], Collection[bytes]]
+
+
+class Delivery:
+    """The way out of a listener: replies to the connection, lines to the log and to `pump`.
+
+    `deliver` is for requests that are shown, `send` for internal ones.
+    """
+
+    def __init__(
+        self, connection: Connection, environment: Environment, pump: Pump, render: Renderers
+    ) -> None:
+        self._client = connection.client
+        self._environment = environment
+        self._pump = pump
+        self._render = render
+        self._replaced: dict[bytes, str] = {}
+        #: What the log says after the requests that are being answered; None between two batches.
+        self._notices: list[str] | None = None
+        self.deliver: Deliver = self.send if render.ended is None else self._send_and_show
+
+    def begin(self) -> None:
+        """Keep what is logged from now on for `show_received`, which is to be called next."""
+        self._notices = []
+
+    def show_received(self, requests: list[Message], first: int) -> None:
+        """Show `requests`, the first of which has the number `first`, and then what was logged since `begin`."""
+        notices, self._notices = self._notices, None
+        if self._render.received is not None:
+            render = partial(self._render.received, requests, first, time.time())
+            self._pump.put(render, len(requests), self._size(requests))
+        if notices:
+            for line in notices:
+                self._environment.warn(line)
+
+    def send(self, batch: Batch, replies: list[Message], failure: Failure | None) -> Collection[bytes]:
+        """Send replies, and log `failure`; see `Deliver`."""
+        if replies:
+            self._client.send(replies, self._too_large)
+        if failure is not None:
+            notice = failure.text if failure.notice is None else failure.notice
+            if notice:
+                first, *more = notice.splitlines()
+                trace = [f"trace: {line}" for line in more]
+                for number in range(batch.first, batch.first + len(batch.requests)):
+                    self._warn(f"[#{number}] {first}", *trace)
+        if not self._replaced:
+            return ()
+        replaced, self._replaced = self._replaced, {}
+        for number, request in enumerate(batch.requests, batch.first):
+            if reply_subject(request) in replaced:
+                self._warn(f"[#{number}] {replaced[reply_subject(request)]}")
+        return replaced
+
+    def _send_and_show(
+        self, batch: Batch, replies: list[Message], failure: Failure | None
+    ) -> Collection[bytes]:
+        """Send replies, and show the requests, which ended so."""
+        replaced = self.send(batch, replies, failure)
+        kinds = (reply_subject(request) in replaced for request in batch.requests)
+        for was_replaced, part in batch.runs(kinds) if replaced else [(False, batch)]:
+            self._show(part, bool(replies), TOO_LARGE if was_replaced else failure)
+        return replaced
+
+    def _show(self, batch: Batch, replied: bool, failure: Failure | None) -> None:
+        """Show requests that ended."""
+        duration = perf_counter_ns() - batch.arrived
+        if failure is not None:
+            name = "refused" if failure is BUSY else "error"
+            outcome = Outcome(name, duration, failure.code, failure.text)
+        else:
+            outcome = Outcome("answered" if replied else "unanswered", duration)
+        assert self._render.ended is not None
+        render = partial(
+            self._render.ended, batch.requests, batch.first, time.time() - duration / 1e9, outcome
+        )
+        self._pump.put(render, len(batch.requests), self._size(batch.requests))
+
+    def _size(self, requests: list[Message]) -> int:
+        """The bytes of memory that `requests` take, about; 0 where the output keeps none."""
+        return 0 if self._pump.direct else memory_of(requests)
+
+    def _warn(self, *lines: str) -> None:
+        """Log what went wrong with requests, after the requests."""
+        if self._notices is not None:
+            self._notices.extend(lines)
+            return
+        for line in lines:
+            self._environment.warn(line)
+
+    def _too_large(self, answer: Message) -> Message:
+        """What is sent instead of a reply that the server would not take."""
+        subject, _, header, payload = answer
+        size = len(payload) + len(header or b"")
+        problem = f"the reply has {size} bytes, the server takes {self._client.max_payload}"
+        self._replaced[subject] = problem
+        return subject, b"", headers.service_error(problem, 500), b""
