@@ -12,7 +12,7 @@ from natscli.environment import Environment
 from natscli.message import headers
 from natscli.message.message import Message, memory_of
 from natscli.output.pump import Pump
-from natscli.reply.ended import Outcome, Renderers
+from natscli.reply.ended import Ending, Renderers
 from natscli.reply.responders.responder import Batch, Failure, reply_subject
 
 TOO_LARGE = Failure(500, "the reply is larger than the server takes")
@@ -89,9 +89,9 @@ class Delivery:
         duration = perf_counter_ns() - batch.arrived
         if failure is not None:
             name = "refused" if failure is BUSY else "error"
-            outcome = Outcome(name, duration, failure.code, failure.text)
+            outcome = Ending(name, duration, failure.code, failure.text)
         else:
-            outcome = Outcome("answered" if replied else "unanswered", duration)
+            outcome = Ending("answered" if replied else "unanswered", duration)
         assert self._render.ended is not None
         render = partial(
             self._render.ended, batch.requests, batch.first, time.time() - duration / 1e9, outcome

@@ -13,7 +13,7 @@ from natscli.output.pump import Rendered
 RenderRequests = Callable[[list[Message], int, float], Rendered]
 
 
-class Outcome(NamedTuple):
+class Ending(NamedTuple):
     """How requests ended, nanoseconds after they came; with the code and the text of an error that was replied.
 
     `name` is `answered`, `error`, `refused` (not handled, answered with an error) or `unanswered`.
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 #: As `RenderRequests`, for requests that ended, all in the same way.
-RenderEnded = Callable[[list[Message], int, float, Outcome], Rendered]
+RenderEnded = Callable[[list[Message], int, float, Ending], Rendered]
 
 
 class Renderers(NamedTuple):

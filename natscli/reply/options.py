@@ -49,9 +49,9 @@ class ReplyOptions:
     processes: int = 1
 
     @property
-    def responder(self) -> str:
-        """The option that says what to answer with: a key of `RESPONDERS`."""
-        return next((name for name in RESPONDERS if _GIVEN[name](self)), "--echo")
+    def responder(self) -> ResponderOption:
+        """The option that says what to answer with; without any, it is --echo."""
+        return next((row for row in RESPONDERS if row.is_given(self)), ECHO)
 
     @property
     def title(self) -> str:
@@ -71,36 +71,49 @@ class ReplyOptions:
 
     @property
     def commands_at_once(self) -> int:
-        """How many commands run at once: two more than cores, so that none is idle while others start or end."""
+        """Commands that may run at once: two more than cores, so that none is idle while others start or end."""
         return self.concurrency or (os.cpu_count() or 1) + 2
 
     @property
     def handlers_at_once(self) -> int:
-        """How many requests a handler is called for at once: it is expected to wait more than to compute."""
+        """Requests that a handler may be called for at once: it is expected to wait more than to compute."""
         return self.concurrency or 100
 
 
-#: What requests are answered with, by option: the module below `reply/` whose `build(options, environment)` makes the
-#: responder. Only one can be given.
-RESPONDERS: dict[str, str] = {
-    "BODY": "responders.static",
-    "--echo": "responders.echo",
-    "--command": "responders.command",
-    "--pipe": "responders.pipe",
-    "--handler": "python.handler",
-    "--upstream": "responders.upstream",
-    "--mock": "responders.mock",
-}
+@dataclass(frozen=True)
+class ResponderOption:
+    """An option that says what requests are answered with; only one of them can be given.
 
-#: Whether an option was given, by the name that errors have for it.
+    `field` is its field of `ReplyOptions`, `module` the one below `reply/` whose `build(options, environment)` makes
+    the responder. It `excludes` other options, and those that it `allows` mean nothing without it.
+    """
+
+    name: str
+    field: str
+    module: str
+    excludes: tuple[str, ...] = ()
+    allows: tuple[str, ...] = ()
+
+    def is_given(self, options: ReplyOptions) -> bool:
+        """Whether it is among the options."""
+        return bool(getattr(options, self.field) != getattr(ReplyOptions, self.field))
+
+
+#: What answers when nothing else is asked for.
+ECHO = ResponderOption("--echo", "echo", "responders.echo")
+#: All of them: a new responder is a row here.
+RESPONDERS = (
+    ResponderOption("BODY", "body", "responders.static"),
+    ECHO,
+    ResponderOption("--command", "command", "responders.command"),
+    ResponderOption("--pipe", "pipe", "responders.pipe"),
+    ResponderOption("--handler", "handler", "python.build", allows=("--reload",)),
+    ResponderOption("--upstream", "upstream", "responders.upstream", excludes=("--header",)),
+    ResponderOption("--mock", "mock", "responders.mock", excludes=("--header",)),
+)
+
+#: Whether any other option was given, by the name that errors have for it.
 _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
-    "BODY": lambda options: options.body is not None,
-    "--echo": lambda options: options.echo,
-    "--command": lambda options: options.command is not None,
-    "--pipe": lambda options: options.pipe is not None,
-    "--handler": lambda options: options.handler is not None,
-    "--upstream": lambda options: options.upstream is not None,
-    "--mock": lambda options: options.mock is not None,
     "--header": lambda options: bool(options.header),
     "--mock -": lambda options: options.mock == "-",
     "--record -": lambda options: options.record == "-",
@@ -116,25 +129,33 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--metadata": lambda options: bool(options.metadata),
 }
 
-#: Options of which only one can be given.
+#: Options of which only one can be given, apart from those of responders.
 _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
-    tuple(RESPONDERS),
-    ("--upstream", "--header"),
-    ("--mock", "--header"),
     ("--stats", "--quiet"),
     ("--mock -", "--processes"),
     ("--record -", "--processes"),
     ("--record -", "--json"),
 )
 
-#: Options that mean nothing without one of the others.
-_NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("--reload", ("--handler",)),
-    ("--service-version", ("--service",)),
-    ("--endpoint", ("--service",)),
-    ("--description", ("--service",)),
-    ("--metadata", ("--service",)),
-)
+#: Options that mean nothing without --service.
+_OF_SERVICES = ("--service-version", "--endpoint", "--description", "--metadata")
+
+
+def _check_together(options: ReplyOptions) -> None:
+    """Refuse options that exclude each other, or mean nothing alone.
+
+    Raises:
+        InputError: it names them.
+    """
+    given = {row.name: row.is_given(options) for row in RESPONDERS}
+    given |= {name: is_given(options) for name, is_given in _GIVEN.items()}
+    excluded = [(row.name, other) for row in RESPONDERS for other in row.excludes]
+    refuse_together(given, tuple(row.name for row in RESPONDERS), *excluded, *_EXCLUSIVE)
+    needs: dict[str, tuple[str, ...]] = dict.fromkeys(_OF_SERVICES, ("--service",))
+    for row in RESPONDERS:
+        for option in row.allows:
+            needs[option] = (*needs.get(option, ()), row.name)
+    refuse_alone(given, *needs.items())
 
 
 def check(options: ReplyOptions) -> None:
@@ -143,9 +164,7 @@ def check(options: ReplyOptions) -> None:
     Raises:
         InputError: options that exclude each other, by their names, or a value that is wrong.
     """
-    given = {name: is_given(options) for name, is_given in _GIVEN.items()}
-    refuse_together(given, *_EXCLUSIVE)
-    refuse_alone(given, *_NEEDS)
+    _check_together(options)
     if options.subject is not None:
         subjects.check_subscribe_subject(options.subject)
     elif options.mock is None:

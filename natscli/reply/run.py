@@ -16,7 +16,7 @@ from natscli.reply.numbers import Numbers
 from natscli.reply.options import ReplyOptions
 from natscli.reply.reporter import Reporter
 from natscli.reply.responders.responder import Responder
-from natscli.reply.show.report import Report
+from natscli.reply.show.report import StatisticsReporter
 from natscli.reply.show.requests import data_renderers, log_renderers, renderers
 from natscli.reply.statistics import Statistics, figures
 from natscli.system.signals import Stop, on_info
@@ -84,8 +84,8 @@ def _report(
     environment: Environment,
     counted: list[Statistics],
     times: Histogram,
-) -> Report:
-    return Report(
+) -> StatisticsReporter:
+    return StatisticsReporter(
         environment,
         partial(figures, counted, times),
         options.title,

@@ -10,7 +10,7 @@ import pytest
 from natscli.commands.reply import reply
 from natscli.errors import InputError
 from natscli.reply.numbers import Numbers
-from natscli.reply.options import RESPONDERS, ReplyOptions, check
+from natscli.reply.options import RESPONDERS, ReplyOptions, ResponderOption, check
 
 
 def test_every_parameter_of_the_command_is_an_option_of_the_run() -> None:
@@ -77,9 +77,10 @@ def test_services_have_a_queue_group_of_their_own_unless_one_is_given(
     assert options.group == group
 
 
-@pytest.mark.parametrize("option", RESPONDERS)
-def test_every_responder_has_a_module_that_builds_it(option: str) -> None:
-    assert callable(import_module(f"natscli.reply.{RESPONDERS[option]}").build)
+@pytest.mark.parametrize("option", RESPONDERS, ids=[option.name for option in RESPONDERS])
+def test_every_responder_has_a_field_and_a_module_that_builds_it(option: ResponderOption) -> None:
+    assert option.field in {field.name for field in fields(ReplyOptions)}
+    assert callable(import_module(f"natscli.reply.{option.module}").build)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_every_responder_has_a_module_that_builds_it(option: str) -> None:
     ],
 )
 def test_what_was_given_says_which_responder_answers(options: ReplyOptions, responder: str) -> None:
-    assert options.responder == responder
+    assert options.responder.name == responder
 
 
 def test_numbers_end_with_the_limit() -> None:

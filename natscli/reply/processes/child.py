@@ -1,7 +1,7 @@
 """One of the processes of `--processes`: what it gets from its parent, and how it runs.
 
-It is a fresh interpreter. Standard input brings a `Job`, then commands of one byte; its end is that of the parent.
-Standard output and standard error are those of the parent.
+It is a fresh interpreter. Standard input brings an `Assignment`, then commands of one byte; its end is that of the
+parent. Standard output and standard error are those of the parent.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PROGRAM = (
 
 
 @dataclass(frozen=True)
-class Job:
+class Assignment:
     """All that a process has to know. `settings` hold the secrets themselves, so it is never shown or stored.
 
     `index` is its place on the board, `first` whether it logs how it begins: one does, the others would log the same.
@@ -97,7 +97,7 @@ class Orders:
 class _Reporter(Reporter):
     """Says that all is subscribed to; the parent shows the statistics of all."""
 
-    def __init__(self, place: Place, board: Board, environment: Environment, job: Job) -> None:
+    def __init__(self, place: Place, board: Board, environment: Environment, job: Assignment) -> None:
         self._place, self._environment, self._job = place, environment, job
         self.turn = board.output
 
@@ -114,7 +114,7 @@ def main() -> None:
     gc.set_threshold(20_000, 20, 50)
     commands = os.fdopen(os.dup(0), "rb", buffering=0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    job: Job = pickle.loads(_exactly(commands, int.from_bytes(_exactly(commands, 8), "big")))
+    job: Assignment = pickle.loads(_exactly(commands, int.from_bytes(_exactly(commands, 8), "big")))
     orders = Orders(commands)
     orders.install(lambda *_: os._exit(0))
     orders.follow()
@@ -133,7 +133,7 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
     return data
 
 
-def _run(job: Job, orders: Orders) -> int:
+def _run(job: Assignment, orders: Orders) -> int:
     """The exit status; a failure is written on the board."""
     from natscli.errors import PynatsError, explain
     from natscli.reply.processes.board import open_board
@@ -156,7 +156,7 @@ def _run(job: Job, orders: Orders) -> int:
     return 0
 
 
-def _serve(job: Job, orders: Orders, board: Board, environment: Environment) -> None:
+def _serve(job: Assignment, orders: Orders, board: Board, environment: Environment) -> None:
     from natscli.connection.options import prepare
     from natscli.reply.processes.board import SharedNumbers, SharedStatistics
     from natscli.reply.responders.build import build

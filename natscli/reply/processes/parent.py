@@ -19,8 +19,8 @@ from natscli.output.pump import Pump
 from natscli.reply.figures import Figures, together
 from natscli.reply.options import ReplyOptions
 from natscli.reply.processes.board import Board, SharedNumbers
-from natscli.reply.processes.child import DRAIN, PROGRAM, STOP, Job
-from natscli.reply.show.report import Report
+from natscli.reply.processes.child import DRAIN, PROGRAM, STOP, Assignment
+from natscli.reply.show.report import StatisticsReporter
 from natscli.settings import Settings
 from natscli.system.signals import Stop, on_info
 
@@ -126,7 +126,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._listened = False
         self._failure: PynatsError | None = None
-        self._report = Report(
+        self._report = StatisticsReporter(
             environment,
             self._figures,
             options.title,
@@ -188,7 +188,7 @@ class Supervisor:
     def _start(self, process: Process) -> None:
         index, board = self._processes.index(process), self._board
         process.starts += 1
-        job = Job(
+        job = Assignment(
             self._options, self._settings, board.reference, index,
             first=index == 0 and process.starts == 1,
             color="always" if self._environment.colored(self._environment.stderr) else self._environment.color,

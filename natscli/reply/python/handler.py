@@ -12,12 +12,12 @@ from typing import Any
 
 from natscli.environment import Environment
 from natscli.handling import Reply, Request, ServiceError, encode
-from natscli.message.header_lines import header_block, header_lines
+from natscli.message.header_lines import header_block
 from natscli.message.message import Message
 from natscli.message.templates import Facts, Template
-from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.python.coroutines import Coroutines
-from natscli.reply.python.load import Loaded, describe, load, parse, place, shown, summary
+from natscli.reply.python.explain import describe, place, shown, summary
+from natscli.reply.python.importing import Loaded
 from natscli.reply.responders.parts.finished import Finished, Job
 from natscli.reply.responders.parts.workers import Workers
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
@@ -26,7 +26,7 @@ from natscli.text import replaced
 #: A request, and the coroutine function that answers it.
 _Asked = tuple[Job, Callable[[Request], Any]]
 #: What a handler returned, or the exception that it raised.
-Outcome = tuple[Any, "BaseException | None"]
+Returned = tuple[Any, "BaseException | None"]
 
 
 class Handler(Responder):
@@ -41,7 +41,7 @@ class Handler(Responder):
         self._trace = host.environment.trace
         self._finished = Finished()
         self._coroutines: Coroutines[_Asked] = Coroutines(self._concurrency, self._await)
-        self._workers: Workers[Outcome] = Workers(self._concurrency, eager=False)
+        self._workers: Workers[Returned] = Workers(self._concurrency, eager=False)
         self._stopped = False
         _log_unhandled(host.environment, lambda: self.loaded)
 
@@ -77,7 +77,7 @@ class Handler(Responder):
             call = partial(copy_context().run, _call, function, Request(*job.request, job.number))
             self._workers.submit(call, partial(self._returned, job))
 
-    def _returned(self, job: Job, outcome: Outcome) -> None:
+    def _returned(self, job: Job, outcome: Returned) -> None:
         value, error = outcome
         if error is None:
             self._answer(job, value)
@@ -127,7 +127,7 @@ def _log_unhandled(environment: Environment, loaded: Callable[[], Loaded]) -> No
     loop.set_exception_handler(handle)
 
 
-def _call(function: Callable[[Request], Any], request: Request) -> Outcome:
+def _call(function: Callable[[Request], Any], request: Request) -> Returned:
     try:
         return function(request), None
     except BaseException as error:  # in a thread, it means the end of this request only
@@ -147,22 +147,3 @@ def error_reply(request: Message, error: BaseException) -> tuple[Message, Failur
     subject, reply, block, _ = failure.reply(request)
     lines, payload = encode(Reply(error.data, error.headers))
     return (subject, reply, (block or b"")[:-2] + lines + b"\r\n", payload), failure
-
-
-def build(options: ReplyOptions, environment: Environment) -> Responder:
-    """Answer with the function that --handler names.
-
-    Raises:
-        InputError: it cannot be imported, or cannot take a request.
-    """
-    from natscli.reply.python.prints import redirect_prints
-
-    source = parse(options.handler or "")
-    redirect_prints(environment)
-    lines = header_lines(header_templates(options))
-    handler = Handler(load(source), lines, options.handlers_at_once)
-    if not options.reload:
-        return handler
-    from natscli.reply.python.reload import Reloading
-
-    return Reloading(handler, source, environment)

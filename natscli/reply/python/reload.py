@@ -10,8 +10,9 @@ from contextlib import suppress
 
 from natscli.environment import Environment
 from natscli.errors import InputError
+from natscli.reply.python.explain import shown
 from natscli.reply.python.handler import Handler
-from natscli.reply.python.load import Loaded, Source, load, shown
+from natscli.reply.python.importing import HandlerName, Loaded, load
 from natscli.reply.responders.responder import Host, Wrapper
 
 #: Milliseconds without a change after which the changes of one save are complete.
@@ -23,7 +24,7 @@ _LOOK = 500
 class Reloading(Wrapper):
     """Watches the folders of all code that was imported with the handler, in a thread of its own."""
 
-    def __init__(self, handler: Handler, source: Source, environment: Environment) -> None:
+    def __init__(self, handler: Handler, source: HandlerName, environment: Environment) -> None:
         """Raises InputError: the package that watches files is not installed."""
         try:
             import watchfiles  # noqa: F401

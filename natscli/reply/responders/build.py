@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from natscli.reply.options import RESPONDERS, ReplyOptions
+from natscli.reply.options import ReplyOptions
 
 if TYPE_CHECKING:
     from natscli.environment import Environment
@@ -18,7 +18,7 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
     Raises:
         InputError: it cannot be made: an unknown template, a command that is not found, ...
     """
-    module = import_module(f"natscli.reply.{RESPONDERS[options.responder]}")
+    module = import_module(f"natscli.reply.{options.responder.module}")
     responder: Responder = module.build(options, environment)
     if options.sleep or options.fail or options.drop:
         from natscli.reply.responders.faults import wrap

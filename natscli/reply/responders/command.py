@@ -25,7 +25,7 @@ _LARGEST_VARIABLE = 128 * 1024 - 64
 _SUBJECT, _BODY = b"NATS_REQUEST_SUBJECT=", b"NATS_REQUEST_BODY="
 
 
-class Command(Threaded):
+class Commands(Threaded):
     """A command line, each word a template; the request is its standard input."""
 
     def __init__(
@@ -110,12 +110,12 @@ class Command(Threaded):
         return Failure(500, f"cannot run the command: {reason(error)}")
 
 
-def build(options: ReplyOptions, environment: Environment) -> Command:
+def build(options: ReplyOptions, environment: Environment) -> Commands:
     """Answer with the output of --command.
 
     Raises:
         InputError: quotes that do not close, an unknown template, words for a shell, or no such program.
     """
     words = compile_command(options.command or "", "--command", enabled=options.templates)
-    return Command(words, environment.environ, header_templates(options), options.commands_at_once,
+    return Commands(words, environment.environ, header_templates(options), options.commands_at_once,
                    options.command_timeout)  # fmt: skip

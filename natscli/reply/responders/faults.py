@@ -33,15 +33,15 @@ class Faults:
     shortest: float = 0.0
     longest: float = 0.0
 
-    def of(self, number: int) -> tuple[Kind, float]:
+    def of(self, number: int) -> tuple[Fate, float]:
         """What happens to a request, and after how many seconds."""
         digest = blake2b(b"%d %d" % (self.seed, number), digest_size=24).digest()
         drop, failure, delay = (int.from_bytes(digest[i : i + 8], "big") / 2**64 for i in (0, 8, 16))
-        kind = Kind.DROP if drop < self.drop else Kind.FAIL if failure < self.fail else Kind.ANSWER
+        kind = Fate.DROP if drop < self.drop else Fate.FAIL if failure < self.fail else Fate.ANSWER
         return kind, self.shortest + (self.longest - self.shortest) * delay
 
 
-class Kind(Enum):
+class Fate(Enum):
     """What happens to a request."""
 
     ANSWER = 0
@@ -72,19 +72,19 @@ class Faulty(Wrapper):
         for (kind, delay), one in zip(fates, batch.single(), strict=True):
             self._loop.call_later(delay, self._apply, kind, one, done)
 
-    def _apply(self, kind: Kind, batch: Batch, done: Done) -> None:
-        if kind is Kind.ANSWER:
+    def _apply(self, kind: Fate, batch: Batch, done: Done) -> None:
+        if kind is Fate.ANSWER:
             self.inner.respond(batch, done)
             return
         # Logged after the requests, which are shown once they are answered.
         self._loop.call_soon(self._log_faults, kind, batch)
-        if kind is Kind.FAIL:
+        if kind is Fate.FAIL:
             fail(batch, done, self._failure)
         else:
             done(batch, [], None)
 
-    def _log_faults(self, kind: Kind, batch: Batch) -> None:
-        what = f"failed with {self._faults.code} (--fail)" if kind is Kind.FAIL else "dropped (--drop)"
+    def _log_faults(self, kind: Fate, batch: Batch) -> None:
+        what = f"failed with {self._faults.code} (--fail)" if kind is Fate.FAIL else "dropped (--drop)"
         for number in range(batch.first, batch.first + len(batch.requests)):
             self._log(f"[#{number}] {what}")
 

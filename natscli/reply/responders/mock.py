@@ -10,7 +10,7 @@ from natscli.errors import InputError
 from natscli.message.subjects import covers, has_wildcard, overlap
 from natscli.message.templates import Template
 from natscli.reply.options import ReplyOptions
-from natscli.reply.responders.parts.answers import Answer
+from natscli.reply.responders.parts.answers import AnswerTemplate
 from natscli.reply.responders.parts.mock_file import MockFile, read
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
 from natscli.text import exact
@@ -33,7 +33,9 @@ class Mock(Responder):
         failure = Failure(
             404, "no reply to this request", notice=f"answered with 404: nothing in {name!r} matches"
         )
-        self._unmatched = Answer(Template(failure.reply((b"", b"", None, b""))[2] or b""), failure=failure)
+        self._unmatched = AnswerTemplate(
+            Template(failure.reply((b"", b"", None, b""))[2] or b""), failure=failure
+        )
 
     async def start(self, host: Host) -> None:
         self._send = host.connection.client.send
@@ -49,7 +51,7 @@ class Mock(Responder):
             for one, answer in zip(part.single(), ours, strict=True):
                 asyncio.get_running_loop().call_later(answer.delay, self._answer, one, [answer], done)
 
-    def _answer(self, batch: Batch, answers: list[Answer], done: Done) -> None:
+    def _answer(self, batch: Batch, answers: list[AnswerTemplate], done: Done) -> None:
         if answers[0].silent:
             done(batch, [], None)
             return
@@ -62,13 +64,13 @@ class Mock(Responder):
         if more := [one.reply(r, n) for answer, r, n in numbered for one in answer.more]:
             self._send(more)
 
-    def _find(self, subject: bytes, payload: bytes) -> Answer:
+    def _find(self, subject: bytes, payload: bytes) -> AnswerTemplate:
         recorded = self._recorded.get((subject, payload))
         if recorded is None:
             return self._rule(subject)
         return recorded.popleft() if len(recorded) > 1 else recorded[0]
 
-    def _find_rule(self, subject: bytes) -> Answer:
+    def _find_rule(self, subject: bytes) -> AnswerTemplate:
         text = exact(subject)
         return next((answer for pattern, answer in self._rules if covers(pattern, text)), self._unmatched)
 

@@ -13,7 +13,7 @@ from time import perf_counter_ns
 from natscli.errors import PynatsError, reason
 from natscli.message.message import Message, memory_of
 from natscli.message.records.file import Writer, open_to_append
-from natscli.reply.responders.parts.recording import lines
+from natscli.reply.responders.parts.exchange_lines import lines
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, Wrapper
 
 #: Seconds from a reply to its line; lines, and bytes of them, that are made before requests get their turn again.

@@ -18,7 +18,7 @@ from natscli.reply.show.panel import json_line, line, panel
 _REDRAW, _LINE, _NOW = 0.2, 10.0, 1.0
 
 
-class Report(Reporter):
+class StatisticsReporter(Reporter):
     """Shows what `figures` gives for so many seconds; with `live` all the time, in a panel if stderr is a terminal."""
 
     def __init__(

@@ -10,7 +10,7 @@ from natscli.message import headers
 from natscli.message.message import Message
 from natscli.output.pump import Rendered
 from natscli.output.streams import same_target
-from natscli.reply.ended import Outcome, RenderEnded, Renderers, RenderRequests
+from natscli.reply.ended import Ending, RenderEnded, Renderers, RenderRequests
 from natscli.text import bytes_for_people, for_people, for_programs
 
 _UNANSWERED = " (no reply subject, not answered)"
@@ -108,7 +108,7 @@ def _json(*, ascii_only: bool) -> RenderEnded:
     encoder = Encoder(ascii_only=ascii_only)
     text, message = encoder.text, encoder.message
 
-    def render(batch: list[Message], first: int, came: float, outcome: Outcome) -> Rendered:
+    def render(batch: list[Message], first: int, came: float, outcome: Ending) -> Rendered:
         time, begin, lines = timestamp(came), "", []
         last: bytes | None = None
         ended = f'"outcome": "{outcome.name}", "duration_ns": {outcome.duration_ns}'

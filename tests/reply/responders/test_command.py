@@ -19,7 +19,7 @@ from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.templates import compile_template
 from natscli.programs.words import compile_command
-from natscli.reply.responders.command import Command
+from natscli.reply.responders.command import Commands
 from tests.program import until
 from tests.servers import process_exists
 
@@ -29,9 +29,9 @@ ENVIRON = {"PATH": os.environ["PATH"], "KEPT": "yes"}
 def command(
     line: str, environ: Mapping[str, str] = ENVIRON, header: dict[str, str] | None = None,
     timeout: float = 30,
-) -> Command:  # fmt: skip
+) -> Commands:  # fmt: skip
     lines = tuple((k, compile_template(v, "--header", reply=True)) for k, v in (header or {}).items())
-    return Command(compile_command(line, "--command"), environ, lines, timeout=timeout)
+    return Commands(compile_command(line, "--command"), environ, lines, timeout=timeout)
 
 
 def python(code: str) -> str:
@@ -40,7 +40,7 @@ def python(code: str) -> str:
 
 
 def answer(
-    command: Command, payload: bytes = b"", subject: bytes = b"a.b", number: int = 0, limit: int = 1 << 20
+    command: Commands, payload: bytes = b"", subject: bytes = b"a.b", number: int = 0, limit: int = 1 << 20
 ) -> tuple[bytes, dict[str, str], str]:
     """The payload of the reply, its headers, and what went wrong."""
     (to, reply, block, output), failure = command.answer((subject, b"inbox", None, payload), number, limit)

@@ -12,7 +12,7 @@ import pytest
 from natscli.errors import InputError
 from natscli.message.templates import compile_template
 from natscli.reply.options import ReplyOptions
-from natscli.reply.responders.faults import Faults, Faulty, Kind, wrap
+from natscli.reply.responders.faults import Fate, Faults, Faulty, wrap
 from natscli.reply.responders.static import static
 from tests.asking import Asker
 from tests.program import Program
@@ -24,8 +24,8 @@ Spawn = Callable[..., Program]
 def test_the_shares_are_those_that_were_asked_for() -> None:
     faults = Faults(7, fail=0.2, drop=0.1)
     kinds = Counter(faults.of(number)[0] for number in range(10_000))
-    assert abs(kinds[Kind.DROP] / 10_000 - 0.1) < 0.015
-    assert abs(kinds[Kind.FAIL] / (10_000 - kinds[Kind.DROP]) - 0.2) < 0.015
+    assert abs(kinds[Fate.DROP] / 10_000 - 0.1) < 0.015
+    assert abs(kinds[Fate.FAIL] / (10_000 - kinds[Fate.DROP]) - 0.2) < 0.015
 
 
 def test_the_same_seed_does_the_same_to_the_same_requests() -> None:

@@ -20,7 +20,7 @@ from natscli.environment import Environment
 from natscli.histogram import Histogram
 from natscli.output.pump import Pump
 from natscli.reply.figures import Figures
-from natscli.reply.show.report import Report
+from natscli.reply.show.report import StatisticsReporter
 from tests.asking import Asker
 from tests.program import Program, Runner
 from tests.terminal import Terminal
@@ -227,7 +227,7 @@ def test_without_a_terminal_a_line_is_written_when_there_is_something_new() -> N
     stderr = io.BytesIO()
     environment = Environment(io.BytesIO(), io.BytesIO(), stderr, {})
     now = figures(0)
-    report = Report(environment, lambda seconds: now._replace(seconds=seconds), "x", live=True)
+    report = StatisticsReporter(environment, lambda seconds: now._replace(seconds=seconds), "x", live=True)
     assert report.interval == 10
     report.begin(Pump(environment, lossy=True, on_failure=lambda error: None))
     report.tick()
@@ -247,7 +247,7 @@ def test_the_rate_of_late_is_that_of_the_last_second(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("natscli.reply.show.report.time.monotonic", lambda: now)
     environment = Environment(io.BytesIO(), io.BytesIO(), io.BytesIO(), {})
     answered = 0
-    report = Report(environment, lambda seconds: figures(answered), "x")
+    report = StatisticsReporter(environment, lambda seconds: figures(answered), "x")
     report.begin(Pump(environment, lossy=True, on_failure=lambda error: None))
     for _ in range(20):
         now, answered = now + 0.25, answered + 100

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from natscli.environment import Environment
 from natscli.message.message import Message
-from natscli.reply.ended import Outcome
+from natscli.reply.ended import Ending
 from natscli.reply.show.requests import renderers
 from natscli.request.events import Received
 from natscli.request.show import json as request_json
@@ -34,7 +34,7 @@ HOSTILE: Message = (
     b"NATS/1.0\r\nX\x1b[1m: \x1b]0;t\x07\nfake\r\n\r\n",
     b"\x1b[31m\x07red\r",
 )
-ANSWERED = Outcome("answered", 1500)
+ANSWERED = Ending("answered", 1500)
 CLOCK = rb"\d\d:\d\d:\d\d "
 
 
@@ -136,7 +136,7 @@ def test_json_is_one_object_a_line_with_everything_in_it(file: BinaryIO) -> None
 def test_json_of_an_error_has_its_code_and_message_and_stays_one_safe_line(terminal: BinaryIO) -> None:
     ended = renderers(environment(terminal, terminal), as_json=True).ended
     assert ended is not None
-    _, data = ended([HOSTILE], 0, 0.0, Outcome("error", 7, 500, "no \x1b[2J\n"))
+    _, data = ended([HOSTILE], 0, 0.0, Ending("error", 7, 500, "no \x1b[2J\n"))
     assert data.count(b"\n") == 1
     assert b"\x1b" not in data
     found = json.loads(data)

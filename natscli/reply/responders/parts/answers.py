@@ -26,7 +26,7 @@ KEYS = ("data", "json", "data_base64", "headers", "headers_base64", "status", "e
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerTemplate:
     """A header block, which may be empty for none, and a payload, after `delay` seconds; or no reply at all.
 
     `failure` is the error that it reports, if it does. `more` are sent to the same request after it.
@@ -37,7 +37,7 @@ class Answer:
     delay: float = 0.0
     failure: Failure | None = None
     silent: bool = False
-    more: tuple[Answer, ...] = ()
+    more: tuple[AnswerTemplate, ...] = ()
 
     def reply(self, request: Message, number: int) -> Message:
         """The reply to a request."""
@@ -46,20 +46,20 @@ class Answer:
         return to, b"", self.block.fill(facts) or None, self.payload.fill(facts)
 
 
-def parse_answer(value: Any, path: Path, templates: bool) -> Answer:
+def parse_answer(value: Any, path: Path, templates: bool) -> AnswerTemplate:
     """The answer that `value`, which is at `path`, stands for; its `templates` are compiled, or left as they are.
 
     Raises:
         Problem: it stands for none.
     """
     if value is None:
-        return Answer(silent=True)
+        return AnswerTemplate(silent=True)
     if isinstance(value, str):
-        return Answer(payload=template(value, path, templates))
+        return AnswerTemplate(payload=template(value, path, templates))
     check_keys(value, path, KEYS)
     block = parse_headers(value, path, templates)
     failure = _failure(value, path) if is_error(value) else reported(block.format)
-    return Answer(block, parse_payload(value, path, templates), _delay(value, path), failure)
+    return AnswerTemplate(block, parse_payload(value, path, templates), _delay(value, path), failure)
 
 
 def _failure(value: dict[str, Any], path: Path) -> Failure:

@@ -19,11 +19,11 @@ from natscli.message.records.reading import (
     request_of,
 )
 from natscli.message.templates import Template
-from natscli.reply.responders.parts.answers import Answer, parse_answer
+from natscli.reply.responders.parts.answers import AnswerTemplate, parse_answer
 from natscli.reply.responders.responder import Failure
 
 #: What a server says when there are no responders; a requester takes it for that.
-_NO_RESPONDERS = Answer(
+_NO_RESPONDERS = AnswerTemplate(
     Template(headers.LINE + b" 503\r\n\r\n"), failure=Failure(503, "no responders", notice="")
 )
 
@@ -35,8 +35,8 @@ class MockFile:
     `left_out` is the places of requests that were recorded, and that nobody should send.
     """
 
-    recorded: dict[tuple[bytes, bytes], deque[Answer]] = field(default_factory=dict)
-    rules: list[tuple[str, Answer]] = field(default_factory=list)
+    recorded: dict[tuple[bytes, bytes], deque[AnswerTemplate]] = field(default_factory=dict)
+    rules: list[tuple[str, AnswerTemplate]] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -69,7 +69,7 @@ def read(path: str, stdin: BinaryIO | None = None, *, templates: bool = True) ->
     return mock
 
 
-def _exchange(record: Any, templates: bool) -> tuple[str, bytes | None, Answer]:
+def _exchange(record: Any, templates: bool) -> tuple[str, bytes | None, AnswerTemplate]:
     """The subject, the payload that is asked for (None for any: a rule), and the answer."""
     check_record(record)
     subject, literal = check_text(record["subject"], ("subject",)), "request" in record
@@ -82,7 +82,7 @@ def _exchange(record: Any, templates: bool) -> tuple[str, bytes | None, Answer]:
     answers = [parse_answer(_without_rtt(reply), path, templates) for reply, path in replies_of(record)]
     if not answers:
         silent = record.get("outcome") != Outcome.NO_RESPONDERS.value
-        return subject, request, Answer(silent=True) if silent else _NO_RESPONDERS
+        return subject, request, AnswerTemplate(silent=True) if silent else _NO_RESPONDERS
     return subject, request, replace(answers[0], more=tuple(answers[1:]))
 
 

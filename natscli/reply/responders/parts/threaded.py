@@ -9,7 +9,8 @@ from natscli.message.message import Message
 from natscli.reply.responders.parts.workers import Workers
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
 
-Answer = tuple[Message, "Failure | None"]
+#: A reply, and what went wrong.
+Answered = tuple[Message, "Failure | None"]
 
 
 class Threaded(Responder):
@@ -17,14 +18,14 @@ class Threaded(Responder):
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
-        self._workers: Workers[Answer] | None = None
+        self._workers: Workers[Answered] | None = None
 
     async def start(self, host: Host) -> None:
         self._host = host
         self._workers = Workers(self._concurrency)
 
     @abstractmethod
-    def answer(self, request: Message, number: int, limit: int) -> Answer:
+    def answer(self, request: Message, number: int, limit: int) -> Answered:
         """The reply, of `limit` bytes at most, and what went wrong; called in a thread, must not raise."""
 
     def respond(self, batch: Batch, done: Done) -> None:
@@ -39,6 +40,6 @@ class Threaded(Responder):
             self._workers.stop()
 
 
-def _finish(batch: Batch, done: Done, answer: Answer) -> None:
+def _finish(batch: Batch, done: Done, answer: Answered) -> None:
     reply, failure = answer
     done(batch, [reply], failure)

@@ -11,7 +11,7 @@ import pytest
 
 from natscli.errors import InputError
 from natscli.message.message import Message
-from natscli.reply.responders.parts.answers import Answer
+from natscli.reply.responders.parts.answers import AnswerTemplate
 from natscli.reply.responders.parts.mock_file import MockFile, read
 from natscli.reply.responders.responder import Failure
 from tests.program import Runner
@@ -23,11 +23,13 @@ def mock(tmp_path: Path, *lines: Any, templates: bool = True) -> MockFile:
     return read(str(path), templates=templates)
 
 
-def reply(answer: Answer, subject: bytes = b"a.b", payload: bytes = b"hi", number: int = 3) -> Message:
+def reply(
+    answer: AnswerTemplate, subject: bytes = b"a.b", payload: bytes = b"hi", number: int = 3
+) -> Message:
     return answer.reply((subject, b"inbox", None, payload), number)
 
 
-def rule(tmp_path: Path, answer: Any, templates: bool = True) -> Answer:
+def rule(tmp_path: Path, answer: Any, templates: bool = True) -> AnswerTemplate:
     ((_, found),) = mock(tmp_path, {"subject": "a.*", "reply": answer}, templates=templates).rules
     return found
 

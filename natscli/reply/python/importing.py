@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-import natscli
 from natscli.errors import InputError
+from natscli.reply.python.explain import describe, place, shown
 
 _WHERE = "--handler"
-#: Where no code of a handler is.
-_NOT_THEIRS = ("<", os.path.dirname(natscli.__file__), os.path.dirname(importlib.__file__))
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Source:
+class HandlerName:
     """Where a function is: in a file (`calc.py`) or in a module (`package.module`)."""
 
     module: str
@@ -63,7 +61,7 @@ class Source:
         return self.module.endswith(".py") or os.sep in self.module
 
 
-def parse(text: str) -> Source:
+def parse(text: str) -> HandlerName:
     """`FILE.py:FUNCTION` or `package.module:function`.
 
     Raises:
@@ -73,10 +71,10 @@ def parse(text: str) -> Source:
     if not colon or not module or not function:
         example = f"{module or text or 'calc.py'}:{function if colon and function else 'answer'}"
         raise InputError(f"{text!r} names no function", where=_WHERE, hint=f"for example: {_WHERE} {example}")
-    return Source(module, function)
+    return HandlerName(module, function)
 
 
-def load(source: Source) -> Loaded:
+def load(source: HandlerName) -> Loaded:
     """Import the module and find the function; runs the module's code.
 
     Raises:
@@ -154,7 +152,7 @@ def _put_first(folder: str) -> None:
         sys.path.insert(0, folder)
 
 
-def _find(module: ModuleType, source: Source) -> Callable[..., Any]:
+def _find(module: ModuleType, source: HandlerName) -> Callable[..., Any]:
     file = shown(module.__file__ or source.module)
     function: Any = module
     for name in source.function.split("."):
@@ -169,12 +167,6 @@ def _find(module: ModuleType, source: Source) -> Callable[..., Any]:
     _check_signature(function, source.function, file)
     found: Callable[..., Any] = function
     return found
-
-
-def place(function: Any, file: str) -> str:
-    """The file and the line where a function begins, if it has one."""
-    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
-    return f"{file}:{code.co_firstlineno}" if code else file
 
 
 def _check_signature(function: Any, name: str, file: str) -> None:
@@ -198,33 +190,3 @@ def _is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004
     )
-
-
-def describe(error: BaseException, file: str) -> str:
-    """The exception, and the line of `file` that it came through last: `KeyError: 'x' (calc.py:3: return d['x'])`.
-
-    If it did not come through `file`, the line where it was raised, unless that is in pynats or in Python's imports.
-    """
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_NOT_THEIRS)]
-    own = [frame for frame in frames if shown(frame.filename) == shown(file)] or frames
-    what = summary(error)
-    where = f"{shown(own[-1].filename)}:{own[-1].lineno}: {own[-1].line}" if own else shown(file)
-    return f"{what} ({where})"
-
-
-def summary(error: BaseException) -> str:
-    """The kind of an exception, and its text in one line, if it has one."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # its own code, and that fails
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def shown(path: str) -> str:
-    """A path as people would write it: from the current folder, if it is below that."""
-    try:
-        relative = os.path.relpath(path)
-    except ValueError:  # Windows: another drive
-        return path
-    return path if relative.startswith("..") else relative

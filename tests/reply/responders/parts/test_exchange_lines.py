@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from natscli.message import headers
 from natscli.message.message import Message
+from natscli.reply.responders.parts.exchange_lines import lines
 from natscli.reply.responders.parts.mock_file import read
-from natscli.reply.responders.parts.recording import lines
 from natscli.reply.responders.responder import Batch
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40).map(str.encode)
