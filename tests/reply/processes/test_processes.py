@@ -508,7 +508,7 @@ def test_texts_are_bounded_and_a_place_can_be_used_again(board: Board) -> None:
     place.last_error.set("500:bad \udcff\0")
     place.listening = 1
     assert place.failure.get() == "ü" * 2048
-    assert place.figures(1.0, sizes=True).last_error == "500:bad ?\0"
+    assert place.figures(1.0, sizes=True).last_error == "500:bad \ufffd\0"
     assert board.place(1).failure.get() == ""
     place.clear()
     assert (place.failure.get(), place.listening, place.in_flight) == ("", 0, 0)
