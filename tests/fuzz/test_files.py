@@ -18,7 +18,7 @@ from natscli.message.payload import _lines
 from natscli.message.records.content import Problem
 from natscli.output import json_text
 from natscli.output.json_lines import Encoder
-from natscli.reply.responders.parts import mock_file, recording
+from natscli.reply.responders.parts import mock_file
 from natscli.reply.responders.parts.answers import KEYS as ANSWER_KEYS
 from natscli.reply.responders.parts.answers import parse_answer
 from natscli.reply.responders.parts.pipe_lines import (
@@ -140,7 +140,7 @@ def test_what_is_recorded_is_what_a_mock_answers(
     tmp_path_factory: pytest.TempPathFactory, request_: Message, reply: Message
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "recording.json"
-    lines = recording.lines(Batch([request_], 0, 0), [reply], 1000, 0)
+    lines = exchange_lines.lines(Batch([request_], 0, 0), [reply], 1000, 0)
     path.write_bytes(b"".join(lines))
     mock = mock_file.read(str(path))
     (answer,) = mock.recorded[(b"a.b", request_[3])]
