@@ -18,7 +18,7 @@ from natscli.message.payload import _lines
 from natscli.message.records.content import Problem
 from natscli.output import json_text
 from natscli.output.json_lines import Encoder
-from natscli.reply.responders.parts import mock_file
+from natscli.reply.responders.parts import exchange_lines, mock_file
 from natscli.reply.responders.parts.answers import KEYS as ANSWER_KEYS
 from natscli.reply.responders.parts.answers import parse_answer
 from natscli.reply.responders.parts.pipe_lines import (
