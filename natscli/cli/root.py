@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: name -> (module below natscli.commands, one line of help). The help is repeated here so that `pynats --help` imports
 #: none of them; a test holds the two together.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "learn": ("learn", "Learn pynats step by step, in this terminal."),
     "reply": ("reply", "Answer requests with a body, a command or Python code."),
     "request": ("request", "Send a request and show the replies."),
     "watch": ("watch", "Show the requests of others and their replies."),
@@ -45,7 +46,7 @@ ALIASES: dict[str, str] = {
 class RootGroup(Group):
     """The root, whose help also has what holds for all commands."""
 
-    short_examples = 4
+    short_examples = 2
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -84,6 +85,7 @@ def _version_asked(ctx: click.Context, param: click.Parameter, value: bool) -> N
     table=COMMANDS,
     aliases=ALIASES,
     examples={
+        "pynats learn": "be shown all of it, step by step",
         "pynats server run": "start a server to try it on",
         "pynats reply help.please 'OK, I CAN HELP!!!'": "answer requests",
         "pynats request help.please 'I need help!'": "send a request",
@@ -94,7 +96,7 @@ def _version_asked(ctx: click.Context, param: click.Parameter, value: bool) -> N
               help="Show the version.")  # fmt: skip
 @connection_options
 def cli() -> None:
-    """NATS request/reply for the terminal.
+    """NATS request/reply for the terminal; 'pynats learn' shows it step by step.
 
     Answers requests, sends them, measures them, and shares its contexts with the nats CLI. Connection options can be
     given before or after the command; the later one wins.

@@ -107,8 +107,12 @@ def test_the_full_help_has_every_option_and_example() -> None:
 
 def test_a_newcomer_finds_the_walkthrough_in_the_first_screen(pynats: Runner) -> None:
     text = pynats("-h").text
+    assert "'pynats learn' shows it step by step" in text
+    for command in ("learn", "reply", "request", "context", "server"):
+        assert f"\n  {command}" in text
+    full = pynats("--help").text
     for words in ("pynats reply ", "pynats request ", "pynats context add ", "pynats server run"):
-        assert words in text
+        assert words in full
 
 
 def test_the_root_lists_commands_before_options(pynats: Runner) -> None:

@@ -1,0 +1,1 @@
+"""`pynats learn`: the walkthrough inside the program; commands are typed by a person and run for real."""
