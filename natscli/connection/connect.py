@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -152,13 +151,15 @@ class Connection:
 
 
 async def _connect_within(wait: float, plan: Plan, environment: Environment, *, listener: bool) -> Connection:
-    """Connect; for `wait` seconds, try again while no server can be reached. Logs why it waits."""
+    """Connect; for `wait` seconds, try again while no server can be reached. Logs why it waits.
+
+    Each try has the time-out of the plan, also the last one: waiting comes on top.
+    """
     loop = asyncio.get_running_loop()
     deadline, pause, logged = loop.time() + wait, _FIRST_PAUSE, ""
     while True:
-        seconds = max(min(plan.timeout, deadline - loop.time()), 0.1) if wait else plan.timeout
         try:
-            return await connect(replace(plan, timeout=seconds), environment, listener=listener)
+            return await connect(plan, environment, listener=listener)
         except ConnectionFailedError as error:
             left = deadline - loop.time()
             if left <= 0:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class Received(NamedTuple):
-    """A reply as it is shown: to which request, the how manyth, after how many nanoseconds, and what it holds.
+    """A reply as it is shown: reply `number`, from 1, to the request of that number, `rtt_ns` nanoseconds after it.
 
-    `came` is when (seconds since 1970), as it may have to wait before it is shown.
+    `came` is when it arrived (seconds since 1970): it may wait before it is shown.
     """
 
     subject: str
@@ -21,7 +21,7 @@ class Received(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A request that was sent, and when (seconds since 1970)."""
+    """A request that was sent `at` a time (seconds since 1970)."""
 
     subject: str
     request: int
@@ -29,7 +29,7 @@ class Sent(NamedTuple):
 
 
 class Prerendered(NamedTuple):
-    """What was rendered before, for the log and for stdout."""
+    """Bytes that need no rendering, for the log and for stdout."""
 
     log: bytes
     data: bytes = b""

@@ -20,12 +20,12 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 
 
 def pause(attempts: int) -> float:
-    """Seconds before the next attempt after so many."""
+    """Seconds between attempt number `attempts`, from 1, and the next."""
     return min(_FIRST_PAUSE * 2.0 ** min(attempts - 1, 10), _LONGEST_PAUSE)
 
 
 def pauses(times: int) -> float:
-    """Seconds before so many attempts, together. Their number may be huge: retry forever."""
+    """Seconds of the pauses after attempts 1 to `times` together; `times` may be huge: retry forever."""
     rising = min(times, 10)
     return sum(pause(attempts) for attempts in range(1, rising + 1)) + (times - rising) * _LONGEST_PAUSE
 
@@ -37,7 +37,7 @@ class Retries(NamedTuple):
     after: frozenset[ExitStatus] = frozenset({ExitStatus.NO_RESPONDERS, ExitStatus.CONNECTION})
 
     def apply(self, error: PynatsError, attempts: int) -> bool:
-        """Whether a request that failed with `error` after so many attempts is sent again."""
+        """Whether a request is sent again whose attempt number `attempts`, from 1, failed with `error`."""
         return attempts <= self.times and error.status in self.after
 
     @property
@@ -63,7 +63,7 @@ class Load(NamedTuple):
     fail_fast: bool = False
 
     def share(self, index: int, parts: int) -> Load:
-        """The load of one, from 0, of so many processes."""
+        """The load of process number `index`, from 0, of `parts` processes."""
         schedule = self.schedule and self.schedule.share(index, parts)
         return self._replace(schedule=schedule, concurrency=(self.concurrency + parts - 1 - index) // parts)
 

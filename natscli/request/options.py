@@ -136,8 +136,12 @@ _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("--retry-on", ("--retries",)),
 )
 
-#: Options whose values must be more than 0, and the names of their fields.
-_POSITIVE = ("--reply-timeout", "--duration", "--wait-for-responders")
+#: Options that take time, and what of them; it must be more than 0.
+_TIMES: dict[str, tuple[str, Callable[[RequestOptions], float | None]]] = {
+    "--reply-timeout": ("a timeout", lambda options: options.reply_timeout),
+    "--duration": ("a duration", lambda options: options.duration),
+    "--wait-for-responders": ("a duration", lambda options: options.wait_for_responders),
+}
 
 
 def check(options: RequestOptions) -> None:
@@ -149,10 +153,9 @@ def check(options: RequestOptions) -> None:
     given = {name: is_given(options) for name, is_given in _GIVEN.items()}
     refuse_together(given, *_EXCLUSIVE)
     refuse_alone(given, *_NEEDS)
-    for name in _POSITIVE:
-        value = getattr(options, name[2:].replace("-", "_"))
-        if value is not None and not value > 0:
-            kind = "a timeout" if "timeout" in name else "a duration"
+    for name, (kind, time_of) in _TIMES.items():
+        seconds = time_of(options)
+        if seconds is not None and not seconds > 0:
             raise InputError(f"{kind} must be more than 0", where=name)
     if options.rate is not None and not is_rate(options.rate):
         raise InputError("a rate must be more than 0", where="--rate")
@@ -205,7 +208,7 @@ class Expectation(NamedTuple):
     """When a request is done. Times in seconds.
 
     `replies` many replies, the first within `first`, each later one within `gap` of the one before; 0 for all that
-    come within `first`, up to `most` of them if that is not 0; with `until_empty`, as many as come until an empty one.
+    come within `first`, up to `most` of them if that is not 0; with `until_empty`, all until an empty one.
     """
 
     replies: int

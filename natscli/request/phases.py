@@ -87,7 +87,7 @@ class Timed:
 
 
 def lengths(marks: Mapping[str, int]) -> dict[str, int]:
-    """The length of each phase that ended, from when its marks were reached (see `Connection.steps`)."""
+    """The length of each phase that ended; `marks` are when its ends were reached (see `Connection.steps`)."""
     found: dict[str, int] = {}
     tls = marks.get("tls_done", 0) - marks.get("tls_started", 0)
     last = marks["began"]

@@ -109,7 +109,7 @@ class Requester:
     # -- sending -------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        """Send the requests that are due, as many as may be in flight; called whenever that may have changed."""
+        """Send the requests that are due, within the concurrency; called whenever that may have changed."""
         if self._done.done() or (self._load.retries.reconnect and not self._client.is_connected):
             return
         free = self._load.concurrency - len(self._in_flight) - len(self._again)
@@ -296,7 +296,7 @@ class Requester:
                 self._done.set_result(None)
 
     def _fail(self, those: list[Ongoing], error: PynatsError) -> None:
-        """Requests have failed; none, when the whole run has."""
+        """Count and show the failure of `those`; of none, that of the whole run."""
         counted = [ongoing for ongoing in those if ongoing.counted]
         if not counted and those:
             return

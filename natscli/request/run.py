@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
+from collections.abc import Mapping
+from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from natscli.connection.connect import connected
@@ -16,12 +17,14 @@ from natscli.request.load import Load, pauses
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
 from natscli.request.show.display import RequestDisplay
-from natscli.request.show.style import event_renderer, progress_bar, style
+from natscli.request.show.lines import renderer
+from natscli.request.show.style import request_style
 from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
     from natscli.programs.translate import Translator
     from natscli.request.phases import Timed
+    from natscli.request.show.progress import Progress
 
 
 async def run(
@@ -37,11 +40,11 @@ async def run(
         PynatsError: no connection, or the replies could not be shown.
         asyncio.CancelledError: a signal; the summary of what was done so far was shown.
     """
-    how, start, timing = load(options), time.monotonic(), _timing(options)
+    how, start, timing = load(options), perf_counter_ns(), _timing(options)
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
         display = display_of(options, environment, translator)
         source = _source(options, how, recipe, environment)
-        how = after(how, time.monotonic() - start)
+        how = after(how, start, connection.steps)
         timed = timing(display, connection) if timing is not None else None
         requester = Requester(connection, source, expectation(options, plan.timeout), timed or display, how)
         statistics = requester.statistics
@@ -84,11 +87,15 @@ def waiting(how: Load) -> float:
     return max(how.wait_for_responders, pauses(retries))
 
 
-def after(how: Load, seconds: float) -> Load:
-    """`how`, when so much of the time to wait for responders is over."""
+def after(how: Load, start_ns: int, steps: Mapping[str, int]) -> Load:
+    """`how`, when a server was waited for since `start_ns`: that takes from the time to wait for responders.
+
+    Connecting does not; `steps` are those of the connection.
+    """
     if not how.wait_for_responders:
         return how
-    return how._replace(wait_for_responders=max(how.wait_for_responders - seconds, 0.001))
+    waited = perf_counter_ns() - start_ns - (steps["ready"] - steps["began"])
+    return how._replace(wait_for_responders=max(how.wait_for_responders - waited / 1e9, 0.001))
 
 
 def _source(options: RequestOptions, how: Load, recipe: Recipe, environment: Environment) -> Source:
@@ -103,6 +110,19 @@ def display_of(
     options: RequestOptions, environment: Environment, translator: Translator | None = None
 ) -> RequestDisplay:
     """What shows the run that `options` ask for."""
-    shown = style(options, environment)
-    render = event_renderer(options, shown, environment)
-    return RequestDisplay(environment, render, shown, translator, progress_bar(options, shown, environment))
+    style = request_style(options, environment)
+    render = renderer(
+        environment, style, many_requests=options.many_requests, many_replies=options.many_replies,
+        output=options.output or "",
+    )  # fmt: skip
+    progress = _progress(options, environment) if style.progress else None
+    return RequestDisplay(environment, render, style, translator, progress)
+
+
+def _progress(options: RequestOptions, environment: Environment) -> Progress:
+    from natscli.request.show.progress import Progress
+
+    return Progress(
+        environment.stderr, count=options.count or 0, duration=options.duration or 0.0,
+        colored=environment.colored(environment.stderr),
+    )  # fmt: skip

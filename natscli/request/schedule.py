@@ -32,5 +32,5 @@ class OpenLoop:
         return int((self.ramp + (index - while_rising) / self.rate) * 1e9)
 
     def share(self, index: int, parts: int) -> OpenLoop:
-        """The loop of one, from 0, of so many processes."""
+        """The loop of process number `index`, from 0, of `parts` processes."""
         return replace(self, first=index, step=parts)

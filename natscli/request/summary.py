@@ -22,10 +22,11 @@ class Failures:
 
 @dataclass(frozen=True)
 class Summary:
-    """A run of requests. Of those `sent`, so many were `answered`, `failed` by kind, or were in flight at its end.
+    """A run of requests: how many were `sent`, and of these `answered`, `failed` by kind, or `in_flight` at its end.
 
-    `late` were sent after they were due, because as many as allowed were in flight; `retried` is how often one was
-    sent again. Bytes are those of payloads and headers. `seconds` is from the first request to the end of the last.
+    `late` requests were sent after they were due, because of the bound on what is in flight; `retried` is how often
+    one was sent again. Bytes are those of payloads and headers. `seconds` is from the first request to the end of the
+    last.
     `rtt` has the nanoseconds from each request, in an open loop from when it was due, to its first reply; it is that
     of the `Statistics`, which goes on counting.
     """

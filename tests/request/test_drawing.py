@@ -44,7 +44,7 @@ def drawn_on_terminal(runner: Runner, server: Server, arguments: tuple[str, ...]
 
 
 def coloured_in_a_pipe(runner: Runner, server: Server, arguments: tuple[str, ...]) -> bytes:
-    run = runner(*arguments, "--color", "always", server=server)
+    run = runner(*arguments, "--color", "always", "--verbose", server=server)
     assert run.status == 0
     return run.stdout + run.stderr.encode()
 

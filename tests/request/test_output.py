@@ -63,17 +63,26 @@ def test_a_payload_gets_a_line_break_only_if_it_has_none(ask: Ask, responders: R
 
 def test_many_requests_and_replies_are_numbered(ask: Ask, responders: Responders) -> None:
     subject = responders(lambda request: [b"a", b"b"])
-    run = ask(subject, "x", "--count", "2", "--replies", "2")
+    run = ask(subject, "x", "--count", "2", "--replies", "2", "--verbose")
     assert [line.partition("Received")[0][9:] for line in run.errors if "Received" in line] == [
         "[#1 reply 1] ", "[#1 reply 2] ", "[#2 reply 1] ", "[#2 reply 2] ",
     ]  # fmt: skip
     assert f"[#2] Sending request on [{subject}]" in run.stderr
 
 
+def test_a_load_in_a_pipe_writes_payloads_errors_and_a_summary(ask: Ask, responders: Responders) -> None:
+    headers = b"NATS/1.0\r\nA: b\r\n\r\n"
+    subject = responders(lambda request: [] if request.payload == b"7" else [Answer(b"ok", headers)])
+    run = ask(subject, "{{Count}}", "--count", "200", "--concurrency", "200", "--timeout", "1s")
+    assert (run.status, run.lines) == (4, ["ok"] * 199)
+    assert run.errors[0] == f"pynats: error: [#7] timeout: no reply within 1s ({subject})"
+    assert [line.partition(" ")[0] for line in run.errors[1:]] == ["Sent", "Rate", "RTT"]
+
+
 def test_a_file_that_gets_both_streams_has_them_in_order(
     pynats: Runner, responders: Responders, nats_server: Server
 ) -> None:
-    arguments = ["request", responders(), "{{Count}}", "--count", "3"]
+    arguments = ["request", responders(), "{{Count}}", "--count", "3", "--verbose"]
     run = pynats("--version")
     done = subprocess.run(
         [*_command(), *arguments],

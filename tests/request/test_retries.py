@@ -16,6 +16,7 @@ import pytest
 from natscli.errors import ExitStatus, NoReplyError, NoRespondersError
 from natscli.request.load import Retries, pause, pauses
 from tests.program import Program, Run, Runner
+from tests.proxies import proxy
 from tests.request.responders import Request, Responders, silent
 from tests.servers import Server, free_port, nats_server_binary
 
@@ -100,8 +101,20 @@ def test_responders_that_never_come_exit_3_on_time(ask: Ask) -> None:
     run = ask("nobody.ever", "x", "--wait-for-responders", "1s", "--count", "5", within=2.5)
     assert run.status == 3
     assert run.seconds > 1
-    assert run.errors[1] == "pynats: error: [#1] no responders (nobody.ever)"
-    assert re.fullmatch(r"Sent 1, answered 0, failed 1 \(1 no responders\), \d+ sent again", run.errors[2])
+    assert run.errors[0] == "pynats: error: [#1] no responders (nobody.ever)"
+    assert re.fullmatch(r"Sent 1, answered 0, failed 1 \(1 no responders\), \d+ sent again", run.errors[1])
+
+
+@pytest.mark.parametrize("option", [("--retries", "1"), ("--wait-for-responders", "300ms")])
+def test_waiting_takes_no_time_from_connecting(
+    pynats: Runner, nats_server: Server, responders: Responders, option: tuple[str, ...]
+) -> None:
+    """As behind a WAN: each read takes a moment, so that connecting takes longer than the pauses together."""
+    subject = responders()
+    with proxy(nats_server.port, delay=0.3) as far:
+        run = pynats("request", subject, "x", "--raw", *option, server=f"nats://127.0.0.1:{far.port}")
+        assert (run.status, run.stdout) == (0, b"x"), run.stderr
+        assert run.seconds > 0.6
 
 
 def test_a_server_that_never_comes_exits_5_on_time(pynats: Runner) -> None:

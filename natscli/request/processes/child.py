@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
+from time import perf_counter_ns
 from typing import NamedTuple
 
 from natscli.connection.connect import connected
@@ -74,13 +74,13 @@ async def _send(
     part: Part, recipe: Recipe, plan: Plan, environment: Environment,
     statistics: Statistics, pipe: Pipe,
 ) -> None:  # fmt: skip
-    options, how, start = part.options, load(part.options), time.monotonic()
+    options, how, start = part.options, load(part.options), perf_counter_ns()
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
         pipe.send(Report(statistics))
         if not await asyncio.get_running_loop().run_in_executor(None, _may_send, pipe):
             return
         source = _source(part, recipe, how.warmup)
-        display, share = _Quiet(), after(how, time.monotonic() - start).share(part.index, part.parts)
+        display, share = _Quiet(), after(how, start, connection.steps).share(part.index, part.parts)
         requester = Requester(
             connection, source, expectation(options, plan.timeout), display, share, statistics
         )
@@ -100,7 +100,7 @@ def _may_send(pipe: Pipe) -> bool:
 
 
 def _source(part: Part, recipe: Recipe, warmup: int) -> Counted:
-    """Every so many of the requests of all, beginning with one of its own."""
+    """The requests of this process: one in `parts`, from number `index` on."""
     count = sys.maxsize
     if part.options.count is not None:
         count = len(range(part.index, part.options.count + warmup, part.parts))

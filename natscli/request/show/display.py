@@ -18,13 +18,13 @@ from natscli.output.pump import Pump, Rendered, in_loop
 from natscli.request.events import Prerendered, Received, Sent
 from natscli.request.show.lines import RenderEvents
 from natscli.request.show.rounds import Rounds
+from natscli.request.show.style import Ending, Replies, RequestStyle
 from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
     from natscli.programs.translate import Translator
     from natscli.request.phases import Phases
     from natscli.request.show.progress import Progress
-    from natscli.request.show.style import Style
     from natscli.request.show.translating import Translating
     from natscli.request.summary import Summary
 
@@ -48,7 +48,7 @@ class RequestDisplay:
         self,
         environment: Environment,
         render: RenderEvents,
-        style: Style,
+        style: RequestStyle,
         translator: Translator | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -63,7 +63,10 @@ class RequestDisplay:
         self._loop = asyncio.get_running_loop()
         # Each saved file waits for the disk.
         self._pump = Pump(
-            environment, lossy=False, on_failure=in_loop(self._break), renders_slowly=style.saved
+            environment,
+            lossy=False,
+            on_failure=in_loop(self._break),
+            renders_slowly=style.replies is Replies.FILES,
         )
         self._rounds = Rounds(self._pump, render, steady=style.steady)
         self.broken: asyncio.Future[PynatsError] = self._loop.create_future()
@@ -90,7 +93,7 @@ class RequestDisplay:
         """See `requester.Observer`."""
         if not self._style.each:
             return
-        if self._style.gathered:
+        if self._style.replies is Replies.TABLE:
             self._replies += 1
             if self._slowest is None or reply.rtt_ns > self._slowest.rtt_ns:
                 self._slowest = reply
@@ -110,11 +113,11 @@ class RequestDisplay:
         if requests and not self._style.each:
             return  # the summary has the number of each kind, with an example
         report = explain(error)
-        if self._style.as_json:
+        if self._style.replies is Replies.JSON:
             about = [(request.subject, request.number) for request in requests] or [("", 0)]
             lines = b"".join([error_line(self._environment, report, *which) for which in about])
             self._rounds.add(Prerendered(b"", lines))
-        if self._style.summed_up and requests:
+        if self._style.ending is not Ending.NOTHING and requests:
             which = f"#{requests[0].number}" if len(requests) == 1 else f"{len(requests)} requests"
             report = replace(report, message=f"[{which}] {report.message}")
         self._environment.error(report)
@@ -127,7 +130,7 @@ class RequestDisplay:
         self._end_progress()
         if self._slowest is not None:
             self._environment.notice(replies_line(self._replies, self._slowest))
-        if self._style.summed_up:
+        if self._style.ending is not Ending.NOTHING:
             self._sum_up(statistics.summary())
 
     def _sum_up(self, summary: Summary) -> None:
@@ -148,7 +151,7 @@ class RequestDisplay:
             lines += output.rtt_lines(summary.timings, terminal=self._environment.stderr.isatty())
         for line in lines:
             self._environment.notice(line)
-        if self._style.histogram and summary.rtt.count >= _LEAST_FOR_HISTOGRAM:
+        if self._style.ending is Ending.HISTOGRAM and summary.rtt.count >= _LEAST_FOR_HISTOGRAM:
             colored = self._environment.colored(self._environment.stderr)
             chart = output.histogram(summary.rtt.items(), colored=colored)
             self._log("".join(f"{line}\n" for line in chart).encode())
@@ -157,7 +160,7 @@ class RequestDisplay:
         """Show how long each phase of the run took."""
         from natscli.request.show.phases import record, table
 
-        if self._style.as_json:
+        if self._style.replies is Replies.JSON:
             from natscli.output.json_lines import record_line
 
             line = record_line({"timings": record(*phases)}, time.time())

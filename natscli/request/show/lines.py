@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from natscli.duration import format_duration
 from natscli.environment import BOLD, CYAN, DIM, GREEN, Environment
@@ -13,6 +13,7 @@ from natscli.message import headers
 from natscli.output.pump import Rendered
 from natscli.output.streams import same_target
 from natscli.request.events import Event, Prerendered, Received, Sent
+from natscli.request.show.style import Replies, RequestStyle
 from natscli.secrets.redaction import redact_shapes
 from natscli.text import bytes_for_people, visible_line
 
@@ -27,60 +28,70 @@ _Show = Callable[[Received], bytes]
 
 
 def renderer(
-    environment: Environment, *, raw: bool, as_json: bool, many_requests: bool, many_replies: bool
+    environment: Environment,
+    style: RequestStyle,
+    *,
+    many_requests: bool,
+    many_replies: bool,
+    output: str = "",
 ) -> RenderEvents:
-    """The renderer that fits the streams and the flags, and whether many must be distinguished."""
-    terminal = environment.stdout.isatty()
+    """The renderer for `style` on these streams; where there are many requests or replies, they are told apart.
+
+    `output` is the pattern for the names of files.
+    """
+    label = _Label(many_requests, many_replies)
+    log = _log(label, _painter(environment.stderr, environment)) if style.log else None
     end = b"\n" if many_requests or many_replies else b""
-    together = same_target(environment.stdout, environment.stderr)
-    if as_json:
+    if style.replies is Replies.TABLE:
+        return _ordered(_only_sent(log), _table(environment), _together(environment))
+    if style.replies is Replies.FILES:
+        from natscli.request.show.saving import saver
+
+        show = saver(output, many_requests=many_requests, many_replies=many_replies)
+    elif style.replies is Replies.JSON:
         from natscli.request.show.json import replies
 
-        return _ordered(None, replies(ascii_only=terminal), together)
+        show = replies(ascii_only=environment.stdout.isatty())
+    else:
+        show = _payloads(environment, raw=style.replies is Replies.RAW, end=end, logged=style.log)
+    return _ordered(log, show, _together(environment))
+
+
+def _payloads(environment: Environment, *, raw: bool, end: bytes, logged: bool) -> _Show:
+    terminal = environment.stdout.isatty()
     if raw and not terminal:
-        return _ordered(None, lambda reply: reply.payload + end, together)
-    logged = not (raw or environment.quiet)
+        return lambda reply: reply.payload + end
     # Payloads in a pipe are for programs: only --color always insists on colour in them.
-    out = terminal or environment.color == "always"
-    err = environment.stderr.isatty() or environment.colored(environment.stderr)
-    label = _Label(many_requests, many_replies)
-    if not out and not (err and logged):
-        return _ordered(_log(label) if logged else None, _with_line_break, together)
+    if not terminal and environment.color != "always":
+        return _with_line_break
     from natscli.output.terminal import Painter
 
-    log = _log(label, Painter(colored=environment.colored(environment.stderr))) if logged else None
-    if not out:
-        return _ordered(log, _with_line_break, together)
     painter = Painter(colored=environment.colored(environment.stdout))
     after = end.decode() if logged else ""
-
-    def shown(reply: Received) -> bytes:
-        return bytes_for_people(painter.payload(reply.payload, pretty=not raw) + after)
-
-    return _ordered(log, shown, together)
+    return lambda reply: bytes_for_people(painter.payload(reply.payload, pretty=not raw) + after)
 
 
-def saving(environment: Environment, save: _Show, *, many_requests: bool, many_replies: bool) -> RenderEvents:
-    """Only the log is shown; `save` gets each reply, and gives what is left of it for stdout."""
-    painter = None
-    if environment.colored(environment.stderr) and not environment.quiet:
-        from natscli.output.terminal import Painter
-
-        painter = Painter(colored=True)
-    log = None if environment.quiet else _log(_Label(many_requests, many_replies), painter)
-    return _ordered(log, save, same_target(environment.stdout, environment.stderr))
-
-
-def gathering(environment: Environment) -> RenderEvents:
-    """For a terminal: a line of a table for each reply to one request."""
-    from natscli.output.terminal import Painter
+def _table(environment: Environment) -> _Show:
     from natscli.request.show.table import Table
 
-    log = _log(_Label(False, True), Painter(colored=environment.colored(environment.stderr)))
-    together = same_target(environment.stdout, environment.stderr)
-    return _ordered(
-        lambda event: log(event) if isinstance(event, Sent) else b"", Table(environment), together
-    )
+    return Table(environment)
+
+
+def _only_sent(log: _Log | None) -> _Log | None:
+    return (lambda event: log(event) if isinstance(event, Sent) else b"") if log is not None else None
+
+
+def _painter(stream: BinaryIO, environment: Environment) -> Painter | None:
+    """What draws the log, on a terminal and in colour."""
+    if not (stream.isatty() or environment.colored(stream)):
+        return None
+    from natscli.output.terminal import Painter
+
+    return Painter(colored=environment.colored(stream))
+
+
+def _together(environment: Environment) -> bool:
+    return same_target(environment.stdout, environment.stderr)
 
 
 def _ordered(log: _Log | None, show: _Show, together: bool) -> RenderEvents:

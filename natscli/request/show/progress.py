@@ -30,7 +30,7 @@ class Progress:
         self._before = (0.0, 0)
 
     def frame(self, done: int, failed: int, seconds: float) -> bytes:
-        """The line in place of the one before: so many requests are done, and of these failed, after `seconds`."""
+        """The line in place of the one before: after `seconds`, `done` requests have ended, `failed` of them badly."""
         before, done_before = self._before
         rate = (done - done_before) / (seconds - before) if seconds > before else 0.0
         self._before = seconds, done

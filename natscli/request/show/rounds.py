@@ -58,7 +58,7 @@ class Rounds:
         self._pausing = self._pausing and self._pump.rendering
 
     def add(self, event: Event) -> None:
-        """Show it, soon."""
+        """Show `event`, soon."""
         self._events.append(event)
         self._bytes += _size(event)
         if self._timer is None:
@@ -66,7 +66,7 @@ class Rounds:
             self._timer = self._loop.call_at(self._last + pause, self._on_time)
 
     def flush(self) -> None:
-        """Have all shown that was collected."""
+        """Show all that was collected."""
         if self._timer is not None:
             self._timer.cancel()
         self._pausing, self._due = self._due, False

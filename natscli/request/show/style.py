@@ -2,75 +2,81 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from enum import Enum, auto
+from typing import NamedTuple
 
 from natscli.environment import Environment
 from natscli.request.options import RequestOptions
-from natscli.request.show.lines import RenderEvents, gathering, renderer, saving
-
-if TYPE_CHECKING:
-    from natscli.request.show.progress import Progress
 
 
-class Style(NamedTuple):
-    """What is shown of each request, and of all of them.
+class Replies(Enum):
+    """How each reply is shown."""
 
-    `each` reply and failure is shown, and with `log` when each request is sent; or, of a load on a terminal, only the
-    `progress` and what is `summed_up` at the end, with a `histogram`. Replies to one request may be `gathered` in a
-    table. Failures are shown `as_json` too. At a `steady` rate the requests do not wait for what is shown. Payloads may
-    be `saved` in files.
+    PAYLOADS = auto()
+    """For people on a terminal, else as it is, on lines of its own."""
+    RAW = auto()
+    """The payload, byte for byte."""
+    JSON = auto()
+    """A line of JSON; each failure is one too."""
+    FILES = auto()
+    """The payload in a file of its own."""
+    TABLE = auto()
+    """A line of a table: several replies to one request, on a terminal."""
+    COUNTED = auto()
+    """Not at all: a load on a terminal, of which the summary is shown."""
+
+
+class Ending(Enum):
+    """What is shown of all requests at the end."""
+
+    NOTHING = auto()
+    FIGURES = auto()
+    HISTOGRAM = auto()
+    """Figures, and a histogram of the RTTs."""
+
+
+class RequestStyle(NamedTuple):
+    """How a run is shown: its `replies`, and its `ending`.
+
+    The `log` has a line for each request and reply. At a `steady` rate the requests do not wait for what is shown.
     """
 
-    each: bool = True
+    replies: Replies = Replies.PAYLOADS
+    ending: Ending = Ending.NOTHING
     log: bool = True
-    as_json: bool = False
-    summed_up: bool = False
-    gathered: bool = False
     progress: bool = False
     steady: bool = False
-    histogram: bool = False
-    saved: bool = False
+
+    @property
+    def each(self) -> bool:
+        """Whether each reply and each failure is shown."""
+        return self.replies is not Replies.COUNTED
 
 
-def style(options: RequestOptions, environment: Environment) -> Style:
+def request_style(options: RequestOptions, environment: Environment) -> RequestStyle:
     """What `options` ask for, on these streams."""
     out, err = environment.stdout.isatty(), environment.stderr.isatty() and not environment.quiet
-    asked_for = options.raw or options.as_json or options.quiet or options.output is not None
-    as_usual = options.verbose or asked_for
-    each = not (options.is_load and out) or as_usual
-    return Style(
-        each=each,
-        log=each and options.log_each and not environment.quiet,
-        as_json=options.as_json,
-        summed_up=options.many_requests,
-        gathered=options.many_replies and not options.many_requests and out and not as_usual
-        and options.translate is None,
-        progress=options.is_load and err and (not each or ((options.raw or options.as_json) and not out)),
-        histogram=options.is_load and err,
+    replies = _replies(options, terminal=out)
+    logged = replies not in (Replies.RAW, Replies.JSON, Replies.COUNTED) and not environment.quiet
+    on_screen = out and replies not in (Replies.COUNTED, Replies.FILES)
+    ending = Ending.FIGURES if options.many_requests else Ending.NOTHING
+    return RequestStyle(
+        replies=replies,
+        ending=Ending.HISTOGRAM if options.is_load and err else ending,
+        log=logged and (options.verbose or not options.is_load),
+        progress=options.is_load and err and not options.verbose and not on_screen,
         steady=options.rate is not None,
-        saved=options.output is not None,
-    )  # fmt: skip
+    )
 
 
-def event_renderer(options: RequestOptions, style: Style, environment: Environment) -> RenderEvents:
-    """Renders what happens in this style."""
-    several = {"many_requests": options.many_requests, "many_replies": options.many_replies}
-    if style.gathered:
-        return gathering(environment)
-    if options.output is None:
-        return renderer(environment, raw=options.raw, as_json=options.as_json, **several)
-    from natscli.request.show.saving import saver
-
-    return saving(environment, saver(options.output, **several), **several)
-
-
-def progress_bar(options: RequestOptions, style: Style, environment: Environment) -> Progress | None:
-    """The bar, if one is shown."""
-    if not style.progress:
-        return None
-    from natscli.request.show.progress import Progress
-
-    return Progress(
-        environment.stderr, count=options.count or 0, duration=options.duration or 0.0,
-        colored=environment.colored(environment.stderr),
-    )  # fmt: skip
+def _replies(options: RequestOptions, *, terminal: bool) -> Replies:
+    if options.output is not None:
+        return Replies.FILES
+    if options.raw or options.as_json:
+        return Replies.RAW if options.raw else Replies.JSON
+    if terminal and not (options.verbose or options.quiet):
+        if options.is_load:
+            return Replies.COUNTED
+        if options.many_replies and not options.many_requests and options.translate is None:
+            return Replies.TABLE
+    return Replies.PAYLOADS

@@ -48,7 +48,7 @@ def rtt_lines(rtts: Mapping[str, int], *, terminal: bool) -> list[str]:
 
 
 def histogram(values: Sequence[tuple[int, int]], *, colored: bool) -> list[str]:
-    """How many of the values (nanoseconds, and how many of each, smallest first) are in which range, with bars.
+    """A line a range with its share of `values`, and a bar. Values are (nanoseconds, count) pairs, smallest first.
 
     The ranges grow by the same factor: a tail that is a thousand times as long has room.
     """

@@ -45,7 +45,7 @@ class Translating:
         return len(self._waiting) >= _ENOUGH or self._bytes >= _ENOUGH_BYTES
 
     def add(self, reply: Received) -> None:
-        """Translate it, after those before it."""
+        """Translate `reply`, after those before it."""
         if self._bytes > _MOST_BYTES:
             self.lost += 1
             return

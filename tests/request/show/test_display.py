@@ -14,13 +14,14 @@ from natscli.request.events import Received
 from natscli.request.show import translating as module
 from natscli.request.show.display import RequestDisplay
 from natscli.request.show.lines import renderer
-from natscli.request.show.style import Style
+from natscli.request.show.style import Ending, Replies, RequestStyle
 from natscli.request.statistics import Statistics
 
 
 def display(environment: Environment, translator: Translator | None = None) -> RequestDisplay:
-    render = renderer(environment, raw=True, as_json=False, many_requests=True, many_replies=True)
-    return RequestDisplay(environment, render, Style(log=False, summed_up=True), translator)
+    style = RequestStyle(Replies.RAW, Ending.FIGURES, log=False)
+    render = renderer(environment, style, many_requests=True, many_replies=True)
+    return RequestDisplay(environment, render, style, translator)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from natscli.environment import Environment
 from natscli.request.events import Prerendered, Received, Sent
 from natscli.request.show.lines import renderer
+from natscli.request.show.style import RequestStyle
 
 
 @pytest.mark.parametrize("color", ["never", "always"])
@@ -18,8 +19,7 @@ def test_the_time_shown_is_when_it_came(color: str) -> None:
     streams = io.BytesIO(), io.BytesIO(), io.BytesIO()
     render = renderer(
         Environment(*streams, {}, color=color),
-        raw=False,
-        as_json=False,
+        RequestStyle(),
         many_requests=True,
         many_replies=False,
     )
@@ -31,7 +31,7 @@ def test_the_time_shown_is_when_it_came(color: str) -> None:
 def test_one_stream_gets_everything_in_order(tmp_path: Path) -> None:
     with (tmp_path / "both").open("wb") as both:
         render = renderer(
-            Environment(io.BytesIO(), both, both, {}), raw=False, as_json=False, many_requests=True,
+            Environment(io.BytesIO(), both, both, {}), RequestStyle(), many_requests=True,
             many_replies=False,
         )  # fmt: skip
         log, data = render(
@@ -51,8 +51,6 @@ def test_one_stream_gets_everything_in_order(tmp_path: Path) -> None:
 
 def test_a_subject_shows_no_secret_and_drives_no_terminal() -> None:
     streams = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    render = renderer(
-        Environment(*streams, {}), raw=False, as_json=False, many_requests=False, many_replies=False
-    )
+    render = renderer(Environment(*streams, {}), RequestStyle(), many_requests=False, many_replies=False)
     log, _ = render([Sent("x.\x1b[2J.nats://u:secret@host", 1, 0.0)])
     assert log.endswith(b"Sending request on [x.\\x1b[2J.nats://********@host]\n")
