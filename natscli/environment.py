@@ -15,6 +15,7 @@ from typing import BinaryIO, TextIO, cast
 
 from natscli.errors import Report
 from natscli.secrets.redaction import Redactor, redact_shapes
+from natscli.system.terminal import is_drawn_on
 from natscli.text import bytes_for_people, exact_bytes, visible_line
 
 #: The styles of the log, as terminals know them (SGR codes).
@@ -27,33 +28,9 @@ def home_folder(environ: Mapping[str, str]) -> str:
     return (sys.platform != "win32" and environ.get("HOME")) or os.path.expanduser("~")
 
 
-def _takes_colors(stream: BinaryIO) -> bool:
-    """Whether a terminal understands escape sequences; a Windows console does once it is asked to."""
-    enabled = True
-    if sys.platform == "win32":
-        import ctypes
-        import msvcrt
-
-        kernel, mode = ctypes.windll.kernel32, ctypes.c_ulong()
-        handle = ctypes.c_void_p(msvcrt.get_osfhandle(stream.fileno()))
-        # 4: ENABLE_VIRTUAL_TERMINAL_PROCESSING
-        known = kernel.GetConsoleMode(handle, ctypes.byref(mode))
-        enabled = bool(known and kernel.SetConsoleMode(handle, mode.value | 4))
-    return enabled
-
-
 def _stream(stream: TextIO | None, mode: str) -> BinaryIO:
     """The bytes below a standard stream; `/dev/null` for one that was closed (`>&-`) or has none (a notebook's)."""
     return getattr(stream, "buffer", None) or cast(BinaryIO, open(os.devnull, mode))
-
-
-def terminal_size(stream: BinaryIO) -> os.terminal_size:
-    """Columns and lines of the terminal that `stream` is; 80 and 24 if it is none, or does not say."""
-    try:
-        columns, lines = os.get_terminal_size(stream.fileno())
-    except (OSError, ValueError):
-        columns = lines = 0
-    return os.terminal_size((columns or 80, lines or 24))
 
 
 def from_stdout(error: OSError) -> OSError:
@@ -110,7 +87,7 @@ class Environment:
             return False
         if self.environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
             return True
-        return stream.isatty() and self.environ.get("TERM") != "dumb" and _takes_colors(stream)
+        return is_drawn_on(stream, self.environ)
 
     def out(self, text: str) -> None:
         """Write text that was asked for to stdout, at once."""

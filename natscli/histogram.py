@@ -8,7 +8,7 @@ write its log format. While there are few values they are kept as they are, and 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from math import ceil
 
@@ -95,6 +95,18 @@ class Histogram:
                 seen += count
             found.append(value)
         return found
+
+    def named(self, names: Sequence[str]) -> dict[str, int]:
+        """The figures with these names: `min`, `mean`, `max`, and percentiles, growing, such as `p99.9`.
+
+        Of no values there are none.
+        """
+        if not self.count:
+            return {}
+        ranks = {name: float(name[1:]) for name in names if name.startswith("p")}
+        known = {"min": self.smallest, "mean": self.mean, "max": self.largest}
+        known.update(zip(ranks, self.percentiles(ranks.values()), strict=True))
+        return {name: known[name] for name in names}
 
     def _keep(self, value: int, count: int) -> None:
         assert self._exact is not None

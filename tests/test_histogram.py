@@ -89,3 +89,11 @@ def test_memory_is_bounded_however_many_there_are() -> None:
     assert len(histogram.items()) < 45 * 1024
     assert sys.getsizeof(histogram._counts) < 4 * 1024 * 1024
     assert histogram._exact is None
+
+
+def test_figures_have_names() -> None:
+    histogram = filled(list(range(1, 101)))
+    assert histogram.named(("min", "p50", "p99.9", "max", "mean")) == {
+        "min": 1, "p50": 50, "p99.9": 100, "max": 100, "mean": 50,
+    }  # fmt: skip
+    assert Histogram().named(("min", "p50")) == {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from natscli.cli.options import CONNECTION
 from natscli.cli.pages import Entry, Page
 from natscli.environment import Environment
+from natscli.system.terminal import columns
 
 #: A piece of a line: what it is (a key of `STYLES`, or nothing) and its text.
 Span = tuple[str, str]
@@ -22,15 +22,7 @@ _COLUMN = 32
 
 def width_of(environment: Environment) -> int:
     """How wide help on stdout may be: COLUMNS, the terminal's width, or 80; from 50 to 100."""
-    columns = environment.environ.get("COLUMNS", "")
-    if columns.isdigit() and int(columns):
-        width = int(columns)
-    else:
-        try:
-            width = os.get_terminal_size(environment.stdout.fileno()).columns or 80
-        except (OSError, ValueError):  # no terminal
-            width = 80
-    return max(NARROWEST, min(width, WIDEST))
+    return max(NARROWEST, min(columns(environment.stdout, environment.environ), WIDEST))
 
 
 def show(environment: Environment, lines: Iterable[Line]) -> None:

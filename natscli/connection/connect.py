@@ -10,6 +10,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from natscli.backoff import Backoff
 from natscli.connection.failures import classify, shown_url
 from natscli.connection.notices import Notices
 from natscli.connection.options import Plan
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from natscli.environment import Environment
 
 #: Seconds between two tries to reach a server that is waited for, at most.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
+_RETRY = Backoff(0.01, 0.25)
 
 
 @asynccontextmanager
@@ -156,7 +157,7 @@ async def _connect_within(wait: float, plan: Plan, environment: Environment, *, 
     Each try has the time-out of the plan, also the last one: waiting comes on top.
     """
     loop = asyncio.get_running_loop()
-    deadline, pause, logged = loop.time() + wait, _FIRST_PAUSE, ""
+    deadline, failures, logged = loop.time() + wait, 0, ""
     while True:
         try:
             return await connect(plan, environment, listener=listener)
@@ -169,8 +170,8 @@ async def _connect_within(wait: float, plan: Plan, environment: Environment, *, 
                 shown = format_duration(round(left, 1 if left >= 1 else 2))
                 environment.log(f"Waiting {shown} for a server: {reason}")
                 logged = reason
-        await asyncio.sleep(min(pause, left))
-        pause = min(pause * 2, _LONGEST_PAUSE)
+        failures += 1
+        await asyncio.sleep(min(_RETRY.pause(failures), left))
 
 
 async def connect(plan: Plan, environment: Environment, *, listener: bool = False) -> Connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from natscli.backoff import Backoff
 from natscli.connection.failures import classify
 from natscli.wire.client import ServerError
 from natscli.wire.nats_py import errors as nats_errors
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from natscli.connection.connect import Connection
     from natscli.environment import Environment
 
-_FIRST_RETRY, _LAST_RETRY = 0.1, 5.0
+_RETRY = Backoff(0.1, 5.0)
 
 
 class Notices:
@@ -78,5 +79,4 @@ def next_server(pool: list[Any], info: dict[str, Any]) -> tuple[Any, float]:  # 
     server = min(pool, key=lambda s: s.reconnects)
     if server.reconnects == 0:
         return server, 0.0
-    pause = min(_FIRST_RETRY * 2 ** min(server.reconnects - 1, 10), _LAST_RETRY)
-    return server, pause * random.uniform(0.75, 1.25)
+    return server, _RETRY.pause(server.reconnects) * random.uniform(0.75, 1.25)

@@ -106,7 +106,10 @@ def parse(data: bytes, path: str) -> Context:
             try:
                 known[key] = _typed(key, value)
             except TypeError as error:
-                line, column = _position(text, name)
+                from natscli.json_places import find, line_and_column
+
+                begin = len(text) - len(text.lstrip())
+                line, column = line_and_column(text, find(text, begin, [name]))
                 raise InputError(str(error), where=f"{path}, line {line}, column {column}") from None
     return Context(**known, extra=extra)
 
@@ -245,25 +248,6 @@ def _kind(value: Any) -> str:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _position(text: str, wanted: str) -> tuple[int, int]:
-    """Line and column of the value of the top-level key `wanted` in `text`, which is valid JSON."""
-    decode = json.JSONDecoder().raw_decode
-
-    def skip(at: int, also: str) -> int:
-        while text[at] in also or text[at].isspace():
-            at += 1
-        return at
-
-    at = skip(0, "{")
-    while True:
-        name, at = decode(text, at)
-        at = skip(at, ":")
-        if name == wanted:
-            return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-        _, at = decode(text, at)
-        at = skip(at, ",")
 
 
 def _mended_all(value: Any) -> Any:

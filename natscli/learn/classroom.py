@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from natscli.errors import PynatsError
 from natscli.learn.step import Attempt, Seen, Step
+from natscli.text import for_people
 
 #: Seconds: until a program is ready, until a command that ends by itself has ended, and for one that is asked to end.
 _READY, _LONGEST, _ENDING = 10.0, 20.0, 3.0
@@ -46,7 +47,7 @@ class Program:
     @property
     def seen(self) -> Seen:
         """What it has written so far."""
-        stdout, log = (bytes(part).decode("utf-8", "backslashreplace") for part in self._parts)
+        stdout, log = (for_people(bytes(part)) for part in self._parts)
         return Seen(stdout, log, self._process.poll())
 
     def wait_until(self, is_so: Callable[[Seen], bool], seconds: float) -> bool:

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from natscli.environment import Environment, terminal_size
+from natscli.environment import Environment
 from natscli.learn.step import Attempt, Seen, Step
+from natscli.system.terminal import terminal_size
 from natscli.text import exact, visible
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import json
 from typing import Any, NamedTuple
 
 from natscli.message import headers
+from natscli.text import exact
 
 #: How the server begins acknowledgements of messages that a stream has taken, and responses of the JetStream API.
 _ACKNOWLEDGEMENTS = (b'{"stream":', b'{"error":')
@@ -67,7 +68,7 @@ def read_status(block: bytes | None) -> Status | None:
     code, _, description = line.strip().partition(b" ")
     if not code.isdigit() or len(code) != 3:
         return None
-    text = description.strip().decode("utf-8", "surrogateescape")
+    text = exact(description.strip())
     if not text and rest.strip():
         pairs = {name.lower(): value for name, value in reversed(headers.decode(block))}
         text = pairs.get("description", "")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import BinaryIO, TypeVar
 
-from natscli.environment import Environment, terminal_size
+from natscli.environment import Environment
 from natscli.output.streams import same_target
+from natscli.system.terminal import terminal_size
 from natscli.text import bytes_for_people
 
 #: Draws for a terminal of so many columns.

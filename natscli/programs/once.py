@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from natscli.backoff import Backoff
 from natscli.system.signals import heed_children
 from natscli.system.spawn import Spawner
 
@@ -24,7 +25,8 @@ _TERMINATE_TIMEOUT = 1.0
 #: Seconds that output which is already in the pipe is read for, when the program has ended and another holds the pipe.
 _GRACE = 0.05
 #: Seconds between looks at whether a program has ended that writes nothing: from the first to the longest.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.0001, 0.02
+_LONGEST_PAUSE = 0.02
+_LOOK = Backoff(0.0001, _LONGEST_PAUSE)
 
 
 @dataclass(frozen=True)
@@ -156,10 +158,10 @@ class Children:
 
     def _wait(self, pid: int, in_time: Callable[[], bool]) -> int | None:
         """The exit status, once the program has ended; None, if that takes too long."""
-        pause = _FIRST_PAUSE
+        looks = 0
         while (status := self._reap(pid)) is None and in_time():
-            time.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            looks += 1
+            time.sleep(_LOOK.pause(looks))
         return status
 
     def _terminate(self, pid: int) -> int:

@@ -7,9 +7,6 @@ from typing import NamedTuple
 
 from natscli.histogram import Histogram
 
-#: The percentiles that are shown, in percent.
-RANKS = (50.0, 99.0)
-
 
 class Figures(NamedTuple):
     """Counts since `seconds` ago. `rate_now` is replies a second of late, None if that was not measured.
@@ -40,13 +37,7 @@ class Figures(NamedTuple):
     @property
     def timings(self) -> dict[str, int]:
         """p50, p99 and max in nanoseconds; nothing without a reply."""
-        if not self.times.count:
-            return {}
-        ranked = self.times.percentiles(RANKS)
-        return {
-            **{f"p{rank:g}": ns for rank, ns in zip(RANKS, ranked, strict=True)},
-            "max": self.times.largest,
-        }
+        return self.times.named(("p50", "p99", "max"))
 
 
 def together(parts: Sequence[Figures], seconds: float) -> Figures:

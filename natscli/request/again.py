@@ -12,7 +12,7 @@ from itertools import count
 
 from natscli.errors import ConnectionFailedError, NoRespondersError, PynatsError
 from natscli.message.recipe import Outgoing
-from natscli.request.load import Load, pause
+from natscli.request.load import RETRY, Load
 
 
 class Ongoing:
@@ -87,7 +87,7 @@ class Again:
         if isinstance(error, ConnectionFailedError):
             self._ready.append(ongoing)
         else:
-            self._pause(ongoing, now + pause(attempts))
+            self._pause(ongoing, now + RETRY.pause(attempts))
         return True
 
     def _search(self, ongoing: Ongoing, now: float) -> bool:
@@ -96,7 +96,7 @@ class Again:
             return False
         self._searches += 1
         self._searcher = ongoing
-        self._pause(ongoing, min(now + pause(self._searches), self._deadline))
+        self._pause(ongoing, min(now + RETRY.pause(self._searches), self._deadline))
         return True
 
     def _pause(self, ongoing: Ongoing, until: float) -> None:

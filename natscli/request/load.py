@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from natscli.backoff import Backoff
 from natscli.errors import ExitStatus, PynatsError
 
 if TYPE_CHECKING:
@@ -15,19 +16,8 @@ RETRYABLE = {
     "timeout": ExitStatus.TIMEOUT,
     "connection": ExitStatus.CONNECTION,
 }
-#: Seconds before something is tried again: doubled each time, from the first to the longest.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
-
-
-def pause(attempts: int) -> float:
-    """Seconds between attempt number `attempts`, from 1, and the next."""
-    return min(_FIRST_PAUSE * 2.0 ** min(attempts - 1, 10), _LONGEST_PAUSE)
-
-
-def pauses(times: int) -> float:
-    """Seconds of the pauses after attempts 1 to `times` together; `times` may be huge: retry forever."""
-    rising = min(times, 10)
-    return sum(pause(attempts) for attempts in range(1, rising + 1)) + (times - rising) * _LONGEST_PAUSE
+#: Before a request is sent again.
+RETRY = Backoff(0.01, 0.25)
 
 
 class Retries(NamedTuple):

@@ -13,7 +13,7 @@ from natscli.environment import Environment
 from natscli.errors import ExitStatus
 from natscli.message.recipe import Recipe
 from natscli.message.source import Counted, EachLine, Source
-from natscli.request.load import Load, pauses
+from natscli.request.load import RETRY, Load
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
 from natscli.request.show.display import RequestDisplay
@@ -84,7 +84,7 @@ def write(options: RequestOptions, statistics: Statistics, environment: Environm
 def waiting(how: Load) -> float:
     """How long (seconds) to wait for a server that is not up yet."""
     retries = how.retries.times if how.retries.reconnect else 0
-    return max(how.wait_for_responders, pauses(retries))
+    return max(how.wait_for_responders, RETRY.together(retries))
 
 
 def after(how: Load, start_ns: int, steps: Mapping[str, int]) -> Load:

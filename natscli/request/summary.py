@@ -8,8 +8,8 @@ from typing import Any
 
 from natscli.histogram import Histogram
 
-#: The percentiles of a summary, in percent.
-RANKS = (50.0, 90.0, 99.0, 99.9)
+#: The figures of RTTs in a summary.
+TIMINGS = ("min", "mean", "p50", "p90", "p99", "p99.9", "max")
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,7 @@ class Summary:
     @property
     def timings(self) -> dict[str, int]:
         """min, mean, p50, p90, p99, p99.9 and max in nanoseconds; nothing without a reply."""
-        rtt = self.rtt
-        if not rtt.count:
-            return {}
-        ranked = dict(zip((f"p{rank:g}" for rank in RANKS), rtt.percentiles(RANKS), strict=True))
-        return {"min": rtt.smallest, "mean": rtt.mean, **ranked, "max": rtt.largest}
+        return self.rtt.named(TIMINGS)
 
     def as_json(self) -> dict[str, Any]:
         """The summary for programs."""

@@ -23,7 +23,7 @@ from natscli.histogram import Histogram
 from natscli.wire.nats_py import errors as nats_errors
 
 _DEFAULT_PORT = 4222
-_RANKS = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
+TIMINGS = ("min", "mean", "p50", "p90", "p99", "max")
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,7 @@ class Measured:
     @property
     def timings(self) -> dict[str, int]:
         """min, mean, p50, p90, p99 and max in nanoseconds; nothing without an RTT."""
-        rtt = self.rtt
-        if not rtt.count:
-            return {}
-        ranked = dict(zip(_RANKS, rtt.percentiles(_RANKS.values()), strict=True))
-        return {"min": rtt.smallest, "mean": rtt.mean, **ranked, "max": rtt.largest}
+        return self.rtt.named(TIMINGS)
 
 
 async def measure(plan: Plan, environment: Environment, count: int, context: str = "") -> list[Measured]:

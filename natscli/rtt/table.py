@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from typing import Any
 
 from natscli.duration import format_duration, timestamp
 from natscli.output.tables import Cell, Screen, show_table
-from natscli.rtt.measure import Measured
+from natscli.rtt.measure import TIMINGS, Measured
 from natscli.text import replaced
 
-_TIMES = ("min", "mean", "p50", "p90", "p99", "max")
 #: A terminal that is less wide has no room for the columns that are left out; or even for the others in one piece.
 _WIDE, _NARROW = 100, 70
 _LEFT_OUT = ("mean", "p90")
@@ -20,8 +18,8 @@ _LEFT_OUT = ("mean", "p90")
 
 def table(found: Sequence[Measured], screen: Screen, *, with_contexts: bool) -> str:
     """A line an address; what cannot be reached has the problem instead of times."""
-    names = [*_TIMES, "jitter"]
-    width = shutil.get_terminal_size().columns
+    names = [*TIMINGS, "jitter"]
+    width = screen.columns
     if screen.terminal and width < _WIDE:
         names = [name for name in names if name not in _LEFT_OUT]
     places = _places(found) if screen.terminal else [[one.url, one.address] for one in found]

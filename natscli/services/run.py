@@ -49,7 +49,7 @@ class Page:
             data = bytes_for_people(self._text(found))
             self._pump.put(lambda: (b"", data), 1, len(data))
         elif not self._pump.waiting:
-            self._pump.put(lambda: (b"", live.frame(lambda _: self._text(found))), 1, 0)
+            self._pump.put(lambda: (b"", live.frame(lambda columns: self._text(found, columns))), 1, 0)
 
     async def finish(self) -> None:
         """Wait until it is written.
@@ -65,11 +65,12 @@ class Page:
         """Write what is shown, and the log in its place among it, to the end of the block."""
         return self._pump.taking_log()
 
-    def _text(self, found: list[Found]) -> str:
+    def _text(self, found: list[Found], columns: int | None = None) -> str:
         if self._as_json:
             indent = None if self._again else 2
             return to_json(found, self._layout.verb, ascii_only=self._ascii_only, indent=indent)
-        text = self._layout.table(found, self._screen) if found else "No service answers.\n"
+        screen = self._screen._replace(columns=columns or self._screen.columns)
+        text = self._layout.table(found, screen) if found else "No service answers.\n"
         return f"{text}\n" if self._again and self._live is None else text
 
     def _break(self, error: PynatsError) -> None:

@@ -1,12 +1,17 @@
-"""Files that are replaced whole: a reader sees the old one or the new one, never a part."""
+"""Files that are replaced whole: a reader sees the old one or the new one, never a part. And reading with a bound."""
 
 from __future__ import annotations
 
 import os
 import stat
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 from natscli.errors import InputError
+
+#: How often something is tried that Windows refuses while another process has the file open: to read it, not for long.
+_WINDOWS_TRIES = 50
 
 
 def check_target(path: str, where: str) -> None:
@@ -27,40 +32,145 @@ def check_target(path: str, where: str) -> None:
         raise InputError(f"cannot write to {path!r}", where=where)
 
 
-def write_whole(path: str, data: bytes) -> None:
-    """Replace the file at `path` by `data`, at once; a device or a pipe, such as /dev/null, is written to.
+def write_whole(path: str, data: bytes, *, private: bool = False) -> None:
+    """Replace the file at `path`, or what the link at `path` leads to, by `data`, at once.
+
+    It keeps its permissions; a `private` one is for its owner only, whatever the umask, and there after a power cut. A
+    device or a pipe, such as
+    /dev/null, is written to.
 
     Raises:
-        OSError: it could not be written; the old file is as it was.
+        OSError: of `path`, it could not be written; the old file is as it was.
     """
     try:
-        if _is_special(path):
+        if not private and _is_special(path):
             with open(path, "ab") as special:
                 special.write(data)
         else:
-            _replace(os.path.realpath(path), data)
+            _replace(os.path.realpath(path) if os.path.islink(path) else path, data, private)
     except OSError as error:
         error.filename, error.filename2 = path, None
         raise
 
 
-def _replace(target: str, data: bytes) -> None:
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}.tmp")
+def _replace(target: str, data: bytes, private: bool) -> None:
+    temporary = os.path.join(os.path.dirname(target), f".pynats-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    mode = 0o600 if private else 0o666
     try:
-        with open(temporary, "xb") as file:
-            with suppress(OSError):
-                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+        with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as file:
+            if private:
+                os.chmod(temporary, mode)  # the umask may have taken bits away
+            else:
+                with suppress(OSError):
+                    os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        _while_read(lambda: os.replace(temporary, target))
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+    if private:
+        _sync_folder(os.path.dirname(target) or ".")
+
+
+def remove(path: str, *, missing_ok: bool = False) -> None:
+    """Remove the file at `path`.
+
+    Raises:
+        OSError: as of the system; FileNotFoundError unless `missing_ok`.
+    """
+    try:
+        _while_read(lambda: os.unlink(path))
+    except FileNotFoundError:
+        if not missing_ok:
+            raise
+
+
+def rename(path: str, new: str) -> None:
+    """Give the file at `path` the name `new`.
+
+    Raises:
+        OSError: as of the system.
+    """
+    _while_read(lambda: os.rename(path, new))
+
+
+def read_regular(path: str, most: int) -> bytes:
+    """The contents of the file at `path`, `most` bytes; it neither waits for a FIFO nor reads without end.
+
+    Raises:
+        InputError: it is no regular file, or too large.
+        OSError: as of the system.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError("not a regular file", where=path)
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(most + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > most:
+        raise InputError(f"too large: the file has more than {most >> 20} MiB", where=path)
+    return data
+
+
+def make_private_folders(path: str) -> None:
+    """Create `path` and its missing parents, each for the user only, whatever the umask."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent != path:
+        make_private_folders(parent)
+    try:
+        os.mkdir(path, 0o700)
+        os.chmod(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
 
 
 def _is_special(path: str) -> bool:
-    """Whether it is nothing that can be replaced. /dev/stdout is not, also when that is a file."""
-    return path.startswith("/dev/") or (os.path.exists(path) and not os.path.isfile(path))
+    """Whether it is nothing that can be replaced: a device, a pipe, or a name of an open file, such as /dev/stdout."""
+    return (os.path.exists(path) and not os.path.isfile(path)) or _names_descriptor(path)
+
+
+def _names_descriptor(path: str) -> bool:
+    """Whether `path`, or a link on its way, is the name of an open file: `/dev/fd/1`, or `/proc/self/fd/1` on Linux."""
+    for _ in range(40):  # as many links as Linux follows
+        folder = os.path.realpath(os.path.dirname(path))
+        if os.path.isabs(path) and folder.startswith(("/proc/", "/dev/fd")):
+            return True
+        if not os.path.islink(path):
+            return False
+        path = os.path.join(folder, os.readlink(path))
+    return False
+
+
+def _while_read(change: Callable[[], None]) -> None:
+    """Replace or remove a file, which on Windows fails while another process has it open: to read it, not for long.
+
+    Raises:
+        OSError: as of the system; PermissionError when it was open all the time.
+    """
+    if sys.platform == "win32":
+        import time
+
+        for _ in range(_WINDOWS_TRIES):
+            with suppress(PermissionError):
+                return change()
+            time.sleep(0.01)
+    return change()
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the rename durable; where a folder cannot be opened or synced, the system has other ways."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -8,7 +8,7 @@ from typing import Any
 
 from natscli.environment import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 from natscli.output.terminal import Painter
-from natscli.text import visible_line
+from natscli.text import replaced, visible_line
 from natscli.trace.path import Event, Path, Report
 
 _UNTOLD = (
@@ -99,7 +99,7 @@ def to_json(path: Path, subject: str, *, delivered: bool, ascii_only: bool) -> s
         "further": [_record(report) for report in path.further],
     }
     text = json.dumps(record, indent=2, ensure_ascii=ascii_only)
-    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+    return replaced(text) + "\n"
 
 
 def _record(report: Report) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from natscli.contexts.format import Context, dump, parse
-from natscli.contexts.store import ContextStore, validate_name
+from natscli.contexts.names import validate_name
+from natscli.contexts.store import ContextStore
 from natscli.errors import InputError
 
 INTEROP = Path(__file__).parent / "interop" / "nats"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natscli.contexts.format import redact_urls, split_urls, url_secrets
-from natscli.contexts.store import validate_name
+from natscli.contexts.names import validate_name
 from natscli.duration import format_duration, parse_duration
 from natscli.environment import Environment
 from natscli.message import headers, micro, subjects

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from natscli.errors import ExitStatus, NoReplyError, NoRespondersError
-from natscli.request.load import Retries, pause, pauses
+from natscli.request.load import RETRY, Retries
 from tests.program import Program, Run, Runner
 from tests.proxies import proxy
 from tests.request.responders import Request, Responders, silent
@@ -24,12 +24,20 @@ Ask = Callable[..., Run]
 
 
 def test_pauses_grow_from_10_to_250_ms() -> None:
-    assert [round(pause(attempt), 3) for attempt in range(1, 8)] == [0.01, 0.02, 0.04, 0.08, 0.16, 0.25, 0.25]
+    assert [round(RETRY.pause(attempt), 3) for attempt in range(1, 8)] == [
+        0.01,
+        0.02,
+        0.04,
+        0.08,
+        0.16,
+        0.25,
+        0.25,
+    ]
 
 
 @pytest.mark.parametrize("times", [0, 1, 5, 10, 11, 100])
 def test_pauses_together_are_the_sum_of_them(times: int) -> None:
-    assert pauses(times) == pytest.approx(sum(map(pause, range(1, times + 1))))
+    assert RETRY.together(times) == pytest.approx(sum(map(RETRY.pause, range(1, times + 1))))
 
 
 def test_retrying_forever_begins_at_once(ask: Ask, responders: Responders) -> None:

@@ -18,19 +18,20 @@ def measured(url: str, address: str, context: str = "") -> Measured:
     return Measured(url, address, 0.0, context, rtt=rtt, jitter=112_200)
 
 
-def lines(found: list[Measured], width: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setenv("COLUMNS", str(width))
+def lines(found: list[Measured], width: int) -> list[str]:
     with_contexts = any(one.context for one in found)
-    shown = table(found, Screen(terminal=True, color=False), with_contexts=with_contexts).splitlines()
+    shown = table(
+        found, Screen(terminal=True, color=False, columns=width), with_contexts=with_contexts
+    ).splitlines()
     assert max(map(len, shown)) <= width
     return shown
 
 
 @pytest.mark.parametrize("context", ["", "production-eu-west-1"])
 @pytest.mark.parametrize("width", [70, 80, 100, 120])
-def test_no_time_is_wrapped(width: int, context: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_time_is_wrapped(width: int, context: str) -> None:
     found = [measured("nats://nats.example.com:4222", "nats://192.168.100.200:4222", context)]
-    shown = "\n".join(lines(found, width, monkeypatch))
+    shown = "\n".join(lines(found, width))
     for name in ("min", "p50", "p99", "max", "jitter", "123.4µs", "112.2µs"):
         assert f" {name} " in shown
     assert (" mean " in shown) is (" p90 " in shown) is (width >= 100)
@@ -41,14 +42,14 @@ def test_a_server_is_shown_with_its_address_unless_that_is_the_same(monkeypatch:
         measured("nats://127.0.0.1:4222", "nats://127.0.0.1:4222"),
         measured("nats://localhost:4222", "nats://[::1]:4222"),
     ]
-    servers = [line.split("│")[1].strip() for line in lines(found, 120, monkeypatch) if line[0] == "│"]
+    servers = [line.split("│")[1].strip() for line in lines(found, 120) if line[0] == "│"]
     assert servers == ["Server", "127.0.0.1:4222", "localhost:4222 ([::1])"]
 
 
 def test_nothing_is_dropped_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "nats://a.very.long.name.example.com:4222"
     failed = Measured(url, url, 0.0, report=Report("nothing listens there", ExitStatus.CONNECTION))
-    shown = lines([measured("nats://h:1", "nats://h:1"), failed], 50, monkeypatch)
+    shown = lines([measured("nats://h:1", "nats://h:1"), failed], 50)
     cells = [line.split("│")[1:-1] for line in shown if line.startswith("│")]
     columns = ["".join(cell.strip() for cell in column) for column in zip(*cells, strict=True)]
     assert columns[0] == "Serverh:1a.very.long.name.example.com:4222"

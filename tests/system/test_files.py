@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,31 @@ def test_a_device_or_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> No
         os.close(reader)
     assert os.listdir(tmp_path) == ["pipe"]
     assert not any(os.path.isfile(path) for path in (pipe, os.devnull))
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="/dev/shm is a folder of Linux")
+def test_a_file_below_dev_is_a_file(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        file = Path(folder) / "f"
+        for data in (b"old", b"new"):
+            check_target(str(file), "--output")
+            write_whole(str(file), data)
+        assert file.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("name", ["/dev/fd/{}", "/proc/self/fd/{}"])
+def test_an_open_file_is_written_to_under_its_number(tmp_path: Path, name: str) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+    with (tmp_path / "f").open("ab") as file:
+        path = name.format(file.fileno())
+        if not os.path.exists(path):
+            pytest.skip(f"this system has no {name}")
+        inode = (tmp_path / "f").stat().st_ino
+        (tmp_path / "link").symlink_to(path)
+        for target in (path, str(tmp_path / "link")):
+            write_whole(target, b"+new")
+    assert (tmp_path / "f").read_bytes() == b"old+new+new"
+    assert (tmp_path / "f").stat().st_ino == inode
 
 
 def test_dev_stdout_is_written_to(spawn: Callable[..., Program], pynats: Runner, nats_server: Server) -> None:

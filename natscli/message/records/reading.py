@@ -9,9 +9,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 from natscli.duration import parse_timestamp
 from natscli.errors import InputError, reason
-from natscli.message import headers, json_places
+from natscli.json_places import JSONError
+from natscli import json_places
+from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
-from natscli.message.json_places import JSONError
 from natscli.message.records.content import (
     Path,
     Problem,

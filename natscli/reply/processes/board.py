@@ -11,10 +11,8 @@ import mmap
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from ctypes import c_int64, c_ubyte
-from types import TracebackType
 
 from natscli.histogram import Histogram
 from natscli.message.message import Message
@@ -22,6 +20,7 @@ from natscli.reply.figures import Figures
 from natscli.reply.numbers import Numbers
 from natscli.reply.responders.responder import Failure
 from natscli.reply.statistics import Statistics
+from natscli.system.locks import Lock
 from natscli.text import bytes_for_programs, for_programs
 
 #: Bits that are kept of a time, 1 in 128 is the largest error; and powers of two, up to a month in nanoseconds.
@@ -29,49 +28,6 @@ _BITS, _POWERS = 8, 45
 _HALF = 1 << (_BITS - 1)
 #: Bytes of a text.
 _TEXT_SIZE = 4096
-
-
-class Lock:
-    """A lock between processes; threads of one process do not exclude each other."""
-
-    def __init__(self, fd: int, number: int) -> None:
-        self._lock, self._unlock = _locking(fd, number)
-
-    def __enter__(self) -> None:
-        self._lock()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._unlock()
-
-
-if sys.platform == "win32":
-
-    def _locking(fd: int, number: int) -> tuple[Callable[[], object], Callable[[], object]]:
-        """How to take and to leave the lock with this number on a file."""
-        import msvcrt
-        import time
-
-        def change(mode: int) -> None:
-            os.lseek(fd, (1 << 30) + number, os.SEEK_SET)
-            msvcrt.locking(fd, mode, 1)
-
-        def lock() -> None:
-            while True:
-                with suppress(OSError):
-                    return change(msvcrt.LK_NBLCK)
-                time.sleep(0)
-
-        return lock, lambda: change(msvcrt.LK_UNLCK)
-
-else:
-
-    def _locking(fd: int, number: int) -> tuple[Callable[[], object], Callable[[], object]]:
-        """How to take and to leave the lock with this number on a file."""
-        from fcntl import LOCK_EX, LOCK_UN, lockf
-
-        return lambda: lockf(fd, LOCK_EX, 1, number), lambda: lockf(fd, LOCK_UN, 1, number)
 
 
 class Text(ctypes.Structure):

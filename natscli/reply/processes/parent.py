@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO
 
+from natscli.backoff import Backoff
 from natscli.environment import Environment
 from natscli.errors import ExitStatus, PynatsError, explain
 from natscli.output.pump import Pump
@@ -28,7 +29,7 @@ from natscli.system.signals import Stop, on_info
 _LOOK, _PATIENCE = 0.05, 2.0
 #: Seconds before a process that died is replaced: doubled each time, from the first to the longest, until one has
 #: listened for so many seconds.
-_FIRST_PAUSE, _LONGEST_PAUSE, _SETTLED = 0.1, 5.0, 10.0
+_RESTART, _SETTLED = Backoff(0.1, 5.0), 10.0
 
 
 async def supervise(options: ReplyOptions, settings: Settings, environment: Environment) -> None:
@@ -51,7 +52,7 @@ class Process:
         self.place = board.place(index)
         self.popen: subprocess.Popen[bytes] | None = None
         self.listening_since = 0.0
-        self.pause = 0.0
+        self.failures = 0
         self.due = 0.0
         self.starts = 0
         self.reason = ""
@@ -91,8 +92,8 @@ class Process:
 
     def wait(self, now: float, settled: bool) -> None:
         """Start another, after a pause."""
-        self.pause = _FIRST_PAUSE if settled or not self.pause else min(self.pause * 2, _LONGEST_PAUSE)
-        self.due = now + self.pause
+        self.failures = 1 if settled else self.failures + 1
+        self.due = now + _RESTART.pause(self.failures)
 
     def forget(self) -> None:
         """Ready for another."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
+from natscli.backoff import Backoff
 from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import PynatsError, reason
@@ -32,7 +33,7 @@ from natscli.reply.responders.responder import Batch, Done, Failure, Host, Respo
 from natscli.text import for_people
 
 #: Seconds before a program that ended is started again: at first, and at most. Doubled while it answers nothing.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
+_RESTART = Backoff(0.1, 10.0)
 #: Characters of lines that go to the program in one write; it gets more once it has room.
 _MOST_WRITTEN = 256 * 1024
 #: Bytes of a line: each byte of a payload may be six, `\u0000`; and headers.
@@ -258,8 +259,8 @@ class Pipe(Responder):
 
     def _start_later(self, notice: str, text: str) -> None:
         """Answer with `text` what it had been given, and all that waits if it ends again and again."""
-        pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 10), _LONGEST_PAUSE)
         self._failures += 1
+        pause = _RESTART.pause(self._failures)
         lost = [*self._in_flight.values(), *(self._waiting if self._is_down else ())]
         self._in_flight.clear()
         if self._is_down:

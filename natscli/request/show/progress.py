@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 
 from natscli.duration import format_duration
-from natscli.environment import terminal_size
+from natscli.system.terminal import terminal_size
 
 #: The line is emptied, and the cursor is at its beginning.
 _CLEAR = "\r\x1b[2K"

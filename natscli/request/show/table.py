@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 
 from natscli.duration import format_duration
-from natscli.environment import BOLD, DIM, GREEN, Environment, terminal_size
+from natscli.environment import BOLD, DIM, GREEN, Environment
 from natscli.message import headers
 from natscli.output.columns import crop, pad
 from natscli.output.terminal import Painter
 from natscli.request.events import Received
+from natscli.system.terminal import terminal_size
 from natscli.text import bytes_for_people, format_bytes
 
 #: Headers in which a responder may say who it is, the first that is there.

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from functools import partial
 from operator import attrgetter
 
-from natscli.environment import Environment, terminal_size
+from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.message.exchange import Exchange, Outcome
 from natscli.message.message import memory
 from natscli.output.live import Live
 from natscli.output.pump import Pump, in_loop
 from natscli.output.tables import Screen
+from natscli.system.terminal import terminal_size
 from natscli.text import bytes_for_people
 from natscli.watch.options import WatchOptions
 from natscli.watch.show.exchanges import RenderExchanges

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from natscli.duration import format_duration, timestamp
-from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment, terminal_size
+from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment
 from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.output.columns import shortened, width_of
 from natscli.output.json_lines import Encoder
 from natscli.output.pump import Rendered
 from natscli.output.terminal import Painter
+from natscli.system.terminal import terminal_size
 from natscli.text import bytes_for_people, exact, for_people, replaced, visible_line
 
 #: Renders exchanges that ended, in that order; gives the data to write.

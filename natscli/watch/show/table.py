@@ -24,9 +24,11 @@ def table(rows: Sequence[Row], title: str, screen: Screen, columns: int | None =
     if not rows:
         return f"{title}\n"
     cells = [_cells(row) for row in rows]
-    names = _HEADERS if columns is None else _fit(cells, columns)
+    names: Sequence[str] = _HEADERS
+    if columns is not None:
+        names, screen = _fit(cells, columns), screen._replace(columns=columns)
     shown = [[row[name] for name in names] for row in cells]
-    return show_table(title, names, shown, screen, unbroken=names, width=columns)
+    return show_table(title, names, shown, screen, unbroken=names)
 
 
 def _fit(rows: list[dict[str, Cell]], columns: int) -> Sequence[str]:

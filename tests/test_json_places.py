@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natscli.message.json_places import JSONError, find, line_and_column, values
+from natscli.json_places import JSONError, find, line_and_column, values
 
 TEXT = """\
 # recorded on a Monday
