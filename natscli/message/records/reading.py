@@ -7,10 +7,10 @@ import stat
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
+from natscli import json_places
 from natscli.duration import parse_timestamp
 from natscli.errors import InputError, reason
 from natscli.json_places import JSONError
-from natscli import json_places
 from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.records.content import (
