@@ -23,10 +23,14 @@ DEFAULT_TIMEOUT = 5.0
 
 @dataclass(frozen=True)
 class Value(Generic[T]):
-    """A setting and where it came from: a flag, a variable, a context or `default`."""
+    """A setting and where it came from: a flag, a variable, a context or `default`.
+
+    A value that was resolved has the `reference` to it, to resolve it again.
+    """
 
     value: T
     source: str = "default"
+    reference: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -79,6 +83,12 @@ class Settings:
         secrets = [value for part, value in given.items() if value and part.holds is Holds.SECRET]
         embedded = [v for p, v in given.items() if p.holds is Holds.FILE and v.startswith("data:")]
         return [*secrets, *(value.partition(",")[2] for value in embedded), *urls]
+
+    @property
+    def given(self) -> dict[str, str]:
+        """What was given, by its field here, and where: a flag, a variable or a context."""
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return {name: value.source for name, value in values if value and value.source != "default"}
 
     @property
     def servers(self) -> list[str]:

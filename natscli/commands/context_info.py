@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
-from natscli.contexts.checks import exposed_files, origin, problem_of, problems
+from natscli.contexts.checks import exposed_files, origin, problem_of, problems, validity_in
 from natscli.contexts.format import DEFAULT_URL, Context, redacted, secrets
-from natscli.contexts.shown import LABELS, as_json, to_json
+from natscli.contexts.shown import LABELS, as_json, short, to_json
 from natscli.contexts.store import ContextStore
+from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import InputError
 from natscli.output.tables import Cell, Screen, show_table
 from natscli.settings import CONTEXT_KEYS, VARIABLES
+
+if TYPE_CHECKING:
+    from natscli.connection.probe import Result
 
 #: Environment variables that set what a key of a context sets, and win over it.
 _OVERRIDES = {CONTEXT_KEYS[s]: variable for s, variable in VARIABLES.items() if s in CONTEXT_KEYS}
@@ -67,12 +72,14 @@ def info(app: App, name: str | None, as_object: bool, try_it: bool, show_secrets
         record = shown if results is None else {**shown, "connection": results.as_json()}
         environment.out(to_json(record, ascii_only=environment.stdout.isatty()))
     else:
-        rows = _rows(context, environment)
+        rows, screen = _rows(context, environment), Screen.of(environment)
         rows.append(("Path", store.path(name), ""))
         if results is not None:
-            rows.extend((label, cell, "server" if results.ok else "") for label, cell in results.rows())
+            rows.extend(
+                (label, cell, "server" if results.ok else "") for label, cell in _connection(results, screen)
+            )
         title = f"Context {name!r}" + (" (selected)" if selected else "")
-        environment.out(show_table(title, (), rows, Screen.of(environment)))
+        environment.out(show_table(title, (), rows, screen))
     if results is not None and results.report is not None:
         environment.error(results.report)
         return int(results.report.status)
@@ -112,10 +119,31 @@ def _origin(key: str, value: Any, environ: Mapping[str, str]) -> Cell:
     if override and environ.get(override):
         parts.append(f"overridden by {override}")
     is_reference = bool(parts[1:] and parts[1])
+    limits = validity_in(key, value, environ) if isinstance(value, str) and not problem else None
+    now = time.time()
+    problem = problem or (limits.problem(now) if limits else "")
     parts.append(problem or ("OK" if is_reference else ""))
-    return Cell(
-        ", ".join(part for part in parts if part), False if problem else True if is_reference else None
-    )
+    if limits and not problem:
+        parts.append(limits.limit(now))
+    good = False if problem else True if is_reference or limits else None
+    return Cell(", ".join(part for part in parts if part), good)
+
+
+def _connection(result: Result, screen: Screen) -> list[tuple[str, Cell]]:
+    """Labels and values of what connecting has shown."""
+    found = result.server
+    if found is None:
+        return [("Connection", Cell(result.report.message if result.report else "OK", result.ok))]
+    shorten = short if screen.terminal else str
+    identity, name = (shorten(text) for text in found.account)
+    values = {
+        "Connection": f"OK, {found.url}",
+        "Server": f"{shorten(found.name)} {found.version}",
+        "RTT": format_duration(found.rtt),
+        "TLS": found.tls or "no",
+        "Account": f"{name} ({identity})" if name and name != identity else identity,
+    }
+    return [(label, Cell(text, True)) for label, text in values.items() if text.strip()]
 
 
 def _as_text(value: Any) -> str:

@@ -6,8 +6,10 @@ import click
 
 from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
-from natscli.connection.probe import check, probe
+from natscli.connection.probe import Result, check, probe
+from natscli.contexts.shown import short
 from natscli.contexts.store import ContextStore
+from natscli.duration import format_duration
 from natscli.errors import ExitStatus, Report
 from natscli.output.tables import Cell, Screen, show_table
 
@@ -40,16 +42,29 @@ def validate(app: App, name: str | None, try_them: bool) -> int:
         ask_and_hide(app)
         usable = [each for each in names if results[each].ok]
         results.update(probe(environment, app.flags, store, usable))
-    headers = ["Context", *(("Server", "Version", "RTT", "TLS", "Account") if try_them else ()), "Result"]
+    headers = ["Context", *(("URL", "Server", "RTT", "TLS", "Account") if try_them else ()), "Result"]
+    screen = Screen.of(environment)
     rows: list[list[Cell | str]] = []
     for each, result in results.items():
-        rows.append([each, *(result.server_cells() if try_them else ()), result.cell()])
-    environment.out(show_table("Contexts", headers, rows, Screen.of(environment)))
+        verdict = Cell("OK", True) if result.report is None else Cell(result.report.message, False)
+        rows.append([each, *(_server(result, screen) if try_them else ()), verdict])
+    environment.out(show_table("Contexts", headers, rows, screen))
     bad = [result.report for result in results.values() if result.report is not None]
     if not bad:
         return ExitStatus.OK
     environment.error(Report(f"{len(bad)} of {len(names)} contexts cannot be used", bad[0].status))
     return bad[0].status
+
+
+def _server(result: Result, screen: Screen) -> tuple[str, ...]:
+    """URL, name and version, RTT, TLS and account of the server that a context has reached; empty if none."""
+    found = result.server
+    if found is None:
+        return ("", "", "", "", "")
+    name, account = found.name, found.account.name or found.account.identity
+    if screen.terminal:
+        name, account = short(name), short(account)
+    return (found.url, f"{name} {found.version}", format_duration(found.rtt), found.tls or "no", account)
 
 
 def _all_names(store: ContextStore) -> list[str]:

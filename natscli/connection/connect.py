@@ -6,11 +6,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from time import perf_counter_ns
+from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from natscli.backoff import Backoff
+from natscli.connection.advice import advise
+from natscli.connection.certificates import with_names
 from natscli.connection.failures import classify, shown_url
 from natscli.connection.notices import Notices
 from natscli.connection.options import Plan
@@ -40,12 +42,7 @@ async def connected(
     _silence_loggers()
     asyncio.get_running_loop().set_exception_handler(_unhandled(environment))
     _leave_lookups_behind(ready.servers)
-    try:
-        connection = await _connect_within(wait, ready, environment, listener=listener)
-    except RefusedError as error:
-        given = "pynats context info" if ready.context else "give --user and --password, --token or --creds"
-        error.hint = error.hint or given
-        raise
+    connection = await _connect_within(wait, ready, environment, listener=listener)
     try:
         yield connection
     except nats_errors.ConnectionClosedError:  # it was lost before it was used
@@ -202,7 +199,10 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
         if environment.trace:
             _trace(connection, environment)
         return connection
-    raise _worst(problems)
+    worst = _worst(problems)
+    if isinstance(worst, RefusedError):
+        advise(worst, plan, time())
+    raise worst
 
 
 async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: float) -> Connection:
@@ -216,9 +216,11 @@ async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: f
         _check_cancelled()
     except Exception as error:
         cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
-        problem = _with_tls_in_mind(classify(cause, url, plan.timeout), cause, client, plan)
+        problem = _with_tls_in_mind(classify(cause, url, plan.timeout, plan.given), cause, client, plan)
         client.discard()
         _check_cancelled()
+        if not plan.socks_proxy:
+            problem = await with_names(problem, cause, url, plan.options.get("tls"), plan.tls_first, seconds)
         if environment.trace:
             environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
         raise problem from error
@@ -247,7 +249,7 @@ def _check_cancelled() -> None:
 
 def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client, plan: Plan) -> PynatsError:
     """`problem`, or a better one when client and server do not agree on how TLS begins."""
-    if client.server_info.get("tls_verify") and not plan.client_certificate and isinstance(cause, OSError):
+    if client.server_info.get("tls_verify") and "tlscert" not in plan.given and isinstance(cause, OSError):
         # The server closes a connection without one, and its TLS alert is often lost with it.
         return RefusedError("the server requires a TLS client certificate", where=problem.where,
                             hint="--tlscert FILE --tlskey FILE")  # fmt: skip
@@ -255,7 +257,7 @@ def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client
         # Both wait for the other to begin, or take what comes for something else.
         problem.hint = (
             "without --tlsfirst (tls_first in a context), if the server does not begin with TLS"
-            if "tls_handshake_first" in plan.options
+            if plan.tls_first
             else "--tlsfirst, if the server begins with TLS (handshake_first)"
         )
     return problem

@@ -1,36 +1,86 @@
-"""Creds files, JWTs and nkey seeds become nats-py's options."""
+"""What the client logs in with: credentials become nats-py's options, and are read again before each connect."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from natscli.contexts import credentials
+from natscli.contexts.creds import Creds, creds_of, jwt_of, seed_of, seed_of_file
 from natscli.contexts.kinds import KINDS, PARTS, Holds
-from natscli.errors import InputError
-from natscli.text import for_programs
+from natscli.contexts.validity import Validity, validity
 
 if TYPE_CHECKING:
     from natscli.settings import Settings, Value
 
 
-def credential_options(settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
-    """nats-py options for the credentials of `settings`; `servers` too, where the credentials come with servers.
+class Login:
+    """The credentials of a run: `options` are nats-py's, as they were last read; `servers` the URLs `nsc` has for them.
+
+    Every file and reference is read again with `renew`, so that credentials which were renewed meanwhile are used.
 
     Raises:
         InputError: a reference that cannot be resolved, or credentials that cannot be used.
     """
-    options: dict[str, Any] = {}
-    for kind in KINDS:
-        if getattr(settings, kind.name):
-            options.update(_OPTIONS[kind.name](settings, environ))
-    return options
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        settings = _without_pipes(settings, environ)
+        read = _read(settings, environ)
+        self.options: dict[str, Any] = read.options
+        self.servers = read.servers
+        self._environ = environ
+        self._jwt = read.jwt
+        self._hide: Callable[..., object] = lambda *secrets: None
+        self._settings = with_references(settings)
+
+    @property
+    def can_change(self) -> bool:
+        """Whether the credentials are read from somewhere, so that `renew` may find others."""
+        values = ((part, getattr(self._settings, part.setting)) for part in PARTS)
+        return any(_is_reference(part.holds, value.value) for part, value in values if value)
+
+    def renew(self) -> dict[str, Any]:
+        """Read everything again; gives the new `options`. It may run `op` or `nsc`: not for an event loop.
+
+        Raises:
+            InputError: as the class; then the options are as they were.
+        """
+        if self.can_change:
+            read = _read(self._settings, self._environ)
+            self.options, self._jwt = read.options, read.jwt
+            self._hide(*self._secrets())
+        return self.options
+
+    def hide_with(self, hide: Callable[..., object]) -> None:
+        """Give `hide` every secret that is read, now and later, so that it is never shown."""
+        self._hide = hide
+        hide(*self._secrets())
+
+    def _secrets(self) -> list[str]:
+        return [
+            self.options[name] for name in ("password", "token", "nkeys_seed_str") if name in self.options
+        ]
+
+    @property
+    def validity(self) -> Validity:
+        """When the user JWT is valid; without one always."""
+        return validity(self._jwt)
+
+
+class _Read(NamedTuple):
+    """What was read of credentials: nats-py's options, the user JWT, and the URLs that `nsc` has for them."""
+
+    options: dict[str, Any]
+    jwt: str = ""
+    servers: str = ""
 
 
 def with_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """`settings` in which every reference to a secret is the secret: for processes that must not ask for it again.
+    """`settings` in which every reference is what it refers to: for processes that must not ask for it again.
+
+    When they connect again they read the references, which are kept beside.
 
     Raises:
         InputError: a reference that cannot be resolved.
@@ -38,22 +88,69 @@ def with_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
     changes: dict[str, Any] = {}
     for part in PARTS:
         value: Value[str] = getattr(settings, part.setting)
-        if not value or part.holds is Holds.NAME:
+        if not value or not _is_reference(part.holds, value.value):
             continue
+        kept = "" if credentials.is_pipe(value.value, environ) else value.value
         if part.holds is Holds.SECRET:
             secret = credentials.resolve_literal(value.value, environ)
             plain = not credentials.scheme_of(secret)
-            changes[part.setting] = replace(value, value=secret if plain else _embedded(secret.encode()))
+            value = replace(value, value=secret if plain else _embedded(secret.encode()), reference=kept)
         elif part.holds is Holds.FILE:
-            changes[part.setting] = replace(
-                value, value=_embedded(credentials.resolve_file(value.value, environ))
-            )
+            data = credentials.resolve_file(value.value, environ)
+            value = replace(value, value=_embedded(data), reference=kept)
         else:
             path, urls = credentials.nsc_profile(value.value, environ)
-            changes["nsc"] = replace(value, value="")
-            changes["creds"] = replace(value, value=_embedded(credentials.resolve_file(path, environ)))
+            changes["creds"] = replace(
+                value, value=_embedded(credentials.resolve_file(path, environ)), reference=path
+            )
             if urls and settings.server.source == "default":
                 changes["server"] = replace(value, value=urls)
+            value = replace(value, value="")
+        changes[part.setting] = value
+    return replace(settings, **changes)
+
+
+def without_programs(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """`settings` without the credentials that only `op`, `nsc` or whoever writes to a pipe has: to check the rest."""
+    dropped = {
+        part.setting: replace(value, value="")
+        for part in PARTS
+        if (value := getattr(settings, part.setting))
+        and (
+            part.holds is Holds.PROFILE
+            or (part.holds is not Holds.NAME and credentials.scheme_of(value.value) in ("op", "nsc"))
+            or (part.holds is Holds.FILE and credentials.is_pipe(value.value, environ))
+        )
+    }
+    return replace(settings, **dropped)
+
+
+def with_references(settings: Settings) -> Settings:
+    """`settings` in which references that `with_secrets` has resolved are references again."""
+    values = {part.setting: getattr(settings, part.setting) for part in PARTS}
+    changes = {name: replace(v, value=v.reference, reference="") for name, v in values.items() if v.reference}
+    return replace(settings, **changes)
+
+
+def _is_reference(holds: Holds, value: str) -> bool:
+    """Whether the value of a setting names where to read the credentials."""
+    scheme = credentials.scheme_of(value)
+    return holds is not Holds.NAME and scheme != "data" and (bool(scheme) or holds is not Holds.SECRET)
+
+
+def _without_pipes(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """`settings` with the contents of pipes, which can be read only once."""
+    changes: dict[str, Any] = {}
+    for part in PARTS:
+        value: Value[str] = getattr(settings, part.setting)
+        if (
+            value
+            and _is_reference(part.holds, value.value)
+            and part.holds is not Holds.PROFILE
+            and credentials.is_pipe(value.value, environ)
+        ):
+            data = credentials.resolve_file(value.value, environ)
+            changes[part.setting] = replace(value, value=_embedded(data))
     return replace(settings, **changes)
 
 
@@ -61,45 +158,56 @@ def _embedded(data: bytes) -> str:
     return f"data:;base64,{b64encode(data).decode()}"
 
 
-def _user(settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
+def _read(settings: Settings, environ: Mapping[str, str]) -> _Read:
+    options: dict[str, Any] = {}
+    jwt = servers = ""
+    for kind in KINDS:
+        if getattr(settings, kind.name):
+            read = _READERS[kind.name](settings, environ)
+            options.update(read.options)
+            jwt, servers = jwt or read.jwt, servers or read.servers
+    return _Read(options, jwt, servers)
+
+
+def _user(settings: Settings, environ: Mapping[str, str]) -> _Read:
     password = credentials.resolve_literal(settings.password.value, environ)
-    return {"user": settings.user.value, "password": password}
+    return _Read({"user": settings.user.value, "password": password})
 
 
-def _token(settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
-    return {"token": credentials.resolve_literal(settings.token.value, environ)}
+def _token(settings: Settings, environ: Mapping[str, str]) -> _Read:
+    return _Read({"token": credentials.resolve_literal(settings.token.value, environ)})
 
 
-def _creds(settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
-    return _from_creds(credentials.resolve_file(settings.creds.value, environ), settings.creds.source)
+def _creds(settings: Settings, environ: Mapping[str, str]) -> _Read:
+    return _signing(creds_of(settings.creds.value, environ))
 
 
-def _nkey(settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
-    seed = credentials.resolve_file(settings.nkey.value, environ)
-    return {"nkeys_seed_str": _valid_seed(seed, settings.nkey.source)}
+def _nkey(settings: Settings, environ: Mapping[str, str]) -> _Read:
+    return _Read({"nkeys_seed_str": seed_of_file(settings.nkey.value, environ)})
 
 
-def _nsc(settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
-    creds_file, urls = credentials.nsc_profile(settings.nsc.value, environ)
-    options = _from_creds(credentials.resolve_file(creds_file, environ), settings.nsc.source)
-    return {**options, "servers": [url.strip() for url in urls.split(",")]} if urls else options
+def _nsc(settings: Settings, environ: Mapping[str, str]) -> _Read:
+    path, urls = credentials.nsc_profile(settings.nsc.value, environ)
+    return _signing(creds_of(path, environ))._replace(servers=urls)
 
 
-def _jwt(settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
-    jwt = credentials.resolve_literal(settings.jwt.value, environ).strip()
-    if not settings.seed:  # a bearer JWT: nothing to sign with
-        return {"user_jwt_cb": lambda: jwt.encode(), "signature_cb": lambda nonce: b""}
-    seed = credentials.resolve_literal(settings.seed.value, environ)
-    seed = _valid_seed(seed.encode(), settings.seed.source)
-    text = (
-        f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
-        f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
-    )
-    return _from_creds(text.encode(), settings.jwt.source)
+def _jwt(settings: Settings, environ: Mapping[str, str]) -> _Read:
+    jwt = jwt_of(settings.jwt.value, environ, settings.jwt.source)
+    seed = seed_of(settings.seed.value, environ, settings.seed.source) if settings.seed else ""
+    return _signing(Creds(jwt, seed))
+
+
+def _signing(creds: Creds) -> _Read:
+    """nats-py's options for a JWT and the seed to sign with; for a bearer's JWT without one."""
+    if not creds.seed:
+        return _Read({"user_jwt_cb": creds.jwt.encode, "signature_cb": lambda nonce: b""}, creds.jwt)
+    from nats.aio.client import RawCredentials
+
+    return _Read({"user_credentials": RawCredentials(creds.text)}, creds.jwt)
 
 
 #: How nats-py takes each of the `KINDS`, by their names.
-_OPTIONS: dict[str, Callable[[Settings, Mapping[str, str]], dict[str, Any]]] = {
+_READERS: dict[str, Callable[[Settings, Mapping[str, str]], _Read]] = {
     "user": _user,
     "token": _token,
     "creds": _creds,
@@ -107,30 +215,3 @@ _OPTIONS: dict[str, Callable[[Settings, Mapping[str, str]], dict[str, Any]]] = {
     "nsc": _nsc,
     "jwt": _jwt,
 }
-
-
-def _from_creds(data: bytes, source: str) -> dict[str, Any]:
-    """nats-py options for the text of a creds file: a decorated JWT and a decorated seed."""
-    from nats.aio.client import RawCredentials
-
-    text = for_programs(data).replace("\r\n", "\n")
-    if "BEGIN NATS USER JWT" not in text or "BEGIN USER NKEY SEED" not in text:
-        raise InputError("not a credentials file: it holds no user JWT and seed", where=source)
-    _valid_seed(text.split("BEGIN USER NKEY SEED", 1)[1].encode(), source)
-    return {"user_credentials": RawCredentials(text if text.endswith("\n") else f"{text}\n")}
-
-
-def _valid_seed(data: bytes, source: str) -> str:
-    """The seed in a plain or decorated seed file.
-
-    Raises:
-        InputError: there is none, or it is damaged.
-    """
-    import nkeys
-
-    words = [w for w in for_programs(data).split() if w.startswith("S") and len(w) > 40]
-    try:
-        nkeys.from_seed(bytearray(words[0].encode())).wipe()
-    except Exception:
-        raise InputError("no valid nkey seed", where=source) from None
-    return words[0]

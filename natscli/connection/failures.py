@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from natscli.connection.certificates import classify_tls
 from natscli.duration import format_duration
 from natscli.errors import ConnectionFailedError, PynatsError, RefusedError
 from natscli.wire.client import NotNatsError, TLSNotOfferedError, UnsupportedError
@@ -23,8 +25,13 @@ def shown_url(url: SplitResult | ParseResult) -> str:
     return f"{url.scheme}://{host}" + (f":{url.port}" if url.port else "")
 
 
-def classify(error: BaseException, url: str, timeout: float | None = None) -> PynatsError:
-    """What an exception of nats-py, TLS or the network means to the user. `timeout` in seconds, if one ran out."""
+def classify(
+    error: BaseException, url: str, timeout: float | None = None, given: Mapping[str, str] | None = None
+) -> PynatsError:
+    """What an exception of nats-py, TLS or the network means to the user.
+
+    `timeout` in seconds, if one ran out; the settings that were `given` are not suggested.
+    """
     import ssl
 
     if isinstance(error, PynatsError):
@@ -33,7 +40,7 @@ def classify(error: BaseException, url: str, timeout: float | None = None) -> Py
     where = shown_url(parts)
     text = str(error).removeprefix("nats: ").strip("' ")
     if isinstance(error, (TLSNotOfferedError, ssl.SSLError)) or "ssl" in type(error).__name__.lower():
-        return _classify_tls(error, text, where)
+        return classify_tls(error, text, where, given or {})
     refusal = _refusal(error, text)
     if refusal:
         return RefusedError(refusal, where=where)
@@ -100,21 +107,3 @@ def _how_to_start(url: SplitResult | ParseResult) -> str:
         return ""
     host = " --host ::1" if url.hostname == "::1" else ""
     return f"pynats server run{host}" + (f" --port {url.port}" if url.port not in (None, 4222) else "")
-
-
-def _classify_tls(error: BaseException, text: str, where: str) -> PynatsError:
-    lower = text.lower()
-    if isinstance(error, TLSNotOfferedError):
-        return ConnectionFailedError("TLS was asked for and the server does not offer it", where=where)
-    reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or text
-    if "alert" in lower and "protocol version" not in lower:
-        return RefusedError(f"the server refused the TLS client certificate: {_tls_words(reason)}", where=where,
-                            hint="--tlscert FILE --tlskey FILE")  # fmt: skip
-    if "wrong_version_number" in lower or "record layer" in lower:
-        return ConnectionFailedError("the server there does not use TLS", where=where)
-    hint = "--tlsca FILE names the authority to trust" if "certificate" in lower else ""
-    return ConnectionFailedError(f"TLS problem: {_tls_words(reason)}", where=where, hint=hint)
-
-
-def _tls_words(reason: str) -> str:
-    return reason.lower().replace("_", " ") if reason.isupper() else reason

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from natscli import __version__
-from natscli.connection.credentials import credential_options
+from natscli.connection.credentials import Login
 from natscli.connection.tls import tls_context
+from natscli.contexts.format import split_urls
 from natscli.errors import InputError
+from natscli.settings import complete_url
 
 if TYPE_CHECKING:
     from natscli.environment import Environment
@@ -28,9 +30,16 @@ class Plan:
     options: dict[str, Any]
     timeout: float
     tls: bool
-    client_certificate: bool
     socks_proxy: str
     context: str
+    login: Login
+    #: The settings that were given, as fields of `Settings`, and where the credentials among them are from.
+    given: Mapping[str, str]
+
+    @property
+    def tls_first(self) -> bool:
+        """Whether TLS begins before the server sends its INFO."""
+        return "tls_handshake_first" in self.options
 
     @property
     def inboxes(self) -> str:
@@ -48,10 +57,10 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
     if settings.inbox_prefix:
         options["inbox_prefix"] = _checked_prefix(settings.inbox_prefix.value, settings.inbox_prefix.source)
     servers = settings.servers
-    options.update(credential_options(settings, environ))
-    known = options.pop("servers", None)
-    if known and settings.server.source == "default":
-        servers = known
+    login = Login(settings, environ)
+    options.update(login.options)
+    if login.servers and settings.server.source == "default":
+        servers = [complete_url(url, "nsc") for url in split_urls(login.servers) if url.strip()]
     if not servers:
         raise InputError("no server URL", where=settings.server.source)
     context = tls_context(settings, environ)
@@ -69,9 +78,10 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
         options=options,
         timeout=settings.timeout.value,
         tls=context is not None or settings.tlsfirst.value,
-        client_certificate=bool(settings.tlscert),
         socks_proxy=settings.socks_proxy.value,
         context=settings.context.value,
+        login=login,
+        given=settings.given,
     )
 
 
@@ -82,7 +92,7 @@ def prepare(settings: Settings, environment: Environment) -> Plan:
         InputError: as `plan`.
     """
     ready = plan(settings, environment.environ)
-    environment.redactor.add(*(ready.options.get(name) for name in ("password", "token", "nkeys_seed_str")))
+    ready.login.hide_with(environment.redactor.add)
     return ready
 
 

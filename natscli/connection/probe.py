@@ -8,15 +8,15 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from natscli.contexts.checks import problems
+from natscli.connection.credentials import without_programs
+from natscli.connection.options import plan
+from natscli.contexts.checks import problems, validity_of
 from natscli.contexts.format import secrets
 from natscli.contexts.store import ContextStore
-from natscli.duration import format_duration
 from natscli.environment import Environment
-from natscli.errors import ConnectionFailedError, InputError, PynatsError, Report, explain
-from natscli.output.tables import Cell
+from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError, Report, explain
 from natscli.settings import Settings, resolve
 from natscli.system.signals import run
 
@@ -26,16 +26,23 @@ _USER_INFO = "$SYS.REQ.USER.INFO"
 _MOST_THREADS = 32
 
 
+class Account(NamedTuple):
+    """The account of a connection: its identity, and its name where that is another and the server tells it."""
+
+    identity: str = ""
+    name: str = ""
+
+
 @dataclass(frozen=True)
 class Reached:
-    """What is known of a server that accepted the connection."""
+    """What is known of a server that accepted the connection: `url` is what was given, `rtt` is in seconds."""
 
     name: str
     version: str
     url: str
     rtt: float
     tls: str
-    account: str
+    account: Account
 
 
 @dataclass(frozen=True)
@@ -50,31 +57,6 @@ class Result:
         """Whether no problem was found."""
         return self.report is None
 
-    def rows(self) -> list[tuple[str, Cell]]:
-        """Labels and values for `info`."""
-        if self.server is None:
-            return [("Connection", self.cell())]
-        found = self.server
-        values = {
-            "Connection": f"OK, {found.url}",
-            "Server": f"{found.name} {found.version}",
-            "RTT": format_duration(found.rtt),
-            "TLS": found.tls or "no",
-            "Account": found.account,
-        }
-        return [(label, Cell(text, True)) for label, text in values.items() if text]
-
-    def cell(self) -> Cell:
-        """`OK`, or the problem."""
-        return Cell("OK", True) if self.report is None else Cell(self.report.message, False)
-
-    def server_cells(self) -> tuple[str, ...]:
-        """Name, version, RTT, TLS and account for a table; empty if none was reached."""
-        if self.server is None:
-            return ("", "", "", "", "")
-        found = self.server
-        return (found.name, found.version, format_duration(found.rtt), found.tls or "no", found.account)
-
     def as_json(self) -> dict[str, Any]:
         """The result for programs."""
         if self.report is not None:
@@ -82,18 +64,23 @@ class Result:
         assert self.server is not None
         found = self.server
         return {"ok": True, "server_name": found.name, "version": found.version, "url": found.url,
-                "rtt_ns": round(found.rtt * 1e9), "tls": found.tls, "account": found.account}  # fmt: skip
+                "rtt_ns": round(found.rtt * 1e9), "tls": found.tls, "account": found.account.identity,
+                "account_name": found.account.name}  # fmt: skip
 
 
 def check(environment: Environment, flags: Mapping[str, Any], store: ContextStore, name: str) -> Result:
-    """Everything that can be checked without connecting."""
+    """Everything that can be checked without connecting, with the verdict that connecting comes to."""
     try:
         context = store.load(name)
         environment.redactor.add(*secrets(context))
         found = problems(context, environment.environ)
         if found:
             raise InputError("; ".join(found))
-        _ = context_settings(environment, flags, store, name).servers
+        settings = context_settings(environment, flags, store, name)
+        plan(without_programs(settings, environment.environ), environment.environ)
+        expired = validity_of(context, environment.environ).problem(time.time())
+        if expired:
+            raise RefusedError(expired)
     except (PynatsError, OSError) as error:
         return Result(report=_redacted(environment, explain(error)))
     return Result()
@@ -132,7 +119,6 @@ async def _probe_one(
     environment: Environment, flags: Mapping[str, Any], store: ContextStore, name: str
 ) -> Result:
     from natscli.connection.connect import connect
-    from natscli.connection.options import plan
 
     try:
         settings = context_settings(environment, flags, store, name)
@@ -164,13 +150,14 @@ async def _probe_one(
     return Result(report=_redacted(environment, report))
 
 
-async def _account(client: Any, timeout: float) -> str:
-    """The account of the connection, empty if the server or the permissions do not allow to ask."""
+async def _account(client: Any, timeout: float) -> Account:
+    """The account of the connection; nothing if the server or the permissions do not allow to ask."""
     try:
         answer = await client.request(_USER_INFO, b"", timeout=timeout)
-        return str(json.loads(answer.data)["data"]["account"])
+        data = json.loads(answer.data)["data"]
+        return Account(str(data["account"]), str(data.get("account_name", "")))
     except Exception:
-        return ""
+        return Account()
 
 
 def _redacted(environment: Environment, report: Report) -> Report:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from natscli.contexts import credentials
 from natscli.errors import InputError
+from natscli.wire.trust import lenient
 
 if TYPE_CHECKING:
     import ssl
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 
 def tls_context(settings: Settings, environ: Mapping[str, str]) -> ssl.SSLContext | None:
+    """What the TLS files of `settings` ask for; None if there are none.
+
+    Raises:
+        InputError: a file that cannot be used, or a certificate without its key.
+    """
     if not (settings.tlsca or settings.tlscert or settings.tlskey):
         return None
     import ssl
@@ -23,7 +29,7 @@ def tls_context(settings: Settings, environ: Mapping[str, str]) -> ssl.SSLContex
     if bool(settings.tlscert) != bool(settings.tlskey):
         given = settings.tlscert or settings.tlskey
         raise InputError("a TLS certificate and its key go together", where=given.source)
-    context = ssl.create_default_context()
+    context = lenient(ssl.create_default_context())
 
     def use(load: Callable[..., None], *files: Value[str]) -> None:
         paths = [credentials.resolve_path(file.value, environ) for file in files]

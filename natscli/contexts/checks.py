@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from natscli.contexts.credentials import (
     file_of,
     find_program,
-    resolve_file,
+    is_pipe,
     resolve_literal,
     resolve_path,
     scheme_of,
 )
+from natscli.contexts.creds import creds_of, jwt_of, seed_of, seed_of_file
 from natscli.contexts.format import Context, credential_kinds
 from natscli.contexts.kinds import KINDS, Holds, keys
+from natscli.contexts.validity import ALWAYS, Validity, validity
 from natscli.errors import InputError
 
 _FILES = keys(Holds.FILE)
 _LITERALS = keys(Holds.SECRET)
 _PROFILES = keys(Holds.PROFILE)
 _PATHS = ("cert", "key", "ca")
+#: What reads the values of keys as connecting does; none starts a program, see `problem_of`.
+_READERS: dict[str, Callable[[str, Mapping[str, str]], object]] = {
+    **dict.fromkeys(_LITERALS, resolve_literal),
+    **dict.fromkeys(_PATHS, resolve_path),
+    "creds": creds_of,
+    "nkey": seed_of_file,
+    "user_jwt": jwt_of,
+    "user_seed": seed_of,
+}
 
 
 def problems(context: Context, environ: Mapping[str, str]) -> list[str]:
@@ -51,15 +62,35 @@ def problem_of(key: str, value: str, environ: Mapping[str, str]) -> str:
         program = "op" if scheme == "op" else "nsc"
         return "" if find_program(program, environ) else f"{program!r} is not on PATH"
     try:
-        if key in _FILES:
-            resolve_file(value, environ)
-        elif key in _LITERALS:
-            resolve_literal(value, environ)
-        elif key in _PATHS:
-            resolve_path(value, environ)
+        if key in _READERS and not is_pipe(value, environ):
+            _READERS[key](value, environ)
     except InputError as error:
         return f"{error.what} ({error.where})" if error.where else error.what
     return ""
+
+
+def validity_of(context: Context, environ: Mapping[str, str]) -> Validity:
+    """When the user JWT in the context, or in a file it names, is valid; `op` and `nsc` are not run."""
+    return (
+        validity_in("creds", context.creds, environ)
+        or validity_in("user_jwt", context.user_jwt, environ)
+        or ALWAYS
+    )
+
+
+def validity_in(key: str, value: str, environ: Mapping[str, str]) -> Validity | None:
+    """The same of the value of `key`; None if that is no user JWT, or it cannot be read."""
+    if (
+        not value
+        or key not in ("creds", "user_jwt")
+        or scheme_of(value) in ("op", "nsc")
+        or is_pipe(value, environ)
+    ):
+        return None
+    try:
+        return validity(creds_of(value, environ).jwt if key == "creds" else jwt_of(value, environ))
+    except InputError:
+        return None
 
 
 def origin(key: str, value: str, environ: Mapping[str, str]) -> str:

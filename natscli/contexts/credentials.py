@@ -7,6 +7,7 @@ reference. References: `file://PATH`, `env://NAME`, `op://vault/item/field`, `ns
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from collections.abc import Mapping
@@ -60,9 +61,19 @@ def resolve_literal(ref: str, environ: Mapping[str, str]) -> str:
         return ref
     data = _read(expand(_rest(ref), environ)) if scheme == "file" else _fetch(scheme, ref, environ)
     try:
-        return data.decode().rstrip("\r\n")
+        return text_of(data).rstrip("\r\n")
     except UnicodeDecodeError:
         raise InputError("the credential is not text", where=describe(ref)) from None
+
+
+def text_of(data: bytes, errors: str = "strict") -> str:
+    """The text that `data` is: UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it.
+
+    Raises:
+        UnicodeDecodeError: it is not text, unless `errors` is `replace`.
+    """
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf16 else "utf-8-sig", errors)
 
 
 def resolve_path(ref: str, environ: Mapping[str, str]) -> str:
@@ -208,6 +219,15 @@ def _read(path: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "not a path").lower()
         raise InputError(f"cannot read the file: {reason}", where=path) from None
+
+
+def is_pipe(ref: str, environ: Mapping[str, str]) -> bool:
+    """Whether `ref` names a pipe, such as `<(...)` in a shell: what is read from one is gone."""
+    try:
+        path = file_of(ref, environ)
+    except InputError:
+        return False
+    return bool(path) and _is_pipe(path)
 
 
 def _is_pipe(path: str) -> bool:

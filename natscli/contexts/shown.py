@@ -30,6 +30,15 @@ LABELS = {
 }
 
 
+#: Characters of a public key, which identifies an account, and is the name of a server without one.
+_PUBLIC_KEY = 56
+
+
+def short(name: str) -> str:
+    """`name` as it is shown on a terminal: a public key would take the room of everything else."""
+    return f"{name[:8]}…" if len(name) == _PUBLIC_KEY and name.isalnum() and name.isupper() else name
+
+
 def as_json(name: str, context: Context, *, selected: bool, show_secrets: bool = False) -> dict[str, Any]:
     """The object that stands for a context in JSON: its name, then the keys of the file."""
     values = as_mapping(context if show_secrets else redacted(context))

@@ -22,6 +22,7 @@ from natscli.wire import nats_py
 from natscli.wire.parser import BatchParser
 from natscli.wire.protocol import encode
 from natscli.wire.transport import Transport
+from natscli.wire.trust import LenientTLS
 
 #: What of the private names of nats-py is not as expected, and thus not used.
 DIFFERENCES = nats_py.differences()
@@ -73,7 +74,7 @@ class _ServerURL(ParseResult):
         return self.default_login[1] if password is None else unquote(password)
 
 
-class Client(nats_py.Client):  # type: ignore[misc]
+class Client(LenientTLS, nats_py.Client):  # type: ignore[misc]
     """nats-py's client with batch subscriptions; see the module's docstring."""
 
     # The private names of nats-py that are used here, and what they are.

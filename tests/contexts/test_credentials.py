@@ -136,7 +136,7 @@ def test_certificates_can_only_be_files() -> None:
 
 
 def test_bytes_that_are_no_text_are_no_password(file: Path) -> None:
-    file.write_bytes(b"\xff\xfe")
+    file.write_bytes(b"\xff\xff")
     assert "not text" in failure(lambda: resolve_literal(f"file://{file}", {})).what
 
 

@@ -26,7 +26,7 @@ def test_every_part_is_a_setting_a_key_and_an_option(part: Part) -> None:
 
 
 def test_every_kind_is_known_to_the_connection() -> None:
-    assert list(credentials._OPTIONS) == [kind.name for kind in KINDS]
+    assert list(credentials._READERS) == [kind.name for kind in KINDS]
 
 
 @pytest.mark.parametrize("part", [p for p in PARTS if p.holds is Holds.SECRET], ids=lambda part: part.setting)

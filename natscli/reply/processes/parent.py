@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import IO
 
 from natscli.backoff import Backoff
+from natscli.connection.credentials import with_references
 from natscli.environment import Environment
 from natscli.errors import ExitStatus, PynatsError, explain
 from natscli.output.pump import Pump
@@ -35,7 +36,7 @@ _RESTART, _SETTLED = Backoff(0.1, 5.0), 10.0
 async def supervise(options: ReplyOptions, settings: Settings, environment: Environment) -> None:
     """Answer with `options.processes` processes until a signal, or until `--count` requests are answered.
 
-    `settings` have the secrets themselves.
+    `settings` have the secrets themselves; a process that replaces another one asks for what they are then.
 
     Raises:
         PynatsError: one of the first processes cannot start, or one failed at the end.
@@ -190,7 +191,8 @@ class Supervisor:
         index, board = self._processes.index(process), self._board
         process.starts += 1
         job = Assignment(
-            self._options, self._settings, board.reference, index,
+            self._options, self._settings if process.starts == 1 else with_references(self._settings),
+            board.reference, index,
             first=index == 0 and process.starts == 1,
             color="always" if self._environment.colored(self._environment.stderr) else self._environment.color,
             trace=self._environment.trace,
