@@ -97,13 +97,13 @@ def _ask(app: App | None, verb: Verb, gathered: list[Gathering]) -> None:
         from natscli.message.micro import control_subject
         from natscli.request.options import Expectation
         from natscli.request.requester import Requester
-        from natscli.services.gather import Gathering, Rounds
+        from natscli.services.gather import Gathering, Questions
 
         assert app is not None
         async with connected(prepare(settings, app.environment), app.environment) as connection:
             gathered.append(Gathering(verb))
             expectation = Expectation(replies=_MOST, first=PATIENCE, gap=SILENCE)
-            rounds = Rounds(control_subject(verb))
+            rounds = Questions(control_subject(verb))
             await Requester(connection, rounds, expectation, gathered[0]).run()
 
     with suppress(PynatsError, OSError, ValueError):  # then there is nothing to offer

@@ -22,13 +22,15 @@ from natscli.watch.options import WATCHER, WatchOptions, check
         "pynats watch orders.new --verbose --count 1": "one in full, with headers",
     },
     notes="""
-    Nothing is answered, and no queue group is joined. Replies are seen by subscribing to all inboxes: _INBOX.>, or
-    those of --inbox-prefix; more are added as requesters use them. Times are measured by the watcher, so they do not
-    include the network between the requester and the server.
-
     A watcher is a subscriber like any other: while it watches, requests that nobody answers time out instead of
-    getting "no responders" at once. They are shown as having no responders when the servers say that only watchers
-    subscribe.
+    getting "no responders" at once, and clients without a timeout wait for ever. --answer-no-responders sends them
+    what the server would have sent. They are shown as having no responders when the servers say that only watchers
+    subscribe, and no reply has come within --timeout.
+
+    Nothing else is answered, and no queue group is joined. Replies are seen by subscribing to all inboxes: _INBOX.>,
+    or those of --inbox-prefix, and _R_.>, where requests from other accounts are answered; more are added as
+    requesters use them. Times are measured by the watcher, so they do not include the network between the requester
+    and the server.
     """,
 )
 @click.argument("subject", nargs=-1, required=True)
@@ -47,6 +49,8 @@ from natscli.watch.options import WATCHER, WatchOptions, check
 @option("--count", type=click.IntRange(min=1), metavar="N", common=True, help="Stop after N exchanges.")
 @option("--reply-timeout", type=DURATION, default=0.3, metavar="DURATION",
         help="Longest wait for another reply to the same request.  [default: 300ms]")  # fmt: skip
+@option("--answer-no-responders", is_flag=True,
+        help="Tell requesters when nobody else subscribes, as the server would.")  # fmt: skip
 @option("-v", "--verbose", is_flag=True, common=True, help="Show headers and whole payloads.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each exchange as a line of JSON.")
 @option("--quiet", is_flag=True, help="Write no log to stderr.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from natscli.message.status import ReplyProblem
+
 
 class Outcome(str, Enum):
     """How an exchange ended, as seen from outside."""
@@ -26,8 +28,8 @@ class Answer(NamedTuple):
 class Exchange(NamedTuple):
     """A request and its replies. `number` counts requests from 1, `came` is when it was seen (seconds since 1970).
 
-    `error` is the code and the text of the first reply that is a service error (ADR-32). `via` is the subject that was
-    asked when something passed the request on to `subject`.
+    `error` is what the first reply that is a failure says: a service error, a status, an error of JetStream. `via` is
+    the subject that was asked when something passed the request on to `subject`.
     """
 
     number: int
@@ -38,7 +40,7 @@ class Exchange(NamedTuple):
     payload: bytes
     answers: tuple[Answer, ...]
     outcome: Outcome
-    error: tuple[str, str] | None = None
+    error: ReplyProblem | None = None
     via: bytes = b""
 
     @property

@@ -45,7 +45,7 @@ class Acknowledgement(NamedTuple):
     error: tuple[str, str] | None = None
 
 
-class Problem(NamedTuple):
+class ReplyProblem(NamedTuple):
     """Why a request has failed, as its reply says; `source` of it is "service", "status" or "stream"."""
 
     source: str
@@ -86,22 +86,22 @@ def read_acknowledgement(payload: bytes) -> Acknowledgement | None:
     return Acknowledgement(stream, sequence, _api_error(value))
 
 
-def read_problem(header: bytes | None, payload: bytes) -> Problem | None:
+def read_problem(header: bytes | None, payload: bytes) -> ReplyProblem | None:
     """What makes a reply a failure: a service error, a status from 400 on, an error of JetStream; None without one."""
     if header:
         problem = headers.read_service_error(header)
         if problem is not None:
-            return Problem("service", *problem)
+            return ReplyProblem("service", *problem)
         status = read_status(header)
         if status is not None and status.is_error:
-            return Problem("status", str(status.code), status.description)
+            return ReplyProblem("status", str(status.code), status.description)
     if payload.startswith(_API):
         error = _api_error(_object(payload)) if len(payload) <= _LARGEST_RESPONSE else None
-        return Problem("stream", *error) if error else None
+        return ReplyProblem("stream", *error) if error else None
     acknowledgement = read_acknowledgement(payload)
     if acknowledgement is None or acknowledgement.error is None:
         return None
-    return Problem("stream", *acknowledgement.error)
+    return ReplyProblem("stream", *acknowledgement.error)
 
 
 def _api_error(value: dict[str, Any]) -> tuple[str, str] | None:

@@ -10,6 +10,9 @@ from natscli.errors import InputError
 #: Spaces and control characters, and arguments that were not UTF-8 (they come as surrogates).
 _UNFIT = re.compile("[\\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
+#: Where requests are answered that came through the import of a service from another account.
+IMPORTERS = "_R_.>"
+
 
 def check_publish_subject(subject: str, what: str = "a request", where: str = "SUBJECT") -> None:
     """Refuse a subject that nothing can be sent to; `what` was to be sent.

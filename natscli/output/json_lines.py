@@ -10,6 +10,7 @@ from typing import Any
 
 from natscli.duration import timestamp
 from natscli.message import headers
+from natscli.message.status import read_acknowledgement, read_status
 from natscli.output import json_text
 from natscli.text import for_programs, replaced
 
@@ -33,10 +34,11 @@ class Encoder:
     def message(self, header: bytes | None, payload: bytes) -> str:
         """The members that all records share: headers (name to list of values), data, its encoding, its size.
 
+        A message that a server made has the `status` and the `description` of its status line, too.
         `data` is text when the payload is UTF-8, else base64, and `encoding` says which. `json` is the value, if the
         payload is JSON that any parser reads.
         """
-        pairs = self.headers(header) if header else "{}"
+        pairs = self.headers(header) + self.status(header) if header else "{}"
         try:
             text = payload.decode()
         except UnicodeDecodeError:
@@ -55,6 +57,20 @@ class Encoder:
             f"{self.text(name)}: [{', '.join(map(self.text, values))}]" for name, values in pairs.items()
         ]
         return f"{{{', '.join(members)}}}"
+
+    def status(self, header: bytes) -> str:
+        """The members for the status line of a block, with a comma before them; nothing without one."""
+        status = read_status(header)
+        if status is None:
+            return ""
+        return f', "status": {status.code}, "description": {self.text(replaced(status.description))}'
+
+    def acknowledged(self, payload: bytes) -> str:
+        """The member for a JetStream acknowledgement, with a comma before it; nothing for another payload."""
+        taken = read_acknowledgement(payload)
+        if taken is None or taken.error is not None:
+            return ""
+        return f', "acknowledged": {{"stream": {self.text(taken.stream)}, "seq": {taken.sequence}}}'
 
     def _json(self, text: str) -> str:
         value = json_text.for_programs(text) if len(text) <= _LARGEST_JSON else ""

@@ -45,7 +45,7 @@ class Inquiry:
         return Expectation(replies=1 if self.id else 0, first=self.wait, gap=self.wait)
 
 
-class Rounds:
+class Questions:
     """Asks the same every `pause` seconds, or once; a `request.source.Source`. `asked` is how often it did."""
 
     def __init__(self, subject: str, pause: float | None = None) -> None:
@@ -128,7 +128,7 @@ async def gather(connection: Connection, inquiry: Inquiry) -> Gathering:
             went wrong.
     """
     gathering = Gathering(inquiry.verb, inquiry.name)
-    await Requester(connection, Rounds(inquiry.subject), inquiry.expectation, gathering).run()
+    await Requester(connection, Questions(inquiry.subject), inquiry.expectation, gathering).run()
     if gathering.found():
         return gathering
     what = f"no service {inquiry.name!r}" if inquiry.name else "no service"

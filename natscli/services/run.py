@@ -15,7 +15,7 @@ from natscli.output.pump import Pump, in_loop
 from natscli.output.tables import Screen
 from natscli.request.load import Load
 from natscli.request.requester import Requester
-from natscli.services.gather import Found, Gathering, Inquiry, Rounds, gather
+from natscli.services.gather import Found, Gathering, Inquiry, Questions, gather
 from natscli.services.tables import LAYOUTS, to_json
 from natscli.system.signals import Stop
 from natscli.text import bytes_for_people
@@ -24,7 +24,7 @@ from natscli.text import bytes_for_people
 _PAUSE = 1.0
 
 
-class Page:
+class ServicePage:
     """Writes what was found to stdout, as `command` shows it. `broken` is done when nothing can be written any more.
 
     If it will be shown `again`, what a slow reader does not take is dropped, and each replaces the one before on a
@@ -88,7 +88,7 @@ async def run(
             connection, or the answers cannot be shown.
     """
     async with connected(plan, environment, listener=again) as connection:
-        page = Page(environment, command, as_json=as_json, again=again)
+        page = ServicePage(environment, command, as_json=as_json, again=again)
         with page.open():
             if again:
                 await _watch(connection, inquiry, page)
@@ -100,11 +100,11 @@ async def run(
                 environment.warn(f"invalid answers ignored: {gathering.strange}")
 
 
-async def _watch(connection: Connection, inquiry: Inquiry, page: Page) -> None:
+async def _watch(connection: Connection, inquiry: Inquiry, page: ServicePage) -> None:
     stopped = asyncio.Event()
     stop = Stop(stopped.set)
     gathering = Gathering(inquiry.verb, inquiry.name, page.broken)
-    rounds = Rounds(inquiry.subject, _PAUSE)
+    rounds = Questions(inquiry.subject, _PAUSE)
     in_flight = ceil(inquiry.wait / _PAUSE) + 1
     requester = Requester(connection, rounds, inquiry.expectation, gathering, Load(in_flight))
     asking = asyncio.ensure_future(requester.run())

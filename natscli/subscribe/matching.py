@@ -17,10 +17,10 @@ class Matching:
     `unmatched` counts requests that were shown without a reply. `on_empty` is called when none waits any more.
     """
 
-    def __init__(self, destination: Destination, inboxes: str) -> None:
-        """`inboxes` is the subject that all replies are seen on: `_INBOX.>`."""
+    def __init__(self, destination: Destination, inboxes: tuple[str, ...]) -> None:
+        """`inboxes` are the subjects that all replies are seen on: `_INBOX.>`, `_R_.>`."""
         self._destination = destination
-        self._prefix = inboxes.removesuffix(">").encode()
+        self._prefixes = tuple(pattern.removesuffix(">").encode() for pattern in inboxes)
         self._waiting: dict[bytes, tuple[Message, int, float]] = {}
         self._bytes = 0
         self.unmatched = 0
@@ -33,7 +33,7 @@ class Matching:
 
     def without_replies(self, batch: list[Message]) -> list[Message]:
         """`batch` without what came to an inbox: replies come by a subscription of their own."""
-        return [message for message in batch if not message[0].startswith(self._prefix)]
+        return [message for message in batch if not message[0].startswith(self._prefixes)]
 
     def show(self, batch: list[Message], first: int, came: float) -> None:
         """Take messages that were received."""

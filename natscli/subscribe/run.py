@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
+from natscli.message.subjects import IMPORTERS
 from natscli.subscribe.destination import Destination
 from natscli.subscribe.options import REPORT_TOP, SubscribeOptions
-from natscli.subscribe.show.display import Screen
-from natscli.subscribe.show.messages import RenderMessages, Style, renderer
+from natscli.subscribe.show.display import MessageDisplay
+from natscli.subscribe.show.messages import MessageStyle, RenderMessages, renderer
 from natscli.subscribe.subscriber import Subscriber, Subscribing
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ async def run(
 
 
 def _subscribing(options: SubscribeOptions, subjects: tuple[str, ...], plan: Plan) -> Subscribing:
-    inboxes = plan.inboxes if options.match_replies else ""
+    inboxes = (plan.inboxes, IMPORTERS) if options.match_replies else ()
     return Subscribing(
         subjects, options.queue, options.count, options.wait, options.ignored, inboxes, plan.timeout
     )
@@ -46,16 +47,16 @@ def _destination(
     options: SubscribeOptions, environment: Environment, translator: Translator | None
 ) -> Destination:
     if options.report_subjects:
-        from natscli.subscribe.show.report import Report
+        from natscli.subscribe.show.report import SubjectReport
 
-        return Report(environment, top=options.report_top or REPORT_TOP, as_json=options.as_json)
+        return SubjectReport(environment, top=options.report_top or REPORT_TOP, as_json=options.as_json)
     destination: Destination
     if options.dump not in (None, "-"):
         from natscli.subscribe.show.dump import Dump
 
         destination = Dump(options.dump or "", _renderer(options, environment))
     else:
-        destination = Screen(environment, _renderer(options, environment))
+        destination = MessageDisplay(environment, _renderer(options, environment))
     if translator is not None:
         from natscli.subscribe.show.translated import Translated
 
@@ -66,7 +67,7 @@ def _destination(
 def _renderer(options: SubscribeOptions, environment: Environment) -> RenderMessages:
     part = "headers" if options.headers_only else "subject" if options.subjects_only else "all"
     clock = "timestamp" if options.timestamp else "delta" if options.delta_time else "time"
-    style = Style(
+    style = MessageStyle(
         raw=options.raw,
         as_json=options.as_json or options.dump is not None,
         part=part,

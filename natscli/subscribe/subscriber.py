@@ -15,7 +15,7 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import NoReplyError
 from natscli.message.message import Message
-from natscli.message.subjects import covers
+from natscli.message.subjects import IMPORTERS, covers
 from natscli.subscribe.destination import Destination
 from natscli.subscribe.matching import Matching
 from natscli.system.signals import Stop
@@ -41,7 +41,7 @@ class Subscribing:
     count: int = 0
     wait: float = 0.0
     ignored: tuple[str, ...] = ()
-    inboxes: str = ""
+    inboxes: tuple[str, ...] = ()
     reply_timeout: float = 5.0
 
 
@@ -77,6 +77,9 @@ class Subscriber:
         """
         connection = self._connection
         stop = Stop(self._stop.set)
+        refused = connection.on_refusal
+        # Those who are not asked by other accounts can do without their inboxes.
+        connection.on_refusal = lambda error: None if f'"{IMPORTERS}"' in error.what else refused(error)
         try:
             subscriptions = await self._subscribe()
             await connection.confirm()
@@ -101,7 +104,8 @@ class Subscriber:
         subscribing, client = self._subscribing, self._client
         subscriptions = []
         if self._matching is not None:  # first, so that no reply is missed
-            subscriptions.append(await client.subscribe_batches(subscribing.inboxes, "", self._on_replies))
+            for pattern in subscribing.inboxes:
+                subscriptions.append(await client.subscribe_batches(pattern, "", self._on_replies))
         # The server counts what it sends to one subscription, and that is right only if all of it counts.
         limit = 0 if subscribing.ignored or subscribing.inboxes else subscribing.count
         for subject in dict.fromkeys(subscribing.subjects):
@@ -118,7 +122,7 @@ class Subscriber:
         if subscribing.ignored:
             line += f", ignoring [{', '.join(subscribing.ignored)}]"
         if subscribing.inboxes:
-            line += f", matching replies on [{subscribing.inboxes}]"
+            line += f", matching replies on [{subscribing.inboxes[0]}]"
         self._environment.log(line)
 
     async def _drain(self, subscriptions: list[Any]) -> None:

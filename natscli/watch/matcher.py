@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.message import Message, memory
+from natscli.message.status import ReplyProblem, read_problem
 from natscli.watch.inboxes import Inboxes
 
 #: Bytes of memory that an open exchange takes besides its messages.
@@ -24,7 +25,7 @@ _NO_INBOXES = (b"$JS.ACK.", b"$JS.FC.")
 
 
 @dataclass(frozen=True)
-class Limits:
+class MatchLimits:
     """How long and how much. Nanoseconds: `timeout` for a first reply, `gap` from one reply to the next, `hold` for a
     reply whose request was not seen yet. Bytes and numbers: `size` of all that is kept, `held` replies, `replies` to
     one request, `ended` exchanges that are remembered to know their late replies.
@@ -65,7 +66,7 @@ class Counts:
 class Open:
     """An exchange that may get more replies."""
 
-    __slots__ = ("answers", "arrived", "came", "deadline", "error", "message", "number", "size")
+    __slots__ = ("answers", "arrived", "came", "deadline", "error", "message", "nobody", "number", "size")
 
     def __init__(self, number: int, message: Message, arrived: int, came: float) -> None:
         self.number = number
@@ -74,8 +75,9 @@ class Open:
         self.came = came
         self.size = _size(message)
         self.answers: list[Answer] = []
-        self.error: tuple[str, str] | None = None
+        self.error: ReplyProblem | None = None
         self.deadline = 0
+        self.nobody = False  # the servers say that nobody subscribes
 
     def ended(self, outcome: Outcome | None) -> Exchange:
         """What is known of it; without an `outcome` that of its replies."""
@@ -92,12 +94,13 @@ class Matcher:
     `inboxes` knows which subjects are seen; `own` is the inbox of the watcher itself, whose requests are not shown.
     """
 
-    def __init__(self, limits: Limits, inboxes: Inboxes, own: bytes = b" ", asked: int = WHOLE) -> None:
+    def __init__(self, limits: MatchLimits, inboxes: Inboxes, own: bytes = b" ", asked: int = WHOLE) -> None:
         self.counts = Counts()
         self._inboxes = inboxes
         self._own = own
         self.asked = self.share = asked
         self._limits = limits
+        self._number = 0
         self._size = self._finished_size = 0
         self._open: dict[bytes, Open] = {}  # in the order of the requests
         self._answered: deque[tuple[int, Open]] = deque()
@@ -118,7 +121,8 @@ class Matcher:
         opened, is_inbox = self._open, self._inboxes.has
         for message in batch:
             exchange = opened.get(message[0])
-            if exchange is not None:
+            # What asks for a reply itself is one only on an inbox: anybody can name a watched subject for replies.
+            if exchange is not None and (not message[1] or is_inbox(message[0])):
                 self._add(exchange, message, arrived)
             elif is_inbox(message[0]):
                 if hash(message[0]) % WHOLE < self.share and not message[0].startswith(self._own):
@@ -140,14 +144,15 @@ class Matcher:
             else:
                 answered.append((exchange.deadline, exchange))
         for exchange in self._silent_since(now - self._limits.timeout):
-            self._end(exchange, Outcome.UNANSWERED)
+            nobody = exchange.nobody
+            self._end(exchange, Outcome.NO_RESPONDERS if nobody else Outcome.UNANSWERED)
         while self._held_order and self._held_order[0][0] + self._limits.hold <= now:
             self._drop_held()
         finished, self._finished, self._finished_size = self._finished, [], 0
         return finished
 
     def unchecked(self, before: int) -> list[Open]:
-        """The exchanges begun before `before` that have no reply; each is given once, for `no_responders`."""
+        """The exchanges begun before `before` that have no reply; each is given once, for `nobody_subscribes`."""
         unchecked, silent = self._unchecked, []
         while unchecked and unchecked[0][0] <= before:
             _, reply, number = unchecked.popleft()
@@ -156,17 +161,18 @@ class Matcher:
                 silent.append(exchange)
         return silent
 
-    def no_responders(self, exchanges: list[Open]) -> None:
-        """End those of `exchanges` that still have no reply: there is nobody to give one."""
-        for exchange in exchanges:
-            if not exchange.answers and self._is_open(exchange):
-                self._end(exchange, Outcome.NO_RESPONDERS)
+    def nobody_subscribes(self, exchanges: list[Open]) -> list[Open]:
+        """Those of `exchanges` that still have no reply; they go on until the time-out, as one may come even so."""
+        silent = [exchange for exchange in exchanges if not exchange.answers and self._is_open(exchange)]
+        for exchange in silent:
+            exchange.nobody = True
+        return silent
 
     def interrupt(self) -> None:
         """Nothing is seen for a while, or ever again: what has no reply is in doubt, what has one ends."""
         for exchange in list(self._open.values()):
-            if exchange.answers:
-                self._end(exchange)
+            if exchange.answers or exchange.nobody:
+                self._end(exchange, None if exchange.answers else Outcome.NO_RESPONDERS)
             else:
                 self._forget(exchange)
                 self.counts.interrupted += 1
@@ -197,10 +203,11 @@ class Matcher:
         elif other is not None:
             counts.shared += 1
             return
-        exchange = Open(counts.followed + 1, message, arrived, came)
+        exchange = Open(self._number + 1, message, arrived, came)
         if self._is_too_much(exchange.size):
             counts.crowded += 1
             return
+        self._number += 1  # not `followed`, of which what is crowded out later is no part
         counts.followed += 1
         self._open[reply] = exchange
         self._size += exchange.size
@@ -224,8 +231,8 @@ class Matcher:
         exchange.size += size
         self._size += size
         exchange.answers.append(Answer(max(arrived - exchange.arrived, 0), header, payload))
-        if header is not None and exchange.error is None:
-            exchange.error = headers.read_service_error(header)
+        if exchange.error is None and (header is not None or payload[:2] == b'{"'):
+            exchange.error = read_problem(header, payload)
         exchange.deadline = arrived + self._limits.gap
         if len(exchange.answers) == 1:
             self._answered.append((exchange.deadline, exchange))

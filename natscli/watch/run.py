@@ -9,11 +9,11 @@ from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.message.exchange import Outcome
-from natscli.watch.matcher import WHOLE, Counts, Limits
+from natscli.watch.matcher import WHOLE, Counts, MatchLimits
 from natscli.watch.options import WatchOptions
-from natscli.watch.recorder import Recorder, Watching
-from natscli.watch.show.display import Display
+from natscli.watch.show.display import ExchangeDisplay
 from natscli.watch.show.exchanges import renderer
+from natscli.watch.watcher import Watcher, Watching
 
 
 async def run(options: WatchOptions, plan: Plan, environment: Environment) -> None:
@@ -23,26 +23,28 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
         PynatsError: refused, no connection, or the exchanges cannot be shown.
         asyncio.CancelledError: a second signal.
     """
-    limits = Limits(timeout=round(plan.timeout * 1e9), gap=round(options.reply_timeout * 1e9))
-    watching = Watching(options.subject, plan.inboxes, limits, max(round(options.share * WHOLE), 1))
+    limits = MatchLimits(timeout=round(plan.timeout * 1e9), gap=round(options.reply_timeout * 1e9))
+    share = max(round(options.share * WHOLE), 1)
+    watching = Watching(options.subject, plan.inboxes, limits, share, options.answer_no_responders)
     render = renderer(environment, as_json=options.as_json, verbose=options.verbose, timeout=plan.timeout)
     async with connected(plan, environment, listener=True) as connection:
 
         def stop(failure: PynatsError | None) -> None:
-            recorder.stop(failure)
+            watcher.stop(failure)
 
-        display = Display(options, environment, render, stop)
-        recorder = Recorder(watching, connection, environment, display.show)
+        display = ExchangeDisplay(options, environment, render, stop)
+        watcher = Watcher(watching, connection, environment, display.show)
         try:
             with display.open():
-                await recorder.run()
+                await watcher.run()
         finally:
-            if recorder.watched:
-                for line in summary(display, recorder.matcher.counts, recorder.unseen):
+            if watcher.watched:
+                lines = summary(display, watcher.matcher.counts, watcher.unseen)
+                for line in (*lines, *watcher.gaps.summary()):
                     environment.notice(line)
 
 
-def summary(display: Display, counts: Counts, unseen: str) -> Iterator[str]:
+def summary(display: ExchangeDisplay, counts: Counts, unseen: str) -> Iterator[str]:
     """What was seen, and what was not, as lines."""
     outcomes = display.outcomes
     names = {

@@ -17,7 +17,7 @@ _BITS, _MOST_EXACT = 7, 1000
 OTHERS = "(other subjects)"
 
 
-class Row(NamedTuple):
+class StatisticsRow(NamedTuple):
     """The statistics of one subject. Times in nanoseconds, None without replies; `rate` is exchanges a second."""
 
     subject: str
@@ -42,7 +42,7 @@ class _Subject:
         return sum(self.outcomes.values())
 
 
-class Statistics:
+class ExchangeStatistics:
     """Adds up exchanges."""
 
     def __init__(self) -> None:
@@ -60,12 +60,12 @@ class Statistics:
             if exchange.answers:
                 subject.durations.record(exchange.answers[0].rtt_ns)
 
-    def rows(self, seconds: float) -> list[Row]:
+    def rows(self, seconds: float) -> list[StatisticsRow]:
         """A row a subject, the busiest first. Rates are of all `seconds`."""
         ordered = sorted(self._subjects.items(), key=lambda item: (-item[1].total, item[0]))
         return [_row(name, subject, subject.total / seconds) for name, subject in ordered]
 
-    def recent_rows(self, seconds: float, most: int) -> list[Row]:
+    def recent_rows(self, seconds: float, most: int) -> list[StatisticsRow]:
         """The same, the busiest of the `seconds` since the last call first, `most` of them, with rates of these."""
         ordered = sorted(self._subjects.items(), key=lambda item: (-item[1].recent, -item[1].total, item[0]))
         rows = [_row(name, subject, subject.recent / seconds) for name, subject in ordered[:most]]
@@ -74,10 +74,10 @@ class Statistics:
         return rows
 
 
-def _row(name: bytes, subject: _Subject, rate: float) -> Row:
+def _row(name: bytes, subject: _Subject, rate: float) -> StatisticsRow:
     outcomes, durations = subject.outcomes, subject.durations
     times = (*durations.percentiles((50, 99)), durations.largest) if durations.count else (None, None, None)
-    return Row(
+    return StatisticsRow(
         exact(name) or OTHERS,
         exchanges=subject.total,
         rate=rate,

@@ -18,6 +18,8 @@ NUID = "SaLfsByWHDnaJDCkMPrePq"
         (f"{NUID}.x7", f"{NUID}.>"),
         ("orders.replies", "orders.replies"),
         ("answers", "answers"),
+        ("orders.customer-notifications.7", "orders.customer-notifications.7"),
+        ("corp.2c1d7a90a3c54f6c8be9d3a1b6b0c8d7.1", "corp.>"),
         (NUID, NUID),
     ],
 )
@@ -45,8 +47,33 @@ def test_other_inboxes_are_wanted_once_and_seen_when_they_are_added() -> None:
 
 def test_no_more_than_a_few_are_ever_wanted() -> None:
     inboxes = Inboxes("_INBOX.>")
-    assert not any(inboxes.sees(b"reply.%d" % number) for number in range(1000))
+    assert not any(inboxes.sees(b"reply%d" % number) for number in range(1000))
     assert len(inboxes.wanted) == 16
+
+
+def test_two_that_begin_alike_are_enough_to_see_all() -> None:
+    inboxes = Inboxes("_INBOX.>")
+    assert not any(inboxes.sees(reply) for reply in (b"app.x7.1", b"app.x7.2", b"other.1"))
+    assert inboxes.wanted == ["app.x7.1", "app.x7.>", "other.1"]
+
+
+def test_inboxes_of_importing_accounts_are_known() -> None:
+    inboxes = Inboxes("_INBOX.>", ("calc.>",))
+    assert inboxes.sees(b"_R_.mAqFBU.qKuGJ2")
+    assert inboxes.has(b"_R_.mAqFBU.qKuGJ2")
+    inboxes.remove("_R_.>")
+    assert not inboxes.has(b"_R_.mAqFBU.qKuGJ2")
+    assert not inboxes.sees(b"_R_.mAqFBU.qKuGJ2")
+
+
+@pytest.mark.parametrize("reply", [b"orders.new", b"orders.SaLfsByWHDnaJDCkMPrePq.x"])
+def test_what_is_watched_is_never_taken_for_an_inbox(reply: bytes) -> None:
+    inboxes = Inboxes("_INBOX.>", ("orders.>",))
+    inboxes.sees(reply)
+    for pattern in (*inboxes.wanted, "orders.>", "orders.new"):
+        inboxes.add(pattern)
+    assert not inboxes.has(b"orders.new")
+    assert not inboxes.has(reply)
 
 
 @pytest.mark.parametrize("reply", [b"a.*", b"\xff.x", b"a..b", b">", b"x\x1b.y", b"a." + b"x" * 300])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from natscli.message import headers
 from natscli.message.exchange import Exchange, Outcome
 from natscli.message.message import Message
 from natscli.watch.inboxes import Inboxes
-from natscli.watch.matcher import WHOLE, Limits, Matcher
+from natscli.watch.matcher import WHOLE, Matcher, MatchLimits
 
 MS = 1_000_000
-LIMITS = Limits(timeout=5000 * MS, gap=300 * MS, hold=1000 * MS)
+LIMITS = MatchLimits(timeout=5000 * MS, gap=300 * MS, hold=1000 * MS)
 
 
 def inbox(name: str) -> bytes:
@@ -78,7 +80,7 @@ def test_a_service_error_makes_the_exchange_an_error() -> None:
     see(matcher, [request("a", "i")], 0, 0)
     see(matcher, [reply("i", b"", headers.service_error("bad input", 400))], MS)
     [exchange] = matcher.take(1000 * MS)
-    assert (exchange.outcome, exchange.error) == (Outcome.ERROR, ("400", "bad input"))
+    assert (exchange.outcome, exchange.error) == (Outcome.ERROR, ("service", "400", "bad input"))
 
 
 def test_a_503_status_is_no_responders() -> None:
@@ -88,16 +90,76 @@ def test_a_503_status_is_no_responders() -> None:
     assert outcomes(matcher.take(MS)) == [("no_responders", 0)]
 
 
-def test_requests_without_responders_are_given_once_and_end() -> None:
+def test_requests_without_responders_are_given_once_and_end_with_the_timeout() -> None:
     matcher = Matcher(LIMITS, inboxes())
-    see(matcher, [request("a", "i"), request("a", "j"), request("a", "k")], 0, 0)
+    see(matcher, [request("a", "i"), request("a", "j"), request("a", "k"), request("a", "l")], 0, 0)
     see(matcher, [reply("j")], MS)
     unchecked = matcher.unchecked(250 * MS)
-    assert [exchange.message[1] for exchange in unchecked] == [inbox("i"), inbox("k")]
+    assert [exchange.message[1] for exchange in unchecked] == [inbox("i"), inbox("k"), inbox("l")]
     assert matcher.unchecked(250 * MS) == []
     see(matcher, [reply("k")], 251 * MS)
-    matcher.no_responders(unchecked)
-    assert outcomes(matcher.take(252 * MS)) == [("no_responders", 0)]
+    assert [exchange.message[1] for exchange in matcher.nobody_subscribes(unchecked)] == [
+        inbox("i"),
+        inbox("l"),
+    ]
+    see(matcher, [reply("l")], 252 * MS)  # a reply that comes wins
+    assert sorted(outcomes(matcher.take(4999 * MS))) == [("answered", 1)] * 3
+    assert outcomes(matcher.take(5000 * MS)) == [("no_responders", 0)]
+
+
+def test_what_nobody_subscribes_to_is_known_at_an_interruption_too() -> None:
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", "i"), request("b", "j")], 0, 0)
+    matcher.nobody_subscribes(matcher.unchecked(250 * MS)[:1])
+    matcher.interrupt()
+    assert outcomes(matcher.take(MS)) == [("no_responders", 0)]
+    assert matcher.counts.interrupted == 1
+
+
+@pytest.mark.parametrize("trap", ["t.ok", "t.SaLfsByWHDnaJDCkMPrePq.x", "t.x"])
+def test_nobody_can_hide_requests_by_naming_their_subject_for_replies(trap: str) -> None:
+    names = Inboxes("_INBOX.>", ("t.>",))
+    matcher = Matcher(LIMITS, names)
+    see(matcher, [(b"t.trap", trap.encode(), None, b"")], 0, 0)
+    for pattern in names.wanted:
+        names.add(pattern)
+    for number in range(500):
+        see(matcher, [request("t.ok", f"i{number}"), request("t.x", f"x{number}")], MS, 0)
+        see(matcher, [reply(f"i{number}"), reply(f"x{number}")], 2 * MS)
+    shown = matcher.take(1000 * MS)
+    assert outcomes([exchange for exchange in shown if exchange.number > 1]) == [("answered", 1)] * 1000
+
+
+def test_no_number_is_given_twice_when_exchanges_are_crowded_out() -> None:
+    matcher = Matcher(MatchLimits(size=10_000), inboxes())
+    see(matcher, [request("a", "i"), request("a", "j")], 0, 0)
+    see(matcher, [reply("i", b"x" * 20_000)], MS)
+    see(matcher, [request("a", "k"), reply("j"), reply("k")], 2 * MS)
+    assert matcher.counts.crowded == 1
+    assert [exchange.number for exchange in matcher.take(1000 * MS)] == [2, 3]
+    assert matcher.counts.followed == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "payload", "error"),
+    [
+        (b"NATS/1.0 404 No Messages\r\n\r\n", b"", ("status", "404", "No Messages")),
+        (b"NATS/1.0 503\r\n\r\n", b"data", ("status", "503", "")),
+        (
+            None,
+            b'{"error":{"code":400,"description":"wrong last sequence: 3"},"stream":"S","seq":0}',
+            ("stream", "400", "wrong last sequence: 3"),
+        ),
+    ],
+)
+def test_a_status_from_400_and_an_error_of_jetstream_are_errors(
+    header: bytes | None, payload: bytes, error: tuple[str, str, str]
+) -> None:
+    matcher = Matcher(LIMITS, inboxes())
+    see(matcher, [request("a", "i")], 0, 0)
+    see(matcher, [reply("i", payload, header)], MS)
+    [exchange] = matcher.take(1000 * MS)
+    assert (exchange.outcome, exchange.error) == (Outcome.ERROR, error)
 
 
 def test_a_reply_that_is_seen_before_its_request_is_matched() -> None:
@@ -112,7 +174,7 @@ def test_a_reply_that_is_seen_before_its_request_is_matched() -> None:
 
 
 def test_held_replies_are_bounded_in_number_size_and_time() -> None:
-    matcher = Matcher(Limits(held=10, held_size=100_000), inboxes())
+    matcher = Matcher(MatchLimits(held=10, held_size=100_000), inboxes())
     see(matcher, [reply(f"i{number}") for number in range(30)], 0)
     assert matcher.counts.strays == 20
     see(matcher, [reply(f"large{number}", b"x" * 60_000) for number in range(3)], 0)
@@ -156,7 +218,7 @@ def test_a_request_with_the_reply_subject_of_an_open_one_is_counted() -> None:
 
 
 def test_an_endless_stream_of_replies_ends_its_exchange() -> None:
-    matcher = Matcher(Limits(replies=10), inboxes())
+    matcher = Matcher(MatchLimits(replies=10), inboxes())
     see(matcher, [request("a", "i")], 0, 0)
     for number in range(25):
         see(matcher, [reply("i")], number)
@@ -165,7 +227,7 @@ def test_an_endless_stream_of_replies_ends_its_exchange() -> None:
 
 
 def test_what_is_open_is_bounded_in_bytes_and_what_does_not_fit_is_counted() -> None:
-    matcher = Matcher(Limits(size=1_000_000), inboxes())
+    matcher = Matcher(MatchLimits(size=1_000_000), inboxes())
     see(matcher, [request("a", f"i{number}", b"x" * 10_000) for number in range(200)], 0, 0)
     assert 80 < matcher.counts.followed < 100
     assert matcher.counts.followed + matcher.counts.crowded == 200
@@ -177,7 +239,7 @@ def test_what_is_open_is_bounded_in_bytes_and_what_does_not_fit_is_counted() -> 
 
 
 def test_answered_exchanges_end_early_to_make_room() -> None:
-    matcher = Matcher(Limits(size=1_000_000), inboxes())
+    matcher = Matcher(MatchLimits(size=1_000_000), inboxes())
     for number in range(1000):
         see(matcher, [request("a", f"i{number}", b"x" * 10_000)], number, 0)
         see(matcher, [reply(f"i{number}")], number)

@@ -49,7 +49,7 @@ def test_service_imports_only_what_it_uses(
 ) -> None:
     spawn("reply", "m.svc", "x", "--service", "m-svc", server=nats_server)
     found = modules(pynats, nats_server, "service", *command.split(), "--timeout", "300ms")
-    assert_lean(*found, "natscli.watch.recorder", "natscli.watch.matcher", "natscli.watch.show.exchanges")
+    assert_lean(*found, "natscli.watch.watcher", "natscli.watch.matcher", "natscli.watch.show.exchanges")
 
 
 @pytest.mark.parametrize(

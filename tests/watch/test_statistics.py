@@ -6,7 +6,7 @@ import pytest
 
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.watch.selection import Selection
-from natscli.watch.statistics import OTHERS, Statistics
+from natscli.watch.statistics import OTHERS, ExchangeStatistics
 
 MS = 1_000_000
 
@@ -17,7 +17,7 @@ def exchange(subject: str = "a", outcome: Outcome = Outcome.ANSWERED, rtt: int |
 
 
 def test_a_row_has_counts_rate_and_times() -> None:
-    statistics = Statistics()
+    statistics = ExchangeStatistics()
     statistics.add([exchange(rtt=number * MS) for number in range(1, 101)])
     statistics.add([exchange(outcome=Outcome.UNANSWERED, rtt=None), exchange(outcome=Outcome.ERROR)])
     [row] = statistics.recent_rows(2.0, 24)
@@ -30,7 +30,7 @@ def test_a_row_has_counts_rate_and_times() -> None:
 
 
 def test_the_busiest_come_first_and_there_are_no_times_without_replies() -> None:
-    statistics = Statistics()
+    statistics = ExchangeStatistics()
     statistics.add([exchange("b"), exchange("a", Outcome.NO_RESPONDERS, None), exchange("b")])
     first, second = statistics.rows(1.0)
     assert [row.subject for row in statistics.recent_rows(1.0, 24)] == ["b", "a"]
@@ -40,7 +40,7 @@ def test_the_busiest_come_first_and_there_are_no_times_without_replies() -> None
 
 
 def test_subjects_are_bounded() -> None:
-    statistics = Statistics()
+    statistics = ExchangeStatistics()
     statistics.add([exchange(f"user.{number}") for number in range(5000)])
     rows = statistics.rows(1.0)
     assert len(rows) == 201

@@ -11,7 +11,6 @@ from natscli import json_places
 from natscli.duration import parse_timestamp
 from natscli.errors import InputError, reason
 from natscli.json_places import JSONError
-from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.records.content import (
     Path,
@@ -21,6 +20,7 @@ from natscli.message.records.content import (
     parse_headers,
     parse_payload,
 )
+from natscli.message.status import ReplyProblem, read_problem
 from natscli.message.subjects import check_publish_subject
 
 #: The keys of an exchange; `reply` is the only reply, `replies` are several. The rest says how it was recorded.
@@ -217,7 +217,7 @@ def exchange_of(record: dict[str, Any]) -> Exchange:
         raise Problem(error.what, ("subject",)) from None
     header, payload = request_of(record["request"])
     answers = tuple(_answer(reply, path, record) for reply, path in replies_of(record))
-    failed = next(filter(None, (headers.read_service_error(answer.header) for answer in answers)), None)
+    failed = next(filter(None, (read_problem(answer.header, answer.payload) for answer in answers)), None)
     return Exchange(
         0, _time(record), subject.encode(), _encoded(record, "reply_to"), header, payload, answers,
         _outcome(record, answers, failed), failed, _encoded(record, "via"),
@@ -262,7 +262,7 @@ def _encoded(record: dict[str, Any], name: str) -> bytes:
     return check_text(record[name], (name,)).encode() if record.get(name) else b""
 
 
-def _outcome(record: dict[str, Any], answers: tuple[Answer, ...], error: tuple[str, str] | None) -> Outcome:
+def _outcome(record: dict[str, Any], answers: tuple[Answer, ...], error: ReplyProblem | None) -> Outcome:
     if not answers:
         none = record.get("outcome") == Outcome.NO_RESPONDERS.value
         return Outcome.NO_RESPONDERS if none else Outcome.UNANSWERED

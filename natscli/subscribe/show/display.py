@@ -18,7 +18,7 @@ from natscli.subscribe.show.messages import RenderMessages
 _MOST_BYTES = 64 * 1024 * 1024
 
 
-class Screen:
+class MessageDisplay:
     """Shows messages on stdout. What a terminal does not take is dropped and counted; for a pipe, 64 MB may wait.
 
     `pump` writes them, and the log.

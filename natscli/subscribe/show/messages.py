@@ -25,7 +25,7 @@ _Data = Callable[[str, Message], bytes]
 
 
 @dataclass(frozen=True)
-class Style:
+class MessageStyle:
     """What is shown of a message.
 
     `part` is "all", "headers" or "subject"; `clock` is "time", "timestamp" or "delta", the time since `start`
@@ -41,7 +41,7 @@ class Style:
     end: str = "\n"
 
 
-def renderer(environment: Environment, style: Style) -> RenderMessages:
+def renderer(environment: Environment, style: MessageStyle) -> RenderMessages:
     """The renderer that fits the streams and the flags."""
     out, err = environment.stdout, environment.stderr
     terminal = out.isatty()
@@ -76,7 +76,7 @@ def _log_and_data(
     return b"", b"".join([part for pair in zip(logged, shown, strict=True) for part in (*pair, gap)])
 
 
-def _clock(style: Style) -> Callable[[float], str]:
+def _clock(style: MessageStyle) -> Callable[[float], str]:
     """Gives the time that stands before a message; nothing before a bare subject, unless it was asked for."""
     if style.clock == "timestamp":
         return lambda came: f"{datetime.fromtimestamp(came).astimezone().isoformat(timespec='microseconds')} "
@@ -94,7 +94,7 @@ def _title(message: Message, matched: bool) -> tuple[str, str, str]:
     return ("Matched reply on " if matched else "Received on "), f"[{_text(subject)}]", ending
 
 
-def _plain_log(environment: Environment, style: Style) -> _Log:  # noqa: ARG001
+def _plain_log(environment: Environment, style: MessageStyle) -> _Log:  # noqa: ARG001
     with_headers = style.part == "all"
 
     def log(now: str, number: int, message: Message, matched: bool) -> bytes:
@@ -105,7 +105,7 @@ def _plain_log(environment: Environment, style: Style) -> _Log:  # noqa: ARG001
     return log
 
 
-def _drawn_log(environment: Environment, style: Style) -> _Log:
+def _drawn_log(environment: Environment, style: MessageStyle) -> _Log:
     from natscli.output.terminal import Painter
     from natscli.text import visible_line
 
@@ -128,7 +128,7 @@ def _drawn_log(environment: Environment, style: Style) -> _Log:
     return log
 
 
-def _plain_data(environment: Environment, style: Style) -> _Data:  # noqa: ARG001
+def _plain_data(environment: Environment, style: MessageStyle) -> _Data:  # noqa: ARG001
     if style.part == "subject":
         return lambda now, message: b"%b%b\n" % (now.encode(), message[0])
     if style.part == "headers":
@@ -138,7 +138,7 @@ def _plain_data(environment: Environment, style: Style) -> _Data:  # noqa: ARG00
     return lambda now, message: b"%b\n" % message[3]
 
 
-def _drawn_data(environment: Environment, style: Style) -> _Data:
+def _drawn_data(environment: Environment, style: MessageStyle) -> _Data:
     from natscli.output.terminal import Painter
     from natscli.text import visible_line
 
@@ -163,7 +163,7 @@ def _header_lines(block: bytes) -> bytes:
     return (b"Status: %b\n" % status if status else b"") + lines.replace(b"\r\n", b"\n")
 
 
-def _json(style: Style, *, ascii_only: bool) -> RenderMessages:
+def _json(style: MessageStyle, *, ascii_only: bool) -> RenderMessages:
     """One object a message, with the names that the records of `pynats reply` have."""
     from natscli.duration import timestamp
     from natscli.output.json_lines import Encoder
@@ -173,7 +173,8 @@ def _json(style: Style, *, ascii_only: bool) -> RenderMessages:
     def body(header: bytes | None, payload: bytes) -> str:
         if style.part == "all":
             return encoder.message(header, payload)
-        return f'"headers": {encoder.headers(header) if header else "{}"}, "size": {len(payload)}'
+        pairs = encoder.headers(header) + encoder.status(header) if header else "{}"
+        return f'"headers": {pairs}, "size": {len(payload)}'
 
     def render(batch: list[Message], first: int, came: float, matched: bool) -> Rendered:
         time, mark = timestamp(came), ', "matched": true' if matched else ""

@@ -15,7 +15,7 @@ from natscli.text import format_bytes, replaced, visible_line
 _SUBJECT = 200
 
 
-class Row(NamedTuple):
+class MessageCount(NamedTuple):
     """A subject, its messages, and the bytes of their payloads."""
 
     subject: str
@@ -32,7 +32,7 @@ class Totals(NamedTuple):
     unnamed: int
 
 
-def subject_table(rows: Sequence[Row], totals: Totals, screen: Screen) -> str:
+def subject_table(rows: Sequence[MessageCount], totals: Totals, screen: Screen) -> str:
     """The `rows`, and a last one for everything."""
     more = "+" if totals.unnamed else ""
     show = partial(shortened, columns=_SUBJECT) if screen.terminal else visible_line
@@ -43,7 +43,7 @@ def subject_table(rows: Sequence[Row], totals: Totals, screen: Screen) -> str:
     return show_table(title, ["Subject", "Messages", "Bytes"], cells, screen)
 
 
-def subject_lines(rows: Sequence[Row], *, ascii_only: bool) -> str:
+def subject_lines(rows: Sequence[MessageCount], *, ascii_only: bool) -> str:
     """The `rows` as JSON, one object a line."""
     return "".join(
         json.dumps(

@@ -21,7 +21,7 @@ from natscli.text import bytes_for_people
 from natscli.watch.options import WatchOptions
 from natscli.watch.show.exchanges import RenderExchanges
 from natscli.watch.show.table import lines, table
-from natscli.watch.statistics import Row, Statistics
+from natscli.watch.statistics import ExchangeStatistics, StatisticsRow
 
 #: Bytes that are rendered at once.
 _MOST_AT_ONCE = 256 * 1024
@@ -30,7 +30,7 @@ _REDRAW = 1.0
 _OUTCOME = attrgetter("outcome")
 
 
-class Display:
+class ExchangeDisplay:
     """Shows `options.count` exchanges, then calls `stop`; also, with the reason, when nothing can be shown any more.
 
     `outcomes` are of all exchanges that were seen, `shown` is how many were shown.
@@ -46,7 +46,7 @@ class Display:
         self.outcomes: Counter[Outcome] = Counter()
         self.shown = 0
         self._options = options
-        self._statistics = Statistics() if options.stats else None
+        self._statistics = ExchangeStatistics() if options.stats else None
         self._selection = options.selection
         self._environment = environment
         self._render = render
@@ -98,7 +98,7 @@ class Display:
             else:
                 self._pump.put(lambda: (b"", self._whole(rows)), 0, 0)
 
-    def _draw(self, live: Live, rows: list[Row]) -> None:
+    def _draw(self, live: Live, rows: list[StatisticsRow]) -> None:
         title, screen = self._title, Screen.of(self._environment)
 
         def draw(columns: int) -> str:
@@ -106,7 +106,7 @@ class Display:
 
         self._pump.put(lambda: (b"", live.frame(draw)), 1, 10_000)
 
-    def _whole(self, rows: list[Row]) -> bytes:
+    def _whole(self, rows: list[StatisticsRow]) -> bytes:
         """All `rows`, where nothing was drawn before."""
         if self._options.as_json:
             return lines(rows, ascii_only=self._environment.stdout.isatty())

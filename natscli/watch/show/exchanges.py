@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from natscli.duration import format_duration, timestamp
 from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment
-from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
+from natscli.message.status import read_acknowledgement, read_problem, read_status
 from natscli.output.columns import shortened, width_of
 from natscli.output.json_lines import Encoder
 from natscli.output.pump import Rendered
@@ -93,8 +93,8 @@ class _InFull:
         yield self._part(exchange, what, "", exchange.header, exchange.payload)
         for number, answer in enumerate(exchange.answers, 1):
             which = f"Reply {number}" if len(exchange.answers) > 1 else "Reply"
-            what = f"{which} after {format_duration(answer.rtt_ns / 1e9)}{_status(answer)}"
-            style = RED if headers.read_service_error(answer.header) else GREEN
+            what = f"{which} after {format_duration(answer.rtt_ns / 1e9)}{_notes(answer)}"
+            style = RED if read_problem(answer.header, answer.payload) else GREEN
             yield self._part(exchange, what, style, answer.header, answer.payload)
         if not exchange.answers:
             state = _state(exchange, self._timeout)
@@ -119,12 +119,15 @@ class _Json:
     def __call__(self, exchange: Exchange) -> str:
         encoder = self._encoder
         replies = ", ".join(
-            [f'{{"rtt_ns": {a.rtt_ns}, {encoder.message(a.header, a.payload)}}}' for a in exchange.answers]
+            [
+                f'{{"rtt_ns": {a.rtt_ns}, {encoder.message(a.header, a.payload)}{encoder.acknowledged(a.payload)}}}'
+                for a in exchange.answers
+            ]
         )
         rtt_ns = "null" if exchange.rtt_ns is None else exchange.rtt_ns
         error = ""
         if exchange.error is not None:
-            code, text = map(replaced, exchange.error)
+            code, text = map(replaced, exchange.error[1:])
             number = code if code.isascii() and code.isdigit() and len(code) < 10 else encoder.text(code)
             error = f', "code": {number.lstrip("0") or "0"}, "message": {encoder.text(text)}'
         return (
@@ -148,17 +151,23 @@ def _state(exchange: Exchange, timeout: float) -> str:
     state = format_duration((exchange.rtt_ns or 0) / 1e9)
     if len(exchange.answers) > 1:
         state += f", {len(exchange.answers)} replies"
-    if exchange.error is not None:
-        code, text = exchange.error
-        error = f"error {code}".rstrip() + (f": {text}" if text else "")
-        state += f", {shortened(error, _ERROR)}"
-    return state + _status(exchange.answers[0])
+    error = exchange.error
+    if error is not None and error.source != "status":
+        who = "JetStream error" if error.source == "stream" else "error"
+        shown = f"{who} {error.code}".rstrip() + (f": {error.text}" if error.text else "")
+        state += f", {shortened(shown, _ERROR)}"
+    return state + _notes(exchange.answers[0])
 
 
-def _status(answer: Answer) -> str:
-    """The status that a server put into a reply, such as JetStream's 404."""
-    status = headers.status(answer.header)
-    return f", status {status}" if status else ""
+def _notes(answer: Answer) -> str:
+    """What a reply is besides data: a status of the server, the acknowledgement of a stream."""
+    status = read_status(answer.header)
+    if status is not None:
+        return f", status {shortened(str(status), _ERROR)}"
+    taken = read_acknowledgement(answer.payload)
+    if taken is None or taken.error is not None:
+        return ""
+    return f", acknowledged by stream {shortened(taken.stream, _ERROR)}, {taken.sequence}"
 
 
 def _sizes(request: bytes, answers: Sequence[Answer]) -> str:

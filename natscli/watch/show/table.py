@@ -9,7 +9,7 @@ from natscli.duration import format_duration
 from natscli.output.columns import shortened, width_of
 from natscli.output.tables import Cell, Screen, show_table
 from natscli.text import bytes_for_programs, replaced, visible_line
-from natscli.watch.statistics import Row
+from natscli.watch.statistics import StatisticsRow
 
 _HEADERS = ("Subject", "Total", "Rate/s", "Unanswered", "Errors", "p50", "p99", "max")
 #: What is left out, in this order, until there is enough room for subjects (columns); they have at least the fewest.
@@ -19,7 +19,7 @@ _ENOUGH, _FEWEST = 18, 8
 _FRAME = 3
 
 
-def table(rows: Sequence[Row], title: str, screen: Screen, columns: int | None = None) -> str:
+def table(rows: Sequence[StatisticsRow], title: str, screen: Screen, columns: int | None = None) -> str:
     """A table with a line a subject, which a terminal of so many columns does not wrap; the title alone without any."""
     if not rows:
         return f"{title}\n"
@@ -46,7 +46,7 @@ def _fit(rows: list[dict[str, Cell]], columns: int) -> Sequence[str]:
     return names
 
 
-def _cells(row: Row) -> dict[str, Cell]:
+def _cells(row: StatisticsRow) -> dict[str, Cell]:
     bad = (row.unanswered + row.no_responders, row.errors)
     times = (row.p50, row.p99, row.max)
     return dict(zip(_HEADERS, (
@@ -60,13 +60,13 @@ def _rate(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
-def lines(rows: Sequence[Row], *, ascii_only: bool) -> bytes:
+def lines(rows: Sequence[StatisticsRow], *, ascii_only: bool) -> bytes:
     """An object a subject, one a line; times in nanoseconds."""
     text = "".join([json.dumps(_record(row), ensure_ascii=ascii_only) + "\n" for row in rows])
     return bytes_for_programs(text)
 
 
-def _record(row: Row) -> dict[str, str | int | float | None]:
+def _record(row: StatisticsRow) -> dict[str, str | int | float | None]:
     record = row._asdict()
     times = {f"{name}_ns": record.pop(name) for name in ("p50", "p99", "max")}
     return {**record, "subject": replaced(row.subject), "rate": round(row.rate, 1), **times}

@@ -18,6 +18,7 @@ from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.records.content import Problem
 from natscli.message.records.reading import Values, as_record, exchange_of
 from natscli.message.records.writing import record_line
+from natscli.message.status import ReplyProblem, read_problem
 from natscli.text import visible_line
 
 PAYLOAD = st.binary(max_size=40) | st.text(max_size=40, alphabet=st.characters(codec="utf-8")).map(str.encode)
@@ -33,8 +34,8 @@ BLOCK = st.none() | st.sampled_from(
 ANSWER = st.builds(Answer, st.integers(0, 10**12), BLOCK, PAYLOAD)
 
 
-def outcome(answers: tuple[Answer, ...]) -> tuple[Outcome, tuple[str, str] | None]:
-    error = next(filter(None, (headers.read_service_error(a.header) for a in answers)), None)
+def outcome(answers: tuple[Answer, ...]) -> tuple[Outcome, ReplyProblem | None]:
+    error = next(filter(None, (read_problem(a.header, a.payload) for a in answers)), None)
     return (Outcome.ERROR if error else Outcome.ANSWERED if answers else Outcome.UNANSWERED), error
 
 

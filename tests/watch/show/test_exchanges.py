@@ -12,12 +12,13 @@ import pytest
 from natscli.environment import Environment
 from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
+from natscli.message.status import ReplyProblem
 from natscli.output.columns import width_of
 from natscli.output.live import Live
 from natscli.output.tables import Screen
 from natscli.watch.show.exchanges import preview, renderer
 from natscli.watch.show.table import table
-from natscli.watch.statistics import Row
+from natscli.watch.statistics import StatisticsRow
 
 
 def rendered(exchange: Exchange, *, color: str = "never", **how: Any) -> str:
@@ -64,17 +65,44 @@ def test_several_replies_errors_and_statuses_are_in_the_line() -> None:
     error = headers.service_error("bad", 400)
     line = rendered(
         exchange(
-            Answer(1000, error, b""), Answer(2000, None, b""), outcome=Outcome.ERROR, error=("400", "bad")
+            Answer(1000, error, b""),
+            Answer(2000, None, b""),
+            outcome=Outcome.ERROR,
+            error=ReplyProblem("service", "400", "bad"),
         )
     )
     assert "  1µs, 2 replies, error 400: bad  " in line
-    assert ", status 404  " in rendered(exchange(Answer(1000, b"NATS/1.0 404 No Messages\r\n\r\n", b"")))
+    status = exchange(
+        Answer(1000, b"NATS/1.0 404 No Messages\r\n\r\n", b""),
+        outcome=Outcome.ERROR,
+        error=ReplyProblem("status", "404", "No Messages"),
+    )
+    assert "  1µs, status 404 No Messages  " in rendered(status)
+    assert "[#7] Reply after 1µs, status 404 No Messages\n" in rendered(status, verbose=True)
+    record = json.loads(rendered(status, as_json=True))
+    assert (record["code"], record["message"]) == (404, "No Messages")
+    [reply] = record["replies"]
+    assert (reply["status"], reply["description"]) == (404, "No Messages")
+
+
+def test_the_acknowledgement_of_a_stream_is_called_one() -> None:
+    taken = exchange(Answer(1000, None, b'{"stream":"ORDERS","seq":17}'))
+    assert "  1µs, acknowledged by stream ORDERS, 17  " in rendered(taken)
+    assert "[#7] Reply after 1µs, acknowledged by stream ORDERS, 17\n" in rendered(taken, verbose=True)
+    [reply] = json.loads(rendered(taken, as_json=True))["replies"]
+    assert reply["acknowledged"] == {"stream": "ORDERS", "seq": 17}
+    refused = exchange(
+        Answer(1000, None, b'{"error":{"code":503},"stream":"S","seq":0}'),
+        outcome=Outcome.ERROR,
+        error=ReplyProblem("stream", "503", "no"),
+    )
+    assert "  1µs, JetStream error 503: no  " in rendered(refused)
 
 
 def test_a_long_error_is_cut_in_a_line_and_whole_elsewhere() -> None:
     text = "cannot divide " + "by zero " * 500
     answer = Answer(5000, headers.service_error(text, 500), b"")
-    failed = exchange(answer, outcome=Outcome.ERROR, error=("500", text))
+    failed = exchange(answer, outcome=Outcome.ERROR, error=ReplyProblem("service", "500", text))
     line = rendered(failed)
     assert len(line) < 200
     assert ", error 500: cannot divide by zero by zero" in line
@@ -86,7 +114,8 @@ def test_a_long_error_is_cut_in_a_line_and_whole_elsewhere() -> None:
 def test_in_full_has_headers_payloads_and_the_time_of_each_reply() -> None:
     block = headers.encode([("Trace", "1\x1b")])
     text = rendered(
-        exchange(Answer(1000, None, b'{"a": 1}'), Answer(2_000_000, None, b"two"), header=block), verbose=True
+        exchange(Answer(1000, None, b'{"a": 1}'), Answer(2_000_000, None, b"two"), header=block),
+        verbose=True,
     )
     assert "[#7] Request on [a.b], replies on [_INBOX.1]\nTrace: 1\\x1b\nhello\n\n" in text
     assert '[#7] Reply 1 after 1µs\n{\n  "a": 1\n}\n\n' in text
@@ -100,7 +129,7 @@ def test_json_has_the_request_and_its_replies() -> None:
                 Answer(1000, None, b'{"a": 1}'),
                 payload=b"\xff",
                 outcome=Outcome.ERROR,
-                error=("x", "bad\udcff"),
+                error=ReplyProblem("service", "x", "bad\udcff"),
             ),
             as_json=True,
         )
@@ -144,7 +173,7 @@ def test_a_preview_does_not_cut_characters() -> None:
 
 
 def test_a_live_table_is_drawn_over_the_one_before_and_fits_the_terminal() -> None:
-    rows = [Row(f"s.{n}", 1, 1.0, 0, 0, 0, 1000, 1000, 1000) for n in range(100)]
+    rows = [StatisticsRow(f"s.{n}", 1, 1.0, 0, 0, 0, 1000, 1000, 1000) for n in range(100)]
     live = Live(io.BytesIO())  # 80 columns and 24 lines, as where it is not known
 
     def draw(columns: int) -> str:
@@ -169,8 +198,8 @@ def test_a_row_of_statistics_takes_one_line_of_the_terminal(
 ) -> None:
     ms = 1_000_000
     rows = [
-        Row(subject, 1_234_567, 12345.6, 17, 4, 12, 340_256, 9 * ms, 12_345 * ms),
-        Row("short", 2, 0.35961, 0, 0, 0, None, None, None),
+        StatisticsRow(subject, 1_234_567, 12345.6, 17, 4, 12, 340_256, 9 * ms, 12_345 * ms),
+        StatisticsRow("short", 2, 0.35961, 0, 0, 0, None, None, None),
     ]
     *_, last = shown = table(rows, "T", Screen(terminal=True, color=False), columns).splitlines()
     assert len(shown) == 7

@@ -16,13 +16,13 @@ from natscli.environment import Environment
 from natscli.errors import PynatsError, RefusedError
 from natscli.message.exchange import Exchange
 from natscli.message.message import Message
-from natscli.message.subjects import covers, minimal, overlap
+from natscli.message.subjects import IMPORTERS, covers, minimal, overlap
 from natscli.system.signals import Stop
 from natscli.text import exact, for_people
-from natscli.watch import interest
+from natscli.watch.gaps import Gaps
 from natscli.watch.inboxes import Inboxes
-from natscli.watch.interest import Interest
-from natscli.watch.matcher import WHOLE, Limits, Matcher
+from natscli.watch.interest import Identity, Interest
+from natscli.watch.matcher import WHOLE, Matcher, MatchLimits, Open
 from natscli.wire.nats_py import errors as nats_errors
 
 #: Seconds between looks at what has ended, and at whether the socket is read fast enough.
@@ -34,6 +34,10 @@ _BEHIND_TICKS, _CALM_TICKS = 2, 20
 _LEAST_SHARE = WHOLE // 256
 #: Nanoseconds without a reply after which the servers are asked who subscribes.
 _PATIENCE = 250_000_000
+#: What the server sends when nobody subscribes.
+_NO_RESPONDERS = b"NATS/1.0 503\r\nNats-Subject: %b\r\n\r\n"
+#: Subjects of which it is said that nobody answers.
+_MOST_LOGGED = 16
 #: Seconds to wait for the server at the end.
 _LAST_WAIT = 3.0
 
@@ -44,14 +48,16 @@ class Watching:
 
     subjects: tuple[str, ...]
     inboxes: str
-    limits: Limits
+    limits: MatchLimits
     share: int = WHOLE
+    answer_no_responders: bool = False
 
 
-class Recorder:
-    """Gives exchanges to `show` as they end, until it is stopped. It never publishes to those it watches.
+class Watcher:
+    """Gives exchanges to `show` as they end, until it is stopped.
 
-    `watched` is whether it ever did.
+    It sends nothing to those it watches, unless it is to answer for missing responders. `watched` is whether it ever
+    did watch, `gaps` is when it could not.
     """
 
     def __init__(
@@ -68,12 +74,15 @@ class Recorder:
         self._show = show
         self._loop = asyncio.get_running_loop()
         self._subscribed: list[tuple[str, Any]] = []
-        self._interest = Interest(connection.client)
+        self._interest = Interest(connection.client, self._log_why_not)
         self._inboxes = Inboxes(watching.inboxes, watching.subjects)
         own = self._interest.inbox.encode()
         self.matcher = Matcher(watching.limits, self._inboxes, own, watching.share)
-        self._handler = self._on_batch
+        self._handler = self._on_batch  # one object, so that a read of several subscriptions is one batch
         self.watched = False
+        self.gaps = Gaps()
+        self._identity, self._received = Identity.of(self._client.server_info), 0
+        self._unheard: set[bytes] = set()
         self._stopped = asyncio.Event()
         self._failure: PynatsError | None = None
         self._refused: list[PynatsError] = []
@@ -101,7 +110,8 @@ class Recorder:
         stop = Stop(self.stop)
         connection = self._connection
         connection.on_refusal = self._on_refusal
-        connection.on_disconnect = self.matcher.interrupt
+        connection.on_disconnect = self._on_disconnect
+        connection.on_reconnect = self._on_reconnect
         connection.lost.add_done_callback(lambda lost: self.stop(lost.result()))
         await self._subscribe()
         self.watched = True
@@ -116,7 +126,7 @@ class Recorder:
         """Subscribe to the inboxes first, so that no request is seen whose reply is not."""
         watching = self._watching
         await self._interest.start()
-        patterns = minimal([watching.inboxes, *watching.subjects])
+        patterns = minimal([*self._inboxes.first, *watching.subjects])
         for pattern in patterns:
             await self._watch(pattern)
         await self._connection.confirm()
@@ -181,7 +191,32 @@ class Recorder:
         for exchange in self.matcher.unchecked(now - patience):
             by_subject.setdefault(exchange.message[0], []).append(exchange)
         for subject, exchanges in by_subject.items():
-            self._interest.ask(subject, partial(self.matcher.no_responders, exchanges))
+            self._interest.ask(subject, partial(self._nobody_subscribes, subject, exchanges))
+
+    def _nobody_subscribes(self, subject: bytes, exchanges: list[Open]) -> None:
+        """Without this watcher the requesters would have been told by the server."""
+        silent = self.matcher.nobody_subscribes(exchanges)
+        if self._watching.answer_no_responders:
+            status = _NO_RESPONDERS % subject
+            self._client.send([(exchange.message[1], b"", status, b"") for exchange in silent])
+        elif silent and subject not in self._unheard and len(self._unheard) < _MOST_LOGGED:
+            self._unheard.add(subject)
+            text = subject.decode("utf-8", "backslashreplace")
+            self._environment.log(
+                f"Nobody answers [{text}], and requesters are not told so while this watches: --answer-no-responders"
+            )
+
+    def _on_disconnect(self) -> None:
+        self.matcher.interrupt()
+        self.gaps.begin(self._loop.time())
+
+    def _on_reconnect(self) -> None:
+        """Ask what the server had for the connection that is gone."""
+        stats = self._client.stats
+        self.gaps.end(self._loop.time())
+        received, self._received = stats["in_msgs"] - self._received, stats["in_msgs"]
+        gone, self._identity = self._identity, Identity.of(self._client.server_info)
+        self._interest.ask_why(gone, lambda told: self.gaps.told(told.reason, told.messages, received))
 
     def _adapt(self) -> None:
         """Follow fewer exchanges while what comes is not read as fast, and more again when it is."""
@@ -202,12 +237,7 @@ class Recorder:
                 self._environment.log("Following all exchanges again")
 
     def _on_refusal(self, error: PynatsError) -> None:
-        asking = self._interest
-        if interest.SUBJECT in error.what or asking.inbox in error.what:
-            if not asking.refused and interest.SUBJECT in error.what:
-                self._environment.log(f"Not permitted to request {interest.SUBJECT}: requests without responders are "
-                                      "shown as unanswered")  # fmt: skip
-            asking.refused = True
+        if self._interest.refused(error.what):
             return
         watching = self._watching
         for pattern in (watching.inboxes, *watching.subjects):
@@ -215,8 +245,14 @@ class Recorder:
                 self._refused.append(_not_permitted(pattern, watching, error))
                 self.stop(self._refused[0])
                 return
+        if f'"{IMPORTERS}"' in error.what:  # those who are not asked by other accounts can do without
+            self._inboxes.remove(IMPORTERS)
+            return
         self._refused.append(error)
         self._environment.warn(error.what)
+
+    def _log_why_not(self, why_not: str) -> None:
+        self._environment.log(f"Requests without responders are shown as unanswered: {why_not}")
 
 
 def _covered(patterns: tuple[str, ...], subject: bytes) -> bool:
