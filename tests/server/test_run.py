@@ -32,7 +32,7 @@ def run_server(spawn: Callable[..., Program]) -> Callable[..., Program]:
 
     def start(*args: str) -> Program:
         port = () if {"--port", "--config"} & set(args) else ("--port", "-1")
-        program = spawn("server", "run", *port, *args, ready="Ready at")
+        program = spawn("server", "run", "--verbose", *port, *args, ready="Ready at")
         program.wait_until(lambda: program.stdout_bytes().endswith(b"\n"), "the URL")
         return program
 
@@ -253,7 +253,7 @@ def test_a_port_that_is_none_is_bad_usage(pynats: Runner, port: str) -> None:
 
 
 def test_a_closed_stdout_does_not_leave_a_server_behind(pynats: Runner) -> None:
-    command = [sys.executable, "-m", "natscli", "server", "run", "--port", "-1"]
+    command = [sys.executable, "-m", "natscli", "server", "run", "--port", "-1", "--verbose"]
     read_end, write_end = os.pipe()
     os.close(read_end)
     try:
@@ -307,3 +307,14 @@ def test_it_listens_on_loopback_at_the_default_port_by_default() -> None:
 )
 def test_loopback_is_distinguished_from_the_network(host: str, expected: bool) -> None:
     assert exposure.is_loopback(host) is expected
+
+
+def test_the_log_of_a_start_is_kept_to_itself_and_warnings_are_not(
+    pynats: Runner, tmp_path: Path, spawn: Callable[..., Program]
+) -> None:
+    config = tmp_path / "nats.conf"
+    config.write_text('authorization: {user: a, password: "not a hash of one"}\n')
+    program = spawn("server", "run", "--port", "-1", "--config", str(config), ready="Ready at")
+    program.wait_for("Plaintext passwords detected")
+    program.stop()
+    assert "[INF]" not in program.stderr_text().partition("Ready at")[0]
