@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from natscli.cli.groups import Group
 from natscli.cli.help import full, plain
 from natscli.cli.pages import page_of
 from natscli.cli.root import cli
 from natscli.errors import EXIT_STATUS_HELP
+from scripts import man_pages
+from scripts.walk import walk
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
 WIDTH = 80
@@ -35,21 +35,6 @@ def render() -> str:
     return "\n".join(parts)
 
 
-def walk(
-    ctx: click.Context, aliases: tuple[str, ...] = ()
-) -> Iterator[tuple[click.Context, tuple[str, ...]]]:
-    """Every listed command's context with the command's aliases, parents first."""
-    yield ctx, aliases
-    group = ctx.command
-    if not isinstance(group, Group):
-        return
-    for name in group.list_commands(ctx):
-        command = group.get_command(ctx, name)
-        if command is not None and not command.hidden:
-            child = click.Context(command, parent=ctx, info_name=name)
-            yield from walk(child, tuple(alias for alias, of in group.aliases.items() if of == name))
-
-
 def _section(ctx: click.Context, aliases: tuple[str, ...]) -> str:
     text = plain(full(page_of(ctx), WIDTH, connection=ctx.parent is None))
     also = f"Also: {', '.join(f'`{alias}`' for alias in aliases)}.\n\n" if aliases else ""
@@ -63,8 +48,6 @@ def _exit_statuses() -> str:
 
 def main() -> None:
     """Write the file and the man pages, or with `-` show the file."""
-    from scripts import man_pages
-
     if sys.argv[1:] == ["-"]:
         sys.stdout.write(render())
         return

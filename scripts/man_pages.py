@@ -13,7 +13,7 @@ import click
 from natscli.cli.options import CONNECTION
 from natscli.cli.pages import Entry, Page, page_of
 from natscli.cli.root import cli
-from scripts.commands_md import walk
+from scripts.walk import walk
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "man"
 

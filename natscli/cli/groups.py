@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from natscli.cli.described import Described, Listed
 from natscli.cli.options import App
 from natscli.environment import Environment
 from natscli.errors import InputError
@@ -15,7 +16,6 @@ from natscli.errors import InputError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from natscli.cli.pages import Section
 
 #: How alike two words must be (0 to 1) for one to be suggested for the other.
 _NEAR = 0.75
@@ -32,12 +32,10 @@ def near(word: str, known: Iterable[str]) -> str:
     return f", did you mean {' or '.join(repr(bare[name]) for name in names[:2])}?" if names else ""
 
 
-class Helped:
+class Helped(Described):
     """What `Command` and `Group` have in common: help in two sizes, and plain words for a mistyped option."""
 
     params: list[click.Parameter]
-    #: How many examples `-h` shows.
-    short_examples = 2
 
     def __init__(
         self, *args: Any, examples: Mapping[str, str] | None = None, notes: str = "", **kwargs: Any
@@ -60,10 +58,6 @@ class Helped:
             known = [name for name in known if name.startswith("--")]
             hint = near(error.option_name, known) if error.option_name.startswith("--") else ""
             raise click.UsageError(f"no such option {error.option_name!r}{hint}", ctx) from None
-
-    def appendix(self) -> tuple[Section, ...]:
-        """More tables for the end of `--help`."""
-        return ()
 
 
 def show_help(ctx: click.Context, *, everything: bool) -> None:
@@ -136,7 +130,7 @@ def _unexpected(ctx: click.Context, extra: list[str], given: list[str]) -> click
     return InputError(what, hint=f"put a body of several words in quotes: {quoted}")
 
 
-class Group(Helped, click.Group):
+class Group(Helped, Listed, click.Group):
     """A group of commands with aliases, which suggests the near name for a mistyped one.
 
     Its commands are in a `table` as `COMMANDS` is one, or added as in any click group. Its help is declared as that of

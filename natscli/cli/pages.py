@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from natscli.cli.groups import Group, Helped
+from natscli.cli.described import Described, Listed
 from natscli.cli.options import CONNECTION, Option
 
 
@@ -64,7 +64,7 @@ def page_of(ctx: click.Context) -> Page:
     """The page of the command that `ctx` is for."""
     command = ctx.command
     summary, *description = _paragraphs(command.help) or [""]
-    examples = command.examples if isinstance(command, Helped) else {}
+    examples = command.examples if isinstance(command, Described) else {}
     return Page(
         command=ctx.command_path,
         usage=f"{ctx.command_path} {_usage(command)}",
@@ -73,9 +73,9 @@ def page_of(ctx: click.Context) -> Page:
         commands=tuple(_commands(ctx)),
         examples=tuple(examples.items()),
         options=tuple(_sections(command.params)),
-        notes=tuple(_paragraphs(command.notes if isinstance(command, Helped) else "")),
-        appendix=command.appendix() if isinstance(command, Helped) else (),
-        short_examples=command.short_examples if isinstance(command, Helped) else 2,
+        notes=tuple(_paragraphs(command.notes if isinstance(command, Described) else "")),
+        appendix=command.appendix() if isinstance(command, Described) else (),
+        short_examples=command.short_examples if isinstance(command, Described) else 2,
     )
 
 
@@ -106,7 +106,7 @@ def _commands(ctx: click.Context) -> Iterator[Entry]:
     group = ctx.command
     if not isinstance(group, click.Group):
         return
-    aliases = group.aliases if isinstance(group, Group) else {}
+    aliases = group.aliases if isinstance(group, Listed) else {}
     for name in group.list_commands(ctx):
         names = [name, *(alias for alias, of in aliases.items() if of == name)]
         yield Entry(", ".join(names), short_help_of(ctx, group, name))
@@ -114,7 +114,7 @@ def _commands(ctx: click.Context) -> Iterator[Entry]:
 
 def short_help_of(ctx: click.Context, group: click.Group, name: str) -> str:
     """The one line that lists a command: of the group's table, which needs no import, or of the command."""
-    if isinstance(group, Group) and name in group.table:
+    if isinstance(group, Listed) and name in group.table:
         return group.table[name][1]
     command = group.get_command(ctx, name)
     return command.get_short_help_str(limit=60) if command is not None else ""
