@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,21 @@ PACKAGE = ROOT / "natscli"
 BAD_IMPORTS = {
     "message imports click": ("message/subjects.py", "import click", "natscli.message.subjects -> click"),
     "output imports nats-py": ("output/tables.py", "import nats", "natscli.output.tables -> nats"),
-    "output imports wire": (
-        "output/tables.py",
-        "import natscli.wire.nats_py",
-        "natscli.output is not allowed",
-    ),
+    "output imports wire": ("output/tables.py", "import natscli.wire.nats_py", "natscli.output is not allowed"),
+    "output imports a feature": ("output/tables.py", "import natscli.rtt.table", "natscli.output is not allowed"),
     "contexts import click": ("contexts/store.py", "import click", "natscli.contexts.store -> click"),
     "secrets import nats-py": ("secrets/redaction.py", "import nats", "natscli.secrets.redaction -> nats"),
+    "secrets import environment": (
+        "secrets/redaction.py", "import natscli.environment", "natscli.secrets is not allowed"
+    ),
+    "system imports contexts": ("system/files.py", "import natscli.contexts.store", "natscli.system is not"),
+    "text imports system": ("text.py", "import natscli.system.files", "natscli.text is not allowed"),
+    "settings import connection": (
+        "settings.py", "import natscli.connection.options", "natscli.settings is not allowed"
+    ),
+    "connection imports a feature": (
+        "connection/connect.py", "import natscli.watch.run", "natscli.connection is not allowed"
+    ),
     "request imports a command": (
         "request/requester.py",
         "import natscli.commands.request",
@@ -38,6 +48,25 @@ BAD_IMPORTS = {
         "import natscli.reply.listener",
         "natscli.request is not",
     ),
+    "an engine imports what is shown of it": (
+        "watch/matcher.py",
+        "import natscli.watch.show.table",
+        "natscli.watch.matcher -> natscli.watch.show.table",
+    ),
+    "two files import each other": (
+        "output/streams.py",
+        "import natscli.output.pump",
+        "No cycles are allowed in natscli.output",
+    ),
+}  # fmt: skip
+#: Names that several classes have, because they are one idea in several rooms.
+SHARED_NAMES = {
+    "Job": "all that another process has to know of a run",
+    "Limits": "the bounds of an engine",
+    "Observer": "what an engine tells what happens",
+    "Pace": "when the next is due",
+    "Row": "a line of a table",
+    "Statistics": "what an engine counts",
 }
 
 
@@ -105,3 +134,41 @@ def test_no_function_is_longer_than_a_screen() -> None:
     assert long_functions("def f():\n" + "    x = 1\n" * 39) == []
     found = {str(path): long_functions(path.read_text()) for path in PACKAGE.rglob("*.py")}
     assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_no_module_is_longer_than_a_few_screens() -> None:
+    lengths = {str(path): path.read_text().count("\n") for path in PACKAGE.rglob("*.py")}
+    assert {path: length for path, length in lengths.items() if length > 360} == {}
+
+
+def test_no_folder_is_a_heap() -> None:
+    counts = Counter(path.parent for path in PACKAGE.rglob("*.py") if path.parent.name != "commands")
+    assert {str(folder): count for folder, count in counts.items() if count > 16} == {}
+
+
+def test_a_name_of_a_class_means_one_thing() -> None:
+    found: Counter[str] = Counter()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name] += 1
+    assert {name for name, count in found.items() if count > 1} <= set(SHARED_NAMES)
+
+
+def test_the_scripts_import_in_no_circle() -> None:
+    imports = {
+        path.stem: set(re.findall(r"(?:from scripts\.|from scripts import )(\w+)", path.read_text()))
+        for path in (ROOT / "scripts").glob("*.py")
+    }
+    seen: dict[str, bool] = {}
+
+    def visit(name: str) -> None:
+        assert seen.get(name) is not False, f"{name} is part of a circle"
+        if name not in seen:
+            seen[name] = False
+            for other in imports.get(name, ()):
+                visit(other)
+            seen[name] = True
+
+    for name in imports:
+        visit(name)

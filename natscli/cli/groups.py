@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from natscli.cli.described import Described, Listed
+from natscli.cli.explained import Explained, Listed
 from natscli.cli.options import App
 from natscli.environment import Environment
 from natscli.errors import InputError
@@ -32,7 +32,7 @@ def near(word: str, known: Iterable[str]) -> str:
     return f", did you mean {' or '.join(repr(bare[name]) for name in names[:2])}?" if names else ""
 
 
-class Helped(Described):
+class Helped(Explained):
     """What `Command` and `Group` have in common: help in two sizes, and plain words for a mistyped option."""
 
     params: list[click.Parameter]

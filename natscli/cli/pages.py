@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from natscli.cli.described import Described, Listed
+from natscli.cli.explained import Explained, Listed
 from natscli.cli.options import CONNECTION, Option
 
 
@@ -64,7 +64,7 @@ def page_of(ctx: click.Context) -> Page:
     """The page of the command that `ctx` is for."""
     command = ctx.command
     summary, *description = _paragraphs(command.help) or [""]
-    examples = command.examples if isinstance(command, Described) else {}
+    examples = command.examples if isinstance(command, Explained) else {}
     return Page(
         command=ctx.command_path,
         usage=f"{ctx.command_path} {_usage(command)}",
@@ -73,9 +73,9 @@ def page_of(ctx: click.Context) -> Page:
         commands=tuple(_commands(ctx)),
         examples=tuple(examples.items()),
         options=tuple(_sections(command.params)),
-        notes=tuple(_paragraphs(command.notes if isinstance(command, Described) else "")),
-        appendix=command.appendix() if isinstance(command, Described) else (),
-        short_examples=command.short_examples if isinstance(command, Described) else 2,
+        notes=tuple(_paragraphs(command.notes if isinstance(command, Explained) else "")),
+        appendix=command.appendix() if isinstance(command, Explained) else (),
+        short_examples=command.short_examples if isinstance(command, Explained) else 2,
     )
 
 

@@ -41,11 +41,11 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @pass_app
 def learn(app: App, topic: str | None, listed: bool, yes: bool) -> int:
     """Learn pynats step by step, in this terminal."""
-    from natscli.learn.progress import Progress
+    from natscli.learn.journal import Journal
     from natscli.learn.steps import NAMES
 
     environment = app.environment
-    done = Progress(environment.environ).done()
+    done = Journal(environment.environ).done()
     if listed:
         environment.out(_table(done))
         return 0

@@ -106,11 +106,7 @@ def parse(data: bytes, path: str) -> Context:
             try:
                 known[key] = _typed(key, value)
             except TypeError as error:
-                from natscli.json_places import find, line_and_column
-
-                begin = len(text) - len(text.lstrip())
-                line, column = line_and_column(text, find(text, begin, [name]))
-                raise InputError(str(error), where=f"{path}, line {line}, column {column}") from None
+                raise InputError(str(error), where=f"{path}, {_place(text, name)}") from None
     return Context(**known, extra=extra)
 
 
@@ -244,6 +240,14 @@ def _kind(value: Any) -> str:
         return "true" if value else "false"
     names = {str: "text", int: "a number", float: "a number", list: "a list", dict: "an object"}
     return names.get(type(value), "null")
+
+
+def _place(text: str, name: str) -> str:
+    """Line and column of the value of the key `name` in the JSON object `text`, in words."""
+    from natscli.json_places import find, line_and_column
+
+    line, column = line_and_column(text, find(text, len(text) - len(text.lstrip()), [name]))
+    return f"line {line}, column {column}"
 
 
 def _refuse_constant(name: str) -> None:

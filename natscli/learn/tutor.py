@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from natscli.environment import Environment
 from natscli.errors import ExitStatus, InputError
 from natscli.learn.classroom import Classroom
-from natscli.learn.progress import Progress
+from natscli.learn.journal import Journal
 from natscli.learn.show import Show
 from natscli.learn.step import Attempt, Step
 from natscli.learn.steps import load
@@ -32,7 +32,7 @@ def learn(names: Sequence[str], environment: Environment, *, types: bool) -> Exi
     Raises:
         PynatsError: there is no server to learn with.
     """
-    show, progress = Show(environment), Progress(environment.environ)
+    show, progress = Show(environment), Journal(environment.environ)
     with Classroom(environment.environ) as classroom:
         for number, name in enumerate(names, 1):
             step = load(name)

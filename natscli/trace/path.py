@@ -52,7 +52,7 @@ class Event(NamedTuple):
         return not self.error and (self.type == "stream" or (self.type == "egress" and self.via == "client"))
 
 
-class Report(NamedTuple):
+class ServerReport(NamedTuple):
     """What one server reports; `hop` is empty for the server that the message came to first."""
 
     server: str
@@ -83,8 +83,8 @@ class Path:
 
     server_id: str
     client_id: int
-    reports: dict[str, Report] = field(default_factory=dict)
-    further: list[Report] = field(default_factory=list)
+    reports: dict[str, ServerReport] = field(default_factory=dict)
+    further: list[ServerReport] = field(default_factory=list)
 
     def add(self, payload: bytes) -> None:
         """Take what came to the destination; what is no report is left out."""
@@ -98,7 +98,7 @@ class Path:
             self.further.append(report)
 
     @property
-    def first(self) -> Report | None:
+    def first(self) -> ServerReport | None:
         """The report of the server that the message came to; None before it came."""
         return self.reports.get("")
 
@@ -129,7 +129,7 @@ class Path:
         return self.first.ingress.error if self.first is not None else ""
 
 
-def read_report(payload: bytes) -> Report | None:
+def read_report(payload: bytes) -> ServerReport | None:
     """The report that `payload` is, or None if it is none."""
     if len(payload) > _LARGEST:
         return None
@@ -143,7 +143,7 @@ def read_report(payload: bytes) -> Report | None:
     server = server if isinstance(server, dict) else {}
     name, identity = _text(server, "name"), _text(server, "id")
     events = [_event(event) for event in value["events"] if isinstance(event, dict)]
-    return Report(name or identity, identity, _text(server, "cluster"), _text(server, "ver"), _hop(value),
+    return ServerReport(name or identity, identity, _text(server, "cluster"), _text(server, "ver"), _hop(value),
                   tuple(event for event in events if event is not None))  # fmt: skip
 
 

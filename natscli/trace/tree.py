@@ -9,7 +9,7 @@ from typing import Any
 from natscli.environment import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 from natscli.output.terminal import Painter
 from natscli.text import replaced, visible_line
-from natscli.trace.path import Event, Path, Report
+from natscli.trace.path import Event, Path, ServerReport
 
 _UNTOLD = (
     "what becomes of it there is not told: that account does not allow it (allow_trace), or nobody subscribes"
@@ -31,7 +31,7 @@ def tree(path: Path, subject: str, *, colored: bool, times: bool) -> str:
 
 
 def _branch(
-    path: Path, report: Report, margin: str, last: bool, paint: Any, times: bool, note: str = ""
+    path: Path, report: ServerReport, margin: str, last: bool, paint: Any, times: bool, note: str = ""
 ) -> Iterator[str]:
     """The lines of a server, and of all behind it."""
     yield f"{margin}{'└─ ' if last else '├─ '}{_server(report, paint)}{note}"
@@ -53,7 +53,7 @@ def _branch(
         yield f"{margin}└─ {paint(_UNTOLD, YELLOW)}"
 
 
-def _server(report: Report, paint: Any) -> str:
+def _server(report: ServerReport, paint: Any) -> str:
     cluster = f", cluster {visible_line(report.cluster)}" if report.cluster else ""
     version = f", {visible_line(report.version)}" if report.version else ""
     name = report.server if report.server != report.id else f"{report.id[:_ID]}…"
@@ -102,7 +102,7 @@ def to_json(path: Path, subject: str, *, delivered: bool, ascii_only: bool) -> s
     return replaced(text) + "\n"
 
 
-def _record(report: Report) -> dict[str, Any]:
+def _record(report: ServerReport) -> dict[str, Any]:
     fields = {name: getattr(report, name) for name in ("server", "id", "cluster", "version", "hop")}
     return {**fields, "events": [_members(event) for event in report.events]}
 

@@ -15,7 +15,7 @@ from natscli.contexts.format import KEYS, SECRET_KEYS, Context, as_mapping, dump
 from natscli.message import micro
 from natscli.message.message import Message
 from natscli.message.payload import _lines
-from natscli.message.records.content import Problem
+from natscli.message.records.content import RecordProblem
 from natscli.output import json_text
 from natscli.output.json_lines import Encoder
 from natscli.reply.responders.parts import exchange_lines, mock_file
@@ -161,7 +161,7 @@ def test_a_line_of_a_program_is_an_answer_or_says_why_not(line: bytes) -> None:
     id_of(line)
     answer, _ = attempt(NoAnswerError)(answer_object)(line)
     if answer is not None and plain_payload(answer[1]) is None:
-        attempt(Problem)(parse_answer)(answer[1], (), templates=False)
+        attempt(RecordProblem)(parse_answer)(answer[1], (), templates=False)
 
 
 @fuzz

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from natscli.errors import InputError
-from natscli.learn.progress import Progress
+from natscli.learn.journal import Journal
 from natscli.learn.steps import NAMES, load
 from natscli.learn.tutor import words_of
 from tests.program import Runner
@@ -117,7 +117,7 @@ def test_a_person_is_wrong_once_and_then_right(pynats: Runner, tmp_path: Path, n
             terminal.wait_for(b"goes on from here")
         assert process.wait(20) == 0
     assert running(tmp_path) == []
-    assert Progress({"XDG_STATE_HOME": str(tmp_path)}).done() == [name]
+    assert Journal({"XDG_STATE_HOME": str(tmp_path)}).done() == [name]
 
 
 def test_who_leaves_goes_on_where_they_left(pynats: Runner, tmp_path: Path) -> None:
@@ -183,4 +183,4 @@ def test_an_unknown_topic_names_those_there_are(pynats: Runner) -> None:
 def test_a_broken_progress_file_is_no_progress(tmp_path: Path, text: str) -> None:
     (tmp_path / "pynats").mkdir()
     (tmp_path / "pynats" / "learn.json").write_text(text)
-    assert Progress({"XDG_STATE_HOME": str(tmp_path)}).done() == (["reply"] if "reply" in text else [])
+    assert Journal({"XDG_STATE_HOME": str(tmp_path)}).done() == (["reply"] if "reply" in text else [])

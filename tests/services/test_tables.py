@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from natscli.message.micro import Endpoint, Instance
 from natscli.output.tables import Screen
-from natscli.services.gather import Found
+from natscli.services.gather import Answered
 from natscli.services.tables import info_blocks, list_table, stats_table
 
 LONG = "cannot \x1b[2J divide " + "by zero " * 500
 ENDPOINT = Endpoint("divide", num_requests=1_234_567, num_errors=1, last_error=LONG)
 FOUND = [
-    Found(
+    Answered(
         Instance("calculator", "ABoVbW8XFs2W1G2SPXgqRt", "1.0.0", description=LONG, endpoints=(ENDPOINT,)), 1
     )
 ]

@@ -20,7 +20,7 @@ Path = tuple[str | int, ...]
 NOTHING = Template(b"")
 
 
-class Problem(Exception):
+class RecordProblem(Exception):
     """What is wrong with the part at `path` of an object, or with its key."""
 
     def __init__(self, what: str, path: Path, *, key: bool = False, hint: str = "") -> None:
@@ -31,14 +31,14 @@ class Problem(Exception):
 
 
 def parse_payload(value: dict[str, Any], path: Path, templates: bool) -> Template:
-    """What `data`, `json` or `data_base64` stand for. Raises Problem."""
+    """What `data`, `json` or `data_base64` stand for. Raises RecordProblem."""
     if "data_base64" in value:
         return Template(_base64(value["data_base64"], (*path, "data_base64")))
     if "json" in value:
         try:
             text = json.dumps(value["json"], ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         except ValueError:  # Python reads and writes them, and no other parser does
-            raise Problem("JSON has neither NaN nor infinity", (*path, "json")) from None
+            raise RecordProblem("JSON has neither NaN nor infinity", (*path, "json")) from None
         filled = template(text, (*path, "json"), templates)
         return replace(filled, fields=tuple(map(_in_json, filled.fields)))
     return template(value.get("data", ""), (*path, "data"), templates)
@@ -50,11 +50,11 @@ def _in_json(fill: Callable[[Facts], bytes]) -> Callable[[Facts], bytes]:
 
 
 def parse_headers(value: dict[str, Any], path: Path, templates: bool) -> Template:
-    """The header block that `headers` and `status`, or `headers_base64`, stand for. Raises Problem."""
+    """The header block that `headers` and `status`, or `headers_base64`, stand for. Raises RecordProblem."""
     if "headers_base64" in value:
         block = _base64(value["headers_base64"], (*path, "headers_base64"))
         if not block.startswith(headers.LINE) or not block.endswith(b"\r\n\r\n"):
-            raise Problem("not a header block", (*path, "headers_base64"))
+            raise RecordProblem("not a header block", (*path, "headers_base64"))
         return Template(block)
     pairs = [*_pairs(value.get("headers", {}), (*path, "headers")), *_error_pairs(value, path)]
     names = {name.lower() for name, _, _ in pairs}
@@ -76,17 +76,17 @@ def _pairs(value: Any, path: Path) -> Iterator[tuple[str, Any, Path]]:
     elif isinstance(value, list):
         for index, pair in enumerate(value):
             if not isinstance(pair, list) or len(pair) != 2:
-                raise Problem("expected a name and a value", (*path, index))
+                raise RecordProblem("expected a name and a value", (*path, index))
             yield _checked(check_text(pair[0], (*path, index, 0)), pair[1], (*path, index, 1))
     else:
-        raise Problem("expected an object, or a list of names and values", path)
+        raise RecordProblem("expected an object, or a list of names and values", path)
 
 
 def _checked(name: str, text: Any, path: Path) -> tuple[str, str, Path]:
     try:
         headers.check(name, check_text(text, path))
     except InputError as error:
-        raise Problem(error.what, path) from None
+        raise RecordProblem(error.what, path) from None
     return name, text, path
 
 
@@ -96,10 +96,10 @@ def is_error(value: dict[str, Any]) -> bool:
 
 
 def parse_error(value: dict[str, Any], path: Path) -> tuple[int, str]:
-    """The code and the text that `status` and `error` stand for, templates as they are. Raises Problem."""
+    """The code and the text that `status` and `error` stand for, templates as they are. Raises RecordProblem."""
     status = value.get("status", 500)
     if type(status) is not int or not 100 <= status <= 999:
-        raise Problem("a status is a number from 100 to 999", (*path, "status"))
+        raise RecordProblem("a status is a number from 100 to 999", (*path, "status"))
     text = check_text(value["error"], (*path, "error")) if "error" in value else _phrase(status)
     return status, " ".join(text.split())
 
@@ -125,46 +125,46 @@ def _phrase(status: int) -> str:
 
 
 def check_keys(value: Any, path: Path, known: tuple[str, ...]) -> None:
-    """Refuse what is no object, has other keys, or two that exclude each other. Raises Problem."""
+    """Refuse what is no object, has other keys, or two that exclude each other. Raises RecordProblem."""
     if not isinstance(value, dict):
         what = (
             "expected an object"
             if not path or path[-1] == "request"
             else "expected an object, a string or null"
         )
-        raise Problem(what, path)
+        raise RecordProblem(what, path)
     for key in value:
         if key not in known:
-            raise Problem(
+            raise RecordProblem(
                 f"unknown key {key!r}", (*path, key), key=True, hint=f"known keys: {', '.join(known)}"
             )
     for names in (("data", "data_base64", "json"), ("headers", "headers_base64")):
         given = [name for name in names if name in value]
         if len(given) > 1:
-            raise Problem(f"{' and '.join(given)} exclude each other", (*path, given[1]), key=True)
+            raise RecordProblem(f"{' and '.join(given)} exclude each other", (*path, given[1]), key=True)
 
 
 def check_text(value: Any, path: Path) -> str:
-    """`value`, if it is a string that UTF-8 can hold. Raises Problem."""
+    """`value`, if it is a string that UTF-8 can hold. Raises RecordProblem."""
     if not isinstance(value, str):
-        raise Problem("expected a string", path)
+        raise RecordProblem("expected a string", path)
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise Problem("not a text: half of a character", path) from None
+        raise RecordProblem("not a text: half of a character", path) from None
     return value
 
 
 def template(text: Any, path: Path, enabled: bool) -> Template:
-    """The template that `text` is, compiled if they are `enabled`. Raises Problem."""
+    """The template that `text` is, compiled if they are `enabled`. Raises RecordProblem."""
     try:
         return compile_template(check_text(text, path), "", reply=True, enabled=enabled)
     except InputError as error:
-        raise Problem(error.what, path, hint=error.hint) from None
+        raise RecordProblem(error.what, path, hint=error.hint) from None
 
 
 def _base64(value: Any, path: Path) -> bytes:
     try:
         return b64decode(check_text(value, path), validate=True)
     except (NotBase64Error, ValueError):
-        raise Problem("not base64", path) from None
+        raise RecordProblem("not base64", path) from None

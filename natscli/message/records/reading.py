@@ -14,7 +14,7 @@ from natscli.json_places import JSONError
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.records.content import (
     Path,
-    Problem,
+    RecordProblem,
     check_keys,
     check_text,
     parse_headers,
@@ -56,7 +56,7 @@ class Found(NamedTuple):
         line = self.line + self.text.count("\n", self.begin, at)
         return f"{self.name}, line {line}, column {at - self.text.rfind(chr(10), 0, at)}"
 
-    def refuse(self, problem: Problem) -> InputError:
+    def refuse(self, problem: RecordProblem) -> InputError:
         """The error that says where `problem` is."""
         return InputError(str(problem), where=self.place(problem.path, key=problem.key), hint=problem.hint)
 
@@ -158,11 +158,11 @@ class Values:
 
 
 def as_record(value: Any) -> Any:
-    """`value` as a record, if it is an exchange that --json has written; else as it is. Raises Problem."""
+    """`value` as a record, if it is an exchange that --json has written; else as it is. Raises RecordProblem."""
     if not isinstance(value, dict) or "encoding" not in value or "data" not in value:
         return value
     if not isinstance(value.get("replies"), list):
-        raise Problem(
+        raise RecordProblem(
             "a message without its exchange", (), hint="exchanges are written by watch --json, and --record"
         )
     record = {
@@ -178,43 +178,43 @@ def as_record(value: Any) -> Any:
 def _from_json(message: Any) -> dict[str, Any]:
     """The content of a message that --json has written."""
     if not isinstance(message, dict) or "data" not in message:
-        raise Problem("a message without data", ())
+        raise RecordProblem("a message without data", ())
     kept = {name: message[name] for name in ("headers", "rtt_ns") if message.get(name)}
     return kept | {"data_base64" if message.get("encoding") == "base64" else "data": message["data"]}
 
 
 def replies_of(record: dict[str, Any]) -> Iterator[tuple[Any, Path]]:
-    """Each reply of a record, and where it is; none if it was not answered. Raises Problem."""
+    """Each reply of a record, and where it is; none if it was not answered. Raises RecordProblem."""
     several = record.get("replies")
     if several is None:
         if record["reply"] is not None:
             yield record["reply"], ("reply",)
     elif not isinstance(several, list):
-        raise Problem("expected a list of replies", ("replies",))
+        raise RecordProblem("expected a list of replies", ("replies",))
     else:
         for index, reply in enumerate(several):
             yield reply, ("replies", index)
 
 
 def check_record(record: Any) -> None:
-    """Refuse what has other keys than an exchange or a rule, or not those that it needs. Raises Problem."""
+    """Refuse what has other keys than an exchange or a rule, or not those that it needs. Raises RecordProblem."""
     check_keys(record, (), KEYS)
     if "subject" not in record:
-        raise Problem("'subject' is missing", ())
+        raise RecordProblem("'subject' is missing", ())
     if "reply" in record and "replies" in record:
-        raise Problem("reply and replies exclude each other", ("replies",), key=True)
+        raise RecordProblem("reply and replies exclude each other", ("replies",), key=True)
     if "reply" not in record and "replies" not in record:
-        raise Problem("'reply' is missing", ())
+        raise RecordProblem("'reply' is missing", ())
 
 
 def exchange_of(record: dict[str, Any]) -> Exchange:
-    """The exchange that a record with a request stands for. Raises Problem."""
+    """The exchange that a record with a request stands for. Raises RecordProblem."""
     check_record(record)
     subject = check_text(record["subject"], ("subject",))
     try:
         check_publish_subject(subject)
     except InputError as error:
-        raise Problem(error.what, ("subject",)) from None
+        raise RecordProblem(error.what, ("subject",)) from None
     header, payload = request_of(record["request"])
     answers = tuple(_answer(reply, path, record) for reply, path in replies_of(record))
     failed = next(filter(None, (read_problem(answer.header, answer.payload) for answer in answers)), None)
@@ -225,7 +225,7 @@ def exchange_of(record: dict[str, Any]) -> Exchange:
 
 
 def request_of(value: Any) -> tuple[bytes | None, bytes]:
-    """The header block and the payload of a request. Raises Problem."""
+    """The header block and the payload of a request. Raises RecordProblem."""
     if isinstance(value, str):
         return None, check_text(value, ("request",)).encode()
     check_keys(value, ("request",), REQUEST_KEYS)

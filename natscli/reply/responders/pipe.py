@@ -14,7 +14,7 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import PynatsError, reason
 from natscli.message.header_lines import header_block, header_lines
-from natscli.message.records.content import Problem
+from natscli.message.records.content import RecordProblem
 from natscli.message.templates import Facts, Template
 from natscli.programs.kept import MOST_SHOWN, Child
 from natscli.programs.words import compile_command, find
@@ -196,7 +196,7 @@ class Pipe(Responder):
             return
         try:
             answer = parse_answer(value, (), templates=False)
-        except Problem as problem:
+        except RecordProblem as problem:
             self._wrong(asked, ": ".join(filter(None, (".".join(map(str, problem.path)), str(problem)))))
             return
         block = answer.block.format or None if answer.failure else self._block(job, answer.block.format)

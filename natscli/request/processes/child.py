@@ -31,7 +31,7 @@ _TICK = 0.5
 
 
 @dataclass(frozen=True)
-class Part:
+class Job:
     """What one of `parts` processes does; it is pickled. `body` is what was read from a file or standard input."""
 
     index: int
@@ -42,7 +42,7 @@ class Part:
     trace: bool
 
 
-class Report(NamedTuple):
+class Interim(NamedTuple):
     """What a process counted so far, whether it was the last, and what ended it early. The first: it is connected."""
 
     statistics: Statistics
@@ -50,7 +50,7 @@ class Report(NamedTuple):
     error: PynatsError | None = None
 
 
-def work(part: Part, pipe: Pipe) -> None:
+def work(part: Job, pipe: Pipe) -> None:
     """The whole of one process. It reports through `pipe`, which says, once it is connected, whether to send."""
     environment = Environment.current()
     environment.quiet, environment.trace = True, part.trace
@@ -67,16 +67,16 @@ def work(part: Part, pipe: Pipe) -> None:
     except BaseException as problem:
         error = problem if isinstance(problem, PynatsError) else PynatsError(explain(problem).message)
     with suppress(OSError):  # the parent was killed
-        pipe.send(Report(statistics, True, error))
+        pipe.send(Interim(statistics, True, error))
 
 
 async def _send(
-    part: Part, recipe: Recipe, plan: Plan, environment: Environment,
+    part: Job, recipe: Recipe, plan: Plan, environment: Environment,
     statistics: Statistics, pipe: Pipe,
 ) -> None:  # fmt: skip
     options, how, start = part.options, load(part.options), perf_counter_ns()
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
-        pipe.send(Report(statistics))
+        pipe.send(Interim(statistics))
         if not await asyncio.get_running_loop().run_in_executor(None, _may_send, pipe):
             return
         source = _source(part, recipe, how.warmup)
@@ -99,7 +99,7 @@ def _may_send(pipe: Pipe) -> bool:
         return False
 
 
-def _source(part: Part, recipe: Recipe, warmup: int) -> Counted:
+def _source(part: Job, recipe: Recipe, warmup: int) -> Counted:
     """The requests of this process: one in `parts`, from number `index` on."""
     count = sys.maxsize
     if part.options.count is not None:
@@ -111,7 +111,7 @@ async def _report(statistics: Statistics, pipe: Pipe, display: _Quiet) -> None:
     while True:
         await asyncio.sleep(_TICK)
         try:
-            pipe.send(Report(statistics))
+            pipe.send(Interim(statistics))
         except OSError:
             display.broken.set_result(PynatsError("the parent process has ended"))
             return

@@ -18,7 +18,7 @@ from natscli.environment import Environment
 from natscli.errors import ExitStatus, PynatsError
 from natscli.message.recipe import Recipe
 from natscli.request.options import RequestOptions
-from natscli.request.processes.child import Part, Report, work
+from natscli.request.processes.child import Interim, Job, work
 from natscli.request.run import display_of, write
 from natscli.request.statistics import Statistics
 from natscli.settings import Settings
@@ -41,7 +41,7 @@ async def run_all(
         recipe.body.format if options.body is None else None
     )  # read from a file or stdin, which is at its end
     display = display_of(options, environment)
-    team = Team([Part(i, parts, options, settings, body, environment.trace) for i in range(parts)])
+    team = Team([Job(i, parts, options, settings, body, environment.trace) for i in range(parts)])
     try:
         with display.open(team.total):
             try:
@@ -63,7 +63,7 @@ async def run_all(
 class Team:
     """The processes, what each has reported last, and the first `error` that ended one early."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Job]) -> None:
         self.error: PynatsError | None = None
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -112,9 +112,9 @@ class Team:
         last = False
         while not last:
             try:
-                report: Report = pipe.recv()
+                report: Interim = pipe.recv()
             except (EOFError, OSError):
-                report = Report(self._reports[index], True, self._death(index))
+                report = Interim(self._reports[index], True, self._death(index))
             last = report.last
             with suppress(RuntimeError):  # the loop is closed when the run was interrupted
                 self._loop.call_soon_threadsafe(self._reported, index, report)
@@ -128,7 +128,7 @@ class Team:
         )
         return PynatsError(f"process {index + 1} {how}; its last requests are not counted")
 
-    def _reported(self, index: int, report: Report) -> None:
+    def _reported(self, index: int, report: Interim) -> None:
         self._reports[index] = report.statistics
         self.error = self.error or report.error
         self._connected.add(index)

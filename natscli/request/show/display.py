@@ -18,7 +18,7 @@ from natscli.output.pump import Pump, Rendered, in_loop
 from natscli.request.events import Prerendered, Received, Sent
 from natscli.request.show.lines import RenderEvents
 from natscli.request.show.rounds import Rounds
-from natscli.request.show.style import Ending, Replies, RequestStyle
+from natscli.request.show.style import LastLines, Replies, RequestStyle
 from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class RequestDisplay:
             about = [(request.subject, request.number) for request in requests] or [("", 0)]
             lines = b"".join([error_line(self._environment, report, *which) for which in about])
             self._rounds.add(Prerendered(b"", lines))
-        if self._style.ending is not Ending.NOTHING and requests:
+        if self._style.ending is not LastLines.NOTHING and requests:
             which = f"#{requests[0].number}" if len(requests) == 1 else f"{len(requests)} requests"
             report = replace(report, message=f"[{which}] {report.message}")
         self._environment.error(report)
@@ -130,7 +130,7 @@ class RequestDisplay:
         self._end_progress()
         if self._slowest is not None:
             self._environment.notice(replies_line(self._replies, self._slowest))
-        if self._style.ending is not Ending.NOTHING:
+        if self._style.ending is not LastLines.NOTHING:
             self._sum_up(statistics.summary())
 
     def _sum_up(self, summary: Summary) -> None:
@@ -151,7 +151,7 @@ class RequestDisplay:
             lines += output.rtt_lines(summary.timings, terminal=self._environment.stderr.isatty())
         for line in lines:
             self._environment.notice(line)
-        if self._style.ending is Ending.HISTOGRAM and summary.rtt.count >= _LEAST_FOR_HISTOGRAM:
+        if self._style.ending is LastLines.HISTOGRAM and summary.rtt.count >= _LEAST_FOR_HISTOGRAM:
             colored = self._environment.colored(self._environment.stderr)
             chart = output.histogram(summary.rtt.items(), colored=colored)
             self._log("".join(f"{line}\n" for line in chart).encode())

@@ -26,7 +26,7 @@ class Replies(Enum):
     """Not at all: a load on a terminal, of which the summary is shown."""
 
 
-class Ending(Enum):
+class LastLines(Enum):
     """What is shown of all requests at the end."""
 
     NOTHING = auto()
@@ -42,7 +42,7 @@ class RequestStyle(NamedTuple):
     """
 
     replies: Replies = Replies.PAYLOADS
-    ending: Ending = Ending.NOTHING
+    ending: LastLines = LastLines.NOTHING
     log: bool = True
     progress: bool = False
     steady: bool = False
@@ -59,10 +59,10 @@ def request_style(options: RequestOptions, environment: Environment) -> RequestS
     replies = _replies(options, terminal=out)
     logged = replies not in (Replies.RAW, Replies.JSON, Replies.COUNTED) and not environment.quiet
     on_screen = out and replies not in (Replies.COUNTED, Replies.FILES)
-    ending = Ending.FIGURES if options.many_requests else Ending.NOTHING
+    ending = LastLines.FIGURES if options.many_requests else LastLines.NOTHING
     return RequestStyle(
         replies=replies,
-        ending=Ending.HISTOGRAM if options.is_load and err else ending,
+        ending=LastLines.HISTOGRAM if options.is_load and err else ending,
         log=logged and (options.verbose or not options.is_load),
         progress=options.is_load and err and not options.verbose and not on_screen,
         steady=options.rate is not None,

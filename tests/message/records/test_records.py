@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
-from natscli.message.records.content import Problem
+from natscli.message.records.content import RecordProblem
 from natscli.message.records.reading import Values, as_record, exchange_of
 from natscli.message.records.writing import record_line
 from natscli.message.status import ReplyProblem, read_problem
@@ -79,7 +79,7 @@ def test_what_watch_writes_as_json_is_an_exchange() -> None:
 
 
 def test_a_reply_of_request_json_alone_is_no_exchange() -> None:
-    with pytest.raises(Problem, match="without its exchange"):
+    with pytest.raises(RecordProblem, match="without its exchange"):
         as_record({"subject": "a", "data": "x", "encoding": "utf-8", "rtt_ns": 1})
 
 
@@ -155,7 +155,7 @@ def test_a_file_of_any_size_takes_little_memory() -> None:
     ],
 )
 def test_what_is_no_exchange_is_refused(record: Any, what: str) -> None:
-    with pytest.raises(Problem, match=what):
+    with pytest.raises(RecordProblem, match=what):
         exchange_of(as_record(record))
 
 

@@ -14,12 +14,12 @@ from natscli.request.events import Received
 from natscli.request.show import translating as module
 from natscli.request.show.display import RequestDisplay
 from natscli.request.show.lines import renderer
-from natscli.request.show.style import Ending, Replies, RequestStyle
+from natscli.request.show.style import LastLines, Replies, RequestStyle
 from natscli.request.statistics import Statistics
 
 
 def display(environment: Environment, translator: Translator | None = None) -> RequestDisplay:
-    style = RequestStyle(Replies.RAW, Ending.FIGURES, log=False)
+    style = RequestStyle(Replies.RAW, LastLines.FIGURES, log=False)
     render = renderer(environment, style, many_requests=True, many_replies=True)
     return RequestDisplay(environment, render, style, translator)
 

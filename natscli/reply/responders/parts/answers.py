@@ -10,7 +10,7 @@ from natscli.message.message import Message
 from natscli.message.records.content import (
     NOTHING,
     Path,
-    Problem,
+    RecordProblem,
     check_keys,
     is_error,
     parse_error,
@@ -50,7 +50,7 @@ def parse_answer(value: Any, path: Path, templates: bool) -> AnswerTemplate:
     """The answer that `value`, which is at `path`, stands for; its `templates` are compiled, or left as they are.
 
     Raises:
-        Problem: it stands for none.
+        RecordProblem: it stands for none.
     """
     if value is None:
         return AnswerTemplate(silent=True)
@@ -74,4 +74,4 @@ def _delay(value: dict[str, Any], path: Path) -> float:
             return parse_duration(str(delay))
         raise ValueError("a delay is a duration such as 200ms, or a number of seconds")
     except ValueError as error:
-        raise Problem(str(error), (*path, "delay")) from None
+        raise RecordProblem(str(error), (*path, "delay")) from None

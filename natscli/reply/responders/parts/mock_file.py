@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from natscli.errors import InputError
 from natscli.message import headers, subjects
 from natscli.message.exchange import Outcome
-from natscli.message.records.content import Problem, check_text
+from natscli.message.records.content import RecordProblem, check_text
 from natscli.message.records.reading import (
     Values,
     as_record,
@@ -53,7 +53,7 @@ def read(path: str, stdin: BinaryIO | None = None, *, templates: bool = True) ->
         for found in Values(path, file):
             try:
                 subject, request, answer = _exchange(as_record(found.value), templates)
-            except Problem as problem:
+            except RecordProblem as problem:
                 if problem.path == ("subject",) and "time" in found.value:
                     mock.left_out.append(found.place(("subject",)))
                     continue
@@ -76,7 +76,7 @@ def _exchange(record: Any, templates: bool) -> tuple[str, bytes | None, AnswerTe
     try:
         (subjects.check_publish_subject if literal else subjects.check_subscribe_subject)(subject)
     except InputError as error:
-        raise Problem(error.what, ("subject",)) from None
+        raise RecordProblem(error.what, ("subject",)) from None
     request = request_of(record["request"])[1] if literal else None
     templates = templates and not literal
     answers = [parse_answer(_without_rtt(reply), path, templates) for reply, path in replies_of(record)]

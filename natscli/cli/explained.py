@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from natscli.cli.pages import Section
 
 
-class Described:
+class Explained:
     """A command whose help has `examples` (command lines, each with what it does) and ends with `notes`."""
 
     examples: Mapping[str, str]

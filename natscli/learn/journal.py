@@ -10,7 +10,7 @@ from contextlib import suppress
 from natscli.environment import home_folder
 
 
-class Progress:
+class Journal:
     """The names of the steps that are done, in a file of the state folder (`$XDG_STATE_HOME` or `~/.local/state`)."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
