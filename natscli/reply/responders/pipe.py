@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import count
-from typing import Any, NamedTuple
+from itertools import count, repeat
+from time import perf_counter_ns
+from typing import Any
 
+from natscli.alarm import Alarm
 from natscli.backoff import Backoff
 from natscli.duration import format_duration
 from natscli.environment import Environment
@@ -22,6 +23,7 @@ from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.responders.parts.answers import parse_answer
 from natscli.reply.responders.parts.finished import Finished, Job
 from natscli.reply.responders.parts.limited_log import LimitedLog
+from natscli.reply.responders.parts.outstanding import Outstanding
 from natscli.reply.responders.parts.pipe_lines import (
     NoAnswerError,
     answer_object,
@@ -42,13 +44,6 @@ _LINE_FACTOR, _LINE_EXTRA = 6, 64 * 1024
 _EXCERPT = 100
 
 
-class _Asked(NamedTuple):
-    """A request, and when (`loop.time`) its time is over."""
-
-    job: Job
-    due: float
-
-
 class Pipe(Responder):
     """Runs the program `argv`, again when it ends. Requests have `timeout` seconds.
 
@@ -62,14 +57,9 @@ class Pipe(Responder):
         self._environ = environ
         self._own_lines = lines
         self._timeout = timeout
-        self._concurrency = concurrency
-        self._ids = count()
-        # All have the same time, so in both the first is the next whose time is over.
-        self._waiting: deque[_Asked] = deque()
-        self._in_flight: dict[int, _Asked] = {}
+        self._outstanding = Outstanding(count(), concurrency)
         self._child: Child | None = None
         self._stopping = False
-        self._timer: asyncio.TimerHandle | None = None
         #: Ends without an answer in a row, and the requests that were refused since the last.
         self._failures = self._refused = 0
 
@@ -77,6 +67,7 @@ class Pipe(Responder):
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._finished = Finished()
+        self._alarm = Alarm(self._time_out)
         environment, name = host.environment, os.path.basename(self._argv[0])
         self._log = LimitedLog(lambda line: environment.log(f"[{name}] {line}"), "more lines of stderr")
         self._strange = LimitedLog(environment.warn, "more lines of the program that are no answers")
@@ -90,15 +81,10 @@ class Pipe(Responder):
             self._refused += len(batch.requests)
             fail(batch, done, Failure(502, "the program does not run", notice=""))
             return
-        due = self._loop.time() + self._timeout
-        self._waiting.extend(
-            [
-                _Asked(Job(request, number, batch.arrived, done), due)
-                for number, request in enumerate(batch.requests, batch.first)
-            ]
-        )
-        if self._timer is None:
-            self._timer = self._loop.call_at(due, self._time_out)
+        now = self._loop.time()
+        jobs = map(Job, batch.requests, count(batch.first), repeat(batch.arrived), repeat(done))
+        self._outstanding.add(jobs, now, self._timeout)
+        self._alarm.set(now + self._timeout)
         self._send()
 
     async def finish(self) -> None:
@@ -118,15 +104,13 @@ class Pipe(Responder):
 
     def _send(self) -> None:
         """Give the program what waits, as much as it takes and may have at once."""
-        child, waiting, in_flight = self._child, self._waiting, self._in_flight
-        while child is not None and child.has_room and waiting:
-            room = self._concurrency - len(in_flight) if self._concurrency else len(waiting)
+        child, give = self._child, self._outstanding.give
+        while child is not None and child.has_room:
             lines: list[str] = []
             size = 0
-            while waiting and size < _MOST_WRITTEN and len(lines) < room:
-                asked, number = waiting.popleft(), next(self._ids)
-                in_flight[number] = asked
-                line = request_line(number, asked.job.request)
+            while size < _MOST_WRITTEN and (given := give()):
+                number, job = given
+                line = request_line(number, job.request)
                 lines.append(line)
                 size += len(line)
             if not lines:
@@ -135,25 +119,17 @@ class Pipe(Responder):
 
     def _time_out(self) -> None:
         """Answer for the program what it has not answered in time."""
-        self._timer, now = None, self._loop.time()
-        late: list[_Asked] = []
-        for number, asked in list(self._in_flight.items()):
-            if asked.due > now:
-                break
-            late.append(self._in_flight.pop(number))
-        while self._waiting and self._waiting[0].due <= now:
-            late.append(self._waiting.popleft())
-        for first in (*self._in_flight.values(), *self._waiting)[:1]:
-            self._timer = self._loop.call_at(first.due, self._time_out)
+        late = self._outstanding.expire(self._loop.time())
+        self._alarm.set(self._outstanding.next_end)
         if late:
             text = f"no answer within {format_duration(self._timeout)}"
             more = f" and {len(late) - 1} more" if len(late) > 1 else ""
-            self._host.environment.warn(f"[#{late[0].job.number}]{more}: {text}")
+            self._host.environment.warn(f"[#{late[0].number}]{more}: {text}")
             self._fail(late, Failure(504, text, notice=""))
             self._send()
 
-    def _fail(self, requests: Iterable[_Asked], failure: Failure) -> None:
-        for job, _ in requests:
+    def _fail(self, jobs: Iterable[Job], failure: Failure) -> None:
+        for job in jobs:
             self._finished.add(job, failure.reply(job.request), failure)
         self._finished.flush()
 
@@ -171,25 +147,24 @@ class Pipe(Responder):
                 if line.strip():
                     self._strange.add(lambda line=line, error=error: _no_answer(line, error))  # type: ignore[misc]
                 continue
-            asked = self._take(number)
-            if asked is not None:
-                self._answer(asked, value)
+            job = self._take(number)
+            if job is not None:
+                self._answer(job, value)
         self._finished.flush()
         self._send()
 
-    def _take(self, number: int) -> _Asked | None:
+    def _take(self, number: int) -> Job | None:
         """The request with this id, if the program has still to answer it."""
-        asked = self._in_flight.pop(number, None)
-        if asked is not None:
+        job = self._outstanding.end(number)
+        if job is not None:
             self._failures = 0
         else:
             self._strange.add(
                 lambda: f"an answer to no request that waits for one, late or the second: id {number}"
             )
-        return asked
+        return job
 
-    def _answer(self, asked: _Asked, value: dict[str, Any]) -> None:
-        job = asked.job
+    def _answer(self, job: Job, value: dict[str, Any]) -> None:
         payload = plain_payload(value)
         if payload is not None:
             self._finished.add(job, (job.request[1], b"", self._block(job, b""), payload))
@@ -197,13 +172,13 @@ class Pipe(Responder):
         try:
             answer = parse_answer(value, (), templates=False)
         except RecordProblem as problem:
-            self._wrong(asked, ": ".join(filter(None, (".".join(map(str, problem.path)), str(problem)))))
+            self._wrong(job, ": ".join(filter(None, (".".join(map(str, problem.path)), str(problem)))))
             return
         block = answer.block.format or None if answer.failure else self._block(job, answer.block.format)
         reply = job.request[1], b"", block, answer.payload.format
         if answer.delay:
-            when = min(self._loop.time() + answer.delay, asked.due)
-            self._loop.call_at(when, self._finished.add, job, reply, answer.failure)
+            left = self._timeout - (perf_counter_ns() - job.arrived) / 1e9
+            self._loop.call_later(min(answer.delay, left), self._finished.add, job, reply, answer.failure)
         else:
             self._finished.add(job, reply, answer.failure)
 
@@ -218,15 +193,15 @@ class Pipe(Responder):
 
     def _too_long(self, line: bytes) -> None:
         number, what = id_of(line), f"longer than {self._most} bytes"
-        asked = None if number is None else self._in_flight.pop(number, None)
-        if asked is not None:
-            self._wrong(asked, what)
+        job = None if number is None else self._outstanding.end(number)
+        if job is not None:
+            self._wrong(job, what)
         else:
             self._strange.add(lambda: _no_answer(line, NoAnswerError(what)))
 
-    def _wrong(self, asked: _Asked, why: str) -> None:
+    def _wrong(self, job: Job, why: str) -> None:
         notice = f"the answer of the program is wrong: {_excerpt(why)}"
-        self._fail([asked], Failure(502, "the answer of the program is wrong", notice))
+        self._fail([job], Failure(502, "the answer of the program is wrong", notice))
 
     # -- its runs --------------------------------------------------------------------------------------------
 
@@ -261,10 +236,7 @@ class Pipe(Responder):
         """Answer with `text` what it had been given, and all that waits if it ends again and again."""
         self._failures += 1
         pause = _RESTART.pause(self._failures)
-        lost = [*self._in_flight.values(), *(self._waiting if self._is_down else ())]
-        self._in_flight.clear()
-        if self._is_down:
-            self._waiting.clear()
+        lost = self._outstanding.clear() if self._is_down else self._outstanding.lose()
         count, self._refused = len(lost) + self._refused, 0
         lines = [
             notice,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from natscli.message import headers
 from natscli.message.message import Message
+from natscli.text import replaced
 
 if TYPE_CHECKING:
     from natscli.connection.connect import Connection
@@ -68,7 +69,7 @@ def reported(block: bytes | None) -> Failure | None:
     code, text = error
     # A service may send any code; Python makes no number of thousands of digits.
     number = int(code) if code.isascii() and code.isdecimal() and len(code) < 10 else 500
-    return Failure(number, text, notice="")
+    return Failure(number, replaced(text), notice="")
 
 
 #: Called with requests that are done, a reply for each in their order (or none at all: they are not answered), and
