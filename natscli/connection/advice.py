@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def advise(error: RefusedError, plan: Plan, now: float) -> None:
     """Say in `error` why the credentials of `plan` are not valid at `now`; hint at where they are from."""
-    problem = plan.login.validity.problem(now)
+    problem = plan.credentials.validity.problem(now)
     if problem and "credentials" in error.what:
         error.what = f"{error.what}: {problem}"
     error.hint = error.hint or _hint(plan, problem)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from natscli.settings import Settings, Value
 
 
-class Login:
+class Credentials:
     """The credentials of a run: `options` are nats-py's, as they were last read; `servers` the URLs `nsc` has for them.
 
     Every file and reference is read again with `renew`, so that credentials which were renewed meanwhile are used.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from natscli import __version__
-from natscli.connection.credentials import Login
-from natscli.connection.tls import tls_context
+from natscli.connection.credentials import Credentials
+from natscli.connection.tls import may_change, tls_context
 from natscli.contexts.format import split_urls
 from natscli.errors import InputError
 from natscli.settings import complete_url
@@ -32,9 +32,11 @@ class Plan:
     tls: bool
     socks_proxy: str
     context: str
-    login: Login
+    credentials: Credentials
     #: The settings that were given, as fields of `Settings`, and where the credentials among them are from.
     given: Mapping[str, str]
+    #: nats-py's options for credentials and TLS as files and references have them now; None if there are none to read.
+    read_credentials: Callable[[], Awaitable[dict[str, Any]]] | None = None
 
     @property
     def tls_first(self) -> bool:
@@ -57,10 +59,10 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
     if settings.inbox_prefix:
         options["inbox_prefix"] = _checked_prefix(settings.inbox_prefix.value, settings.inbox_prefix.source)
     servers = settings.servers
-    login = Login(settings, environ)
-    options.update(login.options)
-    if login.servers and settings.server.source == "default":
-        servers = [complete_url(url, "nsc") for url in split_urls(login.servers) if url.strip()]
+    credentials = Credentials(settings, environ)
+    options.update(credentials.options)
+    if credentials.servers and settings.server.source == "default":
+        servers = [complete_url(url, "nsc") for url in split_urls(credentials.servers) if url.strip()]
     if not servers:
         raise InputError("no server URL", where=settings.server.source)
     context = tls_context(settings, environ)
@@ -80,7 +82,7 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
         tls=context is not None or settings.tlsfirst.value,
         socks_proxy=settings.socks_proxy.value,
         context=settings.context.value,
-        login=login,
+        credentials=credentials,
         given=settings.given,
     )
 
@@ -92,8 +94,22 @@ def prepare(settings: Settings, environment: Environment) -> Plan:
         InputError: as `plan`.
     """
     ready = plan(settings, environment.environ)
-    ready.login.hide_with(environment.redactor.add)
-    return ready
+    ready.credentials.hide_with(environment.redactor.add)
+    renewable_tls = may_change(settings, environment.environ)
+    if not ready.credentials.can_change and not renewable_tls:
+        return ready
+
+    def read() -> dict[str, Any]:
+        fresh = dict(ready.credentials.renew())
+        context = tls_context(settings, environment.environ) if renewable_tls else None
+        return fresh if context is None else {**fresh, "tls": context}
+
+    async def read_beside() -> dict[str, Any]:
+        import asyncio
+
+        return await asyncio.to_thread(read)
+
+    return replace(ready, read_credentials=read_beside)
 
 
 def _checked_prefix(prefix: str, source: str) -> str:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from natscli.settings import Settings, Value
 
 
+def may_change(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether there are TLS files that can be read again: pipes cannot."""
+    files = [file.value for file in (settings.tlsca, settings.tlscert, settings.tlskey) if file]
+    return bool(files) and not any(credentials.is_pipe(file, environ) for file in files)
+
+
 def tls_context(settings: Settings, environ: Mapping[str, str]) -> ssl.SSLContext | None:
     """What the TLS files of `settings` ask for; None if there are none.
 
