@@ -10,7 +10,7 @@ UV := $(shell command -v uv)
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all fuzz check bench docs clean
+.PHONY: help demo test test-all fuzz check bench docs site release clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -42,8 +42,14 @@ bench: $(READY)  ## speed, as ratios against floors measured side by side
 docs: $(READY)  ## write docs/commands.md and the man pages
 	@$(BIN)/python -m scripts.commands_md
 
+site: $(READY)  ## the documentation as a web site in site/, every link followed
+	@$(BIN)/python -m scripts.site
+
+release: $(READY)  ## the files of a release in dist/: built twice and compared, checked, with an SBOM; nothing is published
+	@$(BIN)/python -m scripts.release
+
 clean:  ## remove all that make made
-	rm -rf $(VENV) .venvs .bench dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venvs .bench dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What the demo needs is a small part of what the tests need, and much sooner there.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from scripts.test_all import VERSIONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,11 +22,20 @@ def test_the_same_pythons_are_tested_and_declared() -> None:
     assert f'requires-python = ">={VERSIONS[0]}"' in project
 
 
-def test_actions_are_pinned_by_commit_and_may_only_read() -> None:
-    used = re.findall(r"uses: (.*)", WORKFLOW)
+@pytest.mark.parametrize("workflow", ["ci", "release"])
+def test_actions_are_pinned_by_commit_and_may_only_read(workflow: str) -> None:
+    text = (ROOT / ".github" / "workflows" / f"{workflow}.yml").read_text()
+    used = re.findall(r"uses: (.*)", text)
     assert used
     assert [action for action in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", action)] == []
-    assert re.search(r"^permissions:\n  contents: read\n\n", WORKFLOW, re.MULTILINE)
+    assert re.search(r"^permissions:\n  contents: read\n\n", text, re.MULTILINE)
+
+
+def test_a_release_is_published_from_a_tag_only_without_a_token() -> None:
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    assert "if: github.event_name == 'push'" in text.partition("\n  publish:")[2]
+    assert text.count("id-token: write") == 1
+    assert "secrets." not in text
 
 
 def test_what_the_workflow_runs_exists() -> None:
