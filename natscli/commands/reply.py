@@ -16,6 +16,7 @@ from natscli.cli.options import (
     option,
     pass_app,
 )
+from natscli.message.formats import NAMES
 from natscli.reply.options import ReplyOptions, check
 
 NOTES = """
@@ -97,6 +98,7 @@ then stop; a second one stops at once.
 @option("--description", metavar="TEXT", default="", group="Service", help="What the service is for.")
 @option("--metadata", metavar="KEY=VALUE", multiple=True, group="Service",
         help="Add to the metadata of the service; repeatable.")  # fmt: skip
+@option("--format", type=click.Choice(NAMES), help="Understand requests and replies of a framework.")
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each request as a line of JSON.")
 @option("--stats", is_flag=True, common=True, help="Show statistics in place of each request.")

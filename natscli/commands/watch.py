@@ -9,6 +9,7 @@ import click
 from natscli import __version__
 from natscli.cli.groups import Command
 from natscli.cli.options import DURATION, App, connection_options, connection_settings, option, pass_app
+from natscli.message.formats import NAMES
 from natscli.watch.options import WATCHER, WatchOptions, check
 
 
@@ -51,6 +52,7 @@ from natscli.watch.options import WATCHER, WatchOptions, check
         help="Longest wait for another reply to the same request.  [default: 300ms]")  # fmt: skip
 @option("--answer-no-responders", is_flag=True,
         help="Tell requesters when nobody else subscribes, as the server would.")  # fmt: skip
+@option("--format", type=click.Choice(NAMES), help="Show what is in the messages of a framework.")
 @option("-v", "--verbose", is_flag=True, common=True, help="Show headers and whole payloads.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each exchange as a line of JSON.")
 @option("--quiet", is_flag=True, help="Write no log to stderr.")

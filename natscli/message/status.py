@@ -21,6 +21,14 @@ _MEMBERS = frozenset({"stream", "seq", "domain", "duplicate", "val", "batch", "c
 #: The least code that is an error.
 _ERRORS_FROM = 400
 
+#: Who says that a request has failed, and how that is put.
+_WHO = {
+    "service": "the service answered with error",
+    "status": "the server answered with status",
+    "stream": "JetStream answered with error",
+    "format": "the reply is not what --format expects",
+}
+
 
 class Status(NamedTuple):
     """The status line of a message that a server made: `NATS/1.0 404 No Messages`. `description` may be empty."""
@@ -46,7 +54,7 @@ class Acknowledgement(NamedTuple):
 
 
 class ReplyProblem(NamedTuple):
-    """Why a request has failed, as its reply says; `source` of it is "service", "status" or "stream"."""
+    """Why a request has failed, as its reply says; `source` of it is one of `_WHO`."""
 
     source: str
     code: str
@@ -54,8 +62,7 @@ class ReplyProblem(NamedTuple):
 
     def __str__(self) -> str:
         """`the service answered with error 500: out of paper`, for the end of a sentence or a line of its own."""
-        who = {"service": "the service answered with error", "status": "the server answered with status",
-               "stream": "JetStream answered with error"}[self.source]  # fmt: skip
+        who = _WHO[self.source]
         separator = " " if self.source == "status" else ": "
         return f"{who} {self.code}".rstrip() + (f"{separator}{self.text}" if self.text else "")
 
@@ -95,6 +102,8 @@ def read_problem(header: bytes | None, payload: bytes) -> ReplyProblem | None:
         status = read_status(header)
         if status is not None and status.is_error:
             return ReplyProblem("status", str(status.code), status.description)
+    if payload[:1] == b"{" and b'"isDisposed"' in payload and len(payload) <= _LARGEST_RESPONSE:
+        return read_packet_error(_object(payload))
     if payload.startswith(_API):
         error = _api_error(_object(payload)) if len(payload) <= _LARGEST_RESPONSE else None
         return ReplyProblem("stream", *error) if error else None
@@ -102,6 +111,20 @@ def read_problem(header: bytes | None, payload: bytes) -> ReplyProblem | None:
     if acknowledgement is None or acknowledgement.error is None:
         return None
     return ReplyProblem("stream", *acknowledgement.error)
+
+
+def read_packet_error(packet: dict[str, Any]) -> ReplyProblem | None:
+    """What `err` of a packet of NestJS says; None without one."""
+    error = packet.get("err")
+    if error is None:
+        return None
+    if not isinstance(error, dict):
+        return ReplyProblem("service", "", error if isinstance(error, str) else json.dumps(error))
+    code = next(
+        (error[name] for name in ("code", "statusCode", "status") if type(error.get(name)) is int), ""
+    )
+    text = error.get("message", error.get("error"))
+    return ReplyProblem("service", str(code), text if isinstance(text, str) else json.dumps(error))
 
 
 def _api_error(value: dict[str, Any]) -> tuple[str, str] | None:

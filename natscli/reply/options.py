@@ -42,6 +42,7 @@ class ReplyOptions:
     concurrency: int | None = None
     command_timeout: float = 30.0
     wait: float = 0.0
+    format: str | None = None
     templates: bool = True
     as_json: bool = False
     quiet: bool = False
@@ -108,13 +109,14 @@ RESPONDERS = (
     ResponderOption("--command", "command", "responders.command"),
     ResponderOption("--pipe", "pipe", "responders.pipe"),
     ResponderOption("--handler", "handler", "python.build", allows=("--reload",)),
-    ResponderOption("--upstream", "upstream", "responders.upstream", excludes=("--header",)),
+    ResponderOption("--upstream", "upstream", "responders.upstream", excludes=("--header", "--format")),
     ResponderOption("--mock", "mock", "responders.mock", excludes=("--header",)),
 )
 
 #: Whether any other option was given, by the name that errors have for it.
 _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--header": lambda options: bool(options.header),
+    "--format": lambda options: options.format is not None,
     "--mock -": lambda options: options.mock == "-",
     "--record -": lambda options: options.record == "-",
     "--json": lambda options: options.as_json,

@@ -32,6 +32,7 @@ class WatchOptions:
     count: int | None = None
     reply_timeout: float = 0.3
     stats: bool = False
+    format: str | None = None
     answer_no_responders: bool = False
     verbose: bool = False
     as_json: bool = False

@@ -27,6 +27,11 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
     share = max(round(options.share * WHOLE), 1)
     watching = Watching(options.subject, plan.inboxes, limits, share, options.answer_no_responders)
     render = renderer(environment, as_json=options.as_json, verbose=options.verbose, timeout=plan.timeout)
+    if options.format is not None:
+        from natscli.message.formats import load
+        from natscli.watch.show.formatted import in_format
+
+        render = in_format(render, load(options.format))
     async with connected(plan, environment, listener=True) as connection:
 
         def stop(failure: PynatsError | None) -> None:

@@ -28,4 +28,9 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
         from natscli.reply.responders.record import Recorded
 
         responder = Recorded(responder, options.record)
+    if options.format is not None:
+        from natscli.message.formats import load
+        from natscli.reply.responders.formatted import Formatted
+
+        responder = Formatted(responder, load(options.format))
     return responder

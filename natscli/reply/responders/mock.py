@@ -38,7 +38,7 @@ class Mock(Responder):
         )
 
     async def start(self, host: Host) -> None:
-        self._send = host.connection.client.send
+        self._send = host.send
 
     def respond(self, batch: Batch, done: Done) -> None:
         answers = [self._find(subject, payload) for subject, _, _, payload in batch.requests]

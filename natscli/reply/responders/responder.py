@@ -79,10 +79,19 @@ Done = Callable[[Batch, list[Message], "Failure | None"], object]
 
 @dataclass(frozen=True)
 class Host:
-    """What a responder may use: the connection (`connection.client`) and the log (`environment`)."""
+    """What a responder may use: the connection (`connection.client`) and the log (`environment`).
+
+    `send_instead` is what `send` is for a responder that something is wrapped around.
+    """
 
     connection: Connection
     environment: Environment
+    send_instead: Callable[[list[Message]], None] | None = None
+
+    @property
+    def send(self) -> Callable[[list[Message]], None]:
+        """Sends replies beside those that `done` is called with."""
+        return self.send_instead or self.connection.client.send
 
     @property
     def max_payload(self) -> int:

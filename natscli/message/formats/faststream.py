@@ -1,0 +1,53 @@
+"""FastStream: the payload as it is, its type and an id that ties reply to request in headers of lower case."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from natscli.message.formats.format import Asked, Content, Format, Piece, header_value, is_json, with_headers
+
+TYPE, CORRELATION = "content-type", "correlation_id"
+
+
+class FastStream(Format):
+    """Says in headers what a subscriber needs to parse a payload."""
+
+    silence = "a FastStream subscriber sends no reply when validation fails or its function raises"
+
+    def request(self, subject: str, number: int, content: Content) -> Content:  # noqa: ARG002
+        return _typed(content, (CORRELATION, str(uuid4())))
+
+    def read_reply(self, number: int, content: Content) -> Piece | None:  # noqa: ARG002
+        return Piece(content.payload)
+
+    def read_request(self, content: Content) -> Asked:
+        return Asked(content.payload, header_value(content.header, CORRELATION))
+
+    def replies(self, asked: Asked, answers: list[Content]) -> list[Content]:
+        own = [(CORRELATION, asked.memory)] if asked.memory else []
+        return [_typed(answer, *own) for answer in answers]
+
+
+def _typed(content: Content, *pairs: tuple[str, str]) -> Content:
+    """`content` with the type of its payload, unless that is neither JSON nor text."""
+    if is_json(content.payload):
+        pairs = ((TYPE, "application/json"), *pairs)
+    elif _is_text(content.payload):
+        pairs = ((TYPE, "text/plain"), *pairs)
+    checked = [pair for pair in pairs if _can_be_sent(*pair)]
+    return Content(with_headers(content.header, *checked), content.payload)
+
+
+def _can_be_sent(name: str, value: str) -> bool:
+    return not set(value) & set("\r\n\0") and bool(name)
+
+
+def _is_text(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+new = FastStream

@@ -1,0 +1,166 @@
+"""NestJS microservices: `{"pattern", "data", "id"}` asks; packets with that id answer, until one is the last.
+
+A request without an id is an event to NestJS, and gets no reply.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from natscli.errors import InputError
+from natscli.message import headers
+from natscli.message.formats.format import Asked, Content, Format, Piece, parse_json
+from natscli.message.status import read_packet_error
+
+_SEPARATORS = (",", ":")
+
+
+class NestJS(Format):
+    """Packets as @nestjs/microservices 11 and 12 write them."""
+
+    several = True
+    silence = "a NestJS handler of an event (@EventPattern), or one that never ends, sends no last reply"
+
+    def __init__(self) -> None:
+        self._run = uuid4().hex[:22]
+
+    def subject(self, subject: str) -> str:
+        """A pattern that is an object is written with its keys sorted, and without blanks."""
+        if not subject.lstrip().startswith("{"):
+            return subject
+        return _route(_pattern_object(subject))
+
+    def request(self, subject: str, number: int, content: Content) -> Content:
+        pattern = _dump(_pattern_object(subject)) if subject.startswith("{") else _dump(subject)
+        data = ""
+        if content.payload:
+            try:
+                parse_json(content.payload)
+            except ValueError as error:
+                hint = "the data of a NestJS request is JSON; of a text, with quotes: '\"text\"'"
+                raise InputError(
+                    f"the payload is not JSON: {error}", where="--format nestjs", hint=hint
+                ) from None
+            data = f'"data":{content.payload.decode().strip()},'
+        return Content(content.header, f'{{"pattern":{pattern},{data}"id":"{self._id(number)}"}}'.encode())
+
+    def read_reply(self, number: int, content: Content) -> Piece | None:
+        packet = _packet(content.payload)
+        if packet is None:  # from something else than NestJS: shown as it is
+            return Piece(content.payload)
+        if packet.get("id", self._id(number)) != self._id(number):
+            return None
+        error = packet.get("err")
+        if error is not None:
+            return Piece(_dump(error).encode(), problem=read_packet_error(packet))
+        payload = _dump(packet["response"]).encode() if "response" in packet else None
+        return Piece(payload, last=bool(packet.get("isDisposed")))
+
+    def read_request(self, content: Content) -> Asked:
+        packet = _object(content.payload)
+        if packet is None or not {"pattern", "data"} & packet.keys():
+            return Asked(content.payload)
+        data = _dump(packet["data"]).encode() if "data" in packet else b""
+        return Asked(data, packet.get("id"))
+
+    def replies(self, asked: Asked, answers: list[Content]) -> list[Content]:
+        own = {} if asked.memory is None else {"id": asked.memory}
+        packets = [_answer(answer) for answer in answers] or [{}]
+        packets[-1]["isDisposed"] = True
+        blocks = [answer.header for answer in answers] or [None]
+        return [
+            Content(_without_error(block), _dump(packet | own).encode())
+            for block, packet in zip(blocks, packets, strict=True)
+        ]
+
+    def shown(self, content: Content) -> bytes:
+        packet = _object(content.payload)
+        if packet is None:
+            return content.payload
+        for name in ("err", "response", "data"):
+            if name in packet and packet[name] is not None:
+                return _dump(packet[name]).encode()
+        return b"" if {"isDisposed", "pattern"} & packet.keys() else content.payload
+
+    def _id(self, number: int) -> str:
+        return f"{self._run}{number}"
+
+
+def _pattern_object(text: str) -> dict[str, Any]:
+    try:
+        value = parse_json(text.encode("utf-8", "surrogateescape"))
+    except ValueError as error:
+        raise InputError(f"the pattern is not JSON: {error}", where="SUBJECT") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _route(value: Any) -> str:
+    """The subject of a pattern, as NestJS makes it: keys sorted, backslashes and quotes escaped, nothing else."""
+    if not isinstance(value, dict):
+        return _dump(value)
+    parts = (
+        f'"{_escaped(name)}":' + (f'"{_escaped(part)}"' if isinstance(part, str) else _route(part))
+        for name, part in sorted(value.items(), key=lambda pair: (pair[0].casefold(), pair[0].swapcase()))
+    )
+    return f"{{{','.join(parts)}}}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _object(payload: bytes) -> dict[str, Any] | None:
+    try:
+        value = parse_json(payload)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _packet(payload: bytes) -> dict[str, Any] | None:
+    """The packet that a reply is; None for anything else."""
+    packet = _object(payload)
+    return packet if packet is not None and {"err", "response", "isDisposed"} & packet.keys() else None
+
+
+def _answer(answer: Content) -> dict[str, Any]:
+    failed = headers.read_service_error(answer.header)
+    if failed is not None:
+        code, text = failed
+        number = {"code": int(code)} if code.isascii() and code.isdecimal() and len(code) < 10 else {}
+        return {"err": {"status": "error", **number, "message": text}}
+    if not answer.payload:
+        return {"response": None}
+    try:
+        return {"response": parse_json(answer.payload)}
+    except ValueError:
+        pass
+    try:
+        return {"response": answer.payload.decode()}
+    except UnicodeDecodeError:
+        raise ValueError("the answer is neither JSON nor text") from None
+
+
+def _without_error(block: bytes | None) -> bytes | None:
+    """The headers that say nothing which the packet says already."""
+    names = (headers.SERVICE_ERROR.lower(), headers.SERVICE_ERROR_CODE.lower())
+    return headers.encode(pair for pair in headers.decode(block) if pair[0].lower() not in names) or None
+
+
+def _dump(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=_SEPARATORS)
+    # Half a surrogate pair stays an escape: it is no UTF-8.
+    return text if text.isascii() or _is_utf8(text) else json.dumps(value, separators=_SEPARATORS)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+new = NestJS

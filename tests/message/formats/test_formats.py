@@ -1,0 +1,144 @@
+"""Formats of frameworks: what is sent, and what is made of what comes."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from natscli.errors import InputError
+from natscli.message.formats import NAMES, load
+from natscli.message.formats.format import Asked, Content
+from natscli.message.headers import decode, encode, service_error
+
+
+def packet(content: Content) -> dict[str, object]:
+    found: dict[str, object] = json.loads(content.payload)
+    return found
+
+
+def test_nestjs_asks_with_pattern_data_and_an_id_of_its_own() -> None:
+    form = load("nestjs")
+    first, second = (form.request("sum", number, Content(None, b" [1, 2]\n")) for number in (1, 2))
+    assert {name: value for name, value in packet(first).items() if name != "id"} == {
+        "pattern": "sum",
+        "data": [1, 2],
+    }
+    assert packet(first)["id"] != packet(second)["id"]
+    assert "data" not in packet(form.request("sum", 1, Content(None, b"")))
+
+
+@pytest.mark.parametrize(
+    ("given", "subject"),
+    [
+        ("sum", "sum"),
+        ('{"op": "x", "cmd": "sum"}', '{"cmd":"sum","op":"x"}'),
+        ('{"b":{"d":1,"c":"x"},"a":true}', '{"a":true,"b":{"c":"x","d":1}}'),
+        ('{"B":1,"a":2}', '{"a":2,"B":1}'),
+        (r'{"cmd":"a\"b"}', r'{"cmd":"a\"b"}'),
+    ],
+)
+def test_a_pattern_that_is_an_object_is_a_subject_as_nestjs_has_it(given: str, subject: str) -> None:
+    form = load("nestjs")
+    assert form.subject(given) == subject
+    if given.startswith("{"):
+        assert packet(form.request(subject, 1, Content(None, b"1")))["pattern"] == json.loads(given)
+
+
+@pytest.mark.parametrize("payload", [b"hello", b"{", b"NaN", b"\xff", b"[" * 5000])
+def test_nestjs_refuses_a_payload_that_is_not_json(payload: bytes) -> None:
+    with pytest.raises(InputError, match="the payload is not JSON"):
+        load("nestjs").request("sum", 1, Content(None, payload))
+
+
+def test_nestjs_reads_packets_until_the_last() -> None:
+    form = load("nestjs")
+    own = packet(form.request("sum", 7, Content(None, b"1")))["id"]
+
+    def read(value: object) -> object:
+        return form.read_reply(7, Content(None, json.dumps(value).encode()))
+
+    assert read({"response": 1, "id": own}) == (b"1", False, None)
+    assert read({"response": "é", "isDisposed": True, "id": own}) == ('"é"'.encode(), True, None)
+    assert read({"isDisposed": True, "id": own}) == (None, True, None)
+    assert read({"response": 1, "id": "of another"}) is None
+    assert read({"err": "no", "isDisposed": True, "id": own}) == (b'"no"', True, ("service", "", "no"))
+    err = {"status": "error", "code": 422, "message": "bad"}
+    assert read({"err": err, "id": own})[2] == ("service", "422", "bad")  # type: ignore[index]
+    assert form.read_reply(7, Content(None, b"plain")) == (b"plain", True, None)
+
+
+def test_nestjs_answers_with_the_id_and_an_end() -> None:
+    form = load("nestjs")
+    asked = form.read_request(Content(None, b'{"pattern":"sum","data":[1,2],"id":"x"}'))
+    assert (asked.payload, asked.memory) == (b"[1,2]", "x")
+    several = form.replies(asked, [Content(None, b"1"), Content(None, b"two"), Content(None, b"")])
+    assert list(map(packet, several)) == [
+        {"response": 1, "id": "x"},
+        {"response": "two", "id": "x"},
+        {"response": None, "isDisposed": True, "id": "x"},
+    ]
+    [failed] = form.replies(asked, [Content(service_error("no", 422), b"")])
+    error = {"status": "error", "code": 422, "message": "no"}
+    assert (failed.header, packet(failed)) == (None, {"err": error, "isDisposed": True, "id": "x"})
+    with pytest.raises(ValueError, match="neither JSON nor text"):
+        form.replies(asked, [Content(None, b"\xff")])
+
+
+def test_faststream_says_the_type_and_keeps_the_correlation_id() -> None:
+    form = load("faststream")
+    sent = form.request("s", 1, Content(encode([("Content-Type", "text/x")]), b"[1]"))
+    pairs = dict(decode(sent.header))
+    assert pairs["Content-Type"] == "text/x"
+    assert "content-type" not in pairs
+    [reply] = form.replies(form.read_request(sent), [Content(None, b"text")])
+    assert dict(decode(reply.header)) == {
+        "content-type": "text/plain",
+        "correlation_id": pairs["correlation_id"],
+    }
+    assert "content-type" not in dict(decode(form.request("s", 1, Content(None, b"\xff")).header))
+
+
+def test_json_is_checked_both_ways_and_named() -> None:
+    form = load("json")
+    with pytest.raises(InputError, match="the payload is not JSON"):
+        form.request("s", 1, Content(None, b"x"))
+    assert dict(decode(form.request("s", 1, Content(None, b"1")).header)) == {
+        "Content-Type": "application/json"
+    }
+    piece = form.read_reply(1, Content(None, b"x"))
+    assert piece is not None
+    assert piece.problem is not None
+    assert "it is not JSON" in str(piece.problem)
+    assert form.read_reply(1, Content(service_error("no", 1), b"")) == (b"", True, None)
+    for broken in (
+        lambda: form.read_request(Content(None, b"x")),
+        lambda: form.replies(Asked(b""), [Content(None, b"x")]),
+    ):
+        with pytest.raises(ValueError, match="is not JSON"):
+            broken()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(payload=st.binary(max_size=60) | st.text('[]{}":,idrespon0 \\ud', max_size=40).map(str.encode))
+def test_whatever_comes_is_a_value_or_a_clear_error(name: str, payload: bytes) -> None:
+    form = load(name)
+    content = Content(None, payload)
+    form.read_reply(1, content)
+    form.shown(content)
+    with suppress(ValueError, InputError):
+        form.replies(form.read_request(content), [content])
+    with suppress(InputError):
+        form.request("s", 1, content)
+
+
+@pytest.mark.parametrize(
+    "payload", [b'{"response":"\\ud800","isDisposed":true}', b'{"response":' + b"[" * 900 + b"]" * 900 + b"}"]
+)
+def test_odd_packets_do_no_harm(payload: bytes) -> None:
+    form = load("nestjs")
+    assert form.read_reply(1, Content(None, payload)) is not None
+    assert form.shown(Content(None, payload))
