@@ -126,7 +126,11 @@ class Environment:
         """`pynats: error: ...` and, where there is one, the hint."""
         self._write_line("pynats: error: ", report.message, RED)
         if report.hint:
-            self._write_line("  hint: ", report.hint, DIM)
+            self.hint(report.hint)
+
+    def hint(self, text: str) -> None:
+        """The line after an error that may help."""
+        self._write_line("  hint: ", text, DIM)
 
     def _write_line(
         self, label: str, line: str, style: str, redact: Callable[[str], str] | None = None

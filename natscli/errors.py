@@ -32,7 +32,7 @@ EXIT_STATUS_HELP: dict[ExitStatus, str] = {
     ExitStatus.TIMEOUT: "timeout: no reply, or fewer than --replies asked for",
     ExitStatus.CONNECTION: "cannot connect, or the connection was lost",
     ExitStatus.REFUSED: "refused: authentication, authorization, permissions",
-    ExitStatus.SERVICE_ERROR: "the service answered with an error (Nats-Service-Error)",
+    ExitStatus.SERVICE_ERROR: "the service answered with an error, or the server with a status such as 404",
     ExitStatus.INTERRUPTED: "interrupted",
 }
 

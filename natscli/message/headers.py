@@ -62,7 +62,7 @@ def check(name: str, value: str) -> None:
 
 def service_error(message: str, code: int) -> bytes:
     """The header block of a failed request (ADR-32)."""
-    text = " ".join(message.split())
+    text = " ".join(message.split()) or f"error {code}"  # some clients take an empty one for no error
     return encode([(SERVICE_ERROR, text), (SERVICE_ERROR_CODE, str(code))])
 
 

@@ -63,6 +63,14 @@ def covers(pattern: str, other: str) -> bool:
     return len(mine) == len(others)
 
 
+def is_pull(subject: str) -> bool:
+    """Whether a message of a JetStream consumer is asked for, which comes with the subject of its stream.
+
+    An API prefix or a domain may stand before.
+    """
+    return ".CONSUMER.MSG.NEXT." in subject
+
+
 def has_wildcard(subject: str) -> bool:
     """Whether `*` or `>` is one of its tokens."""
     return not {"*", ">"}.isdisjoint(subject.split("."))

@@ -16,10 +16,13 @@ from natscli.request.load import RETRY, Load
 
 
 class Ongoing:
-    """A request in flight, or to be sent again. `start_ns` is what its latency counts from, 0 before it is sent."""
+    """A request in flight, or to be sent again. `start_ns` is what its latency counts from, 0 before it is sent.
+
+    `stream` is the one that took it while responders were waited for.
+    """
 
     token: bytes
-    __slots__ = ("attempts", "counted", "error", "replies", "request", "start_ns", "token")
+    __slots__ = ("attempts", "counted", "error", "replies", "request", "start_ns", "stream", "token")
 
     def __init__(self, request: Outgoing, counted: bool, start_ns: int) -> None:
         self.request = request
@@ -28,6 +31,7 @@ class Ongoing:
         self.attempts = 0
         self.replies = 0
         self.error: PynatsError | None = None
+        self.stream = ""
 
 
 class Again:
@@ -72,6 +76,10 @@ class Again:
         self._ready.clear()
         self._pausing.clear()
         return rest
+
+    def search_left(self, now: float) -> float:
+        """Seconds until the search is over."""
+        return max(self._deadline - now, 0.0)
 
     def found(self) -> None:
         """End the search: there are responders."""

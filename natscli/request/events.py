@@ -8,7 +8,8 @@ from typing import NamedTuple
 class Received(NamedTuple):
     """A reply as it is shown: reply `number`, from 1, to the request of that number, `rtt_ns` nanoseconds after it.
 
-    `came` is when it arrived (seconds since 1970): it may wait before it is shown.
+    `came` is when it arrived (seconds since 1970): it may wait before it is shown. A message of a JetStream consumer
+    has a `message_subject` of its own, and a `reply_to` for its acknowledgement.
     """
 
     subject: str
@@ -18,6 +19,8 @@ class Received(NamedTuple):
     header: bytes | None
     payload: bytes
     came: float
+    message_subject: bytes = b""
+    reply_to: bytes = b""
 
 
 class Sent(NamedTuple):

@@ -1,27 +1,53 @@
-"""What a request came to: what its reply says went wrong, and what it is short of when its time is over."""
+"""What a request came to: what its reply says of itself, what the server refused, what is missing at its end."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from natscli.duration import format_duration
-from natscli.errors import ErrorReplyError, NoReplyError, PynatsError
+from natscli.errors import ErrorReplyError, NoReplyError, NoRespondersError, PynatsError
 from natscli.message import headers
+from natscli.message.status import Acknowledgement, read_acknowledgement, read_problem
 from natscli.request.again import Ongoing
 from natscli.request.options import Expectation
+from natscli.text import replaced
+
+#: In which a server names the subject that it looked for, after mappings and imports.
+_ASKED = "nats-subject"
 
 
-def service_error(header: bytes, subject: str) -> PynatsError | None:
-    """What the service that answered on `subject` says went wrong (ADR-32), if it does."""
-    problem = headers.read_service_error(header)
-    if problem is None:
-        return None
-    code, text = problem
-    shown = f"the service answered with error {code}".rstrip() + (f": {text}" if text else "")
-    return ErrorReplyError(shown, where=subject)
+def is_no_responders(header: bytes | None, payload: bytes) -> bool:
+    """Whether a server says that nobody subscribes, rather than a service anything."""
+    return not payload and headers.status(header) == "503"
+
+
+def no_responders(header: bytes | None, subject: str) -> NoRespondersError:
+    """That nobody subscribes to `subject`, or to the other one that the server made of it."""
+    asked = {name.lower(): value for name, value in reversed(headers.decode(header))}.get(_ASKED, subject)
+    on = "" if asked == subject else f" on {replaced(asked)}"
+    return NoRespondersError(f"no responders{on}", where=subject)
+
+
+def error_reply(header: bytes | None, payload: bytes, subject: str) -> PynatsError | None:
+    """The failure that a reply is: a service error (ADR-32), a status from 400 on, an error of JetStream."""
+    problem = read_problem(header, payload)
+    return None if problem is None else ErrorReplyError(str(problem), where=subject)
+
+
+def acknowledged(payload: bytes) -> Acknowledgement | None:
+    """The acknowledgement of a stream that has taken the request, if that is what the payload is."""
+    found = read_acknowledgement(payload)
+    return found if found is not None and found.error is None else None
+
+
+def only_a_stream(stream: str, subject: str) -> NoRespondersError:
+    """That a stream takes what is sent to `subject`, and nobody answers it."""
+    return NoRespondersError(f"no responders: only stream {stream} takes the requests", where=subject)
 
 
 def timeout(ongoing: Ongoing, expect: Expectation) -> PynatsError | None:
     """How a request whose time is over has failed; None if it has all that was asked for."""
-    came = ongoing.replies
+    came, hint = ongoing.replies, ""
     if not came:
         what = f"no reply within {format_duration(expect.first)}"
     elif ongoing.error is not None or (came >= expect.replies and not expect.until_empty):
@@ -29,6 +55,22 @@ def timeout(ongoing: Ongoing, expect: Expectation) -> PynatsError | None:
     else:
         wanted = f"{came} of {expect.replies} replies"
         if expect.until_empty:
-            wanted = f"{came} replies and no empty one"
+            wanted = f"{came} {'reply' if came == 1 else 'replies'} and no empty one"
         what = f"{wanted}, none more within {format_duration(expect.gap)}"
-    return NoReplyError(f"timeout: {what}", where=ongoing.request.subject)
+        hint = "--reply-timeout DURATION waits longer for the next reply"
+    return NoReplyError(f"timeout: {what}", where=ongoing.request.subject, hint=hint)
+
+
+def refused(text: str, in_flight: Iterable[Ongoing]) -> list[Ongoing]:
+    """The requests that the server means with `Permissions Violation for Publish to "x"`.
+
+    It checks what a mapping made of the subject, and what the request asks for beside (`Nats-Trace-Dest`): when all in
+    flight have one subject, it means these, whatever it names.
+    """
+    quoted = {ongoing: f'"{ongoing.request.subject}"' for ongoing in in_flight}
+    if text == text.lower():  # through public names of nats-py, subjects come in lower case
+        quoted = {ongoing: subject.lower() for ongoing, subject in quoted.items()}
+    named = [ongoing for ongoing, subject in quoted.items() if subject in text]
+    if not named and len(set(quoted.values())) == 1:
+        return list(quoted)
+    return named

@@ -13,22 +13,22 @@ from natscli.connection.connect import Connection
 from natscli.errors import (
     ConnectionFailedError,
     InputError,
-    NoRespondersError,
     PynatsError,
 )
-from natscli.message import headers
 from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
 from natscli.message.source import Source
-from natscli.message.subjects import check_publish_subject
 from natscli.request.again import Again, Ongoing
 from natscli.request.events import Received
 from natscli.request.load import ONE_AT_ONCE, Load
 from natscli.request.options import Expectation
 from natscli.request.pace import Pace
+from natscli.request.sender import Sender
 from natscli.request.statistics import Statistics
 
+#: How payloads of JetStream begin that may say that a request has failed, or that a stream has taken it.
+_JETSTREAM = (b'{"stream":', b'{"error":', b'{"type":"io.nats.jetstream.api.')
 #: Requests taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256
 #: Nanoseconds until an observer that was behind is asked again whether it still is.
@@ -83,15 +83,15 @@ class Requester:
         self._pace = Pace(load)
         self._next_fill = Alarm(self._fill)
         self._paced = load.schedule is not None or load.duration > 0
-        self._prefix = b""
-        self._checked_subject = ""
+        self._sender = Sender(connection.client, self.statistics, self._on_own)
         self._stop_timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> None:
         """Send everything and wait for what was asked for; what failed was displayed, and is in `statistics`."""
         inbox = self._client.new_inbox()
-        self._prefix = f"{inbox}.".encode()
+        self._sender.prefix = f"{inbox}.".encode()
+        self._sender.inboxes = inbox.rpartition(".")[0].encode()
         self._connection.on_refusal = self._on_refusal
         if self._load.retries.reconnect:
             self._connection.on_disconnect = self._on_disconnect
@@ -119,7 +119,7 @@ class Requester:
             batch += self._begin(free, now)
         if batch:
             self._put_in_flight(batch)
-            self._send(batch)
+            self._sender.send(batch, due=self._pace.is_open)
         self._next_fill.set(self._again.next_ready)
         self._wake_at(self._pace.next_wake(now) if self._paced else None)
         self._finish_if_done(now)
@@ -185,67 +185,49 @@ class Requester:
 
     def _passes(self, request: Outgoing) -> bool:
         """Whether the server would take the request; if not, it has failed."""
-        size = len(request.payload) + len(request.header or b"")
         try:
-            if request.subject != self._checked_subject:
-                check_publish_subject(request.subject)
-                self._checked_subject = request.subject
-            if size > self._client.max_payload:
-                raise InputError(f"the request has {size} bytes, the server takes {self._client.max_payload}")
+            self._sender.check(request)
         except InputError as error:
             self._fail([Ongoing(request, True, 0)], error)
             return False
         return True
 
-    def _send(self, batch: list[Ongoing]) -> None:
-        """Write the requests at once."""
-        prefix, is_open = self._prefix, self._pace.is_open
-        messages: list[Message] = [
-            (p.request.subject.encode(), prefix + p.token, p.request.header, p.request.payload) for p in batch
-        ]
-        sent = size = 0
-        now = perf_counter_ns()
-        for ongoing in batch:
-            if not is_open or not ongoing.start_ns:
-                ongoing.start_ns = now
-            if ongoing.counted:
-                sent += ongoing.attempts == 1
-                size += len(ongoing.request.payload) + len(ongoing.request.header or b"")
-                self.statistics.retried += ongoing.attempts > 1
-        if sent:
-            self.statistics.started = self.statistics.started or batch[0].start_ns
-        self.statistics.sent += sent
-        self.statistics.bytes_sent += size
-        self._client.send(messages)
-
     # -- replies -------------------------------------------------------------------------------------------------
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:
-        cut, find = len(self._prefix), self._in_flight.get
+        cut, find = len(self._sender.prefix), self._in_flight.get
         self._note_if_full(arrived)
         came = time.time()
-        for subject, _, header, payload in batch:
-            ongoing = find(subject[cut:])
+        for message in batch:
+            ongoing = find(message[0][cut:])
             if ongoing is not None:
-                self._on_reply(ongoing, header, payload, arrived, came)
+                self._on_reply(ongoing, message, arrived, came)
+            else:
+                self.statistics.more += 1
+        self._fill()
+
+    def _on_own(self, token: bytes, batch: list[Message], arrived: int) -> None:
+        """Take what came to the inbox of one request."""
+        came = time.time()
+        for message in batch:
+            ongoing = self._in_flight.get(token)
+            if ongoing is not None:
+                self._on_reply(ongoing, message, arrived, came)
+            else:
+                self.statistics.more += 1
         self._fill()
 
     def _note_if_full(self, now: int) -> None:
         if self._pace.is_open and len(self._in_flight) + len(self._again) >= self._load.concurrency:
             self._pace.held_back(now)
 
-    def _on_reply(
-        self, ongoing: Ongoing, header: bytes | None, payload: bytes, arrived: int, came: float
-    ) -> None:
+    def _on_reply(self, ongoing: Ongoing, message: Message, arrived: int, came: float) -> None:
         expect, request = self._expect, ongoing.request
-        if header is not None:
-            if not payload and headers.status(header) == "503":
-                self._in_flight.remove(ongoing.token)
-                self._end(ongoing, NoRespondersError("no responders", where=request.subject), arrived)
-                return
-            from natscli.request.outcome import service_error
-
-            ongoing.error = ongoing.error or service_error(header, request.subject)
+        subject, reply_to, header, payload = message
+        if (header is not None or payload.startswith(_JETSTREAM)) and self._is_no_reply(
+            ongoing, header, payload
+        ):
+            return
         self._again.found()
         last = expect.until_empty and not payload
         if not last or header is not None:
@@ -254,17 +236,45 @@ class Requester:
                 rtt = arrived - ongoing.start_ns
                 if number == 1:
                     self.statistics.rtt.record(rtt)
+                self.statistics.replies += 1
                 self.statistics.bytes_received += len(payload) + len(header or b"")
-                self._observer.reply(
-                    Received(request.subject, request.number, number, rtt, header, payload, came)
-                )
+                received = Received(request.subject, request.number, number, rtt, header, payload, came)
+                if not subject.startswith(self._sender.inboxes):
+                    received = received._replace(message_subject=subject, reply_to=reply_to)
+                self._observer.reply(received)
         if last or (ongoing.replies in (expect.replies, expect.most) and not expect.until_empty):
-            self._in_flight.remove(ongoing.token)
+            self._remove(ongoing)
             self._end(ongoing, ongoing.error, arrived)
         elif expect.replies or expect.until_empty:
-            time_now = self._loop.time()
-            self._in_flight.extend(ongoing.token, time_now, expect.gap)
-            self._next_end.set(time_now + expect.gap)
+            self._extend(ongoing, expect.gap)
+
+    def _is_no_reply(self, ongoing: Ongoing, header: bytes | None, payload: bytes) -> bool:
+        """Take what a reply says of itself; whether it comes from no responder: there is none, or only a stream."""
+        from natscli.request import outcome
+
+        subject = ongoing.request.subject
+        if outcome.is_no_responders(header, payload):
+            self._remove(ongoing)
+            self._end(ongoing, outcome.no_responders(header, subject), perf_counter_ns())
+            return True
+        ongoing.error = ongoing.error or outcome.error_reply(header, payload, subject)
+        taken = outcome.acknowledged(payload)
+        if taken is None:
+            return False
+        self.statistics.acknowledged += ongoing.counted
+        if self._again.searching:
+            ongoing.stream = taken.stream
+            self._extend(ongoing, min(self._expect.first, self._again.search_left(self._loop.time())))
+        return self._again.searching
+
+    def _extend(self, ongoing: Ongoing, seconds: float) -> None:
+        now = self._loop.time()
+        self._in_flight.extend(ongoing.token, now, seconds)
+        self._next_end.set(now + seconds)
+
+    def _remove(self, ongoing: Ongoing) -> None:
+        self._in_flight.remove(ongoing.token)
+        self._sender.forget(ongoing)
 
     def _expire(self) -> None:
         """End the requests whose time is over."""
@@ -274,11 +284,15 @@ class Requester:
         self._next_end.set(self._in_flight.next_end)
         if not over:
             return
-        from natscli.request.outcome import timeout
+        from natscli.request import outcome
 
-        self._again.found()
         for ongoing in over:
-            self._end(ongoing, timeout(ongoing, self._expect), now)
+            self._sender.forget(ongoing)
+            if self._again.searching and ongoing.stream:
+                self._end(ongoing, outcome.only_a_stream(ongoing.stream, ongoing.request.subject), now)
+                continue
+            self._again.found()
+            self._end(ongoing, outcome.timeout(ongoing, self._expect), now)
         self._fill()
 
     # -- ends ----------------------------------------------------------------------------------------------------
@@ -306,11 +320,6 @@ class Requester:
         if self._load.fail_fast and not self._done.done():
             self._done.set_result(None)
 
-    def _fail_in_flight(self, those: list[Ongoing], error: PynatsError) -> None:
-        for ongoing in those:
-            self._in_flight.remove(ongoing.token)
-        self._fail(those, error)
-
     def _stop(self, error: PynatsError) -> None:
         """End the whole run."""
         if not self._done.done():
@@ -325,12 +334,13 @@ class Requester:
         if "violation for subscription" in text.lower():
             self._stop(error)
             return
-        quoted = {p: f'"{p.request.subject}"' for p in self._in_flight}
-        if text == text.lower():  # through public names of nats-py, subjects come in lower case
-            quoted = {p: subject.lower() for p, subject in quoted.items()}
-        refused = [p for p, subject in quoted.items() if subject in text]
+        from natscli.request import outcome
+
+        refused = outcome.refused(text, self._in_flight)
         if refused:
-            self._fail_in_flight(refused, error)
+            for ongoing in refused:
+                self._remove(ongoing)
+            self._fail(refused, error)
             self._fill()
 
     def _on_disconnect(self) -> None:
@@ -338,6 +348,7 @@ class Requester:
         lost = ConnectionFailedError("the connection was lost", where=self._connection.url)
         now = perf_counter_ns()
         for ongoing in self._in_flight.clear():
+            self._sender.forget(ongoing)
             self._end(ongoing, lost, now)
         seconds = self._load.retries.times * self._expect.first
         self._stop_timer = self._loop.call_later(seconds, self._stop, lost)

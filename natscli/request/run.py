@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
-from natscli.errors import ExitStatus
+from natscli.errors import ExitStatus, NoRespondersError
 from natscli.message.recipe import Recipe
 from natscli.message.source import Counted, EachLine, Source
 from natscli.request.load import RETRY, Load
@@ -53,6 +53,10 @@ async def run(
                 await requester.run()
                 if timed is not None:
                     display.phases(await timed.finish())
+                if isinstance(statistics.first_failure, NoRespondersError) and environment.stderr.isatty():
+                    from natscli.request.nearest import hint
+
+                    display.hint(await hint(connection, statistics.first_failure.where, plan.context))
                 await display.finish(statistics)
         finally:
             write(options, statistics, environment)

@@ -12,7 +12,18 @@ if TYPE_CHECKING:
     from natscli.request.summary import Summary
 
 #: What is the sum of those of all processes.
-_SUMS = ("sent", "in_flight", "answered", "late", "retried", "bytes_sent", "bytes_received")
+_SUMS = (
+    "sent",
+    "in_flight",
+    "answered",
+    "late",
+    "retried",
+    "acknowledged",
+    "replies",
+    "more",
+    "bytes_sent",
+    "bytes_received",
+)
 
 
 class Statistics:
@@ -24,6 +35,7 @@ class Statistics:
 
     def __init__(self) -> None:
         self.sent = self.in_flight = self.answered = self.late = self.retried = 0
+        self.acknowledged = self.replies = self.more = 0
         self.bytes_sent = self.bytes_received = self.started = self.ended = self.failed_at = 0
         self.failed: dict[str, int] = {}
         self.examples: dict[str, str] = {}
@@ -56,7 +68,8 @@ class Statistics:
         return Summary(
             sent=self.sent, answered=self.answered, in_flight=self.in_flight,
             failed={kind: Failures(count, self.examples[kind]) for kind, count in self.failed.items()},
-            late=self.late, retried=self.retried, bytes_sent=self.bytes_sent, bytes_received=self.bytes_received,
+            late=self.late, retried=self.retried, acknowledged=self.acknowledged,
+            more=self.more, bytes_sent=self.bytes_sent, bytes_received=self.bytes_received,
             seconds=max(self.ended - self.started, 0) / 1e9, rtt=self.rtt,
         )  # fmt: skip
 

@@ -25,7 +25,8 @@ class Summary:
     """A run of requests: how many were `sent`, and of these `answered`, `failed` by kind, or `in_flight` at its end.
 
     `late` requests were sent after they were due, because of the bound on what is in flight; `retried` is how often
-    one was sent again. Bytes are those of payloads and headers. `seconds` is from the first request to the end of the
+    one was sent again. `acknowledged` replies came from a stream; `more` came when their request had ended.
+    Bytes are those of payloads and headers. `seconds` is from the first request to the end of the
     last.
     `rtt` has the nanoseconds from each request, in an open loop from when it was due, to its first reply; it is that
     of the `Statistics`, which goes on counting.
@@ -37,6 +38,8 @@ class Summary:
     in_flight: int
     late: int
     retried: int
+    acknowledged: int
+    more: int
     bytes_sent: int
     bytes_received: int
     seconds: float
@@ -63,6 +66,8 @@ class Summary:
             "in_flight": self.in_flight,
             "late": self.late,
             "retried": self.retried,
+            "acknowledged": self.acknowledged,
+            "more_replies": self.more,
             "bytes_sent": self.bytes_sent,
             "bytes_received": self.bytes_received,
             "seconds": round(self.seconds, 9),

@@ -47,8 +47,8 @@ def test_the_rate_is_of_requests_that_ended() -> None:
 def test_a_summary_is_json_for_programs() -> None:
     summary = some().summary()
     assert json.loads(json.dumps(summary.as_json())) == {
-        "sent": 5, "answered": 2, "failed": 2, "in_flight": 1, "late": 0, "retried": 0, "bytes_sent": 50,
-        "bytes_received": 9, "seconds": 2.0, "rate": 2.0,
+        "sent": 5, "answered": 2, "failed": 2, "in_flight": 1, "late": 0, "retried": 0, "acknowledged": 0,
+        "more_replies": 0, "bytes_sent": 50, "bytes_received": 9, "seconds": 2.0, "rate": 2.0,
         "failures": {
             "no_responders": {"count": 1, "example": "no responders (a.b)"},
             "timeout": {"count": 1, "example": "timeout: no reply (a.c)"},

@@ -22,6 +22,7 @@ from natscli.request.show.style import LastLines, Replies, RequestStyle
 from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
+    from natscli.message.status import Acknowledgement
     from natscli.programs.translate import Translator
     from natscli.request.phases import Phases
     from natscli.request.show.progress import Progress
@@ -59,6 +60,7 @@ class RequestDisplay:
         self._ticker: asyncio.TimerHandle | None = None
         self._replies = 0
         self._slowest: Received | None = None
+        self._acknowledged: Acknowledgement | None = None
         self._summed_up = self._interrupted = False
         self._loop = asyncio.get_running_loop()
         # Each saved file waits for the disk.
@@ -93,6 +95,10 @@ class RequestDisplay:
         """See `requester.Observer`."""
         if not self._style.each:
             return
+        if reply.payload.startswith(b'{"stream":') and self._acknowledged is None:
+            from natscli.request.outcome import acknowledged
+
+            self._acknowledged = acknowledged(reply.payload)
         if self._style.replies is Replies.TABLE:
             self._replies += 1
             if self._slowest is None or reply.rtt_ns > self._slowest.rtt_ns:
@@ -132,6 +138,13 @@ class RequestDisplay:
             self._environment.notice(replies_line(self._replies, self._slowest))
         if self._style.ending is not LastLines.NOTHING:
             self._sum_up(statistics.summary())
+            return
+        if self._acknowledged is not None:
+            self._environment.notice(acknowledged_line(self._acknowledged, alone=statistics.replies == 1))
+        if statistics.more:
+            self._environment.notice(
+                f"{statistics.more} more {'reply' if statistics.more == 1 else 'replies'} came"
+            )
 
     def _sum_up(self, summary: Summary) -> None:
         from natscli.request.show import summary as output
@@ -140,6 +153,8 @@ class RequestDisplay:
             "in flight at the end": summary.in_flight,
             "sent late": summary.late,
             "sent again": summary.retried,
+            "acknowledged by a stream": summary.acknowledged,
+            "more replies than asked for": summary.more,
         }
         failed = {kind: failures.count for kind, failures in summary.failed.items()}
         # Without a line for each failure, there is one example of each kind.
@@ -155,6 +170,10 @@ class RequestDisplay:
             colored = self._environment.colored(self._environment.stderr)
             chart = output.histogram(summary.rtt.items(), colored=colored)
             self._log("".join(f"{line}\n" for line in chart).encode())
+
+    def hint(self, text: str) -> None:
+        """Show what may help after the last failure."""
+        self._environment.hint(text)
 
     def phases(self, phases: Phases) -> None:
         """Show how long each phase of the run took."""
@@ -262,6 +281,12 @@ def replies_line(count: int, slowest: Received) -> str:
     who = crop(responder(slowest), 40)
     words = f"{count} {'reply' if count == 1 else 'replies'}, the slowest after"
     return f"{words} {format_duration(slowest.rtt_ns / 1e9)} (#{slowest.number}{f', {who}' if who else ''})"
+
+
+def acknowledged_line(taken: Acknowledgement, *, alone: bool) -> str:
+    """That a stream has taken the request; `alone`, that this is all that was waited for."""
+    more = "; --replies 2 waits for a responder" if alone else ""
+    return f"acknowledged by stream {taken.stream}, {taken.sequence}{more}"
 
 
 def error_line(environment: Environment, report: Report, subject: str, request: int) -> bytes:

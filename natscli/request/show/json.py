@@ -16,10 +16,17 @@ def replies(*, ascii_only: bool) -> Callable[[Received], bytes]:
     """Renders a reply that `pynats request` received: `rtt_ns` nanoseconds after the request was written."""
     encoder = Encoder(ascii_only=ascii_only)
 
+    def more(reply: Received) -> str:
+        """The subject of a message that a consumer of JetStream delivered, and the one for its acknowledgement."""
+        if not reply.message_subject:
+            return ""
+        subject, reply_to = map(encoder.decoded, (reply.message_subject, reply.reply_to))
+        return f', "message_subject": {subject}, "reply_to": {reply_to}'
+
     def line(reply: Received) -> bytes:
         about = f'"time": "{timestamp(reply.came)}", "subject": {encoder.text(replaced(reply.subject))}'
         which = f'"request": {reply.request}, "reply": {reply.number}, "rtt_ns": {reply.rtt_ns}'
-        return f"{{{about}, {which}, {encoder.message(reply.header, reply.payload)}}}\n".encode()
+        return f"{{{about}, {which}, {encoder.message(reply.header, reply.payload)}{more(reply)}}}\n".encode()
 
     return line
 

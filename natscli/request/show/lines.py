@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,7 +15,7 @@ from natscli.output.streams import same_target
 from natscli.request.events import Event, Prerendered, Received, Sent
 from natscli.request.show.style import Replies, RequestStyle
 from natscli.secrets.redaction import redact_shapes
-from natscli.text import bytes_for_people, visible_line
+from natscli.text import bytes_for_people, exact, visible_line
 
 if TYPE_CHECKING:
     from natscli.output.terminal import Painter
@@ -127,12 +127,23 @@ def _log(label: _Label, painter: Painter | None = None) -> _Log:
             number = styled(label.of_reply(event.request, event.number), BOLD)
             rtt = styled(format_duration(event.rtt_ns / 1e9), GREEN)
             text = f"{clock(event.came)}{number}Received with rtt {rtt}{'' if event.payload else note}\n"
-            for name, value in headers.decode(event.header):
+            for name, value in (*_said(event), *headers.decode(event.header)):
                 text += f"{styled(visible_line(name), CYAN)}: {visible_line(value)}\n"
             text += "\n" if text.count("\n") > 1 else ""
         return bytes_for_people(text)
 
     return log
+
+
+def _said(reply: Received) -> Iterator[tuple[str, str]]:
+    """What is known of a reply beside its headers: the status line of a server, and the subject of a message."""
+    if reply.header and headers.status(reply.header):
+        from natscli.message.status import read_status
+
+        yield "Status", str(read_status(reply.header) or headers.status(reply.header))
+    if reply.message_subject:
+        yield "Subject", exact(reply.message_subject)
+        yield "Reply subject", exact(reply.reply_to)
 
 
 class _Label:

@@ -62,7 +62,7 @@ class Table:
         self._last = reply
         cells = (
             str(reply.number), format_duration(reply.rtt_ns / 1e9), gap, responder(reply),
-            format_bytes(len(reply.payload)), _first_line(reply.payload),
+            format_bytes(len(reply.payload)), _status(reply) or _first_line(reply.payload),
         )  # fmt: skip
         line = _line(self._painter, cells, self._columns, (BOLD, GREEN, DIM, "", "", ""))
         return bytes_for_people(head + line)
@@ -79,6 +79,15 @@ def _line(painter: Painter, cells: Sequence[str], columns: int, styles: Sequence
         padded = text if number == len(widths) else pad(text, width, right=number in (0, 1, 2, 4))
         parts.append(painter.styled(padded, style))
     return "  ".join(parts).rstrip() + "\n"
+
+
+def _status(reply: Received) -> str:
+    """The status line of a server, in place of a payload."""
+    if reply.payload or not reply.header or not headers.status(reply.header):
+        return ""
+    from natscli.message.status import read_status
+
+    return str(read_status(reply.header) or "")
 
 
 def _first_line(payload: bytes) -> str:

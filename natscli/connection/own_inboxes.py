@@ -1,0 +1,53 @@
+"""Inboxes of single requests, where the subject of a reply cannot say which request it answers.
+
+A message that a consumer of JetStream delivers (`$JS.API.CONSUMER.MSG.NEXT.*.*`) keeps the subject of its stream. Only
+the subscription says what it answers, so that each request for which `subjects.is_pull` holds has one of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from natscli.message.message import Message
+from natscli.wire.client import Client
+
+
+class OwnInboxes:
+    """Sends requests, each with an inbox of its own; `deliver` gets its token, the replies, and when they arrived."""
+
+    def __init__(self, client: Client, deliver: Callable[[bytes, list[Message], int], None]) -> None:
+        self._client = client
+        self._deliver = deliver
+        self._subscriptions: dict[bytes, Any] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def send(self, token: bytes, message: Message) -> None:
+        """Send `message` once its inbox is subscribed to, in place of its reply subject."""
+        self._run(self._send(token, message))
+
+    def close(self, token: bytes) -> None:
+        """Take no more replies to the request of `token`."""
+        subscription = self._subscriptions.pop(token, None)
+        if subscription is not None and self._client.is_connected:
+            self._run(subscription.unsubscribe())
+
+    async def _send(self, token: bytes, message: Message) -> None:
+        inbox = self._client.new_inbox()
+        self._subscriptions[token] = await self._client.subscribe_batches(
+            inbox, "", partial(self._deliver, token)
+        )
+        subject, _, header, payload = message
+        self._client.send([(subject, inbox.encode(), header, payload)])
+
+    def _run(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # the connection was lost, which is reported elsewhere

@@ -1,0 +1,86 @@
+"""Writes requests: checks what the server would not take, gives each its inbox, and counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+from natscli.errors import InputError
+from natscli.message.message import Message
+from natscli.message.recipe import Outgoing
+from natscli.message.subjects import check_publish_subject, is_pull
+from natscli.request.again import Ongoing
+from natscli.request.statistics import Statistics
+from natscli.wire.client import Client
+
+if TYPE_CHECKING:
+    from natscli.connection.own_inboxes import OwnInboxes
+
+
+class Sender:
+    """Sends with the inboxes below `prefix`, which is below that of all `inboxes` of the connection.
+
+    `on_own` gets the replies to a request with an inbox of its own.
+    """
+
+    def __init__(
+        self, client: Client, statistics: Statistics, on_own: Callable[[bytes, list[Message], int], None]
+    ) -> None:
+        self.prefix = self.inboxes = b""
+        self._client = client
+        self._statistics = statistics
+        self._on_own = on_own
+        self._own: OwnInboxes | None = None
+        self._checked_subject = ""
+
+    def check(self, request: Outgoing) -> None:
+        """Refuse what the server would not take.
+
+        Raises:
+            InputError: a subject that nothing can be sent to, or too many bytes.
+        """
+        if request.subject != self._checked_subject:
+            check_publish_subject(request.subject)
+            self._checked_subject = request.subject
+        size, most = len(request.payload) + len(request.header or b""), self._client.max_payload
+        if size > most:
+            raise InputError(f"the request has {size} bytes, the server takes {most}")
+
+    def send(self, batch: list[Ongoing], *, due: bool) -> None:
+        """Write the requests at once; `due` is whether their latency counts from when they were due."""
+        prefix, statistics = self.prefix, self._statistics
+        messages: list[Message] = [
+            (p.request.subject.encode(), prefix + p.token, p.request.header, p.request.payload) for p in batch
+        ]
+        sent = size = 0
+        now = perf_counter_ns()
+        for ongoing in batch:
+            if not due or not ongoing.start_ns:
+                ongoing.start_ns = now
+            if ongoing.counted:
+                sent += ongoing.attempts == 1
+                size += len(ongoing.request.payload) + len(ongoing.request.header or b"")
+                statistics.retried += ongoing.attempts > 1
+        if sent:
+            statistics.started = statistics.started or batch[0].start_ns
+        statistics.sent += sent
+        statistics.bytes_sent += size
+        if any(is_pull(ongoing.request.subject) for ongoing in batch):
+            messages = [m for m, p in zip(messages, batch, strict=True) if not self._sent_alone(p, m)]
+        self._client.send(messages)
+
+    def forget(self, ongoing: Ongoing) -> None:
+        """Take no more replies to a request with an inbox of its own."""
+        if self._own is not None:
+            self._own.close(ongoing.token)
+
+    def _sent_alone(self, ongoing: Ongoing, message: Message) -> bool:
+        """Send a request whose replies only a subscription of its own tells apart; False for any other."""
+        if not is_pull(ongoing.request.subject):
+            return False
+        from natscli.connection.own_inboxes import OwnInboxes
+
+        self._own = self._own or OwnInboxes(self._client, self._on_own)
+        self._own.send(ongoing.token, message)
+        return True

@@ -1,0 +1,227 @@
+"""What a reply says of itself: status lines, acknowledgements of streams, who had it, odd headers, one too many."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.peers import Peers
+from tests.program import Program, Run, Runner
+from tests.request.responders import Answer, Responders
+from tests.request.terminals import run_on_terminal
+from tests.servers import Server
+
+Ask = Callable[..., Run]
+HEAD = b"NATS/1.0"
+
+
+@pytest.fixture
+def streams(server_factory: Callable[..., Server], tmp_path: Path) -> Server:
+    """A server with the stream ORDERS of orders.>, and its consumer C."""
+    server = server_factory("", "-js", "-sd", str(tmp_path / "js"))
+    with_peers = Peers()
+    try:
+        stream = with_peers.connect(server.url).jetstream()
+        with_peers.run(stream.add_stream(name="ORDERS", subjects=["orders.>"]))
+        with_peers.run(stream.add_consumer("ORDERS", durable_name="C", ack_policy="explicit"))
+    finally:
+        with_peers.close()
+    return server
+
+
+PULL = "$JS.API.CONSUMER.MSG.NEXT.ORDERS.C"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b" 404 No Messages", "404 No Messages"),
+        (b" 408 Request Timeout", "408 Request Timeout"),
+        (b" 409 Message Size Exceeds MaxBytes", "409 Message Size Exceeds MaxBytes"),
+        (b" 400", "400"),
+    ],
+)
+def test_a_status_line_is_an_error(ask: Ask, responders: Responders, line: bytes, shown: str) -> None:
+    subject = responders(lambda request: [Answer(b"", HEAD + line + b"\r\n\r\n")])
+    run = ask(subject, "x")
+    assert run.status == 7
+    assert f"Status: {shown}" in run.errors
+    assert run.errors[-1] == f"pynats: error: the server answered with status {shown} ({subject})"
+    run = ask(subject, "x", "--json")
+    code, _, description = shown.partition(" ")
+    assert (run.objects[0]["status"], run.objects[0]["description"]) == (int(code), description)
+
+
+def test_a_status_line_below_400_is_none(ask: Ask, responders: Responders) -> None:
+    subject = responders(lambda request: [Answer(b"", HEAD + b" 100 Idle Heartbeat\r\n\r\n")])
+    run = ask(subject, "x")
+    assert (run.status, "Status: 100 Idle Heartbeat" in run.errors) == (0, True)
+
+
+def test_a_message_of_a_consumer_is_the_reply(pynats: Runner, streams: Server) -> None:
+    """It comes with the subject of the stream, not with that of the inbox."""
+    run = pynats("request", PULL, '{"batch":1,"no_wait":true}', server=streams)
+    assert (run.status, "Status: 404 No Messages" in run.errors) == (7, True)
+    for number in range(3):
+        run = pynats("request", f"orders.{number}", f"body {number}", server=streams)
+        assert run.status == 0
+    run = pynats("request", PULL, "", server=streams)
+    assert (run.status, run.text) == (0, "body 0\n")
+    assert "Subject: orders.0" in run.errors
+    run = pynats("request", PULL, '{"batch":2}', "--replies", "2", "--json", server=streams)
+    assert [(r["reply"], r["data"], r["message_subject"]) for r in run.objects] == [
+        (1, "body 1", "orders.1"), (2, "body 2", "orders.2"),
+    ]  # fmt: skip
+    assert run.objects[0]["reply_to"].startswith("$JS.ACK.ORDERS.C.")
+    taken = pynats("publish", run.objects[0]["reply_to"], "+ACK", server=streams)
+    assert taken.status == 0
+
+
+def test_each_of_many_pulls_gets_a_message_of_its_own(pynats: Runner, streams: Server) -> None:
+    run = pynats("request", "orders.{{Count}}", "{{Count}}", "--count", "40", "--raw", server=streams)
+    assert run.status == 0
+    run = pynats("request", PULL, "", "--count", "40", "--concurrency", "8", "--json", server=streams)
+    assert run.status == 0, run.stderr
+    assert sorted(int(r["data"]) for r in run.objects) == list(range(1, 41))
+    assert sorted(r["request"] for r in run.objects) == list(range(1, 41))
+    assert all(r["rtt_ns"] > 0 for r in run.objects)
+
+
+def test_an_acknowledgement_of_a_stream_is_called_one(pynats: Runner, streams: Server) -> None:
+    run = pynats("request", "orders.new", "x", server=streams)
+    assert (run.status, json.loads(run.stdout)) == (0, {"stream": "ORDERS", "seq": 1})
+    line = "acknowledged by stream ORDERS, 1; --replies 2 waits for a responder"
+    assert run.errors[-1] == line
+    run = pynats("request", "orders.new", "x", "--raw", server=streams)
+    assert run.errors == [line.replace(", 1;", ", 2;")]
+    assert pynats("request", "orders.new", "x", "--quiet", server=streams).errors == []
+    run = pynats("request", "orders.new", "x", "--count", "5", server=streams)
+    assert "5 acknowledged by a stream" in run.errors[0]
+
+
+def test_a_stream_does_not_satisfy_who_waits_for_responders(
+    pynats: Runner, spawn: Callable[..., Program], streams: Server, responders_on: Callable[..., Responders]
+) -> None:
+    run = pynats("request", "orders.new", "x", "--wait-for-responders", "500ms", server=streams, within=3)
+    assert (run.status, run.text) == (3, "")
+    assert run.errors[-1] == (
+        "pynats: error: no responders: only stream ORDERS takes the requests (orders.new)"
+    )
+    program = spawn(
+        "request", "orders.new", "x", "--wait-for-responders", "20s", "--timeout", "300ms", "--raw",
+        server=streams,
+    )  # fmt: skip
+    time.sleep(0.5)
+    responders_on(streams)(lambda request: [b"from a responder"], subject="orders.new")
+    assert program.wait() == 0
+    assert program.stdout_bytes() == b"from a responder"
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (b'{"error":{"code":503,"description":"no quorum"},"stream":"S","seq":0}', "503: no quorum"),
+        (
+            b'{"type":"io.nats.jetstream.api.v1.stream_info_response","error":'
+            b'{"code":404,"err_code":10059,"description":"stream not found"}}',
+            "404: stream not found",
+        ),
+    ],
+)
+def test_an_error_of_jetstream_is_an_error(
+    ask: Ask, responders: Responders, payload: bytes, message: str
+) -> None:
+    subject = responders(lambda request: [payload])
+    run = ask(subject, "x")
+    assert (run.status, run.errors[-1]) == (
+        7,
+        f"pynats: error: JetStream answered with error {message} ({subject})",
+    )
+
+
+def test_an_api_response_of_the_server_is_one(pynats: Runner, streams: Server) -> None:
+    run = pynats("request", "$JS.API.STREAM.INFO.NONE", "", server=streams)
+    assert (run.status, "stream not found" in run.errors[-1]) == (7, True)
+    assert pynats("request", "$JS.API.STREAM.INFO.ORDERS", "", "--quiet", server=streams).status == 0
+
+
+def test_no_responders_names_the_subject_that_was_asked(
+    pynats: Runner, server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory('mappings { "orders.new": "orders.v2.new" }')
+    run = pynats("request", "orders.new", "x", server=server)
+    assert run.status == 3
+    assert run.errors[-1] == "pynats: error: no responders on orders.v2.new (orders.new)"
+    run = pynats("request", "orders.old", "x", server=server)
+    assert run.errors[-1] == "pynats: error: no responders (orders.old)"
+
+
+@pytest.mark.parametrize(
+    ("block", "status", "message"),
+    [
+        (b"\r\nNats-Service-Error: first\r\nNats-Service-Error: second\r\n\r\n", 7, "error: first"),
+        (b"\r\nnats-service-error-code: 401\r\nNATS-SERVICE-ERROR: no\r\n\r\n", 7, "error 401: no"),
+        (b"\r\nNats-Service-Error: \r\n\r\n", 7, "error"),
+        (b"\r\nNats-Service-Error: caf\xe9\r\n\r\n", 7, "error: caf\\xe9"),
+        (b"\r\nX-Nats-Service-Error-Not: 1\r\n\r\n", 0, ""),
+    ],
+    ids=["repeated", "another case", "empty", "not UTF-8", "another name"],
+)
+def test_odd_errors_in_headers(
+    ask: Ask, responders: Responders, block: bytes, status: int, message: str
+) -> None:
+    subject = responders(lambda request: [Answer(b"", HEAD + block)])
+    run = ask(subject, "x")
+    assert run.status == status
+    if status:
+        assert run.errors[-1] == f"pynats: error: the service answered with {message} ({subject})"
+
+
+def test_replies_beyond_those_shown_are_counted_and_said(ask: Ask, responders: Responders) -> None:
+    subject = responders(lambda request: [b"1", b"2", b"3"])
+    run = ask(subject, "x")
+    assert (run.status, run.text, run.errors[-1]) == (0, "1\n", "2 more replies came")
+    run = ask(subject, "x", "--replies", "2")
+    assert run.errors[-1] == "1 more reply came"
+    assert "came" not in ask(subject, "x", "--replies", "3").errors[-1]
+    run = ask(subject, "x", "--count", "20")
+    assert re.search(r", \d+ more replies than asked for$", run.errors[0])
+
+
+@pytest.fixture
+def similar(nats_server: Server, responders: Responders) -> str:
+    return responders(subject="t.where.am")
+
+
+def test_on_a_terminal_no_responders_says_where_and_what_may_be_meant(
+    runner: Runner, nats_server: Server, similar: str
+) -> None:
+    plain: dict[str, Any] = {"server": nats_server, "env": {"NO_COLOR": "1"}}
+    status, output = run_on_terminal(runner, "request", "t.were.am", "x", **plain)
+    assert status == 3
+    lines = output.decode().splitlines()
+    assert lines[-2].endswith("no responders (t.were.am)")
+    assert lines[-1].endswith(
+        f"hint: nobody subscribes to it on {nats_server.url}; did you mean {similar} (1 subscriber)?"
+    )
+    status, output = run_on_terminal(runner, "request", "zzzz.qqqq.9", "x", **plain)
+    assert output.decode().splitlines()[-1].endswith(f"hint: nobody subscribes to it on {nats_server.url}")
+
+
+def test_a_refusal_that_names_another_subject_is_ours(
+    pynats: Runner, server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory(
+        'mappings { "orders.new": "orders.v2" }\n'
+        "authorization { users: [{ user: u, password: p, permissions: "
+        '{ publish: ["orders.new"], subscribe: ">" } }] }'
+    )
+    who = ("--user", "u", "--password", "p")
+    run = pynats("request", "orders.new", "x", "--timeout", "20s", *who, server=server, within=5)
+    assert (run.status, 'Publish to "orders.v2"' in run.errors[-1]) == (6, True)
