@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,10 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests import leftovers
 from tests.asking import Asker
 from tests.certificates import Certificates, make_certificates
 from tests.peers import Peers
-from tests.program import OUTPUTS_VARIABLE, Program, Runner, clean_environment, find_planted_secrets
+from tests.program import Program, Runner, clean_environment
 from tests.servers import Server, free_port, start_server
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
 
 settings.register_profile("fuzz", max_examples=200_000)
 
-LEAKS = pytest.StashKey[list[str]]()
+FAULTS_TABLE = ("| fault | tries | survived | lost | time to recover |", "|---|---|---|---|---|")
+LEFT = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -128,26 +128,29 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not hasattr(config, "workerinput"):
-        os.environ[OUTPUTS_VARIABLE] = tempfile.mkdtemp(prefix="pynats-test-outputs-")
+        leftovers.begin(os.environ)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail the session when a planted secret was shown by any run of any test."""
+    """Fail the session when any run of any test left something: see tests/leftovers.py."""
     if hasattr(session.config, "workerinput"):
         return
-    folder = Path(os.environ.pop(OUTPUTS_VARIABLE))
-    leaks = find_planted_secrets(folder)
-    session.config.stash[LEAKS] = leaks
-    if leaks:
+    session.config.stash[LEFT] = left = leftovers.end(os.environ)
+    if left:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say where planted secrets were shown."""
-    for leak in config.stash.get(LEAKS, []):
-        terminalreporter.write_line(f"FAILED: a planted secret was shown: {leak}", red=True)
+    """Say what was left, and the figures of the tests of faults."""
+    reports = [each for each in terminalreporter.stats.get("passed", []) if each.when == "call"]
+    rows = [str(row) for each in reports for name, row in each.user_properties if name == "fault"]
+    if rows:
+        terminalreporter.write_sep("=", "faults")
+    for row in [*FAULTS_TABLE, *sorted(rows)] if rows else []:
+        terminalreporter.write_line(row)
+    for line in config.stash.get(LEFT, []):
+        terminalreporter.write_line(f"FAILED: {line}", red=True)
 
 
 @pytest.fixture

@@ -16,11 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from tests.leftovers import record
 from tests.servers import Server
-
-PLANTED_SECRET = b"s3cr3t-"
-#: The folder where every captured output of the session is kept for the search for planted secrets.
-OUTPUTS_VARIABLE = "PYNATS_TEST_OUTPUTS"
 
 _REMOVED = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "PYTHONPATH")
 
@@ -39,25 +36,6 @@ def clean_environment(home: Path, config_home: Path) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "TERM": "xterm-256color",
     }
-
-
-def record(output: bytes, arguments: Sequence[str]) -> None:
-    """Keep captured output for the end of the session, where no planted secret may be found in it."""
-    folder = os.environ.get(OUTPUTS_VARIABLE)
-    if folder and output:
-        test = os.environ.get("PYTEST_CURRENT_TEST", "?")
-        with (Path(folder) / f"{os.getpid()}.log").open("ab") as log:
-            log.write(f"\n=== {test}: pynats {arguments[:2]}\n".encode() + output)
-
-
-def find_planted_secrets(folder: Path) -> list[str]:
-    """The headings (test and command) of recorded outputs that hold a planted secret."""
-    found = []
-    for path in sorted(folder.glob("*.log")):
-        for block in path.read_bytes().split(b"\n=== "):
-            if PLANTED_SECRET in block.partition(b"\n")[2]:
-                found.append(block.partition(b"\n")[0].decode(errors="replace"))
-    return found
 
 
 def until(condition: Callable[[], object], what: str = "") -> None:

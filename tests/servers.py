@@ -119,6 +119,30 @@ class Server:
                 self._process.send_signal(signal.SIGCONT)
         self._process.wait(START_DEADLINE)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop it (SIGSTOP) meanwhile: it keeps its connections and does nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+    def lame_duck(self) -> None:
+        """Have it tell its clients to go elsewhere, and end."""
+        os.kill(self.pid, signal.SIGUSR2)
+
+    def reload(self, config: str) -> None:
+        """Have it read another configuration while it runs."""
+        self._config.write_text(config)
+        before = self.log().count("Reloaded server configuration")
+        os.kill(self.pid, signal.SIGHUP)
+        deadline = time.monotonic() + START_DEADLINE
+        while self.log().count("Reloaded server configuration") == before:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"nats-server did not reload:\n{self.log()}")
+            time.sleep(0.01)
+
     def restart(self, config: str | None = None) -> None:
         """Stop it and start it again on the same port, with another configuration if one is given."""
         self.stop()

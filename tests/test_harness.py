@@ -18,7 +18,8 @@ import pytest
 
 from tests.accounts import Key, make_operator
 from tests.certificates import Certificates
-from tests.program import Program, Runner, find_planted_secrets
+from tests.leftovers import VARIABLE, files_in, processes_of, search
+from tests.program import Program, Runner
 from tests.servers import Server, process_exists, start_server
 
 
@@ -58,9 +59,24 @@ def test_a_spawned_program_is_waited_for_and_stopped(spawn: Callable[..., Progra
         spawn("--version", ready="never said")
 
 
-def test_planted_secrets_are_found(tmp_path: Path) -> None:
-    (tmp_path / "1.log").write_bytes(b"\n=== first\nfine\n=== second\nhere s3cr3t-x\n\xff")
-    assert find_planted_secrets(tmp_path) == ["second"]
+def test_planted_secrets_and_tracebacks_are_found(tmp_path: Path) -> None:
+    log = b"\n=== first\nfine\n=== second\nhere s3cr3t-x\n\xff\n=== third\n\nTraceback (most recent call last):\n"
+    (tmp_path / "1.log").write_bytes(
+        log + b"\n=== fourth\npynats: trace: Traceback (most recent call last):\n"
+    )
+    assert list(search(tmp_path)) == ["a planted secret was shown: second", "a traceback was shown: third"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_processes_and_files_that_are_left_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.leftovers._PATIENCE", 0.2)
+    (tmp_path / "left").touch()
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, VARIABLE: str(tmp_path)}) as process:
+        found = processes_of(tmp_path)
+        process.kill()
+    assert found == [f"a process was left: {process.pid} sleep 60 "]
+    assert files_in(tmp_path) == ["a temporary file was left: left"]
+    assert processes_of(tmp_path) == []
 
 
 def test_a_zombie_does_not_count_as_running() -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from natscli.errors import ExitStatus
-from tests.program import Runner, record
+from tests.leftovers import record
+from tests.program import Runner
 from tests.servers import Server, free_port
 
 ROOT = Path(__file__).resolve().parent.parent

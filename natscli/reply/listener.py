@@ -317,8 +317,14 @@ class Listener:
             )
 
     def _on_refusal(self, error: PynatsError) -> None:
-        """A reply that is not permitted must not end the listener: the requester chose its subject."""
-        self._environment.warn(error.what)
+        """A reply that is not permitted must not end the listener: the requester chose its subject.
+
+        A subscription that the server has taken away must: nothing would come any more.
+        """
+        if "for subscription" in error.what.lower() and not self._connection.lost.done():
+            self._connection.lost.set_result(error)
+        else:
+            self._environment.warn(error.what)
 
     def _output_failed(self, error: Exception) -> None:  # noqa: ARG002
         """Called in any thread: a listener that can show nothing more stops; `run` says why."""

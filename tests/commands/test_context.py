@@ -27,7 +27,8 @@ from natscli.cli.root import run as run_here
 from natscli.contexts.format import Context, dump, parse
 from natscli.environment import Environment
 from tests.accounts import make_operator
-from tests.program import Run, Runner, record
+from tests.leftovers import record
+from tests.program import Run, Runner
 from tests.servers import Server, free_port
 
 SECRET = "s3cr3t-ctx"

@@ -10,7 +10,8 @@ import sys
 import time
 import tty
 
-from tests.program import Runner, record
+from tests.leftovers import record
+from tests.program import Runner
 from tests.servers import Server
 
 
