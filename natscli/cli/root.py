@@ -175,6 +175,9 @@ def main() -> None:
         environment.stderr.flush()
     except OSError:  # the reader went away (`pynats ... | head -1`)
         status = status or ExitStatus.FAILURE
+    credentials = sys.modules.get("natscli.contexts.credentials")
+    if credentials is not None:
+        credentials.end_programs()
     # `exit()` in a handler closes stdin.
     on_terminal = any(not s.closed and s.isatty() for s in (environment.stdin, environment.stderr))
     if environment.interrupted and on_terminal and sys.platform != "win32":

@@ -11,10 +11,14 @@ import codecs
 import os
 import stat
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from natscli.environment import home_folder
 from natscli.errors import InputError
 from natscli.text import exact_bytes, for_programs
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 #: Seconds an external program (`op`, `nsc`) may take.
 TIME_LIMIT = 30.0
@@ -237,6 +241,16 @@ def _is_pipe(path: str) -> bool:
         return False
 
 
+#: Programs that run now; in threads, when many contexts are asked for.
+_running: set[Popen[bytes]] = set()
+
+
+def end_programs() -> None:
+    """End the programs that were asked and have not answered, before this program ends."""
+    for process in list(_running):
+        process.kill()
+
+
 def _run(command: list[str], ref: str, environ: Mapping[str, str]) -> bytes:
     """The output of an external program, run without a shell and for no longer than `TIME_LIMIT`."""
     import subprocess
@@ -255,6 +269,7 @@ def _run(command: list[str], ref: str, environ: Mapping[str, str]) -> bytes:
         stderr=subprocess.PIPE,
         env=dict(environ),
     )
+    _running.add(process)
     try:
         output, errors = process.communicate(timeout=TIME_LIMIT)
     except subprocess.TimeoutExpired:
@@ -262,6 +277,7 @@ def _run(command: list[str], ref: str, environ: Mapping[str, str]) -> bytes:
     finally:
         # Also when interrupted. Not waiting for the pipes to close: a grandchild may hold them open.
         process.kill()
+        _running.discard(process)
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()

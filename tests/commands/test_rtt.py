@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.certificates import Certificates
-from tests.program import Program, Runner
-from tests.servers import Server, free_port
+from tests.program import Program, Runner, until
+from tests.servers import Server, free_port, process_exists
 
 NAMES = ["min", "mean", "p50", "p90", "p99", "max"]
 
@@ -123,12 +123,13 @@ def test_a_program_that_has_a_password_does_not_hold_up_the_end(
     pynats: Runner, spawn: Callable[..., Program], tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     asked, op = tmp_path / "asked", tmp_path / "op"
-    op.write_text(f"#!/bin/sh\ntouch {asked}\nexec sleep 20\n")
+    op.write_text(f"#!/bin/sh\necho $$ >{asked}.new\nmv {asked}.new {asked}\nexec sleep 20\n")
     op.chmod(0o755)
     assert pynats("context", "add", "slow", "--token", "op://a/b/c").status == 0
     program = spawn(*command, env={"PATH": f"{tmp_path}{os.pathsep}{pynats.environ['PATH']}"})
     program.wait_until(asked.exists, "op is asked")
     assert program.stop(signal.SIGTERM, timeout=10) == 130
+    until(lambda: not process_exists(int(asked.read_text())), "the program has ended too")
 
 
 def test_no_contexts_are_no_failure(pynats: Runner) -> None:
