@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from errno import EBADF
 from typing import BinaryIO, TextIO, cast
 
 from natscli.errors import Report
@@ -29,12 +30,21 @@ def home_folder(environ: Mapping[str, str]) -> str:
 
 
 def _stream(stream: TextIO | None, mode: str) -> BinaryIO:
-    """The bytes below a standard stream; `/dev/null` for one that was closed (`>&-`) or has none (a notebook's)."""
+    """The bytes below a standard stream; `/dev/null` for one that was closed (`<&-`) or has none (a notebook's)."""
     return getattr(stream, "buffer", None) or cast(BinaryIO, open(os.devnull, mode))
+
+
+def _stdout() -> BinaryIO:
+    """The bytes below stdout. Writing to one that was closed (`>&-`) fails: nothing is lost without a word."""
+    if sys.stdout is not None or sys.platform == "win32":  # a window of Windows has none
+        return _stream(sys.stdout, "wb")
+    return cast(BinaryIO, open(os.open(os.devnull, os.O_RDONLY), "wb"))
 
 
 def from_stdout(error: OSError) -> OSError:
     """`error`, which says that it is stdout that cannot be written."""
+    if error.errno == EBADF:
+        error.strerror = "the output is closed"
     error.filename = error.filename or "stdout"
     return error
 
@@ -66,8 +76,7 @@ class Environment:
     @classmethod
     def current(cls) -> Environment:
         """The environment of this process."""
-        streams = _stream(sys.stdin, "rb"), _stream(sys.stdout, "wb"), _stream(sys.stderr, "wb")
-        return cls(*streams, os.environ)
+        return cls(_stream(sys.stdin, "rb"), _stdout(), _stream(sys.stderr, "wb"), os.environ)
 
     @property
     def config_dir(self) -> str:
@@ -87,6 +96,10 @@ class Environment:
             return False
         if self.environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
             return True
+        return self.draws_on(stream)
+
+    def draws_on(self, stream: BinaryIO) -> bool:
+        """Whether something can be drawn on `stream` again and again: a terminal that is not `dumb`."""
         return is_drawn_on(stream, self.environ)
 
     def out(self, text: str) -> None:

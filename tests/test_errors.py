@@ -83,3 +83,21 @@ def test_a_reference_is_no_secret() -> None:
     redactor = Redactor()
     redactor.add("env://NATS_PW")
     assert redactor.redact("cannot read env://NATS_PW") == "cannot read env://NATS_PW"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no responders on [a.b] (a)", "no responders on [a.b] (a)"),
+        ("a password=a b", f"a password={MASK} b"),
+        ('{"password": "a", "name": "a"}', f'{{"password": "{MASK}", "name": "a"}}'),
+        ("--password a --user a", f"--password {MASK} --user a"),
+        ("invalid token 'a'", f"invalid token '{MASK}'"),
+        ("PASSWORD: abc", "PASSWORD: abc"),
+        ("nats://u:a@host", f"nats://{MASK}@host"),
+    ],
+)
+def test_a_secret_of_one_letter_is_masked_where_a_secret_can_stand(text: str, shown: str) -> None:
+    redactor = Redactor()
+    redactor.add("a")
+    assert redactor.redact(text) == shown

@@ -131,8 +131,10 @@ def expand(path: str, environ: Mapping[str, str]) -> str:
     """`path` with `$VAR`, `${VAR}` and then a leading `~` replaced.
 
     Raises:
-        InputError: a variable that is not set; the Go CLI would look for a file of another name.
+        InputError: a variable that is not set; the Go CLI would look for a file of another name. Or no path at all.
     """
+    if "\0" in path:
+        raise InputError("a path has no NUL character", where=path)
     if "$" in path:
         import re
 

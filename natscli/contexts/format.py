@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from math import isfinite
 from typing import Any
 
 from natscli.contexts.credentials import scheme_of
@@ -67,6 +68,9 @@ _LOCATIONS = frozenset(keys(Holds.FILE))
 #: What makes the name of an unknown key look like that of a secret.
 _SECRET_WORDS = ("password", "secret", "token", "seed", "jwt")
 
+#: How deep the values of unknown keys may be nested.
+_DEEPEST = 64
+
 _TYPES = {str: "text", bool: "true or false", tuple: "a list of texts"}
 
 
@@ -81,15 +85,7 @@ def parse(data: bytes, path: str) -> Context:
     text = mended(for_programs(data.removeprefix(b"\xef\xbb\xbf")))
     if not text.strip():
         raise InputError("the context file is empty", where=path)
-    try:
-        document = json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        reason = error.msg[:1].lower() + error.msg[1:]
-        raise InputError(
-            f"invalid JSON: {reason}", where=f"{path}, line {error.lineno}, column {error.colno}"
-        ) from None
-    except (ValueError, RecursionError):
-        raise InputError("invalid JSON: a number or the nesting is out of bounds", where=path) from None
+    document = _document(text, path)
     if document is None:
         return Context()
     if not isinstance(document, dict):
@@ -108,6 +104,20 @@ def parse(data: bytes, path: str) -> Context:
             except TypeError as error:
                 raise InputError(str(error), where=f"{path}, {_place(text, name)}") from None
     return Context(**known, extra=extra)
+
+
+def _document(text: str, path: str) -> Any:
+    """The JSON value that `text` is. Raises InputError, as `parse` does."""
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        _check_nesting(document, _DEEPEST)
+    except json.JSONDecodeError as error:
+        reason = error.msg[:1].lower() + error.msg[1:]
+        where = f"{path}, line {error.lineno}, column {error.colno}"
+        raise InputError(f"invalid JSON: {reason}", where=where) from None
+    except (ValueError, RecursionError):
+        raise InputError("invalid JSON: a number or the nesting is out of bounds", where=path) from None
+    return document
 
 
 def dump(context: Context) -> bytes:
@@ -252,6 +262,23 @@ def _place(text: str, name: str) -> str:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(literal: str) -> float:
+    """Raises ValueError for a number that is JSON, but no float, and could not be written again."""
+    value = float(literal)
+    if not isfinite(value):
+        raise ValueError(f"{literal} is too large")
+    return value
+
+
+def _check_nesting(value: Any, levels: int) -> None:
+    """Raises ValueError if `value` is nested deeper than `levels`: it could be read, but not written again."""
+    if isinstance(value, (dict, list)):
+        if not levels:
+            raise ValueError("nested too deeply")
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_nesting(item, levels - 1)
 
 
 def _mended_all(value: Any) -> Any:

@@ -150,8 +150,16 @@ class ContextStore:
             if files:
                 check_selectable(new)
             rename(old_path, path)
-            for file in files:
-                write_whole(file, os.fsencode(new), private=True)
+            try:
+                for file in files:
+                    write_whole(file, os.fsencode(new), private=True)
+            except OSError:  # the disk is full, say; giving the name back needs no room
+                rename(path, old_path)
+                for file in files:
+                    with suppress(OSError):
+                        if _read_name(file) != name:
+                            write_whole(file, os.fsencode(name), private=True)
+                raise
 
     def selected(self) -> str | None:
         """The name of the selected context, whether it still exists or not."""

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, field
 from enum import Enum
+from math import isfinite
 from typing import Any
 
 from natscli.errors import InputError
@@ -67,6 +68,8 @@ class Instance:
     endpoints: tuple[Endpoint, ...] = ()
 
 
+#: How deep the data of an endpoint may be nested: programs refuse, or do not survive, what is deeper.
+_DEEPEST = 64
 #: What the responses to a verb have besides name, id, version and metadata; the same for their endpoints.
 _MEMBERS = {Verb.PING: (), Verb.INFO: ("description", "endpoints"), Verb.STATS: ("started", "endpoints")}
 _ENDPOINT_MEMBERS = {
@@ -94,7 +97,7 @@ def write_response(verb: Verb, instance: Instance) -> bytes:
 def read_response(verb: Verb, payload: bytes) -> Instance | None:
     """What an instance answered to `verb`; None if that is no such response. Odd parts of one are left out."""
     try:
-        data = json.loads(payload)
+        data = json.loads(payload, parse_constant=lambda _: None, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
     if not isinstance(data, dict) or data.get("type") != verb.response_type:
@@ -112,8 +115,23 @@ def _endpoint(data: dict[str, Any]) -> Endpoint:
         name=_text(data, "name"), subject=_text(data, "subject"), queue_group=_text(data, "queue_group"),
         metadata=_pairs(data), num_requests=_number(data, "num_requests"), num_errors=_number(data, "num_errors"),
         last_error=_text(data, "last_error"), processing_time=_number(data, "processing_time"),
-        average_processing_time=_number(data, "average_processing_time"), data=data.get("data"),
+        average_processing_time=_number(data, "average_processing_time"), data=_flat(data.get("data")),
     )  # fmt: skip
+
+
+def _finite(literal: str) -> float | None:
+    """The number; None if it is one that JSON has, but no float."""
+    value = float(literal)
+    return value if isfinite(value) else None
+
+
+def _flat(value: Any, levels: int = _DEEPEST) -> Any:
+    """`value`, with None in the place of what is nested deeper than `levels`."""
+    if isinstance(value, dict):
+        return {name: _flat(item, levels - 1) for name, item in value.items()} if levels else None
+    if isinstance(value, list):
+        return [_flat(item, levels - 1) for item in value] if levels else None
+    return value
 
 
 def _text(data: dict[str, Any], name: str) -> str:

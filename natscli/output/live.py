@@ -26,8 +26,8 @@ class Live:
 
     @classmethod
     def on_stdout(cls, environment: Environment) -> Live | None:
-        """What is drawn on stdout with `frame`; None if stdout is no terminal."""
-        return cls(environment.stdout) if environment.stdout.isatty() else None
+        """What is drawn on stdout with `frame`; None if stdout cannot be drawn on."""
+        return cls(environment.stdout) if environment.draws_on(environment.stdout) else None
 
     def wrapping(self, environment: Environment) -> Callable[[bytes], bytes] | None:
         """What a pump has to wrap the log with, if that goes to the same terminal."""

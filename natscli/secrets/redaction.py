@@ -11,7 +11,10 @@ from functools import cache
 
 MASK = "********"
 _REFERENCES = ("env", "op", "nsc", "file")
+#: Characters of a secret that is masked wherever it is; of a shorter one nothing would be left of what it says.
 _SHORT = 4
+#: What stands before a secret: `password=`, `"token": "`, `--password `, `secret '`.
+_NAMED = r"""(?:pass\w*|pwd|token|secret|seed|auth\w*|jwt|nkey)["']?\s*(?:[:=]|\s)\s*["'`]?"""
 
 
 @cache
@@ -51,6 +54,6 @@ class Redactor:
         for value in sorted(self._values, key=len, reverse=True):
             if len(value) >= _SHORT:
                 text = text.replace(value, MASK)
-            else:  # a password `x` is masked where it stands alone, not within every word
-                text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, text)
+            else:  # a password `x` is masked where a password is named, not in every text with an x
+                text = re.sub(rf"(?i:({_NAMED})){re.escape(value)}(?!\w)", rf"\g<1>{MASK}", text)
         return redact_shapes(text)

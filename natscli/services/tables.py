@@ -15,6 +15,8 @@ from natscli.text import replaced
 
 #: Columns of a terminal that a description or an error may take in a table; info and JSON have all of it.
 _PROSE = 60
+#: The same of a name, an id, a version.
+_NAME = 200
 
 
 def to_json(found: Sequence[Answered], verb: Verb, *, ascii_only: bool, indent: int | None = 2) -> str:
@@ -26,13 +28,13 @@ def to_json(found: Sequence[Answered], verb: Verb, *, ascii_only: bool, indent: 
 
 def list_table(found: Sequence[Answered], screen: Screen) -> str:
     """A line an instance: what it is, and how many endpoints it has."""
-    rows = [(i.name, i.version, i.id, str(len(i.endpoints)), _prose(i.description, screen)) for i, _ in found]
+    rows = [(*_who(i, screen), str(len(i.endpoints)), _prose(i.description, screen)) for i, _ in found]
     return _table("Services", ("Name", "Version", "ID", "Endpoints", "Description"), rows, screen)
 
 
 def ping_table(found: Sequence[Answered], screen: Screen) -> str:
     """A line an instance: how long its answer took."""
-    rows = [(i.name, i.version, i.id, format_duration(rtt_ns / 1e9)) for i, rtt_ns in found]
+    rows = [(*_who(i, screen), format_duration(rtt_ns / 1e9)) for i, rtt_ns in found]
     return _table("Services", ("Name", "Version", "ID", "RTT"), rows, screen)
 
 
@@ -40,7 +42,11 @@ def stats_table(found: Sequence[Answered], screen: Screen) -> str:
     """A line an endpoint of each instance: requests, errors and times."""
     headers = ("Name", "ID", "Endpoint", "Requests", "Errors", "Average time", "Total time", "Last error")
     rows = [_stats_row(i, endpoint, screen) for i, _ in found for endpoint in i.endpoints]
-    rows += [(i.name, i.id, *[""] * (len(headers) - 2)) for i, _ in found if not i.endpoints]
+    rows += [
+        (_name(i.name, screen), _name(i.id, screen), *[""] * (len(headers) - 2))
+        for i, _ in found
+        if not i.endpoints
+    ]
     return _table("Statistics", headers, rows, screen)
 
 
@@ -66,11 +72,16 @@ def _info(instance: Instance, screen: Screen) -> str:
     return f"{text}\n{_table('Endpoints', headers, endpoints, screen)}"
 
 
+def _who(instance: Instance, screen: Screen) -> tuple[str, str, str]:
+    return _name(instance.name, screen), _name(instance.version, screen), _name(instance.id, screen)
+
+
 def _stats_row(instance: Instance, endpoint: Endpoint, screen: Screen) -> Sequence[Cell | str]:
     errors = Cell(f"{endpoint.num_errors:,}", good=False if endpoint.num_errors else None)
     times = (endpoint.average_processing_time, endpoint.processing_time)
+    name, _, id_ = _who(instance, screen)
     return (
-        instance.name, instance.id, endpoint.name, f"{endpoint.num_requests:,}", errors,
+        name, id_, _name(endpoint.name, screen), f"{endpoint.num_requests:,}", errors,
         *(format_duration(ns / 1e9) for ns in times), _prose(endpoint.last_error, screen),
     )  # fmt: skip
 
@@ -78,6 +89,11 @@ def _stats_row(instance: Instance, endpoint: Endpoint, screen: Screen) -> Sequen
 def _prose(text: str, screen: Screen) -> str:
     """The beginning of a text of any length, for a table in which a row is to be a few lines of a terminal."""
     return shortened(text, _PROSE) if screen.terminal else text
+
+
+def _name(text: str, screen: Screen) -> str:
+    """The same of what is whole, unless it is no name at all."""
+    return shortened(text, _NAME) if screen.terminal else text
 
 
 def _metadata(pairs: dict[str, str]) -> str:
@@ -88,6 +104,7 @@ def _table(title: str, headers: Sequence[str], rows: Sequence[Sequence[Cell | st
     """A table without the columns that are empty in all rows."""
     kept = [n for n in range(len(headers)) if any(_text(row[n]) for row in rows)]
     if headers:
+        kept = kept or [0]
         headers, rows = [headers[n] for n in kept], [[row[n] for n in kept] for row in rows]
     return show_table(title, headers, rows, screen)
 

@@ -297,3 +297,13 @@ def test_closed_streams_are_no_reason_to_fail(nats_server: Server, pynats: Runne
     )
     assert done.returncode == 3
     assert b"Traceback" not in done.stderr
+
+
+def test_output_that_is_lost_because_stdout_is_closed_is_a_failure(pynats: Runner) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m natscli --help >&-', sys.executable],
+        env=pynats.environ,
+        capture_output=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr) == (1, b"pynats: error: the output is closed (stdout)\n")

@@ -256,3 +256,18 @@ def test_what_is_secret_in_urls_is_what_is_not_shown(urls: str) -> None:
     redactor.add(*url_secrets(urls))
     assert SECRET not in redactor.redact(urls)
     assert SECRET not in redact_urls(urls)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["[" * 600 + "]" * 600, "1e999", '{"a":' * 65 + "1" + "}" * 65],
+    ids=["deep", "infinite", "65 objects"],
+)
+def test_what_could_not_be_written_again_is_refused(odd: str) -> None:
+    with pytest.raises(InputError, match="out of bounds"):
+        parse(f'{{"url": "nats://a", "odd": {odd}}}'.encode(), "file")
+
+
+def test_what_is_nested_as_deep_as_people_nest_is_kept() -> None:
+    data = ('{"odd": ' + "[" * 60 + "1" + "]" * 60 + "}").encode()
+    assert parse(dump(parse(data, "file")), "file") == parse(data, "file")

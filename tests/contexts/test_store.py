@@ -367,3 +367,22 @@ def test_twenty_processes_at_once_lose_and_tear_nothing(store: ContextStore, con
     assert (store.previous() or "").startswith("own-")
     assert store.selected() != store.previous()
     assert not [n for n in os.listdir(config_dir / "context") if not n.endswith(".json")]
+
+
+def test_a_rename_that_has_no_room_changes_nothing(
+    store: ContextStore, config_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save("a", Context(url="nats://a"))
+    store.select("a")
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        store.rename("a", "b")
+    assert (store.names(), store.selected()) == (["a"], "a")
+    assert sorted(entry.name for entry in config_dir.rglob("*") if entry.suffix == ".tmp") == []

@@ -106,3 +106,18 @@ def test_an_id_is_one_token_of_a_subject(instance: str) -> None:
     micro.check_id("K6v1Sbhyf0uD7pVqk1RTSP", "ID")
     with pytest.raises(InputError):
         micro.check_id(instance, "ID")
+
+
+def test_odd_numbers_and_deep_data_are_left_out_and_the_rest_is_kept() -> None:
+    deep = "[" * 500 + "]" * 500
+    answer = (
+        '{"type": "io.nats.micro.v1.stats_response", "name": "n", "id": "i", "version": "1.0.0", "endpoints": ['
+        f'{{"name": "e", "num_requests": 7, "processing_time": 1e999, "data": {{"a": NaN, "b": 1e999, "c": {deep}, '
+        '"d": [1.5]}}]}'
+    ).encode()
+    instance = micro.read_response(Verb.STATS, answer)
+    assert instance is not None
+    (endpoint,) = micro.members(Verb.STATS, instance)["endpoints"]
+    assert (endpoint["name"], endpoint["num_requests"], endpoint["processing_time"]) == ("e", 7, 0)
+    assert (endpoint["data"]["a"], endpoint["data"]["b"], endpoint["data"]["d"]) == (None, None, [1.5])
+    assert json.loads(json.dumps(endpoint, allow_nan=False)) == endpoint

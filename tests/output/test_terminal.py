@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 
@@ -9,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natscli.environment import BOLD, DIM
+from natscli.environment import BOLD, DIM, Environment
 from natscli.message import headers
+from natscli.output.live import Live
 from natscli.output.terminal import Painter
+from tests.terminal import Terminal
 
 PLAIN, COLORED = Painter(colored=False), Painter(colored=True)
 JSON_VALUES = st.recursive(
@@ -123,3 +126,13 @@ def test_a_style_ends_with_its_text() -> None:
     parts = [("a", BOLD), ("", DIM), ("b\n", "")]
     assert COLORED.paint(*parts) == "\x1b[1ma\x1b[0mb\\n\n"
     assert PLAIN.paint(*parts) == "ab\\n\n"
+
+
+def test_nothing_is_drawn_again_and_again_on_a_dumb_terminal() -> None:
+    terminal = Terminal()
+    with open(terminal.slave, "wb", closefd=False) as stream:
+        for name, drawn in (("dumb", False), ("xterm", True), ("", True)):
+            environment = Environment(io.BytesIO(), stream, stream, {"TERM": name})
+            assert environment.draws_on(stream) == drawn
+            assert (Live.on_stdout(environment) is not None) == drawn
+    terminal.close()

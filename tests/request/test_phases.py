@@ -151,8 +151,8 @@ def test_what_is_not_known_apart_is_one_phase() -> None:
 
 
 def test_the_answer_names_what_is_known() -> None:
-    text = output.table({"connect": 1_500_000}, 312_345, 11_812_345, bars=False, colored=False)
+    text = output.table({"connect": 1_500_000}, 312_345, 11_812_345, columns=0, colored=False)
     assert text.splitlines()[-1] == "service ~11.8ms, network ~312µs"
-    text = output.table({"connect": 1_500_000}, 312_345, 0, bars=False, colored=False)
+    text = output.table({"connect": 1_500_000}, 312_345, 0, columns=0, colored=False)
     assert text.splitlines()[-1] == "network ~312µs"
-    assert output.table({"connect": 1_500_000}, 0, 0, bars=False, colored=False).count("\n") == 2
+    assert output.table({"connect": 1_500_000}, 0, 0, columns=0, colored=False).count("\n") == 2

@@ -34,7 +34,7 @@ class StatisticsReporter(Reporter):
         self._figures = figures
         self._title = title
         self._as_json = as_json
-        self._live = Live(environment.stderr) if live and environment.stderr.isatty() else None
+        self._live = Live(environment.stderr) if live and environment.draws_on(environment.stderr) else None
         self.wrap = self._live.wrap if self._live is not None else None
         self.interval = (_REDRAW if self._live else _LINE) if live else 0.0
         self._started = 0.0

@@ -20,6 +20,7 @@ from natscli.request.show.lines import RenderEvents
 from natscli.request.show.rounds import Rounds
 from natscli.request.show.style import LastLines, Replies, RequestStyle
 from natscli.request.statistics import Statistics
+from natscli.system.terminal import terminal_size
 
 if TYPE_CHECKING:
     from natscli.message.status import Acknowledgement
@@ -163,12 +164,12 @@ class RequestDisplay:
         if summary.timings:
             sizes = summary.bytes_sent, summary.bytes_received
             lines.append(output.rate_line(summary.rate, summary.seconds, *sizes))
-            lines += output.rtt_lines(summary.timings, terminal=self._environment.stderr.isatty())
+            lines += output.rtt_lines(summary.timings, self._columns or None)
         for line in lines:
             self._environment.notice(line)
         if self._style.ending is LastLines.HISTOGRAM and summary.rtt.count >= _LEAST_FOR_HISTOGRAM:
             colored = self._environment.colored(self._environment.stderr)
-            chart = output.histogram(summary.rtt.items(), colored=colored)
+            chart = output.histogram(summary.rtt.items(), colored=colored, columns=self._columns)
             self._log("".join(f"{line}\n" for line in chart).encode())
 
     def hint(self, text: str) -> None:
@@ -185,9 +186,14 @@ class RequestDisplay:
             line = record_line({"timings": record(*phases)}, time.time())
             self._rounds.add(Prerendered(b"", line))
         elif not self._environment.quiet:
-            bars = self._environment.stderr.isatty()
             colored = self._environment.colored(self._environment.stderr)
-            self._log(table(*phases, bars=bars, colored=colored).encode())
+            self._log(table(*phases, columns=self._columns, colored=colored).encode())
+
+    @property
+    def _columns(self) -> int:
+        """How wide the terminal is that the log goes to; 0 if it goes to none."""
+        stderr = self._environment.stderr
+        return terminal_size(stderr).columns if stderr.isatty() else 0
 
     def _interrupt(self, statistics: Statistics) -> None:
         """Show the summary instead of what is not shown yet."""

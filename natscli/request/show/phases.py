@@ -9,19 +9,23 @@ from natscli.environment import CYAN, DIM, GREEN, RESET
 
 #: Columns of the bars.
 _WIDTH = 50
+#: Columns beside a bar.
+_BESIDE = 24
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-def table(lengths: Mapping[str, int], ping: int, service: int, *, bars: bool, colored: bool) -> str:
+def table(lengths: Mapping[str, int], ping: int, service: int, *, columns: int, colored: bool) -> str:
     """A line a phase (nanoseconds by name, one after the other), the total, and whose time it was.
 
-    With `bars`, for terminals, each has one from where it began to where it ended. `ping` and `service` are
-    nanoseconds, 0 if they are not known.
+    On a terminal of `columns`, 0 for none, each has a bar from where it began to where it ended. `ping` and
+    `service` are nanoseconds, 0 if they are not known.
     """
-    total = sum(lengths.values())
+    total, width = sum(lengths.values()), min(columns - _BESIDE, _WIDTH)
     lines, start = [], 0
     for name, length in lengths.items():
-        bar = _bar(start, length, total, GREEN if "reply" in name else CYAN, colored) if bars else ""
+        bar = _bar(start, length, total, width) if width > 0 else ""
+        if colored and bar:
+            bar = f"{' ' * bar.count(' ')}{GREEN if 'reply' in name else CYAN}{bar.lstrip()}{RESET}"
         lines.append(f"{name:<13} {format_duration(length / 1e9):>8}  {bar}".rstrip())
         start += length
     text = f"{'total':<13} {format_duration(total / 1e9):>8}"
@@ -39,10 +43,10 @@ def record(lengths: Mapping[str, int], ping: int, service: int) -> dict[str, int
     return {**phases, "total_ns": sum(lengths.values()), "network_ns": ping, "service_ns": service}
 
 
-def _bar(start: int, length: int, total: int, color: str, colored: bool) -> str:
-    """Where a phase lies in the whole, to an eighth of a column."""
+def _bar(start: int, length: int, total: int, width: int) -> str:
+    """Where a phase lies in the whole of `width` columns, to an eighth of one."""
     total = max(total, 1)
-    before = start * _WIDTH // total
-    eighths = max(round(length * _WIDTH * 8 / total), 1)
+    before = start * width // total
+    eighths = max(round(length * width * 8 / total), 1)
     bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-    return " " * before + (f"{color}{bar}{RESET}" if colored else bar)
+    return " " * before + bar

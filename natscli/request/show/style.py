@@ -56,6 +56,7 @@ class RequestStyle(NamedTuple):
 def request_style(options: RequestOptions, environment: Environment) -> RequestStyle:
     """What `options` ask for, on these streams."""
     out, err = environment.stdout.isatty(), environment.stderr.isatty() and not environment.quiet
+    drawn = err and environment.draws_on(environment.stderr)
     replies = _replies(options, terminal=out)
     logged = replies not in (Replies.RAW, Replies.JSON, Replies.COUNTED) and not environment.quiet
     on_screen = out and replies not in (Replies.COUNTED, Replies.FILES)
@@ -64,7 +65,7 @@ def request_style(options: RequestOptions, environment: Environment) -> RequestS
         replies=replies,
         ending=LastLines.HISTOGRAM if options.is_load and err else ending,
         log=logged and (options.verbose or not options.is_load),
-        progress=options.is_load and err and not options.verbose and not on_screen,
+        progress=options.is_load and drawn and not options.verbose and not on_screen,
         steady=options.rate is not None,
     )
 

@@ -11,6 +11,8 @@ from natscli.text import format_bytes
 
 #: Prerendered of a histogram, at most, and columns.
 _ROWS, _COLUMNS = 12, 80
+#: Columns that the bar of a range has at least, whatever the terminal.
+_NARROWEST_BAR = 4
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -38,19 +40,23 @@ def rate_line(rate: float, seconds: float, bytes_sent: int, bytes_received: int)
     )
 
 
-def rtt_lines(rtts: Mapping[str, int], *, terminal: bool) -> list[str]:
-    """How long replies took: statistics by name, in nanoseconds. For a terminal of 80 columns, on two lines."""
+def rtt_lines(rtts: Mapping[str, int], columns: int | None = None) -> list[str]:
+    """How long replies took: statistics by name, in nanoseconds; on as many lines as a terminal of `columns` needs."""
     parts = [f"{name} {format_duration(ns / 1e9)}" for name, ns in rtts.items()]
     line = f"RTT {', '.join(parts)}"
-    if not terminal or len(line) < _COLUMNS:
+    if columns is None or len(line) < columns:
         return [line]
-    return [f"RTT {', '.join(parts[:4])},", f"    {', '.join(parts[4:])}"]
+    lines = [f"RTT {', '.join(parts[:4])},", f"    {', '.join(parts[4:])}"]
+    if max(map(len, lines)) < columns:
+        return lines
+    return [f"{'   ' if number else 'RTT'} {part}" for number, part in enumerate(parts)]
 
 
-def histogram(values: Sequence[tuple[int, int]], *, colored: bool) -> list[str]:
+def histogram(values: Sequence[tuple[int, int]], *, colored: bool, columns: int = _COLUMNS) -> list[str]:
     """A line a range with its share of `values`, and a bar. Values are (nanoseconds, count) pairs, smallest first.
 
-    The ranges grow by the same factor: a tail that is a thousand times as long has room.
+    It has 80 columns, or as many as the terminal has if these are fewer. The ranges grow by the same factor: a tail
+    that is a thousand times as long has room.
     """
     if not values:
         return []
@@ -63,7 +69,8 @@ def histogram(values: Sequence[tuple[int, int]], *, colored: bool) -> list[str]:
         counts[bisect_left(ends, value)] += count
     total, most = sum(counts), max(counts)
     digits = len(f"{most:,}")
-    room = _COLUMNS - len("≤ 1h23m45s   ") - digits - len("  100.0%")
+    room = min(columns, _COLUMNS) - len("≤ 1h23m45s   ") - digits - len("  100.0%")
+    room = max(room, _NARROWEST_BAR)
     lines = []
     for end, count in zip(ends, counts, strict=True):
         bar = _bar(count, most, room)

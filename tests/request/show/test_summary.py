@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,15 +13,15 @@ from natscli.request.show.summary import count_lines, histogram, rate_line, rtt_
 
 def test_all_went_well() -> None:
     assert count_lines(3, 3, {}, {}, {"sent late": 0}) == ["Sent 3, answered 3, failed 0"]
-    for terminal in (False, True):
-        assert rtt_lines({"min": 1_000, "max": 2_500_000}, terminal=terminal) == ["RTT min 1µs, max 2.5ms"]
+    for columns in (None, 80):
+        assert rtt_lines({"min": 1_000, "max": 2_500_000}, columns) == ["RTT min 1µs, max 2.5ms"]
 
 
 def test_the_rtt_fits_a_terminal_of_80_columns() -> None:
     rtts = dict.fromkeys(("min", "mean", "p50", "p90", "p99", "p99.9", "max"), 123_456)
-    one, other = rtt_lines(rtts, terminal=True)
+    one, other = rtt_lines(rtts, 80)
     assert max(len(one), len(other)) < 80
-    assert [f"{one} {other.lstrip()}"] == rtt_lines(rtts, terminal=False)
+    assert [f"{one} {other.lstrip()}"] == rtt_lines(rtts)
 
 
 def test_failures_are_counted_by_kind_with_an_example_of_each() -> None:
@@ -48,6 +49,15 @@ def test_a_histogram_has_a_bar_for_each_range() -> None:
     assert (lines[0].split()[-2:], lines[-1].split()[-2:]) == (["75", "75.0%"], ["25", "25.0%"])
     assert abs(lines[0].count("█") - 3 * lines[-1].count("█")) <= 3
     assert all("█" not in line for line in lines[1:-1])
+
+
+@pytest.mark.parametrize("columns", [40, 60, 79])
+def test_nothing_is_wider_than_a_narrow_terminal(columns: int) -> None:
+    rtts = dict.fromkeys(("min", "mean", "p50", "p90", "p99", "p99.9", "max"), 123_456_789)
+    lines = rtt_lines(rtts, columns)
+    lines += histogram([(1_000, 75), (1_000_000, 2500)], colored=False, columns=columns)
+    assert max(map(len, lines)) <= columns
+    assert all(name in " ".join(lines) for name in rtts)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**13), st.integers(1, 10**7)), min_size=1), st.booleans())
