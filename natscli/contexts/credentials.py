@@ -134,7 +134,7 @@ def expand(path: str, environ: Mapping[str, str]) -> str:
         InputError: a variable that is not set; the Go CLI would look for a file of another name. Or no path at all.
     """
     if "\0" in path:
-        raise InputError("a path has no NUL character", where=path)
+        raise InputError("not a path: it has a NUL character", where=path)
     if "$" in path:
         import re
 

@@ -13,12 +13,15 @@ _CHUNK = 32 * 1024
 
 
 def same_target(first: BinaryIO, second: BinaryIO) -> bool:
-    """Whether two streams are the same file, pipe or terminal, so that their lines must keep their order."""
+    """Whether two streams are the same file, pipe or terminal, so that their lines must keep their order.
+
+    In `/dev/null` there is no order; one of the two may be a stream that was closed.
+    """
     try:
         one, other = os.fstat(first.fileno()), os.fstat(second.fileno())
         if not one.st_ino:  # Windows numbers no console and no pipe; a program has one console
             return first.isatty() and second.isatty()
-        return os.path.samestat(one, other)
+        return os.path.samestat(one, other) and not _is_null(one)
     except (OSError, ValueError):
         return False
 
@@ -29,9 +32,12 @@ def never_blocks(stream: BinaryIO) -> bool:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
         return True
+    return stat.S_ISREG(status.st_mode) or _is_null(status)
+
+
+def _is_null(status: os.stat_result) -> bool:
     # The number is 0 for every pipe and device of Windows.
-    null = status.st_ino != 0 and os.path.samestat(status, os.stat(os.devnull))
-    return stat.S_ISREG(status.st_mode) or null
+    return status.st_ino != 0 and os.path.samestat(status, os.stat(os.devnull))
 
 
 def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], bool] | None = None) -> None:
