@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from natscli.errors import ConnectionFailedError, PynatsError, RefusedError
-from natscli.wire.client import TLSNotOfferedError
+from natscli.wire.login import TLSNotOfferedError
 from natscli.wire.trust import lenient
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from functools import partial
 from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,11 +14,13 @@ from urllib.parse import urlsplit
 from natscli.backoff import Backoff
 from natscli.connection.advice import advise
 from natscli.connection.certificates import with_names
-from natscli.connection.failures import classify, shown_url
+from natscli.connection.connection import Connection
+from natscli.connection.failures import classify
 from natscli.connection.notices import Notices
 from natscli.connection.options import Plan
 from natscli.duration import format_duration
 from natscli.errors import ConnectionFailedError, PynatsError, RefusedError, explain
+from natscli.system.waiting import within
 from natscli.wire.client import Client
 from natscli.wire.nats_py import errors as nats_errors
 
@@ -70,84 +73,6 @@ def leave_threads_behind(most: int = 4) -> None:
     asyncio.get_running_loop().set_default_executor(LeftBehind(most, "left-behind"))
 
 
-class Connection:
-    """A connected client, and what happened to it: `lost` is done when it is gone for good.
-
-    `steps` has when (`perf_counter_ns`) connecting `began`, when it `started` with this server, if others failed before
-    it, came to the steps of `Client.steps`, and was `ready`. `client.on_failure` may be called from any thread.
-    """
-
-    def __init__(self, client: Client, environment: Environment, url: str) -> None:
-        self.client = client
-        self._loop = asyncio.get_running_loop()
-        self.lost: asyncio.Future[PynatsError] = self._loop.create_future()
-        self.on_refusal: Callable[[PynatsError], None] = self._keep_refusal
-        self.on_disconnect: Callable[[], None] = lambda: None
-        self.on_reconnect: Callable[[], None] = lambda: None
-        self.steps: dict[str, int] = {}
-        self._url = shown_url(urlsplit(url))
-        self._environment = environment
-        self._refusal: PynatsError | None = None
-        client.on_failure = self._failed
-
-    @property
-    def url(self) -> str:
-        """The URL of the server, without credentials; of the last one, when there is no connection."""
-        uri = self.client.connected_url
-        if uri is not None:
-            self._url = shown_url(uri)
-        return self._url
-
-    @property
-    def timeout(self) -> float:
-        """How long (seconds) to wait for a reply, as --timeout says."""
-        return float(self.client.options["connect_timeout"])
-
-    async def confirm(self) -> None:
-        """Wait until the server has taken everything sent so far.
-
-        Raises:
-            RefusedError: it refused something meanwhile, such as a subscription.
-            ConnectionFailedError: the connection was lost, or there was no answer in time.
-        """
-        try:
-            await self.client.flush(timeout=5)
-        except (asyncio.TimeoutError, OSError, nats_errors.Error):
-            if self.lost.done():
-                raise self.lost.result() from None
-            raise ConnectionFailedError("the server does not answer", where=self.url) from None
-        if self._refusal is not None:
-            raise self._refusal
-
-    async def close(self) -> None:
-        """Close; what was sent is on its way, nothing is waited for."""
-        await self.client.published()
-        if not self.client.is_closed:
-            with suppress(OSError):  # it was lost already, and reported
-                await self.client.close()
-
-    def gone(self, error: BaseException | None) -> None:
-        """The client closed by itself."""
-        if not self.lost.done():
-            reason = ConnectionFailedError("the connection was lost", where=self.url)
-            self.lost.set_result(reason if error is None else classify(error, self.url))
-
-    def refused(self, error: PynatsError) -> None:
-        """The server refused a publish or a subscription."""
-        self.on_refusal(error)
-
-    def _keep_refusal(self, error: PynatsError) -> None:
-        self._refusal = error
-
-    def _failed(self, error: BaseException) -> None:
-        report = explain(error)
-        self._loop.call_soon_threadsafe(self._give_up, PynatsError(report.message, hint=report.hint))
-
-    def _give_up(self, error: PynatsError) -> None:
-        if not self.lost.done():
-            self.lost.set_result(error)
-
-
 async def _connect_within(wait: float, plan: Plan, environment: Environment, *, listener: bool) -> Connection:
     """Connect; for `wait` seconds, try again while no server can be reached. Logs why it waits.
 
@@ -195,7 +120,7 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
             connection.steps["started"] = started
         client.options["allow_reconnect"] = listener
         if len(plan.servers) > 1:
-            client.set_server_pool([*plan.servers, *(uri.geturl() for uri in client.discovered_servers)])
+            client.know(plan.servers)
         if environment.trace:
             _trace(connection, environment)
         return connection
@@ -208,26 +133,26 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
 async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: float) -> Connection:
     """Try one server, once. Raises ConnectionFailedError or RefusedError."""
     client = Client(require_tls=plan.tls, socks_proxy=plan.socks_proxy)
-    connection = Connection(client, environment, url)
+    connection = Connection(client, environment, url, plan)
     events = Notices(connection, environment)
     options = {**plan.options, **events.options(), "connect_timeout": plan.timeout}
     try:
-        await asyncio.wait_for(client.connect([url], **options), seconds)
-        _check_cancelled()
+        await within(seconds, client.connect([url], **options))
     except Exception as error:
         cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
         problem = _with_tls_in_mind(classify(cause, url, plan.timeout, plan.given), cause, client, plan)
-        client.discard()
-        _check_cancelled()
+        await client.discard()
         if not plan.socks_proxy:
             problem = await with_names(problem, cause, url, plan.options.get("tls"), plan.tls_first, seconds)
         if environment.trace:
             environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
         raise problem from error
-    except BaseException:
-        client.discard()
+    except asyncio.CancelledError:
+        await client.discard()
         raise
-    events.connecting = False
+    events.connected()
+    if plan.login.can_change:
+        client.read_credentials = partial(asyncio.to_thread, plan.login.renew)
     return connection
 
 
@@ -239,12 +164,6 @@ def _trace(connection: Connection, environment: Environment) -> None:
     )
     if not client.batches:
         environment.warn(f"trace: {client.why_plain}")
-
-
-def _check_cancelled() -> None:
-    """Raise the cancellation that `asyncio.wait_for` of Python 3.11 drops when what it waits for ends just then."""
-    if getattr(asyncio.current_task(), "cancelling", int)():
-        raise asyncio.CancelledError
 
 
 def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client, plan: Plan) -> PynatsError:

@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 from natscli.connection.certificates import classify_tls
 from natscli.duration import format_duration
-from natscli.errors import ConnectionFailedError, PynatsError, RefusedError
-from natscli.wire.client import NotNatsError, TLSNotOfferedError, UnsupportedError
+from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError
+from natscli.wire.client import UnsupportedError
+from natscli.wire.login import NotNatsError, TLSNotOfferedError
 from natscli.wire.nats_py import errors as nats_errors
+from natscli.wire.reconnect import PermanentError
 from natscli.wire.transport import ProxyError
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ def classify(
     text = str(error).removeprefix("nats: ").strip("' ")
     if isinstance(error, (TLSNotOfferedError, ssl.SSLError)) or "ssl" in type(error).__name__.lower():
         return classify_tls(error, text, where, given or {})
+    if isinstance(error, PermanentError):
+        kind = RefusedError if "subscriptions" in text.lower() else InputError
+        return kind(f"the server reported: {text}", where=where)
     refusal = _refusal(error, text)
     if refusal:
         return RefusedError(refusal, where=where)

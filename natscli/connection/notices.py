@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import random
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from natscli.backoff import Backoff
-from natscli.connection.failures import classify
-from natscli.wire.client import ServerError
+from natscli.connection.failures import classify, shown_url
+from natscli.errors import RefusedError, explain
 from natscli.wire.nats_py import errors as nats_errors
+from natscli.wire.next_server import NextServer
+from natscli.wire.reconnect import ServerError
+from natscli.wire.refusal import read
 
 if TYPE_CHECKING:
-    from natscli.connection.connect import Connection
+    from natscli.connection.connection import Connection
     from natscli.environment import Environment
-
-_RETRY = Backoff(0.1, 5.0)
 
 
 class Notices:
@@ -24,8 +24,13 @@ class Notices:
         self.connection = connection
         self.environment = environment
         self.connecting = True
-        self.refusal_shown = False
         self.first_error: Exception | None = None
+        self._next: NextServer[str] = NextServer()
+        self._chosen = ""
+        self._said: set[str] = set()
+        client = connection.client
+        client.on_lame_duck = self.lame_duck
+        client.on_credentials_error = self.credentials_error
 
     def options(self) -> dict[str, Any]:
         """Keyword arguments for nats-py's `connect`."""
@@ -36,47 +41,81 @@ class Notices:
             "disconnected_cb": self.disconnected,
             "reconnected_cb": self.reconnected,
             "closed_cb": self.closed,
-            "reconnect_to_server_handler": next_server,
+            "reconnect_to_server_handler": self.next_server,
         }
+
+    def connected(self) -> None:
+        """The first connection is made."""
+        self.connecting = False
+        self._next.made(self.connection.url, monotonic())
 
     async def error(self, error: Exception) -> None:
         if self.connecting:
             self.first_error = error
             raise error  # fail fast: nats-py would try again and again
+        client = self.connection.client
         text = str(error).lower()
         if "permissions violation" in text:
-            self.connection.refused(classify(error, self.connection.url))
+            refusal = read(str(error))
+            self.connection.refused(classify(error, self.connection.url), refusal)
+        elif client.is_reconnecting:
+            self._say_once(error)
         elif isinstance(error, ServerError):
-            self.environment.warn(f"the server ended the connection: {text}")
+            self.environment.warn(f"the server reported: {error}")
         elif isinstance(error, nats_errors.SlowConsumerError):
             self.environment.warn("messages were dropped: they came faster than they could be handled")
-        elif isinstance(error, nats_errors.Error) and "authorization" in text and not self.refusal_shown:
-            self.refusal_shown = True  # once: it is tried again and again
-            self.environment.warn("the server refused the credentials, still trying to reconnect")
         elif self.environment.trace:
             self.environment.warn(f"trace: {type(error).__name__}: {error}")
 
+    def _say_once(self, error: Exception) -> None:
+        """Why there is no connection again, once for each reason."""
+        problem = self.connection.explained(error, self.connection.client.trying_url)
+        reason = str(problem)
+        if isinstance(problem, RefusedError):
+            reason = f"{reason}, still trying to reconnect"
+        else:
+            reason = f"cannot reconnect: {reason}"
+        if reason not in self._said:
+            self._said.add(reason)
+            self.environment.warn(reason)
+
+    def credentials_error(self, error: Exception) -> None:
+        """The credentials cannot be read again; those from before are used."""
+        reason = f"cannot read the credentials again: {explain(error).message}"
+        if reason not in self._said:
+            self._said.add(reason)
+            self.environment.warn(reason)
+
+    def lame_duck(self) -> None:
+        """The server will close its connections, one after the other."""
+        self.environment.log(
+            f"The server {self.connection.url} is in lame duck mode: it is about to shut down"
+        )
+
     async def disconnected(self) -> None:
         if not self.connecting and self.connection.client.is_reconnecting:
+            self._next.lost(monotonic())
             self.environment.log("Disconnected, reconnecting...")
             self.connection.on_disconnect()
 
     async def reconnected(self) -> None:
-        self.refusal_shown = False
+        self._said.clear()
+        self._chosen = ""
+        self._next.made(self.connection.url, monotonic())
         self.environment.log(f"Reconnected to {self.connection.url}")
         dropped, self.connection.client.dropped = self.connection.client.dropped, 0
         if dropped:
             self.environment.warn(f"{dropped} replies were lost while there was no connection")
-        self.connection.on_reconnect()
+        self.connection.made_anew()
 
     async def closed(self) -> None:
         if not self.connecting:
             self.connection.gone(self.connection.client.last_error)
 
-
-def next_server(pool: list[Any], info: dict[str, Any]) -> tuple[Any, float]:  # noqa: ARG001
-    """nats-py's reconnect handler: the server tried least, after a growing, jittered pause (seconds)."""
-    server = min(pool, key=lambda s: s.reconnects)
-    if server.reconnects == 0:
-        return server, 0.0
-    return server, _RETRY.pause(server.reconnects) * random.uniform(0.75, 1.25)
+    def next_server(self, pool: list[Any], info: dict[str, Any]) -> tuple[Any, float]:  # noqa: ARG002
+        """The server to try next, where the choice is nats-py's own, and the pause (seconds) before."""
+        if self._chosen:  # or there would be a connection
+            self._next.failed(self._chosen, reached=False)
+        by_url = {shown_url(server.uri): server for server in pool}
+        self._chosen, pause = self._next.choose(list(by_url))
+        return by_url[self._chosen], pause

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
-from natscli.connection.connect import Connection
+from natscli.connection.connection import Connection
 from natscli.errors import InputError, PynatsError
 from natscli.message.message import Message
 from natscli.message.recipe import Outgoing, Recipe
@@ -138,9 +138,8 @@ class Publisher:
         if outgoing.subject != self._checked_subject:
             check_publish_subject(outgoing.subject, "a message")
             self._checked_subject = outgoing.subject
-        size = len(outgoing.payload) + len(outgoing.header or b"")
-        if size > self._client.max_payload:
-            raise InputError(f"the message has {size} bytes, the server takes {self._client.max_payload}")
+        if why := self._client.unfit("the message", outgoing.header, outgoing.payload):
+            raise InputError(why)
 
     async def _send(self, batch: list[Outgoing]) -> None:
         reply = self._reply

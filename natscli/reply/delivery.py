@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from time import perf_counter_ns
 
-from natscli.connection.connect import Connection
+from natscli.connection.connection import Connection
 from natscli.environment import Environment
 from natscli.message import headers
 from natscli.message.message import Message, memory_of
@@ -58,7 +58,7 @@ class Delivery:
     def send(self, batch: Batch, replies: list[Message], failure: Failure | None) -> Collection[bytes]:
         """Send replies, and log `failure`; see `Deliver`."""
         if replies:
-            self._client.send(replies, self._too_large)
+            self._client.send(replies, self._instead)
         if failure is not None:
             notice = failure.text if failure.notice is None else failure.notice
             if notice:
@@ -110,10 +110,13 @@ class Delivery:
         for line in lines:
             self._environment.warn(line)
 
-    def _too_large(self, answer: Message) -> Message:
-        """What is sent instead of a reply that the server would not take."""
-        subject, _, header, payload = answer
-        size = len(payload) + len(header or b"")
-        problem = f"the reply has {size} bytes, the server takes {self._client.max_payload}"
-        self._replaced[subject] = problem
-        return subject, b"", headers.service_error(problem, 500), b""
+    def _instead(self, reply: Message, why: str) -> Message | None:
+        """What is sent instead of a reply that the server would not take, if anything."""
+        subject, _, header, payload = reply
+        if self._client.takes_headers:
+            self._replaced[subject] = why
+            return subject, b"", headers.service_error(why, 500), b""
+        if header and headers.read_service_error(header) is None:
+            return subject, b"", None, payload
+        self._replaced[subject] = why
+        return None

@@ -10,7 +10,7 @@ from functools import partial
 from time import perf_counter_ns
 from typing import Any
 
-from natscli.connection.connect import Connection
+from natscli.connection.connection import Connection
 from natscli.connection.failures import classify
 from natscli.duration import format_duration
 from natscli.environment import Environment
@@ -58,6 +58,10 @@ class Limits:
 LIMITS = Limits()
 #: Subjects that the log names; of others, how many.
 _MOST_LOGGED = 10
+_NO_HEADERS = (
+    "the server does not support headers (before 2.2, or no_header_support): replies go without theirs, "
+    "and what fails gets no reply"
+)
 _STOPPING = Failure(503, "the responder is stopping", notice="")
 
 
@@ -129,6 +133,11 @@ class Listener:
         subscriptions = [await self._subscribe(route) for route in self._routes]
         await self._connection.confirm()
         self._connection.on_refusal = self._on_refusal
+        self._connection.needs(
+            s for s, route in zip(subscriptions, self._routes, strict=True) if not route.internal
+        )
+        if not self._client.takes_headers:
+            self._environment.warn(_NO_HEADERS)
         self._log_subjects([route for route in self._routes if not route.internal])
         self._report.begin(self._pump)
         on_info(self._report.write)

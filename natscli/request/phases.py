@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import perf_counter_ns
 from typing import NamedTuple
 
-from natscli.connection.connect import Connection
+from natscli.connection.connection import Connection
 from natscli.errors import PynatsError
 from natscli.message.recipe import Outgoing
 from natscli.request.events import Received

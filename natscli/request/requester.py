@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from typing import Protocol
 
 from natscli.alarm import Alarm
-from natscli.connection.connect import Connection
+from natscli.connection.connection import Connection
 from natscli.errors import (
     ConnectionFailedError,
     InputError,

@@ -38,14 +38,13 @@ class Sender:
         """Refuse what the server would not take.
 
         Raises:
-            InputError: a subject that nothing can be sent to, or too many bytes.
+            InputError: a subject that nothing can be sent to, too many bytes, headers for a server without.
         """
         if request.subject != self._checked_subject:
             check_publish_subject(request.subject)
             self._checked_subject = request.subject
-        size, most = len(request.payload) + len(request.header or b""), self._client.max_payload
-        if size > most:
-            raise InputError(f"the request has {size} bytes, the server takes {most}")
+        if why := self._client.unfit("the request", request.header, request.payload):
+            raise InputError(why)
 
     def send(self, batch: list[Ongoing], *, due: bool) -> None:
         """Write the requests at once; `due` is whether their latency counts from when they were due."""

@@ -12,7 +12,8 @@ from time import perf_counter_ns
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from natscli.connection.connect import Connection, connected, leave_threads_behind
+from natscli.connection.connect import connected, leave_threads_behind
+from natscli.connection.connection import Connection
 from natscli.connection.failures import shown_url
 from natscli.connection.options import Plan, prepare
 from natscli.connection.probe import context_settings

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from natscli.connection.connect import Connection
+from natscli.connection.connection import Connection
 from natscli.duration import format_duration
 from natscli.errors import NoReplyError, NoRespondersError, PynatsError
 from natscli.message.micro import Instance, Verb, control_subject, read_response

@@ -6,7 +6,8 @@ import asyncio
 from contextlib import AbstractContextManager, suppress
 from math import ceil
 
-from natscli.connection.connect import Connection, connected
+from natscli.connection.connect import connected
+from natscli.connection.connection import Connection
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import PynatsError, RefusedError

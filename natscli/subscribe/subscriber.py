@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from natscli.connection.connect import Connection
+from natscli.connection.connection import Connection
 from natscli.connection.failures import classify
 from natscli.duration import format_duration
 from natscli.environment import Environment
@@ -83,6 +83,7 @@ class Subscriber:
         try:
             subscriptions = await self._subscribe()
             await connection.confirm()
+            connection.needs(s for s in subscriptions if s.subject in self._subscribing.subjects)
             connection.on_refusal = lambda error: self._environment.warn(error.what)
             self._log_subscribed()
             self._last = self._loop.time()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from natscli.connection.connect import Connection, connected
+from natscli.connection.connect import connected
+from natscli.connection.connection import Connection
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import ExitStatus, InputError, NoReplyError, PynatsError, RefusedError

@@ -11,7 +11,7 @@ from functools import partial
 from time import perf_counter_ns
 from typing import Any
 
-from natscli.connection.connect import Connection
+from natscli.connection.connection import Connection
 from natscli.environment import Environment
 from natscli.errors import PynatsError, RefusedError
 from natscli.message.exchange import Exchange

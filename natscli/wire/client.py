@@ -1,10 +1,9 @@
 """nats-py's client, with batch subscriptions and with corrections.
 
-`Client` is nats-py's client (connect, auth, TLS, ping, reconnect, subscriptions) with three changes: TLS that was
-asked for is never skipped, a SOCKS proxy can be used, and a subscription may have a batch handler, which gets all
-messages of one network read at once and can answer them with one write. That needs `BatchParser` and `Transport`
-in place of nats-py's own, and private names of nats-py; where these are not as expected, messages go nats-py's own way,
-one at a time, through public names, and each correction is made only if what it needs is there.
+`Client` is nats-py's client with changes: a login and a way to the next connection of our own (`LoggingIn`,
+`Reconnecting`), a SOCKS proxy, and subscriptions that may have a batch handler, which gets all messages of one network
+read at once and can answer them with one write. That needs private names of nats-py; where these are not as expected,
+none of it is used: messages go nats-py's own way, one at a time, through public names.
 """
 
 from __future__ import annotations
@@ -14,86 +13,49 @@ from collections.abc import Callable
 from operator import itemgetter
 from time import perf_counter_ns
 from typing import Any
-from urllib.parse import ParseResult, unquote
 
-from natscli.message import headers
 from natscli.message.message import LARGE, Message
-from natscli.wire import nats_py
+from natscli.system.waiting import within
+from natscli.wire import nats_py, plain
+from natscli.wire.login import LoggingIn
 from natscli.wire.parser import BatchParser
-from natscli.wire.protocol import encode
-from natscli.wire.transport import Transport
+from natscli.wire.protocol import encode, line_length
+from natscli.wire.reconnect import Reconnecting
 from natscli.wire.trust import LenientTLS
 
-#: What of the private names of nats-py is not as expected, and thus not used.
+#: What of the private names of nats-py is not as expected; if anything, no private name is used.
 DIFFERENCES = nats_py.differences()
-
-#: The steps of nats-py's client that are corrected, and the other private names that each correction uses.
-_CORRECTIONS = {
-    "_connect_to_server": ("_transport",),
-    "_process_connect_init": (),
-    "_process_err": ("_process_op_err", "_err", "_error_cb"),
-    "_process_info": ("_current_server",),
-    "_send_ping": ("_pending", "_pending_data_size", "_transport"),
-}
 
 #: Gets all messages of one network read for a subscription, and when they arrived (`perf_counter_ns`).
 BatchHandler = Callable[[list[Message], int], None]
+#: Gives what is sent instead of a message that the server would not take, if anything, and is told why.
+Instead = Callable[[Message, str], "Message | None"]
 
-
-class TLSNotOfferedError(nats_py.errors.Error):  # type: ignore[misc]
-    """TLS was asked for and the server does not offer it."""
-
-
-class ServerError(nats_py.errors.Error):  # type: ignore[misc]
-    """The server ended the connection with an error."""
-
-
-class NotNatsError(nats_py.errors.Error):  # type: ignore[misc]
-    """What listens on the port is not a NATS server."""
+#: Bytes of a control line that nats-server takes unless `max_control_line` says otherwise; its INFO does not tell.
+MAX_CONTROL_LINE = 4096
+#: Bytes that a control line has around a subject, at most: the sizes.
+_AROUND = 24
 
 
 class UnsupportedError(nats_py.errors.Error):  # type: ignore[misc]
     """This nats-py cannot do what was asked for."""
 
 
-class _ServerURL(ParseResult):
-    """A server URL with percent escapes in its user info decoded, which nats-py sends as they are.
-
-    Without any it has the `default_login`: nats-py compares servers by the text of the URL, which must not change.
-    """
-
-    default_login: tuple[str | None, str | None] = None, None
-
-    @property
-    def username(self) -> str | None:
-        return unquote(super().username or "") or self.default_login[0]
-
-    @property
-    def password(self) -> str | None:
-        password = super().password
-        return self.default_login[1] if password is None else unquote(password)
-
-
-class Client(LenientTLS, nats_py.Client):  # type: ignore[misc]
+class Client(LenientTLS, Reconnecting):
     """nats-py's client with batch subscriptions; see the module's docstring."""
-
-    # The private names of nats-py that are used here, and what they are.
-    _transport: Any
-    _pending: list[bytes]
-    _pending_data_size: int
 
     def __init__(
         self, *, require_tls: bool = False, socks_proxy: str = "", batches: bool | None = None
     ) -> None:
-        super().__init__()
-        self.require_tls = require_tls
-        self.socks_proxy = socks_proxy
+        super().__init__(require_tls=require_tls, socks_proxy=socks_proxy)
         self.batches = not DIFFERENCES if batches is None else batches
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.dropped = 0
-        self._login: tuple[str | None, str | None] = None, None
         self._handlers: dict[bytes, tuple[Any, BatchHandler]] = {}
         self._publishing: set[asyncio.Task[None]] = set()
+        # Bytes of the longest subject sent to others' choice and to our own, and of the longest the server takes.
+        self._longest_reply = self._longest_own = 0
+        self._longest_taken = 1 << 30
         if self.batches:
             self._ps = BatchParser(self)
 
@@ -105,20 +67,39 @@ class Client(LenientTLS, nats_py.Client):  # type: ignore[misc]
         Raises:
             UnsupportedError: TLS or a proxy is asked for, and this nats-py would go without.
         """
-        urls = [servers] if isinstance(servers, str) else servers
-        if (self.require_tls or any(url.startswith("tls://") for url in urls)) and not _corrected(
-            "_process_info"
-        ):
-            raise UnsupportedError(f"TLS cannot be enforced with nats-py {nats_py.version}")
-        if self.socks_proxy and not _own_transport():
-            raise UnsupportedError(f"a SOCKS proxy cannot be used with nats-py {nats_py.version}")
+        if DIFFERENCES:
+            urls = [servers] if isinstance(servers, str) else servers
+            if self.require_tls or any(url.startswith("tls://") for url in urls):
+                raise UnsupportedError(f"TLS cannot be enforced with nats-py {nats_py.version}")
+            if self.socks_proxy:
+                raise UnsupportedError(f"a SOCKS proxy cannot be used with nats-py {nats_py.version}")
         await super().connect(servers, **options)
 
     async def flush(self, timeout: float = 10) -> None:
-        """Wait until the server has taken all that was sent; see nats-py."""
-        if not _corrected("_send_ping"):
+        """Wait until the server has taken all that was sent.
+
+        Raises:
+            nats.errors.Error: the connection is lost, or there was no answer within `timeout` seconds.
+        """
+        if DIFFERENCES:
             await super().flush(timeout)  # the first PING overtakes what was sent before it
-        await super().flush(timeout)
+            await super().flush(timeout)
+            return
+        if not self.is_connected:
+            closed = self.is_closed or not self.is_reconnecting
+            raise (
+                nats_py.errors.ConnectionClosedError if closed else nats_py.errors.ConnectionReconnectingError
+            )
+        pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        await self._send_ping(pong)
+        try:
+            await within(timeout, pong)
+        except asyncio.TimeoutError:
+            raise nats_py.errors.FlushTimeoutError from None
+
+    async def drain(self) -> None:
+        """Unsubscribe, wait for what is being handled, and close; see nats-py, which drops a cancellation here."""
+        await within(None, super().drain())
 
     async def subscribe_batches(self, subject: str, queue: str, handler: BatchHandler, limit: int = 0) -> Any:
         """Subscribe; `handler` is called with the messages of each read, `limit` of them at most in all.
@@ -131,26 +112,33 @@ class Client(LenientTLS, nats_py.Client):  # type: ignore[misc]
         else:
 
             async def one(message: Any) -> None:
-                handler([_from_nats_py(message)], perf_counter_ns())
+                handler([plain.received(message)], perf_counter_ns())
 
             subscription = await self.subscribe(subject, queue=queue, cb=one)
         if limit:
             await subscription.unsubscribe(limit=limit)
         return subscription
 
-    def send(self, messages: list[Message], too_large: Callable[[Message], Message] | None = None) -> None:
+    def send(self, messages: list[Message], instead: Instead | None = None) -> None:
         """Write `messages` at once. While reconnecting they are kept, as many as fit; the rest counts as dropped.
 
-        With `too_large`, what it gives is sent instead of a message that has more than `max_payload` bytes.
+        With `instead`, they are replies to subjects that others chose, and it is asked about those that do not fit.
         """
-        data = encode(messages) if self.batches else b""
-        if too_large is not None and (len(data) > self.max_payload or not self.batches):
-            most = self.max_payload  # only looked for when all together have more
-            messages = [m if len(m[3]) + len(m[2] or b"") <= most else too_large(m) for m in messages]
-            data = encode(messages)
         if not self.batches:
-            self._publish_later(messages)
+            self._publish_later(self._fitting(messages, instead) if instead is not None else messages)
             return
+        data, longest = encode(messages)
+        if instead is None:
+            self._longest_own = max(self._longest_own, longest)
+        elif (
+            not self.takes_headers
+            or longest + _AROUND > min(self._longest_taken, MAX_CONTROL_LINE)
+            or len(data) > self._max_payload
+        ):
+            messages = self._fitting(messages, instead)
+            data, longest = encode(messages)
+        if instead is not None and longest > self._longest_reply:
+            self._longest_reply = longest
         self.stats["out_msgs"] += len(messages)
         self.stats["out_bytes"] += len(data)
         if not self._pending and self.is_connected and isinstance(self._transport, nats_py.TcpTransport):
@@ -165,28 +153,63 @@ class Client(LenientTLS, nats_py.Client):  # type: ignore[misc]
         if self._flush_queue is not None and self._flush_queue.empty() and self.is_connected:
             self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
 
+    def unfit(self, what: str, header: bytes | None, payload: bytes) -> str:
+        """Why the server would not take a message, which is called `what`; an empty string if it would."""
+        size = len(payload) + len(header or b"")
+        if size > self.max_payload:
+            return f"{what} has {size} bytes, the server takes {self.max_payload}"
+        if header and not self.takes_headers:
+            return f"{what} has headers, the server supports none (before 2.2, or no_header_support)"
+        return ""
+
+    def _fitting(self, messages: list[Message], instead: Instead) -> list[Message]:
+        """What is sent of replies, some of which may not fit."""
+        fitting: list[Message | None] = []
+        for message in messages:
+            why = self._too_long(message) or self.unfit("the reply", message[2], message[3])
+            fitting.append(instead(message, why) if why else message)
+        return [message for message in fitting if message is not None and not self._too_long(message)]
+
+    def _too_long(self, message: Message) -> str:
+        """Why the control line of a reply would end the connection: with sizes it is longer than the request's was."""
+        subject = len(message[0])
+        # A server that has delivered a longer one than it takes by default takes more.
+        usual = subject + len("s ") + len(" 0") <= MAX_CONTROL_LINE < line_length(message)
+        if usual or subject > self._longest_taken:
+            return f"the reply subject has {subject} bytes, with which no reply fits into max_control_line"
+        return ""
+
+    def _shortened(self) -> bool:
+        ours = max((len(s._subject) + len(s._queue or "") for s in self._subs.values()), default=0)
+        if self._longest_reply <= max(ours, self._longest_own):
+            return False
+        self._longest_taken, self._longest_reply = self._longest_reply - 1, 0
+        return True
+
     @property
     def why_plain(self) -> str:
         """Why messages are handled one at a time, through public names of nats-py."""
         names = ", ".join(sorted(DIFFERENCES)) or "as asked for"
         return f"only public names of nats-py {nats_py.version} are used, without repeated headers ({names})"
 
-    def discard(self) -> None:
+    async def discard(self) -> None:
         """Close a connection that was never completed."""
         transport = getattr(self, "_transport", None)
         if transport:
             transport.close()
+            if not DIFFERENCES:
+                await self._hang_up()
+
+    @property
+    def trying_url(self) -> str:
+        """The URL, with credentials, of the server that is connected to, or tried."""
+        server = getattr(self, "_current_server", None)
+        return str(server.uri.geturl()) if server is not None else ""
 
     @property
     def is_silent(self) -> bool:
         """Whether something accepted the connection and has sent no INFO."""
         return not self.server_info and self._writer() is not None
-
-    @property
-    def server_info(self) -> dict[str, Any]:
-        """The INFO of the server."""
-        info = getattr(self, "_server_info", None)
-        return dict(info) if isinstance(info, dict) else {}
 
     @property
     def reads(self) -> tuple[int, int]:
@@ -258,71 +281,30 @@ class Client(LenientTLS, nats_py.Client):  # type: ignore[misc]
             self._transport.writelines(pending)
         await super()._send_ping(future)
 
-    async def _process_err(self, err_msg: str) -> None:
-        text, words = err_msg.strip("'"), err_msg.lower()
-        if "permissions violation" in words:
-            self._err = nats_py.errors.Error(f"nats: {text}")
-            await self._error_cb(self._err)
-        elif (
-            self.options["allow_reconnect"]
-            and self.is_connected
-            and not any(word in words for word in ("authorization", "authentication", "stale"))
-        ):
-            # nats-py would close for good, when all that a requester did was to choose a very long reply subject.
-            await self._error_cb(ServerError(text))
-            await self._process_op_err(ServerError(text))
-        else:
-            await super()._process_err(words)
+    async def _process_pong(self) -> None:
+        # nats-py's reading ends with an exception, silently, when this is the PONG of a flush that was given up.
+        if self._pongs:
+            pong = self._pongs.pop(0)
+            if not pong.done():
+                pong.set_result(True)
+        self._pongs_received += 1
+        self._pings_outstanding = 0
 
-    async def _connect_to_server(self, s: Any) -> None:
-        s.uri = _ServerURL(*s.uri)
-        if s.uri.username:
-            self._login = s.uri.username, s.uri.password
-        elif s.discovered:
-            s.uri.default_login = self._login
-        ours = self.batches or self.socks_proxy
-        if not self._transport and s.uri.scheme in ("nats", "tls") and ours:
-            self._transport = Transport(self._read_handler, self.socks_proxy)
-        try:
-            await super()._connect_to_server(s)
-        except (OSError, asyncio.TimeoutError, nats_py.errors.Error):
-            raise
-        except Exception as error:  # aiohttp's own: nats-py would stop reconnecting, for good
-            raise ConnectionError(str(error)) from error
-
-    async def _process_connect_init(self) -> None:
-        try:
-            await super()._process_connect_init()
-        except (ValueError, TypeError, AssertionError, AttributeError) as error:
-            if isinstance(error, OSError):  # a certificate that is not trusted is both
-                raise
-            raise NotNatsError("it is not a NATS server") from error
-
-    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
-        # nats-py connects in the clear to a tls:// server that only offers TLS, or none; credentials would follow.
-        scheme = self._current_server.uri.scheme if self._current_server else ""
-        if (
-            initial_connection
-            and (self.require_tls or scheme == "tls")
-            and scheme not in ("ws", "wss")
-            and not info.get("tls_required")
-            and not self.options.get("tls_handshake_first")
-        ):
-            if not info.get("tls_available"):
-                raise TLSNotOfferedError("the server does not offer TLS")
-            info["tls_required"] = True
-        await super()._process_info(info, initial_connection)
+    async def _flush_pending(self, force_flush: bool = False) -> None:
+        # nats-py drops a cancellation here.
+        if not self.is_connected or self._flush_queue is None:
+            return
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._flush_queue.put(written)
+        if force_flush:
+            try:
+                await within(self._flush_timeout, written)
+            except asyncio.TimeoutError:
+                await self._error_cb(nats_py.errors.FlushTimeoutError())
 
     def _publish_later(self, messages: list[Message]) -> None:
         async def publish() -> None:
-            for subject, reply, header, payload in messages:
-                pairs = dict(headers.decode(header)) if header else None
-                try:
-                    await self.publish(subject.decode(), payload, reply.decode(), pairs)
-                except nats_py.errors.OutboundBufferLimitError:
-                    self.dropped += 1
-                except Exception as error:
-                    self.on_failure(error)
+            self.dropped += await plain.publish(self, messages, self.on_failure)
 
         task = asyncio.get_running_loop().create_task(publish())
         self._publishing.add(task)
@@ -334,25 +316,9 @@ class Client(LenientTLS, nats_py.Client):  # type: ignore[misc]
             await asyncio.gather(*self._publishing)
 
 
-def _corrected(step: str) -> bool:
-    """Whether this step of nats-py's client is corrected."""
-    return not DIFFERENCES.intersection(f"Client.{name}" for name in (step, *_CORRECTIONS[step]))
-
-
-def _own_transport() -> bool:
-    """Whether `Transport` can take the place of nats-py's own."""
-    return _corrected("_connect_to_server") and not any(n.startswith("TcpTransport.") for n in DIFFERENCES)
-
-
-for _step in _CORRECTIONS:
-    if not _corrected(_step):
-        delattr(Client, _step)
-
-
-def _from_nats_py(message: Any) -> Message:
-    pairs = dict(message.headers or {})
-    status = pairs.pop("Status", "")
-    block = headers.encode(pairs.items())
-    if status:
-        block = b"%b %b\r\n%b" % (headers.LINE, status.encode(), block[len(headers.LINE) + 2 :] or b"\r\n")
-    return message.subject.encode(), message.reply.encode(), block or None, message.data
+if DIFFERENCES:
+    for _owner in (LoggingIn, Reconnecting, Client):
+        for _name in [
+            n for n in vars(_owner) if n[:1] == "_" and n[:2] != "__" and hasattr(nats_py.Client, n)
+        ]:
+            delattr(_owner, _name)

@@ -74,17 +74,32 @@ with _light_imports():
     from nats.aio.client import Client, Srv
     from nats.aio.client import __version__ as version
     from nats.aio.subscription import Subscription
-    from nats.aio.transport import TcpTransport
+    from nats.aio.transport import TcpTransport, WebSocketTransport
     from nats.protocol.parser import Parser
 
-__all__ = ["Client", "Parser", "TcpTransport", "differences", "errors", "version"]
+__all__ = [
+    "Client",
+    "Parser",
+    "Srv",
+    "TcpTransport",
+    "WebSocketTransport",
+    "differences",
+    "errors",
+    "version",
+]
 
 #: The names that a method must have or use, by class and method: parameters for one that is called or overridden, and
 #: for one that is relied on as it is, what it goes through. `__init__` makes the attributes.
 Names = Mapping[type, Mapping[str, str]]
 _PARAMETERS: Names = {
     Client: {
+        "_attempt_reconnect": "self",
+        "_close": "self status do_cbs",
+        "_connect_command": "self",
         "_connect_to_server": "self s",
+        "_flush_pending": "self force_flush",
+        "_flusher": "self",
+        "_ping_interval": "self",
         "_process_connect_init": "self",
         "_process_err": "self err_msg",
         "_process_info": "self info initial_connection",
@@ -92,7 +107,9 @@ _PARAMETERS: Names = {
         "_process_op_err": "self e",
         "_process_ping": "self",
         "_process_pong": "self",
+        "_read_loop": "self",
         "_send_ping": "self future",
+        "_setup_nkeys_connect": "self",
     },
     Parser: {"__init__": "self nc", "parse": "self data", "reset": "self"},
     TcpTransport: {
@@ -107,17 +124,28 @@ _PARAMETERS: Names = {
 }
 _USES: Names = {
     Client: {
-        "__init__": "_current_server _err _error_cb _flush_queue _max_pending_size _pending _pending_data_size _ps "
-        "_server_info _subs _transport",
+        "__init__": "_auth_configured _client_id _client_ip _current_server _disconnected_cb _err _error_cb "
+        "_flush_queue _flush_timeout _flusher_task _max_payload _max_pending_size _nkeys_seed_str _pending "
+        "_pending_data_size _ping_interval_task _pings_outstanding _pongs _pongs_received _ps _reading_task "
+        "_reconnected_cb _reconnection_task _server_info _server_pool _signature_cb _status _subs _transport "
+        "_user_credentials _user_jwt_cb",
         "_attempt_reconnect": "_connect_to_server _process_connect_init",
+        "_connect_command": "_auth_configured _server_info _signature_cb _user_jwt_cb",
+        "_close": "_flusher_task _reading_task _reconnection_task _transport",
         "_flusher": "_flush_queue _pending _pending_data_size _transport writelines",
         "_process_op_err": "_ps reset",
-        "_read_loop": "_ps parse _transport read",
+        "_read_loop": "_ps parse _process_op_err _transport read",
+        "_select_next_server": "_connect_to_server _current_server _server_pool",
     },
     Parser: {"reset": "buf"},
-    Srv: {"__init__": "uri discovered"},
-    Subscription: {"__init__": "_id _max_msgs _received"},
+    Srv: {"__init__": "uri discovered tls_name server_version"},
+    Subscription: {"__init__": "_id _max_msgs _queue _received _subject"},
     TcpTransport: {"__init__": "_bare_io_reader _bare_io_writer _io_reader _io_writer"},
+    WebSocketTransport: {
+        "__init__": "_client _using_tls _ws",
+        "close": "_ws",
+        "_get_custom_headers": "_ws_headers",
+    },
 }
 
 

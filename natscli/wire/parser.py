@@ -96,7 +96,8 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
     def _walk(self, data: bytes, arrived: int) -> bytes:
         """`feed` for anything: one message after the other."""
         batch: list[Message] = []
-        batch_sid = joined_sid = b""
+        batch_sid: bytes | None = None  # an odd line may have an empty one
+        joined_sid: bytes | None = None
         position, end = 0, len(data)
         rest = b""
         while position < end:
@@ -119,7 +120,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
                 else:
                     if batch:
                         self.nc.deliver(batch_sid, batch, arrived)
-                        batch, joined_sid = [], b""
+                        batch, joined_sid = [], None
                     if not self.nc.has_handler(sid):
                         rest = data[position:]
                         break
@@ -161,8 +162,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         """Parse what arrived, in order: nats-py relies on a PONG coming after the messages before it.
 
         Raises:
-            nats_py.errors.ProtocolError: it is not the NATS protocol, or cannot be handled. nats-py reconnects after
-                that, and after some other errors it never reads again.
+            nats_py.errors.ProtocolError: it is not the NATS protocol, or cannot be handled.
         """
         if not self.nc.is_connected:
             return  # what was read from the last connection must not go into the next

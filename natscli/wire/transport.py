@@ -13,7 +13,9 @@ from contextlib import suppress
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Protocol
 
+from natscli.system.waiting import within
 from natscli.wire import nats_py
+from natscli.wire.dial import addresses_of, dial
 
 if TYPE_CHECKING:
     import socket
@@ -29,6 +31,10 @@ _FULL = READ_SIZE - 17 * 1024
 
 #: Bytes that may wait for the socket before reading stops: some large replies, so that both directions stay busy.
 MOST_UNSENT = 4 * 1024 * 1024
+
+
+#: Seconds that the other side has to close.
+_CLOSING = 0.5
 
 
 class ReadHandler(Protocol):
@@ -113,31 +119,6 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
             self.data_received(rest)
 
 
-async def _addresses(uri: ParseResult) -> list[str]:
-    """The addresses of a host. Raises OSError if it has none."""
-    import socket
-
-    host = uri.hostname or ""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with suppress(OSError):
-            socket.inet_pton(family, host)
-            return [host]  # without a thread that looks it up
-    found = await asyncio.get_running_loop().getaddrinfo(host, uri.port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-
-
-async def _connect_to_one_of(addresses: list[str], port: int, protocol: _Protocol) -> asyncio.Transport:
-    """Try one after the other. Raises the OSError of the first if none can be connected to."""
-    loop, errors = asyncio.get_running_loop(), []
-    for address in addresses:
-        try:
-            transport, _ = await loop.create_connection(lambda: protocol, address, port)
-            return transport
-        except OSError as error:
-            errors.append(error)
-    raise errors[0]
-
-
 def _aborted(error: Exception) -> ConnectionAbortedError:
     """What nats-py reconnects after, as after any OSError; anything else ends its reading for good."""
     return ConnectionAbortedError(f"cannot handle what was received: {error!r}")
@@ -181,7 +162,7 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         Raises:
             OSError, asyncio.TimeoutError: there is no connection.
         """
-        await asyncio.wait_for(self._connect(uri, connect_timeout), connect_timeout)
+        await within(connect_timeout, self._connect(uri, connect_timeout))
         self._bare_io_reader, self._bare_io_writer = self._io_reader, self._io_writer
 
     async def connect_tls(
@@ -202,11 +183,23 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
             self._io_writer.transport, protocol, ssl_context,
             server_hostname=uri if isinstance(uri, str) else uri.hostname,
         )  # fmt: skip
-        transport = await asyncio.wait_for(upgrade, connect_timeout)
+        transport = await within(connect_timeout, upgrade)
         assert transport is not None
         protocol.connection_made(transport)  # start_tls does not, and nothing would ever pause the server
         self._use(transport, protocol, reader)
         self._reached("tls_done")
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed, not for long: TLS waits for the other side, which may be gone."""
+        if self._io_writer is not None:
+            with suppress(OSError, asyncio.TimeoutError):
+                await within(_CLOSING, self._io_writer.wait_closed())
+            self.abort()
+
+    def abort(self) -> None:
+        """Close at once; what was not sent is lost."""
+        if self._io_writer is not None:
+            self._io_writer.transport.abort()
 
     def writelines(self, payload: list[bytes]) -> None:
         """Write them all; does nothing on a connection that is lost, where asyncio of Python 3.12 raises TypeError."""
@@ -230,13 +223,12 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         reader, protocol = self._streams()
         if self._socks_proxy:
             sock = await self._connect_proxy(uri, timeout)
-            loop = asyncio.get_running_loop()
-            transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
         else:
-            addresses = await _addresses(uri)
+            addresses = await addresses_of(uri.hostname or "", uri.port or 0)
             self._reached("resolved")
-            transport = await _connect_to_one_of(addresses, uri.port or 0, protocol)
+            sock = await dial(addresses)
         self._reached("connected")
+        transport, _ = await asyncio.get_running_loop().create_connection(lambda: protocol, sock=sock)
         self._use(transport, protocol, reader)
 
     def _reached(self, step: str) -> None:

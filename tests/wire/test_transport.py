@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 import natscli
-from natscli.connection import notices
+from natscli.backoff import Backoff
 from natscli.message.message import Message
-from natscli.wire import nats_py
+from natscli.wire import nats_py, next_server
 from natscli.wire.client import Client
 from natscli.wire.parser import BatchParser
 from natscli.wire.transport import MOST_UNSENT, READ_SIZE, Transport
@@ -183,7 +183,7 @@ def test_replies_that_are_not_taken_stop_the_reading_of_requests(nats_server: Se
             requester.send([(b"held.up", b"inbox", None, bytes(1 << 16))])
             await requester.flush()
         await asyncio.sleep(0.5)
-        responder.discard()
+        await responder.discard()
         await requester.close()
         middle.close()
         return answered, waiting
@@ -265,10 +265,11 @@ def test_writing_to_a_connection_that_is_lost_is_no_error(nats_server: Server) -
     async def go() -> None:
         client = Client()
         await client.connect(nats_server.url)
-        client._transport._io_writer.transport.abort()
+        transport = client._transport
+        transport.abort()
         await asyncio.sleep(0.05)
-        client._transport.writelines([b"PI", b"NG\r\n"])
-        client.discard()
+        transport.writelines([b"PI", b"NG\r\n"])
+        await client.close()
 
     asyncio.run(go())
 
@@ -404,8 +405,7 @@ def test_a_large_message_is_read_to_where_it_belongs() -> None:
 
 def test_attempts_to_reconnect_leave_no_buffers_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """A listener whose server is away tries for hours; the garbage collector may not come in all that time."""
-    monkeypatch.setattr(notices, "_FIRST_RETRY", 0.01)
-    monkeypatch.setattr(notices, "_LAST_RETRY", 0.01)
+    monkeypatch.setattr(next_server, "UNREACHED", Backoff(0.01, 0.01))
 
     async def main() -> tuple[int, int]:
         with start_server() as server:
@@ -413,7 +413,7 @@ def test_attempts_to_reconnect_leave_no_buffers_behind(monkeypatch: pytest.Monke
             server.stop()
 
             def attempts() -> int:
-                return int(client._server_pool[0].reconnects)
+                return sum(client._next._failures.values())
 
             async def reach(number: int) -> None:
                 while attempts() < number:

@@ -14,7 +14,7 @@ from natscli.message.message import Message
 from natscli.text import replaced
 
 if TYPE_CHECKING:
-    from natscli.connection.connect import Connection
+    from natscli.connection.connection import Connection
     from natscli.environment import Environment
 
 K = TypeVar("K")

@@ -1,0 +1,41 @@
+"""What nats-server says when it does not permit something."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+#: `Permissions Violation for Subscription to "svc.a" using queue "q" (sid "1")`; the sid only when permissions change.
+_TEXT = re.compile(
+    r'permissions violation for (publish|subscription)[^"]* to "(.*?)"(?: using queue "(.*?)")?(?: \(sid "(\d+)"\))?$',
+    re.IGNORECASE,
+)
+
+
+class Refusal(NamedTuple):
+    """What is not permitted: to publish to `subject`, or a `subscription` to it, in a `queue` group or none."""
+
+    subscription: bool
+    subject: str
+    queue: str = ""
+    sid: int = 0
+
+    def takes(self, subscription: Any) -> bool:
+        """Whether it is this subscription of nats-py that is gone."""
+        if not self.subscription:
+            return False
+        if self.sid:
+            return bool(subscription._id == self.sid)
+        return (subscription.subject.lower(), (subscription.queue or "").lower()) == (
+            self.subject.lower(),
+            self.queue.lower(),
+        )
+
+
+def read(text: str) -> Refusal | None:
+    """The refusal in the server's words; None if they are about something else."""
+    found = _TEXT.search(text.strip("'"))
+    if found is None:
+        return None
+    kind, subject, queue, sid = found.groups()
+    return Refusal(kind.lower() == "subscription", subject, queue or "", int(sid or 0))
