@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -151,8 +150,7 @@ async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: f
         await client.discard()
         raise
     events.connected()
-    if plan.login.can_change:
-        client.read_credentials = partial(asyncio.to_thread, plan.login.renew)
+    client.read_credentials = plan.read_credentials
     return connection
 
 
