@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from natscli.connection.connect import Connection
+from natscli.connection.connection import Connection
 from natscli.message.message import Message
 
 _SUBJECT = b"$SYS.REQ.ACCOUNT.PING.CONNZ"
