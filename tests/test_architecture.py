@@ -172,3 +172,22 @@ def test_the_scripts_import_in_no_circle() -> None:
 
     for name in imports:
         visit(name)
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_every_file_that_the_pages_name_is_there(page: str) -> None:
+    paths = re.findall(r"`((?:natscli/)?[a-z_]+(?:/[a-z_]+)*\.py)`", (ROOT / page).read_text())
+    known = {path.name for path in PACKAGE.rglob("*.py")}
+    missing = {
+        path
+        for path in paths
+        if not ((PACKAGE / path).exists() or (ROOT / path).exists() or ("/" not in path and path in known))
+    }
+    assert paths
+    assert missing == set()
+
+
+def test_the_tree_names_every_folder() -> None:
+    tree = (ROOT / "docs/architecture.md").read_text().partition("```text")[2].partition("```")[0]
+    named = set(re.findall(r"([a-z]+)/ ", tree))
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} <= named
