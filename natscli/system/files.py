@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from natscli.errors import InputError
@@ -42,18 +42,23 @@ def write_whole(path: str, data: bytes, *, private: bool = False) -> None:
     Raises:
         OSError: of `path`, it could not be written; the old file is as it was.
     """
+    write_parts(path, (data,), private=private)
+
+
+def write_parts(path: str, parts: Iterable[bytes], *, private: bool = False) -> None:
+    """As `write_whole`, with what `parts` are together: they need not be in memory at once."""
     try:
         if not private and _is_special(path):
             with open(path, "ab") as special:
-                special.write(data)
+                special.writelines(parts)
         else:
-            _replace(os.path.realpath(path) if os.path.islink(path) else path, data, private)
+            _replace(os.path.realpath(path) if os.path.islink(path) else path, parts, private)
     except OSError as error:
         error.filename, error.filename2 = path, None
         raise
 
 
-def _replace(target: str, data: bytes, private: bool) -> None:
+def _replace(target: str, parts: Iterable[bytes], private: bool) -> None:
     temporary = os.path.join(os.path.dirname(target), f".pynats-{os.getpid()}-{os.urandom(4).hex()}.tmp")
     mode = 0o600 if private else 0o666
     try:
@@ -63,7 +68,7 @@ def _replace(target: str, data: bytes, private: bool) -> None:
             else:
                 with suppress(OSError):
                     os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         _while_read(lambda: os.replace(temporary, target))

@@ -1,0 +1,151 @@
+"""Compares replies with recorded ones: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from natscli.duration import format_duration
+from natscli.message import headers
+from natscli.message.exchange import Answer, Exchange, Outcome
+from natscli.message.status import read_status
+
+if TYPE_CHECKING:
+    from natscli.verify.values import Ignored
+
+#: Bytes from which on a payload is compared byte by byte only.
+_LARGEST_JSON = 1024 * 1024
+_ERROR_CODE = headers.SERVICE_ERROR_CODE.lower()
+
+
+class Match(str, Enum):
+    """How payloads are compared: byte by byte, JSON by value, or JSON by its members and their types."""
+
+    EXACT = "exact"
+    JSON = "json"
+    SHAPE = "shape"
+
+
+class Difference(NamedTuple):
+    """A way in which a reply is not as recorded: `kind` is a word, `text` a line. Payloads that differ go with it."""
+
+    kind: str
+    text: str
+    recorded: bytes | None = None
+    came: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How replies are compared. `ignored` are members of JSON, `ignored_headers` names in lower case, `max_rtt_ns` the
+    longest time to the first reply, or None for any.
+    """
+
+    match: Match = Match.JSON
+    ignored: Ignored | None = None
+    ignored_headers: frozenset[str] = frozenset()
+    max_rtt_ns: int | None = None
+
+    def differences(
+        self, exchange: Exchange, answers: Sequence[Answer], *, no_responders: bool
+    ) -> list[Difference]:
+        """What is not as `exchange` has it; `answers` came, or the server said that there are `no_responders`."""
+        recorded = exchange.answers
+        found = []
+        if len(recorded) == len(answers) == 1:
+            found = self._reply(recorded[0], answers[0])
+        elif len(recorded) == len(answers):
+            found = self._replies(recorded, answers)
+        if len(recorded) != len(answers) or no_responders != (exchange.outcome is Outcome.NO_RESPONDERS):
+            found.append(Difference("replies", _count(exchange, len(answers), no_responders)))
+        if self.max_rtt_ns is not None and answers and answers[0].rtt_ns > self.max_rtt_ns:
+            took, most = (format_duration(ns / 1e9) for ns in (answers[0].rtt_ns, self.max_rtt_ns))
+            found.append(Difference("rtt", f"the reply took {took}, more than {most}"))
+        return found
+
+    def _replies(self, recorded: Sequence[Answer], answers: Sequence[Answer]) -> list[Difference]:
+        """Several services answer in any order: each reply is compared with one that is the same, if there is one."""
+        left, unmatched = list(answers), []
+        for one in recorded:
+            same = next((answer for answer in left if not self._reply(one, answer)), None)
+            if same is None:
+                unmatched.append(one)
+            else:
+                left.remove(same)
+        return [d for one, answer in zip(unmatched, left, strict=True) for d in self._reply(one, answer)]
+
+    def _reply(self, recorded: Answer, came: Answer) -> list[Difference]:
+        found = [] if recorded.header == came.header else self._headers(recorded.header, came.header)
+        if recorded.payload != came.payload:
+            text = self._payload(recorded.payload, came.payload)
+            if text:
+                found.append(Difference("payload", text, recorded.payload, came.payload))
+        return found
+
+    def _payload(self, recorded: bytes, came: bytes) -> str:
+        """How payloads differ that are not the same bytes; an empty string if they are the same even so."""
+        if self.match is not Match.EXACT and max(len(recorded), len(came)) <= _LARGEST_JSON:
+            from natscli.verify.values import compare_json
+
+            text = compare_json(recorded, came, self.ignored, shape=self.match is Match.SHAPE)
+            if text is not None:
+                return text
+        if len(recorded) != len(came):
+            return f"{len(recorded)} bytes recorded, {len(came)} came"
+        position = next(i for i, (one, other) in enumerate(zip(recorded, came, strict=True)) if one != other)
+        return f"byte {position} is {came[position]:#04x}, not {recorded[position]:#04x}"
+
+    def _headers(self, recorded: bytes | None, came: bytes | None) -> list[Difference]:
+        found = []
+        codes = [(headers.read_service_error(block) or (None,))[0] for block in (recorded, came)]
+        if codes[0] != codes[1] and _ERROR_CODE not in self.ignored_headers:
+            found.append(Difference("error", f"{_error(came)}, not {_error(recorded)}"))
+        before, after = read_status(recorded), read_status(came)
+        if (before and before.code) != (after and after.code):
+            found.append(Difference("status", f"{_or_none(after)}, not {_or_none(before)}"))
+        expected, actual = self._named(recorded), self._named(came)
+        if self.match is Match.EXACT:
+            more = [name for name in actual if name not in expected]
+            found += [Difference("header", f"header {name} was not recorded") for name in more]
+        for name, values in expected.items():
+            if name not in actual:
+                found.append(Difference("header", f"header {name} is missing"))
+            elif values != actual[name] and self.match is not Match.SHAPE:
+                shown = [", ".join(map(repr, texts)) for texts in (actual[name], values)]
+                found.append(Difference("header", f"header {name} is {shown[0]}, not {shown[1]}"))
+        return found
+
+    def _named(self, block: bytes | None) -> dict[str, list[str]]:
+        """The values by name, but for the error code, which is compared by itself, and ignored ones."""
+        named: dict[str, list[str]] = {}
+        for name, value in headers.decode(block):
+            if name.lower() != _ERROR_CODE and name.lower() not in self.ignored_headers:
+                named.setdefault(name, []).append(value)
+        return named
+
+
+def _error(block: bytes | None) -> str:
+    error = headers.read_service_error(block)
+    if error is None:
+        return "no error"
+    return f"error {error[0]}" + (f" ({error[1]})" if error[1] else "")
+
+
+def _or_none(status: object) -> str:
+    return f"status {status}" if status else "no status"
+
+
+def _count(exchange: Exchange, came: int, no_responders: bool) -> str:
+    recorded = len(exchange.answers)
+    what = (
+        "no responders"
+        if no_responders
+        else "no reply"
+        if not came
+        else f"{came} repl{'y' if came == 1 else 'ies'}"
+    )
+    if exchange.outcome is Outcome.NO_RESPONDERS:
+        return f"{what}, recorded without responders"
+    return f"{what}, {recorded if recorded else 'none'} recorded"

@@ -1,0 +1,85 @@
+"""The options of `pynats verify`, checked before anything connects."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from natscli.duration import is_rate
+from natscli.errors import InputError, refuse_together
+from natscli.message.subjects import check_publish_subject
+from natscli.message.templates import Template, compile_template
+
+_TOKEN = re.compile(r"\{\{\s*\d+\s*\}\}")
+#: Options of which only one can be given.
+_EXCLUSIVE = (("--json", "--quiet"), ("--match exact", "--ignore"), ("standard input", "--update"))
+
+
+@dataclass(frozen=True, repr=False)
+class VerifyOptions:
+    """What was given on the command line, by the names of its parameters. Durations in seconds."""
+
+    files: tuple[str, ...]
+    ignore: tuple[str, ...] = ()
+    ignore_header: tuple[str, ...] = ()
+    match: str = "json"
+    to: str | None = None
+    max_rtt: float | None = None
+    concurrency: int = 1
+    rate: float | None = None
+    reply_timeout: float = 0.3
+    fail_fast: bool = False
+    update: bool = False
+    junit: str | None = None
+    as_json: bool = False
+    quiet: bool = False
+
+
+def check(options: VerifyOptions) -> None:
+    """Refuse what cannot be meant together, and values that are wrong.
+
+    Raises:
+        InputError: options that exclude each other, by their names, or a value that is wrong.
+    """
+    given = {
+        "--json": options.as_json,
+        "--quiet": options.quiet,
+        "--match exact": options.match == "exact",
+        "--ignore": bool(options.ignore),
+        "standard input": "-" in options.files,
+        "--update": options.update,
+    }
+    refuse_together(given, *_EXCLUSIVE)
+    if options.files.count("-") > 1:
+        raise InputError("standard input can be read once only", where="FILE")
+    if options.rate is not None and not is_rate(options.rate):
+        raise InputError(f"{options.rate:g} is not a number of requests a second", where="--rate")
+    if options.junit is not None:
+        from natscli.system.files import check_target
+
+        check_target(options.junit, "--junit")
+    if options.update:
+        from natscli.system.files import check_target
+
+        for path in options.files:
+            check_target(path, "--update")
+
+
+def destination(options: VerifyOptions) -> Template | None:
+    """Where --to sends requests: a template of the tokens of the recorded subject.
+
+    Raises:
+        InputError: nothing can be sent there.
+    """
+    if options.to is None:
+        return None
+    if "{{" in _TOKEN.sub("", options.to):
+        raise InputError(
+            f"only tokens of the subject, such as {{{{1}}}}, can be filled in: {options.to!r}", where="--to"
+        )
+    try:
+        check_publish_subject(_TOKEN.sub("x", options.to))
+    except InputError as error:
+        error.where = "--to"
+        raise
+    return compile_template(options.to, "--to", reply=True)

@@ -1,0 +1,68 @@
+"""One run of `pynats verify`: connect, send, compare, sum up, write the files that were asked for."""
+
+from __future__ import annotations
+
+from natscli.connection.connect import connected
+from natscli.connection.options import Plan
+from natscli.environment import Environment
+from natscli.errors import ExitStatus
+from natscli.verify.cases import Cases
+from natscli.verify.compare import Comparison, Match
+from natscli.verify.options import VerifyOptions
+from natscli.verify.show.display import Display
+from natscli.verify.verifier import Sending, Verifier
+
+
+def comparison_of(options: VerifyOptions) -> Comparison:
+    """How the options have replies compared.
+
+    Raises:
+        InputError: a JSONPath that is none.
+    """
+    ignored = None
+    if options.ignore:
+        from natscli.verify.values import Ignored
+
+        ignored = Ignored(options.ignore)
+    most = None if options.max_rtt is None else round(options.max_rtt * 1e9)
+    names = frozenset(name.lower() for name in options.ignore_header)
+    return Comparison(Match(options.match), ignored, names, most)
+
+
+async def run(
+    options: VerifyOptions, cases: Cases, comparison: Comparison, plan: Plan, environment: Environment
+) -> ExitStatus:
+    """Verify all cases: OK if all held, or were updated.
+
+    Raises:
+        PynatsError: no connection, it was lost, refused, or the results could not be shown.
+        asyncio.CancelledError: a signal; what was verified so far was summed up.
+    """
+    async with connected(plan, environment) as connection:
+        display = Display(options, environment, comparison, cases.total)
+        if options.junit is not None:
+            from natscli.verify.show.junit import JUnit
+
+            display.junit = JUnit()
+        if options.update:
+            from natscli.verify.update import Update
+
+            display.update = Update()
+        sending = Sending(
+            options.concurrency, options.rate or 0.0, plan.timeout, options.reply_timeout, options.fail_fast
+        )  # fmt: skip
+        verifier = Verifier(
+            connection, iter(cases), comparison, sending, display.show, lambda: display.behind
+        )
+        with display.open():
+            try:
+                await verifier.run()
+                await display.finish()
+            finally:
+                seconds = max(verifier.ended - verifier.started, 0) / 1e9
+                display.sum_up(cases.total, cases.unfit, seconds)
+                if display.junit is not None:
+                    display.junit.write(options.junit or "", seconds)
+        if display.update is not None:
+            display.update.write()
+        return ExitStatus.UNEXPECTED if display.failed else ExitStatus.OK

@@ -1,0 +1,1 @@
+"""What is seen of a verification: lines and diffs, JSON, JUnit XML."""

@@ -1,0 +1,62 @@
+"""Results as JUnit XML, which CI systems show: written as they come, so that any number takes no memory."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from tempfile import TemporaryFile
+from xml.sax.saxutils import escape, quoteattr
+
+from natscli.system.files import write_parts
+from natscli.text import exact, replaced, visible_line
+from natscli.verify.verifier import Result
+
+#: What XML 1.0 cannot hold, in any form.
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class JUnit:
+    """A test case for each result, a failure for each that differs."""
+
+    def __init__(self) -> None:
+        self._cases = TemporaryFile()  # noqa: SIM115
+        self._total = self._failed = 0
+
+    def add(self, result: Result) -> None:
+        """One more."""
+        case, differences = result.case, result.differences
+        self._total += 1
+        self._failed += bool(differences)
+        seconds = (result.answers[0].rtt_ns if result.answers else 0) / 1e9
+        name = f"{exact(case.subject)} (line {case.line})"
+        head = f'<testcase classname={_attribute(case.file)} name={_attribute(name)} time="{seconds:.6f}"'
+        text = f"{head}/>\n"
+        if differences:
+            said = "; ".join(f"{d.kind}: {d.text}" for d in differences)
+            body = "\n".join(f"{d.kind}: {d.text}" for d in differences)
+            kind = _attribute(differences[0].kind)
+            text = f"{head}><failure type={kind} message={_attribute(said)}>{escape(_fit(body))}</failure></testcase>\n"
+        self._cases.write(text.encode())
+
+    def write(self, path: str, seconds: float) -> None:
+        """Write the file, whole.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        counts = (
+            f'tests="{self._total}" failures="{self._failed}" errors="0" skipped="0" time="{seconds:.3f}"'
+        )
+        head = f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="pynats verify" {counts}>\n'
+        head += f'<testsuite name="pynats verify" {counts}>\n'
+        self._cases.seek(0)
+        cases = iter(lambda: self._cases.read(1 << 20), b"")
+        write_parts(path, chain([head.encode()], cases, [b"</testsuite>\n</testsuites>\n"]))
+
+
+def _fit(text: str) -> str:
+    return _NO_XML.sub("\ufffd", replaced(text))
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_fit(visible_line(text)))

@@ -1,0 +1,224 @@
+"""Sends the requests of cases and has their replies compared: as many in flight as may be, each with its own end.
+
+The law of this file: an exchange is in flight (`waiting`) until it has as many replies as were recorded, or its time is
+over; then it is compared, and kept for `gap` seconds in which no further reply may come. What is kept that long is
+bounded in bytes: when it is too much, no more are sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import NamedTuple
+
+from natscli.connection.connect import Connection
+from natscli.errors import PynatsError
+from natscli.message import headers
+from natscli.message.exchange import Answer
+from natscli.message.in_flight import InFlight, random_tokens
+from natscli.message.message import Message, memory
+from natscli.verify.cases import Case
+from natscli.verify.compare import Comparison, Difference
+
+#: Requests that are sent with one write, and bytes of exchanges that are kept for further replies.
+_MOST_AT_ONCE, _MOST_KEPT = 256, 16 * 1024 * 1024
+#: Seconds from one look at what is over to the next.
+_TICK = 0.02
+_NO_RESPONDERS = headers.LINE + b" 503"
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How requests are sent: `concurrency` in flight, `rate` a second at most if it is not 0, each with `timeout`
+    seconds for a reply, and `gap` in which no further one may come. `fail_fast` ends at the first that differs.
+    """
+
+    concurrency: int
+    rate: float
+    timeout: float
+    gap: float
+    fail_fast: bool
+
+
+class Result(NamedTuple):
+    """What became of a case: no `differences`, and it held."""
+
+    case: Case
+    answers: list[Answer]
+    differences: list[Difference]
+    no_responders: bool
+
+
+class _Asked:
+    """A case in flight, or kept."""
+
+    __slots__ = ("answers", "case", "differences", "ended", "no_responders", "size", "start_ns", "wanted")
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.wanted = len(case.exchange.answers)
+        self.answers: list[Answer] = []
+        self.differences: list[Difference] = []
+        self.ended = self.no_responders = False
+        self.start_ns = self.size = 0
+
+
+class Verifier:
+    """Verifies `cases`, and calls `show` with the results as they come."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        cases: Iterator[Case],
+        comparison: Comparison,
+        sending: Sending,
+        show: Callable[[list[Result]], None],
+        behind: Callable[[], bool],
+    ) -> None:
+        """No more is sent while `behind`, which says whether what came is still to be shown."""
+        self.started = self.ended = 0
+        self._connection = connection
+        self._client = connection.client
+        self._cases, self._all_sent = cases, False
+        self._comparison = comparison
+        self._sending = sending
+        self._show = show
+        self._behind = behind
+        self._pause = min(_TICK, max(1 / sending.rate, 0.001)) if sending.rate else _TICK
+        self._loop = asyncio.get_running_loop()
+        self._asked: InFlight[bytes, _Asked] = InFlight(random_tokens())
+        self._waiting = self._kept_size = self._sent = 0
+        self._prefix = b""
+        self._timer: asyncio.TimerHandle | None = None
+        self._done: asyncio.Future[None] = self._loop.create_future()
+
+    async def run(self) -> None:
+        """Send all, and wait until all is compared.
+
+        Raises:
+            PynatsError: refused, or the connection was lost.
+        """
+        inbox = self._client.new_inbox()
+        self._prefix = f"{inbox}.".encode()
+        self._connection.on_refusal = self._stop
+        self._connection.lost.add_done_callback(lambda lost: self._stop(lost.result()))
+        await self._client.subscribe_batches(f"{inbox}.*", "", self._on_batch)
+        self.started = perf_counter_ns()
+        self._tick()
+        try:
+            await self._done
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._show([self._result(asked) for asked in self._asked if asked.ended])
+
+    def _stop(self, error: PynatsError | None) -> None:
+        if not self._done.done():
+            if error is None:
+                self._done.set_result(None)
+            else:
+                self._done.set_exception(error)
+
+    def _tick(self) -> None:
+        """Take out what is over, send what is due."""
+        self._timer = self._loop.call_later(self._pause, self._tick)
+        over = self._asked.expire(self._loop.time())
+        for asked in over:
+            if not asked.ended:
+                self._end(asked)
+        if over:
+            self._show([self._result(asked) for asked in over])
+        self._fill()
+
+    def _fill(self) -> None:
+        """Send as many as may be."""
+        free = min(self._sending.concurrency - self._waiting, _MOST_AT_ONCE)
+        if self._done.done() or self._all_sent or free <= 0 or self._kept_size > _MOST_KEPT or self._behind():
+            self._finish_if_done()
+            return
+        if self._sending.rate:
+            due = int((perf_counter_ns() - self.started) / 1e9 * self._sending.rate) + 1
+            free = min(free, due - self._sent)
+        batch = self._take(free)
+        if batch:
+            self._send(batch)
+        self._finish_if_done()
+
+    def _take(self, most: int) -> list[_Asked]:
+        batch: list[_Asked] = []
+        while len(batch) < most:
+            try:
+                case = next(self._cases, None)
+            except PynatsError as error:  # the file has changed since it was read before
+                self._stop(error)
+                return []
+            if case is None:
+                self._all_sent = True
+                break
+            batch.append(_Asked(case))
+        return batch
+
+    def _send(self, batch: list[_Asked]) -> None:
+        keys = self._asked.add(batch, self._loop.time(), self._sending.timeout)
+        prefix = self._prefix
+        messages: list[Message] = [
+            (asked.case.subject, prefix + key, asked.case.exchange.header, asked.case.exchange.payload)
+            for asked, key in zip(batch, keys, strict=True)
+        ]
+        now = perf_counter_ns()
+        for asked in batch:
+            asked.start_ns = now
+        self._waiting += len(batch)
+        self._sent += len(batch)
+        self._client.send(messages)
+
+    def _on_batch(self, batch: list[Message], arrived: int) -> None:
+        cut = len(self._prefix)
+        now = self._loop.time()
+        for subject, _, header, payload in batch:
+            key = subject[cut:]
+            asked = self._asked.get(key)
+            if asked is None:
+                continue
+            if header is not None and not payload and header.startswith(_NO_RESPONDERS) and not asked.answers:
+                asked.no_responders = True
+            else:
+                asked.answers.append(Answer(arrived - asked.start_ns, header, payload))
+            if asked.ended:
+                continue
+            if asked.no_responders or len(asked.answers) >= asked.wanted:
+                self._end(asked)
+                self._asked.extend(key, now, self._sending.gap)
+            else:
+                self._asked.extend(key, now, self._sending.timeout)
+        self._fill()
+
+    def _end(self, asked: _Asked) -> None:
+        """It has what was recorded, or its time is over."""
+        self._waiting -= 1
+        asked.ended = True
+        exchange = asked.case.exchange
+        asked.differences = self._comparison.differences(
+            exchange, asked.answers, no_responders=asked.no_responders
+        )
+        asked.size = memory(exchange.header, exchange.payload) + sum(
+            [memory(answer.header, answer.payload) for answer in asked.answers]
+        )
+        self._kept_size += asked.size
+        self.ended = perf_counter_ns()
+        if asked.differences and self._sending.fail_fast:
+            self._stop(None)
+
+    def _result(self, asked: _Asked) -> Result:
+        self._kept_size -= asked.size
+        if len(asked.answers) > max(asked.wanted, 1) or (asked.answers and asked.no_responders):
+            asked.differences = self._comparison.differences(
+                asked.case.exchange, asked.answers, no_responders=asked.no_responders
+            )
+        return Result(asked.case, asked.answers, asked.differences, asked.no_responders)
+
+    def _finish_if_done(self) -> None:
+        if self._all_sent and not self._asked:
+            self._stop(None)
