@@ -92,7 +92,12 @@ def parse_timestamp(text: str) -> float:
     Raises:
         ValueError: it is none.
     """
+    second, _, fraction = text.removesuffix("Z").partition(".")
+    return _seconds(second) + float(f"0.{fraction or 0}")
+
+
+@lru_cache(16)
+def _seconds(text: str) -> int:
     import calendar
 
-    second, _, fraction = text.removesuffix("Z").partition(".")
-    return calendar.timegm(time.strptime(second, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{fraction or 0}")
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%S"))

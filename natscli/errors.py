@@ -20,6 +20,7 @@ class ExitStatus(IntEnum):
     CONNECTION = 5
     REFUSED = 6
     SERVICE_ERROR = 7
+    UNEXPECTED = 8
     INTERRUPTED = 130
 
 
@@ -33,6 +34,7 @@ EXIT_STATUS_HELP: dict[ExitStatus, str] = {
     ExitStatus.CONNECTION: "cannot connect, or the connection was lost",
     ExitStatus.REFUSED: "refused: authentication, authorization, permissions",
     ExitStatus.SERVICE_ERROR: "the service answered with an error, or the server with a status such as 404",
+    ExitStatus.UNEXPECTED: "what came is not what was expected (verify)",
     ExitStatus.INTERRUPTED: "interrupted",
 }
 

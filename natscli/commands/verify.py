@@ -35,7 +35,7 @@ from natscli.verify.options import VerifyOptions, check, destination
     whatever others; the same error code; and if there are as many. Exit status 8 if any is not.
     """,
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FileName())
+@click.argument("files", nargs=-1, required=True, metavar="FILE", type=FileName())
 @option("--ignore", multiple=True, metavar="JSONPATH", common=True,
         help="Do not compare these members of JSON: '$..updated_at'; repeatable.")  # fmt: skip
 @option("--ignore-header", multiple=True, metavar="NAME", common=True,

@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from natscli.errors import InputError
 from natscli.message.exchange import Exchange
-from natscli.message.records.content import Problem
+from natscli.message.records.content import RecordProblem
 from natscli.message.records.reading import Found, Values, as_record, exchange_of, open_file
 from natscli.message.subjects import check_publish_subject
 from natscli.message.templates import Facts, Template
@@ -74,7 +74,7 @@ def _case(path: str, index: int, found: Found, to: Template | None) -> Case | st
             if "request" not in record:
                 return "rules without a request"
         exchange = exchange_of(record)
-    except Problem as problem:
+    except RecordProblem as problem:
         if problem.path == ("subject",):
             return "with a subject that nothing can be sent to"
         raise found.refuse(problem) from None

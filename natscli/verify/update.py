@@ -9,7 +9,7 @@ from natscli.message.exchange import Outcome
 from natscli.message.records.reading import Values
 from natscli.message.records.writing import record_line
 from natscli.system.files import write_parts
-from natscli.verify.verifier import Result
+from natscli.verify.result import Result
 
 
 class Update:

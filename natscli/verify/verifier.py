@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import NamedTuple
 
 from natscli.connection.connect import Connection
 from natscli.errors import PynatsError
@@ -21,6 +20,7 @@ from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message, memory
 from natscli.verify.cases import Case
 from natscli.verify.compare import Comparison, Difference
+from natscli.verify.result import Result
 
 #: Requests that are sent with one write, and bytes of exchanges that are kept for further replies.
 _MOST_AT_ONCE, _MOST_KEPT = 256, 16 * 1024 * 1024
@@ -40,15 +40,6 @@ class Sending:
     timeout: float
     gap: float
     fail_fast: bool
-
-
-class Result(NamedTuple):
-    """What became of a case: no `differences`, and it held."""
-
-    case: Case
-    answers: list[Answer]
-    differences: list[Difference]
-    no_responders: bool
 
 
 class _Asked:

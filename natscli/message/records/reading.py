@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
 from natscli import json_places
@@ -30,6 +32,8 @@ KEYS = (
 #: The keys of a request, and of a reply.
 REQUEST_KEYS = ("data", "data_base64", "json", "headers", "headers_base64")
 REPLY_KEYS = (*REQUEST_KEYS, "status", "error", "delay", "rtt_ns")
+#: Those of what is recorded, which is read without a look at every key.
+_RECORDED, _PLAIN = frozenset(KEYS) - {"replies"}, frozenset({"data", "headers", "rtt_ns"})
 #: Bytes that are read at once.
 _CHUNK = 64 * 1024
 
@@ -198,6 +202,8 @@ def replies_of(record: dict[str, Any]) -> Iterator[tuple[Any, Path]]:
 
 def check_record(record: Any) -> None:
     """Refuse what has other keys than an exchange or a rule, or not those that it needs. Raises RecordProblem."""
+    if type(record) is dict and record.keys() <= _RECORDED and "subject" in record and "reply" in record:
+        return
     check_keys(record, (), KEYS)
     if "subject" not in record:
         raise RecordProblem("'subject' is missing", ())
@@ -226,25 +232,38 @@ def exchange_of(record: dict[str, Any]) -> Exchange:
 
 def request_of(value: Any) -> tuple[bytes | None, bytes]:
     """The header block and the payload of a request. Raises RecordProblem."""
+    return _content(value, ("request",), REQUEST_KEYS)
+
+
+def _answer(value: Any, path: Path, record: dict[str, Any]) -> Answer:
+    rtt = record.get("rtt_ns", record.get("duration_ns", 0))
+    content = _content(value, path, REPLY_KEYS)
+    if type(value) is dict and "rtt_ns" in value:
+        rtt = value["rtt_ns"]
+    return Answer(_nanoseconds(rtt), *content)
+
+
+def _content(value: Any, path: Path, keys: tuple[str, ...]) -> tuple[bytes | None, bytes]:
+    """The header block and the payload; nothing in it is a template, and `json` adds no header."""
+    if type(value) is dict and value.keys() <= _PLAIN and type(value.get("data")) is str:
+        with suppress(UnicodeEncodeError, TypeError, RecordProblem):  # else it is said below what is wrong
+            pairs = value.get("headers")
+            if pairs is None:
+                return None, value["data"].encode()
+            if type(pairs) is list and all(type(pair) is list for pair in pairs):
+                return _same_block(tuple(map(tuple, pairs))), value["data"].encode()
     if isinstance(value, str):
-        return None, check_text(value, ("request",)).encode()
-    check_keys(value, ("request",), REQUEST_KEYS)
-    return _literal(value, ("request",))
-
-
-def _literal(value: dict[str, Any], path: Path) -> tuple[bytes | None, bytes]:
-    """Nothing in it is a template, and `json` adds no header."""
+        return None, check_text(value, path).encode()
+    check_keys(value, path, keys)
     payload = parse_payload(value, path, templates=False).format
     given = {name: part for name, part in value.items() if name != "json"}
     return parse_headers(given, path, templates=False).format or None, payload
 
 
-def _answer(value: Any, path: Path, record: dict[str, Any]) -> Answer:
-    rtt = record.get("rtt_ns", record.get("duration_ns", 0))
-    if isinstance(value, str):
-        return Answer(_nanoseconds(rtt), None, check_text(value, path).encode())
-    check_keys(value, path, REPLY_KEYS)
-    return Answer(_nanoseconds(value.get("rtt_ns", rtt)), *_literal(value, path))
+@lru_cache(256)
+def _same_block(pairs: tuple[tuple[str, str], ...]) -> bytes | None:
+    """The header block of `pairs`, which may be those of many. Raises RecordProblem."""
+    return parse_headers({"headers": list(map(list, pairs))}, (), templates=False).format or None
 
 
 def _nanoseconds(value: Any) -> int:

@@ -17,8 +17,8 @@ from natscli.output.terminal import Painter
 from natscli.text import bytes_for_people
 from natscli.verify.compare import Comparison
 from natscli.verify.options import VerifyOptions
+from natscli.verify.result import Result
 from natscli.verify.show.lines import people, programs
-from natscli.verify.verifier import Result
 
 if TYPE_CHECKING:
     from natscli.request.show.progress import Progress

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from natscli.system.files import write_parts
 from natscli.text import exact, replaced, visible_line
-from natscli.verify.verifier import Result
+from natscli.verify.result import Result
 
 #: What XML 1.0 cannot hold, in any form.
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

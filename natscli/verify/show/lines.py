@@ -8,9 +8,9 @@ from collections.abc import Callable
 from natscli.environment import BOLD, DIM, RED
 from natscli.output.terminal import Painter
 from natscli.text import exact, replaced
+from natscli.verify.result import Result
 from natscli.verify.show.diff import diff
 from natscli.verify.values import Ignored
-from natscli.verify.verifier import Result
 
 
 def people(painter: Painter, ignored: Ignored | None) -> Callable[[Result], str]:

@@ -1,0 +1,18 @@
+"""What became of a case."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from natscli.message.exchange import Answer
+from natscli.verify.cases import Case
+from natscli.verify.compare import Difference
+
+
+class Result(NamedTuple):
+    """What became of a case: no `differences`, and it held."""
+
+    case: Case
+    answers: list[Answer]
+    differences: list[Difference]
+    no_responders: bool
