@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from tempfile import TemporaryFile
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from natscli.errors import InputError
 from natscli.message.exchange import Exchange
@@ -92,7 +92,7 @@ def _rereadable(file: BinaryIO) -> BinaryIO:
     """`file`, or a copy of a pipe."""
     if file.seekable():
         return file
-    copy = TemporaryFile()  # noqa: SIM115
+    copy = cast(BinaryIO, TemporaryFile())
     while data := file.read(1 << 20):
         copy.write(data)
     return copy
