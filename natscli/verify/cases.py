@@ -92,7 +92,7 @@ def _rereadable(file: BinaryIO) -> BinaryIO:
     """`file`, or a copy of a pipe."""
     if file.seekable():
         return file
-    copy = cast(BinaryIO, TemporaryFile())
+    copy = cast(BinaryIO, TemporaryFile())  # noqa: SIM115
     while data := file.read(1 << 20):
         copy.write(data)
     return copy
