@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter_ns
 
-from natscli.connection.connect import Connection
+from natscli.connection.connection import Connection
 from natscli.errors import PynatsError
 from natscli.message import headers
 from natscli.message.exchange import Answer
