@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import Enum
 from math import isfinite
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from natscli.errors import InputError
 
 PREFIX = "$SRV"
+#: Arrays and objects in each other, in the `data` of an endpoint.
+_DEEPEST = 64
 #: The queue group of endpoints, unless the service, a group or the endpoint has another.
 DEFAULT_QUEUE = "q"
 
@@ -41,17 +43,20 @@ class Verb(str, Enum):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint as an instance describes it; the numbers are of STATS only, times in nanoseconds."""
+    """An endpoint as an instance describes it; the numbers are of STATS only, times in nanoseconds.
+
+    A number that the instance does not give, or not as one, is None.
+    """
 
     name: str
     subject: str = ""
     queue_group: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
-    num_requests: int = 0
-    num_errors: int = 0
+    num_requests: int | None = None
+    num_errors: int | None = None
     last_error: str = ""
-    processing_time: int = 0
-    average_processing_time: int = 0
+    processing_time: int | None = None
+    average_processing_time: int | None = None
     data: Any = None
 
 
@@ -81,12 +86,11 @@ _ENDPOINT_MEMBERS = {
 
 def members(verb: Verb, instance: Instance) -> dict[str, Any]:
     """What an instance answers to `verb`, but for the type of the response."""
-    everything = asdict(instance)
-    wanted = ("name", "id", "version", "metadata", *_MEMBERS[verb])
-    if "endpoints" in wanted:
+    found = {name: getattr(instance, name) for name in ("name", "id", "version", "metadata", *_MEMBERS[verb])}
+    if "endpoints" in found:
         names = _ENDPOINT_MEMBERS[verb]
-        everything["endpoints"] = [{name: e[name] for name in names} for e in everything["endpoints"]]
-    return {name: everything[name] for name in wanted}
+        found["endpoints"] = [{name: getattr(e, name) for name in names} for e in instance.endpoints]
+    return found
 
 
 def write_response(verb: Verb, instance: Instance) -> bytes:
@@ -139,10 +143,11 @@ def _text(data: dict[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _number(data: dict[str, Any], name: str) -> int:
+def _number(data: dict[str, Any], name: str) -> int | None:
     value = data.get(name)
-    sound = isinstance(value, (int, float)) and 0 <= value < 1 << 63  # NaN and infinity are not
-    return int(value) if sound and value is not None else 0
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1 << 63:
+        return None
+    return int(value)
 
 
 def _list(data: dict[str, Any], name: str) -> list[Any]:

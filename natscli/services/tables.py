@@ -77,13 +77,18 @@ def _who(instance: Instance, screen: Screen) -> tuple[str, str, str]:
 
 
 def _stats_row(instance: Instance, endpoint: Endpoint, screen: Screen) -> Sequence[Cell | str]:
-    errors = Cell(f"{endpoint.num_errors:,}", good=False if endpoint.num_errors else None)
+    errors = Cell(_count(endpoint.num_errors), good=False if endpoint.num_errors else None)
     times = (endpoint.average_processing_time, endpoint.processing_time)
     name, _, id_ = _who(instance, screen)
     return (
-        name, id_, _name(endpoint.name, screen), f"{endpoint.num_requests:,}", errors,
-        *(format_duration(ns / 1e9) for ns in times), _prose(endpoint.last_error, screen),
+        name, id_, _name(endpoint.name, screen), _count(endpoint.num_requests), errors,
+        *("" if ns is None else format_duration(ns / 1e9) for ns in times), _prose(endpoint.last_error, screen),
     )  # fmt: skip
+
+
+def _count(number: int | None) -> str:
+    """Nothing for what an instance does not say."""
+    return "" if number is None else f"{number:,}"
 
 
 def _prose(text: str, screen: Screen) -> str:

@@ -204,7 +204,57 @@ def test_duplicates_are_merged_and_strange_answers_counted(
     assert "invalid answers ignored: 4" in run.stderr
     [found] = objects(pynats, server, "stats", "--timeout", "500ms")
     assert found["name"] == "x\x1b[2J"
-    assert found["endpoints"][0]["num_requests"] == 0  # type: ignore[index]
+    assert found["endpoints"][0]["num_requests"] is None  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("odd", "shown"),
+    [
+        (
+            '{"name":"e","data":' + '{"a":' * 500 + "1" + "}" * 500 + "}",
+            json.loads('{"a":' * 64 + "null" + "}" * 64),
+        ),
+        ('{"name":"e","data":{"a":[NaN,1e999,-Infinity,2]}}', {"a": [None, None, None, 2]}),
+        ('{"name":"e","data":{"a":' + "[" * 50 + "]" * 50 + "}}", {"a": json.loads("[" * 50 + "]" * 50)}),
+        ("{}", None),
+        ('{"num_requests":1e400,"processing_time":NaN,"num_errors":true}', None),
+    ],
+)
+def test_no_service_hides_the_others(
+    pynats: Runner, server_factory: Callable[..., Server], peers: Peers, odd: str, shown: object
+) -> None:
+    server = server_factory()
+
+    async def answer(message: Msg) -> None:
+        verb = message.subject.split(".")[1].lower()
+        kind = f'"type":"io.nats.micro.v1.{verb}_response"'
+        for name, endpoint in (("odd", odd), ("sound", '{"name":"e","num_requests":3}')):
+            text = f'{{{kind},"name":"{name}","id":"1","version":"1.0.0","endpoints":[{endpoint}]}}'
+            await message.respond(text.encode())
+
+    client = peers.connect(server.url)
+    for verb in ("STATS", "INFO"):
+        peers.respond(client, f"$SRV.{verb}", answer)
+        peers.respond(client, f"$SRV.{verb}.odd", answer)
+    for command, *name in (("ls",), ("info", "odd"), ("stats",)):
+        for how in ((), ("--json",)):
+            run = pynats("service", command, *name, "--timeout", "300ms", *how, server=server)
+            assert run.status == 0
+            assert "sound" in run.text or name
+            assert "odd" in run.text
+        with on_terminal(pynats, "service", command, *name, "--timeout", "300ms", server=server) as (
+            drawn,
+            terminal,
+        ):
+            assert drawn.wait(20) == 0
+            terminal.read()
+        assert b"odd" in terminal.shown
+    found = json.loads(
+        pynats("service", "stats", "--timeout", "300ms", "--json", server=server).text,
+        parse_constant=pytest.fail,
+    )
+    assert found[0]["endpoints"][0]["data"] == shown
+    assert (found[1]["endpoints"][0]["num_requests"], found[1]["endpoints"][0]["num_errors"]) == (3, None)
 
 
 def test_what_another_service_answers_is_not_shown_as_the_one_that_was_asked_for(
