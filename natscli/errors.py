@@ -34,7 +34,7 @@ EXIT_STATUS_HELP: dict[ExitStatus, str] = {
     ExitStatus.CONNECTION: "cannot connect, or the connection was lost",
     ExitStatus.REFUSED: "refused: authentication, authorization, permissions",
     ExitStatus.SERVICE_ERROR: "the service answered with an error, or the server with a status such as 404",
-    ExitStatus.UNEXPECTED: "what came is not what was expected (verify)",
+    ExitStatus.UNEXPECTED: "what came is not what was expected (--expect, --query, --fail-if, verify)",
     ExitStatus.INTERRUPTED: "interrupted",
 }
 
@@ -115,6 +115,12 @@ class ErrorReplyError(PynatsError):
     """The service answered with Nats-Service-Error headers (ADR-32)."""
 
     status = ExitStatus.SERVICE_ERROR
+
+
+class UnexpectedError(PynatsError):
+    """What came is not what was expected."""
+
+    status = ExitStatus.UNEXPECTED
 
 
 class InterruptedByUserError(PynatsError):

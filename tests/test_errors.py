@@ -15,7 +15,7 @@ from natscli.secrets.redaction import MASK, Redactor, redact_shapes
 def test_the_exit_statuses_are_the_contract() -> None:
     assert {status.name: int(status) for status in ExitStatus} == {
         "OK": 0, "FAILURE": 1, "USAGE": 2, "NO_RESPONDERS": 3, "TIMEOUT": 4, "CONNECTION": 5, "REFUSED": 6,
-        "SERVICE_ERROR": 7, "INTERRUPTED": 130,
+        "SERVICE_ERROR": 7, "UNEXPECTED": 8, "INTERRUPTED": 130,
     }  # fmt: skip
     assert set(errors.EXIT_STATUS_HELP) == set(ExitStatus)
 

@@ -30,8 +30,14 @@ if TYPE_CHECKING:
     from natscli.environment import Environment
 
 
+class RequestCommand(Command):
+    """Of which options are more worth a line of `-h` than a second example."""
+
+    short_examples = 1
+
+
 @click.command(
-    cls=Command,
+    cls=RequestCommand,
     notes=SENDING,
     examples={
         "pynats request help.please 'I need help!'": "send a request",
@@ -52,7 +58,7 @@ if TYPE_CHECKING:
 @option("--count", type=click.IntRange(min=1), metavar="N", common=True,
         help="Send N requests.  [default: 1]")  # fmt: skip
 @option("--concurrency", type=click.IntRange(min=1), metavar="K", common=True,
-        help="Keep up to K requests in flight.  [default: 1; with --rate: 65536]")  # fmt: skip
+        help="Keep K requests in flight.  [1; with --rate: 65536]")  # fmt: skip
 @option("--duration", type=DURATION, metavar="DURATION", common=True, help="Send requests for this long.")
 @option("--rate", type=Number(), metavar="R", common=True,
         help="Send R requests a second, whatever the replies.")  # fmt: skip
@@ -60,14 +66,15 @@ if TYPE_CHECKING:
 @option("--warmup", type=click.IntRange(min=1), metavar="N", help="Do not count the first N requests.")
 @option("--processes", type=click.IntRange(min=1, max=64), metavar="N",
         help="Send from N processes, where one core is not enough.")  # fmt: skip
-@option("--retries", type=click.IntRange(min=1), metavar="N", help="Retry a failed request up to N times.")
+@option("--retries", type=click.IntRange(min=1), metavar="N", common=True,
+        help="Retry a failed request up to N times.")  # fmt: skip
 @option("--retry-on", metavar="KINDS",
         help="Failures to retry: no-responders, timeout, connection.  [default: no-responders,connection]")  # fmt: skip
-@option("--wait-for-responders", type=DURATION, metavar="DURATION",
-        help="Wait up to DURATION for a server and responders.")  # fmt: skip
+@option("--wait-for-responders", type=DURATION, metavar="TIME", common=True,
+        help="Wait up to TIME for a server and responders.")  # fmt: skip
 @option("--fail-fast", is_flag=True, help="Stop at the first request that fails.")
-@option("--replies", type=click.IntRange(min=0), default=1, metavar="N", show_default=True, common=True,
-        help="Wait for N replies; 0 waits for --timeout.")  # fmt: skip
+@option("--replies", type=click.IntRange(min=0), default=1, metavar="N", common=True,
+        help="Wait for N replies; 0 is --timeout.  [default: 1]")  # fmt: skip
 @option("--first", type=click.IntRange(min=1), metavar="K",
         help="Wait for --timeout, or until K replies arrived.")  # fmt: skip
 @option("--reply-timeout", type=DURATION, metavar="DURATION",
@@ -79,13 +86,17 @@ if TYPE_CHECKING:
         help="Send stdin line by line, or as one payload.")  # fmt: skip
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each reply or failure as a line of JSON.")
-@option("-o", "--output", type=FileName(), metavar="FILE",
-        help="Write the payload to FILE; {n} in it is the number of the reply.")  # fmt: skip
+@option("-o", "--output", type=FileName(), metavar="FILE", common=True,
+        help="Write the payload to FILE, or many to FILE{n}.")  # fmt: skip
 @option("--summary-json", type=FileName(), metavar="FILE", help="Write the summary to FILE, as JSON.")
 @option("--hdr", type=FileName(), metavar="FILE", help="Write the latencies to FILE, as an HdrHistogram log.")
-@option("--timings", is_flag=True, help="Show the time of each phase, of the service and of the network.")
+@option("--timings", is_flag=True, common=True,
+        help="Show the time of each phase, service and network.")  # fmt: skip
+@option("--expect", multiple=True, metavar="EXPR",
+        help="Fail unless EXPR, in Python, is true on each reply; repeatable.")  # fmt: skip
+@option("--query", metavar="EXPR", help="Write what EXPR gives on each reply, not the payload.")
 @option("--verbose", is_flag=True, help="On a terminal, show the payloads of many requests and replies too.")
-@option("--quiet", is_flag=True, help="Write payloads only, no log to stderr.")
+@option("--quiet", is_flag=True, common=True, help="Write payloads only, no log to stderr.")
 @connection_options
 @pass_app
 def request(app: App, /, **given: Any) -> int:
@@ -102,6 +113,10 @@ def request(app: App, /, **given: Any) -> int:
             from natscli.request.show.reports import check_reports
 
             check_reports(options)
+        if options.expect or options.query is not None:
+            from natscli.request.judge import judge, query
+
+            judge(options), query(options)
         recipe = compile_recipe(options)
         settings = connection_settings(app)
         translator = new_translator(app, options.translate)

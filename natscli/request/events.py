@@ -1,8 +1,15 @@
-"""What happens in a run of requests, as it is shown: a request was sent, a reply came, the log has a line."""
+"""What happens in a run of requests, and who is told: a request was sent, a reply came, the log has a line."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from natscli.errors import PynatsError
+from natscli.message.recipe import Outgoing
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Received(NamedTuple):
@@ -39,3 +46,25 @@ class Prerendered(NamedTuple):
 
 
 Event = Received | Sent | Prerendered
+
+
+class Observer(Protocol):
+    """Is told what happens to the requests. Nothing in it may wait."""
+
+    broken: asyncio.Future[PynatsError]
+    """Done when nothing can be shown any more."""
+
+    def sending(self, request: Outgoing) -> None:
+        """A request is about to be written."""
+
+    def reply(self, reply: Received) -> None:
+        """A reply came."""
+
+    def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
+        """Requests ended without what they asked for; no requests, when the whole run did."""
+
+    def catch_up(self, in_flight: int) -> None:
+        """Show now what no more replies are waited for with; `in_flight` requests may still be answered."""
+
+    def is_behind(self) -> bool:
+        """Whether no more requests should be sent until what came is shown."""

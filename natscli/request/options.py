@@ -51,6 +51,8 @@ class RequestOptions:
     summary_json: str | None = None
     hdr: str | None = None
     timings: bool = False
+    expect: tuple[str, ...] = ()
+    query: str | None = None
     verbose: bool = False
     as_json: bool = False
     quiet: bool = False
@@ -101,6 +103,8 @@ _GIVEN: dict[str, Callable[[RequestOptions], bool]] = {
     "--warmup": lambda options: options.warmup is not None,
     "--processes": lambda options: options.processes is not None,
     "--timings": lambda options: options.timings,
+    "--expect": lambda options: bool(options.expect),
+    "--query": lambda options: options.query is not None,
     "--retries": lambda options: options.retries is not None,
     "--retry-on": lambda options: options.retry_on is not None,
     "--quiet": lambda options: options.quiet,
@@ -113,6 +117,7 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--quiet", "--verbose"),
     ("--raw", "--json", "--output"),
     ("--translate", "--output"),
+    ("--query", "--json", "--translate"),
     ("BODY", "--body-file", "--force-stdin"),
     ("BODY", "--body-file", "--send-on newline"),
     ("--replies", "--first"),
@@ -121,6 +126,7 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--processes", "--raw", "--json"),
     ("--processes", "--translate", "--output"),
     ("--processes", "--timings"),
+    ("--processes", "--query"),
     ("--processes", "--verbose"),
     ("--processes", "--send-on newline"),
     ("--processes", "--fail-fast"),

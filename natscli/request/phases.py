@@ -11,8 +11,7 @@ from typing import NamedTuple
 from natscli.connection.connection import Connection
 from natscli.errors import PynatsError
 from natscli.message.recipe import Outgoing
-from natscli.request.events import Received
-from natscli.request.requester import Observer
+from natscli.request.events import Observer, Received
 from natscli.wire.nats_py import errors as nats_errors
 
 #: How long (seconds) to wait for the PONG after the run.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from time import perf_counter_ns
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from natscli.alarm import Alarm
 from natscli.connection.connection import Connection
@@ -20,12 +19,15 @@ from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
 from natscli.message.source import Source
 from natscli.request.again import Again, Ongoing
-from natscli.request.events import Received
+from natscli.request.events import Observer, Received
 from natscli.request.load import ONE_AT_ONCE, Load
 from natscli.request.options import Expectation
 from natscli.request.pace import Pace
 from natscli.request.sender import Sender
 from natscli.request.statistics import Statistics
+
+if TYPE_CHECKING:
+    from natscli.request.judge import Judge
 
 #: How payloads of JetStream begin that may say that a request has failed, or that a stream has taken it.
 _JETSTREAM = (b'{"stream":', b'{"error":', b'{"type":"io.nats.jetstream.api.')
@@ -33,28 +35,6 @@ _JETSTREAM = (b'{"stream":', b'{"error":', b'{"type":"io.nats.jetstream.api.')
 _MOST_AT_ONCE = 256
 #: Nanoseconds until an observer that was behind is asked again whether it still is.
 _LOOK = 1_000_000
-
-
-class Observer(Protocol):
-    """Is told what happens to the requests. Nothing in it may wait."""
-
-    broken: asyncio.Future[PynatsError]
-    """Done when nothing can be shown any more."""
-
-    def sending(self, request: Outgoing) -> None:
-        """A request is about to be written."""
-
-    def reply(self, reply: Received) -> None:
-        """A reply came."""
-
-    def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
-        """Requests ended without what they asked for; no requests, when the whole run did."""
-
-    def catch_up(self, in_flight: int) -> None:
-        """Show now what no more replies are waited for with; `in_flight` requests may still be answered."""
-
-    def is_behind(self) -> bool:
-        """Whether no more requests should be sent until what came is shown."""
 
 
 class Requester:
@@ -68,7 +48,9 @@ class Requester:
         observer: Observer,
         load: Load = ONE_AT_ONCE,
         statistics: Statistics | None = None,
+        judge: Judge | None = None,
     ) -> None:
+        """`judge` says which replies are not as expected."""
         self.statistics = statistics or Statistics()
         self._connection = connection
         self._client = connection.client
@@ -76,6 +58,7 @@ class Requester:
         self._expect = expectation
         self._load = load
         self._observer = observer
+        self._judge = judge
         self._loop = asyncio.get_running_loop()
         self._in_flight: InFlight[bytes, Ongoing] = InFlight(random_tokens())
         self._next_end = Alarm(self._expire)
@@ -241,6 +224,8 @@ class Requester:
                 received = Received(request.subject, request.number, number, rtt, header, payload, came)
                 if not subject.startswith(self._sender.inboxes):
                     received = received._replace(message_subject=subject, reply_to=reply_to)
+                if self._judge is not None:
+                    ongoing.error = ongoing.error or self._judge(received)
                 self._observer.reply(received)
         if last or (ongoing.replies in (expect.replies, expect.most) and not expect.until_empty):
             self._remove(ongoing)
@@ -257,7 +242,8 @@ class Requester:
             self._remove(ongoing)
             self._end(ongoing, outcome.no_responders(header, subject), perf_counter_ns())
             return True
-        ongoing.error = ongoing.error or outcome.error_reply(header, payload, subject)
+        if self._judge is None or not self._judge.of_errors:
+            ongoing.error = ongoing.error or outcome.error_reply(header, payload, subject)
         taken = outcome.acknowledged(payload)
         if taken is None:
             return False

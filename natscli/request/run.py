@@ -22,7 +22,10 @@ from natscli.request.show.style import request_style
 from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
+    from natscli.message.expressions import Expression
     from natscli.programs.translate import Translator
+    from natscli.request.events import Observer
+    from natscli.request.judge import Judge, Queried
     from natscli.request.phases import Timed
     from natscli.request.show.progress import Progress
 
@@ -40,13 +43,20 @@ async def run(
         PynatsError: no connection, or the replies could not be shown.
         asyncio.CancelledError: a signal; the summary of what was done so far was shown.
     """
-    how, start, timing = load(options), perf_counter_ns(), _timing(options)
+    how, start, timing, (judge, query) = (
+        load(options),
+        perf_counter_ns(),
+        _timing(options),
+        expressions(options),
+    )
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
         display = display_of(options, environment, translator)
         source = _source(options, how, recipe, environment)
         how = after(how, start, connection.steps)
         timed = timing(display, connection) if timing is not None else None
-        requester = Requester(connection, source, expectation(options, plan.timeout), timed or display, how)
+        queried = _queried(timed or display, query) if query is not None else None
+        expect = expectation(options, plan.timeout)
+        requester = Requester(connection, source, expect, queried or timed or display, how, judge=judge)
         statistics = requester.statistics
         try:
             with display.open(lambda: statistics):
@@ -60,7 +70,9 @@ async def run(
                 await display.finish(statistics)
         finally:
             write(options, statistics, environment)
-        failure = statistics.first_failure or display.problem
+        failure = (
+            statistics.first_failure or display.problem or (queried.problem if queried is not None else None)
+        )
         return failure.status if failure is not None else ExitStatus.OK
 
 
@@ -71,6 +83,25 @@ def _timing(options: RequestOptions) -> type[Timed] | None:
     from natscli.request.phases import Timed
 
     return Timed
+
+
+def expressions(options: RequestOptions) -> tuple[Judge | None, Expression | None]:
+    """What --expect and --query make of replies.
+
+    Raises:
+        InputError: no expression.
+    """
+    if not options.expect and options.query is None:
+        return None, None
+    from natscli.request.judge import judge, query
+
+    return judge(options), query(options)
+
+
+def _queried(observer: Observer, query: Expression) -> Queried:
+    from natscli.request.judge import Queried
+
+    return Queried(observer, query)
 
 
 def write(options: RequestOptions, statistics: Statistics, environment: Environment) -> None:

@@ -21,7 +21,7 @@ from natscli.message.templates import Template
 from natscli.request.events import Received
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
-from natscli.request.run import after, waiting
+from natscli.request.run import after, expressions, waiting
 from natscli.request.statistics import Statistics
 from natscli.settings import Settings
 from natscli.system import signals
@@ -82,7 +82,13 @@ async def _send(
         source = _source(part, recipe, how.warmup)
         display, share = _Quiet(), after(how, start, connection.steps).share(part.index, part.parts)
         requester = Requester(
-            connection, source, expectation(options, plan.timeout), display, share, statistics
+            connection,
+            source,
+            expectation(options, plan.timeout),
+            display,
+            share,
+            statistics,
+            expressions(options)[0],
         )
         reports = asyncio.create_task(_report(statistics, pipe, display))
         try:

@@ -1,0 +1,83 @@
+"""`--expect` and `--query`, with their exit statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.program import Run, Runner
+from tests.request.responders import Answer, Responders, silent
+
+Ask = Callable[..., Run]
+FAILED = b"NATS/1.0\r\nNats-Service-Error-Code: 404\r\nNats-Service-Error: not found\r\n\r\n"
+
+
+def test_what_is_as_expected_exits_0(ask: Ask, responders: Responders) -> None:
+    subject = responders(lambda request: [b'{"status": "ok", "total": 17}'])
+    run = ask(
+        subject, "x", "--expect", 'json["status"] == "ok"', "--expect", "rtt < 5 and size < 100", "--raw"
+    )
+    assert (run.status, run.stdout, run.errors) == (0, b'{"status": "ok", "total": 17}', [])
+
+
+def test_what_is_not_exits_8_with_the_value(ask: Ask, responders: Responders) -> None:
+    subject = responders(lambda request: [b'{"status": "failed"}'])
+    run = ask(subject, "x", "--expect", "size > 0", "--expect", 'json["status"] == "ok"', "--raw")
+    assert (run.status, run.stdout) == (8, b'{"status": "failed"}')
+    assert run.errors == [
+        f"""pynats: error: expected json["status"] == "ok", got 'failed' ({subject})""",
+    ]
+    run = ask(subject, "x", "--expect", "not json", "--json")
+    assert (run.objects[-1]["error"], run.objects[-1]["status"]) == ("unexpected", 8)
+
+
+def test_each_reply_of_each_request_is_judged(ask: Ask, responders: Responders) -> None:
+    subject = responders(lambda request: [request.payload, b"9"])
+    arguments = ("{{Count}}", "--count", "5", "--replies", "2", "--expect", 'text in ("1", "2", "9")')
+    run = ask(subject, *arguments, "--quiet")
+    assert run.status == 8
+    assert [line.partition("]")[0] for line in run.errors] == [
+        f"pynats: error: [#{number}" for number in (3, 4, 5)
+    ]
+    run = ask(subject, *arguments, "--concurrency", "2", "--expect", "1")
+    assert "answered 2, failed 3 (3 unexpected)" in run.stderr
+    run = ask(subject, *arguments[:3], "--processes", "2", "--expect", 'text != "4"')
+    assert (run.status, "failed 1 (1 unexpected)" in run.stderr) == (8, True)
+
+
+def test_an_error_that_is_expected_is_none(ask: Ask, responders: Responders) -> None:
+    subject = responders(lambda request: [Answer(b"", FAILED)])
+    assert ask(subject, "x", "--expect", "rtt < 5").status == 7
+    assert ask(subject, "x", "--expect", 'error == "404: not found"').status == 0
+    assert ask(subject, "x", "--expect", "error is None").status == 8
+
+
+def test_without_a_reply_there_is_nothing_to_judge(ask: Ask, responders: Responders) -> None:
+    assert ask("nobody.home", "x", "--expect", "False").status == 3
+    assert ask(responders(silent), "x", "--expect", "False", "--timeout", "200ms").status == 4
+
+
+def test_a_query_takes_the_place_of_the_payload(ask: Ask, responders: Responders) -> None:
+    subject = responders(
+        lambda request: [b'{"items": [{"name": "a", "price": 2}, {"name": "b", "price": 3}]}']
+    )
+    for query, written in {
+        '[item["name"] for item in json["items"]]': b'["a", "b"]\n',
+        'json["items"][0]["name"]': b"a\n",
+        "size": b"65\n",
+        "data[:2]": b'{"\n',
+    }.items():
+        assert ask(subject, "x", "--query", query, "--quiet").stdout == written
+    run = ask(subject, "x", "--query", 'json["nothing"]', "--quiet")
+    assert (run.status, run.stdout) == (8, b"")
+    assert run.errors == [f"""pynats: error: --query json["nothing"]: KeyError: 'nothing' ({subject})"""]
+
+
+@pytest.mark.parametrize("option", ["--expect", "--query"])
+def test_what_is_no_expression_is_found_before_connecting(pynats: Runner, option: str) -> None:
+    run = pynats("request", "s", "x", option, "json[", "-s", "nats://127.0.0.1:1")
+    assert (run.status, run.errors[0]) == (
+        2,
+        f"pynats: error: '[' was never closed at character 5 of 'json[' ({option})",
+    )
