@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from natscli.errors import ConnectionFailedError, PynatsError, RefusedError
+from natscli.system.waiting import within
 from natscli.wire.login import TLSNotOfferedError
 from natscli.wire.trust import lenient
 
@@ -70,7 +71,7 @@ async def with_names(
     host = urlsplit(url).hostname or ""
     problem.what = f"the certificate of the server is not for {host!r}"
     try:
-        names = await asyncio.wait_for(asyncio.to_thread(_names, url, context, first, seconds), seconds)
+        names = await within(seconds, asyncio.to_thread(_names, url, context, first, seconds))
     except (OSError, ValueError, asyncio.TimeoutError):
         return problem
     if names:

@@ -13,6 +13,7 @@ from typing import Any
 
 from natscli.programs.lines import Lines
 from natscli.system.signals import heed_children
+from natscli.system.waiting import within
 
 #: Seconds in which what is left in the pipes is read after the program has ended, though another holds them.
 _GRACE = 0.1
@@ -75,7 +76,7 @@ class Child(asyncio.SubprocessProtocol):
         if self._stdin is not None:
             self._stdin.close()
         with suppress(asyncio.TimeoutError):  # not even SIGKILL ends what waits for a disk
-            await asyncio.wait_for(self._ended.wait(), _CLOSE_TIMEOUT + 2 * _TERMINATE_TIMEOUT)
+            await within(_CLOSE_TIMEOUT + 2 * _TERMINATE_TIMEOUT, self._ended.wait())
 
     def kill(self) -> None:
         """End it at once, with all that it started."""

@@ -25,6 +25,7 @@ from natscli.reply.reporter import Reporter
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, fail, reply_subject
 from natscli.reply.statistics import Statistics
 from natscli.system.signals import Stop, on_info
+from natscli.system.waiting import within
 from natscli.wire.nats_py import errors as nats_errors
 
 
@@ -186,9 +187,9 @@ class Listener:
         for subscription in subscriptions:
             # Without a connection, no more requests come anyway.
             with suppress(asyncio.TimeoutError, nats_errors.Error):
-                await asyncio.wait_for(
-                    subscription.drain() if self._client.is_connected else subscription.unsubscribe(),
+                await within(
                     self._limits.timeout,
+                    subscription.drain() if self._client.is_connected else subscription.unsubscribe(),
                 )
         for responder in self._responders:
             responder.drain()
@@ -207,7 +208,7 @@ class Listener:
         began = self._loop.time()
         while self._pending.requests:
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._pending.empty(), self._limits.reminder)
+                await within(self._limits.reminder, self._pending.empty())
                 return
             waited, pending = format_duration(round(self._loop.time() - began)), self._pending.requests
             self._environment.log(

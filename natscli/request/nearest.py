@@ -15,6 +15,7 @@ from typing import Any
 
 from natscli.connection.connection import Connection
 from natscli.message.message import Message
+from natscli.system.waiting import within
 
 _SUBJECT = b"$SYS.REQ.ACCOUNT.PING.CONNZ"
 #: Seconds that servers have to answer, and those that others have once one did.
@@ -68,7 +69,7 @@ async def _subscriptions(connection: Connection) -> Counter[str]:
     question: dict[str, Any] = {"subscriptions": True, "limit": _MOST_CONNECTIONS}
     client.send([(_SUBJECT, inbox.encode(), None, json.dumps(question).encode())])
     try:
-        await asyncio.wait_for(answered.wait(), _LONGEST)
+        await within(_LONGEST, answered.wait())
     except asyncio.TimeoutError:
         return found
     if client.server_info.get("cluster"):

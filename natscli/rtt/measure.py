@@ -21,6 +21,7 @@ from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError, Report, explain
 from natscli.histogram import Histogram
+from natscli.system.waiting import within
 from natscli.wire.nats_py import errors as nats_errors
 
 _DEFAULT_PORT = 4222
@@ -105,7 +106,7 @@ async def _addresses(url: str, plan: Plan) -> list[Address]:
     port = parts.port or _DEFAULT_PORT
     try:
         look_up = asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        resolved = await asyncio.wait_for(look_up, plan.timeout)
+        resolved = await within(plan.timeout, look_up)
     except (OSError, UnicodeError, asyncio.TimeoutError):
         return [Address(url, url)]  # connecting says what is wrong
     login, at, _ = parts.netloc.rpartition("@")

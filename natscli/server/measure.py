@@ -11,6 +11,7 @@ from natscli.environment import Environment
 from natscli.errors import PynatsError, explain
 from natscli.message.message import Message
 from natscli.server.check import Limits, Measure, Verdict
+from natscli.system.waiting import within
 
 
 async def measure(
@@ -18,9 +19,7 @@ async def measure(
 ) -> Verdict:
     """The verdict on the connection that `plan` makes; a problem with it is one, and not raised."""
     try:
-        return Verdict(
-            await asyncio.wait_for(_measured(plan, environment, connect, rtt, request), 2 * plan.timeout)
-        )
+        return Verdict(await within(2 * plan.timeout, _measured(plan, environment, connect, rtt, request)))
     except asyncio.TimeoutError:
         return Verdict(problem="the server does not answer")
     except PynatsError as error:

@@ -19,6 +19,7 @@ from natscli.request.requester import Requester
 from natscli.services.gather import Answered, Gathering, Inquiry, Questions, gather
 from natscli.services.tables import LAYOUTS, to_json
 from natscli.system.signals import Stop
+from natscli.system.waiting import within
 from natscli.text import bytes_for_people
 
 #: Seconds from one question to the next with --watch.
@@ -113,7 +114,7 @@ async def _watch(connection: Connection, inquiry: Inquiry, page: ServicePage) ->
     delay = min(inquiry.wait, _PAUSE / 2)  # the first answers are shown soon
     while True:
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(stopped.wait(), delay)
+            await within(delay, stopped.wait())
         if stopped.is_set() or isinstance(gathering.failure, RefusedError):
             break
         delay = _PAUSE

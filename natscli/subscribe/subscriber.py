@@ -19,6 +19,7 @@ from natscli.message.subjects import IMPORTERS, covers
 from natscli.subscribe.destination import Destination
 from natscli.subscribe.matching import Matching
 from natscli.system.signals import Stop
+from natscli.system.waiting import within
 from natscli.text import exact
 from natscli.wire.nats_py import errors as nats_errors
 
@@ -131,7 +132,7 @@ class Subscriber:
         endings = [s.drain() if self._client.is_connected else s.unsubscribe() for s in subscriptions]
         # Without a connection no more messages come anyway.
         with suppress(asyncio.TimeoutError, nats_errors.Error):
-            await asyncio.wait_for(asyncio.gather(*endings), _PATIENCE)
+            await within(_PATIENCE, asyncio.gather(*endings))
         if self._matching is not None:
             self._matching.show_rest()
 

@@ -13,6 +13,7 @@ from natscli.errors import ExitStatus, InputError, NoReplyError, PynatsError, Re
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
+from natscli.system.waiting import within
 from natscli.trace.path import Path
 from natscli.trace.tree import to_json, tree
 
@@ -90,13 +91,13 @@ async def _gather(path: Path, came: asyncio.Event, seconds: float) -> None:
     while not path.is_complete:
         came.clear()
         try:
-            await asyncio.wait_for(came.wait(), patience)
+            await within(patience, came.wait())
         except asyncio.TimeoutError:
             return
         patience = _SILENCE
     with suppress(asyncio.TimeoutError):  # of messages that were sent on with the same headers
         came.clear()
-        await asyncio.wait_for(came.wait(), _SILENCE / 10)
+        await within(_SILENCE / 10, came.wait())
 
 
 def _no_report(connection: Connection) -> PynatsError:

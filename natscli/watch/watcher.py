@@ -18,6 +18,7 @@ from natscli.message.exchange import Exchange
 from natscli.message.message import Message
 from natscli.message.subjects import IMPORTERS, covers, minimal, overlap
 from natscli.system.signals import Stop
+from natscli.system.waiting import within
 from natscli.text import exact, for_people
 from natscli.watch.gaps import Gaps
 from natscli.watch.inboxes import Inboxes
@@ -157,7 +158,7 @@ class Watcher:
         with suppress(asyncio.TimeoutError, OSError, nats_errors.Error):
             if self._client.is_connected:
                 drained = (subscription.drain() for _, subscription in self._subscribed)
-                await asyncio.wait_for(asyncio.gather(*drained), _LAST_WAIT)
+                await within(_LAST_WAIT, asyncio.gather(*drained))
         self.matcher.interrupt()
         self._show(self.matcher.take(perf_counter_ns()))
 

@@ -9,6 +9,7 @@ What is used of it besides its public names is listed here too, and compared wit
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -76,6 +77,15 @@ with _light_imports():
     from nats.aio.subscription import Subscription
     from nats.aio.transport import TcpTransport, WebSocketTransport
     from nats.protocol.parser import Parser
+
+if sys.version_info < (3, 12):
+    # Their `asyncio.wait_for` may lose a cancellation: a task that waits for a reply so never ends.
+    from natscli.system.waiting import within
+
+    _asyncio = ModuleType("asyncio")
+    vars(_asyncio).update({**vars(asyncio), "wait_for": lambda work, timeout: within(timeout, work)})
+    for _module in ("nats.aio.client", "nats.aio.subscription"):
+        vars(sys.modules[_module])["asyncio"] = _asyncio
 
 __all__ = [
     "Client",

@@ -25,6 +25,7 @@ from natscli.reply.processes.child import DRAIN, PROGRAM, STOP, Assignment
 from natscli.reply.show.report import StatisticsReporter
 from natscli.settings import Settings
 from natscli.system.signals import Stop, on_info
+from natscli.system.waiting import within
 
 #: Seconds between two looks at the processes, and that they get to stop at once before they are killed.
 _LOOK, _PATIENCE = 0.05, 2.0
@@ -185,7 +186,7 @@ class Supervisor:
                 self._report.tick()
                 due = time.monotonic() + self._report.interval
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), _LOOK)
+                await within(_LOOK, self._stop.wait())
 
     def _start(self, process: Process) -> None:
         index, board = self._processes.index(process), self._board
