@@ -210,11 +210,12 @@ def test_a_command_whose_server_is_away_ends_at_the_first_signal(
     number: int,
 ) -> None:
     server = server_factory()
-    if arguments[0] == "request":
-        spawn("reply", "away", "x", "--quiet", server=server)
+    responder = spawn("reply", "away", "x", server=server) if arguments[0] == "request" else None
     command = spawn(*arguments, server=server)
-    ready = {"reply": "Listening", "subscribe": "Subscribed", "watch": "Watching", "request": "Received"}
-    command.wait_for(ready[arguments[0]])
+    if responder is not None:
+        responder.wait_for("Received on")
+    else:
+        command.wait_for({"reply": "Listening", "subscribe": "Subscribed", "watch": "Watching"}[arguments[0]])
     server.stop()
     command.wait_for("cannot reconnect")
     start = time.monotonic()
