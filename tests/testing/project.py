@@ -1,0 +1,142 @@
+"""The tests of a project that uses the plugin; the test of the plugin runs them elsewhere, from the wheel."""
+
+from __future__ import annotations
+
+TESTS = """
+import asyncio
+import json
+import time
+
+import nats
+import pytest
+
+from natscli import Reply, Request, ServiceError
+
+
+def test_a_body(nats_client, nats_reply):
+    replier = nats_reply("users.get", {"id": 1})
+    assert json.loads(nats_client.request("users.get", b"one").data) == {"id": 1}
+    assert [request.text for request in replier.requests] == ["one"]
+
+
+@pytest.mark.parametrize("n", range(6))
+def test_each_has_its_own_responders(nats_client, nats_reply, n):
+    nats_reply("same.subject", f"answer {n}")
+    assert nats_client.request("same.subject", b"").data == f"answer {n}".encode()
+
+
+def test_a_handler(nats_client, nats_reply):
+    def double(request: Request):
+        if request.text == "x":
+            raise ServiceError(400, "no number")
+        return Reply(str(2 * int(request.text)), headers={"Kind": "int"})
+
+    nats_reply("double.*", handler=double)
+    message = nats_client.request("double.it", b"21")
+    assert (message.data, message.headers) == (b"42", {"Kind": "int"})
+    assert nats_client.request("double.it", b"x").headers["Nats-Service-Error-Code"] == "400"
+
+
+def test_an_async_handler(nats_client, nats_reply):
+    async def slow(request):
+        await asyncio.sleep(0.05)
+        return request.data[::-1]
+
+    nats_reply("reverse", handler=slow)
+    assert nats_client.request("reverse", b"abc").data == b"cba"
+
+
+def test_a_mock(nats_client, nats_reply, tmp_path):
+    rules = tmp_path / "rules.jsonl"
+    rules.write_text(json.dumps({"subject": "stock.*", "reply": "{{1}}: 3"}))
+    replier = nats_reply(mock=rules)
+    assert nats_client.request("stock.apples", b"").data == b"apples: 3"
+    assert replier.requests[0].tokens == ("stock", "apples")
+
+
+def test_a_recording(nats_client, nats_recorded, tmp_path):
+    session = tmp_path / "session.jsonl"
+    exchange = {"subject": "orders.7", "request": {"data": "?"}, "reply": {"data": "shipped"}}
+    session.write_text(json.dumps(exchange))
+    nats_recorded(session)
+    assert nats_client.request("orders.7", b"?").data == b"shipped"
+    assert nats_client.request("orders.7", b"other").headers["Nats-Service-Error-Code"] == "404"
+
+
+def test_what_is_published_is_waited_for(nats_client, nats_reply):
+    replier = nats_reply("events.>")
+    for number in range(3):
+        nats_client.publish(f"events.{number}", b"%d" % number)
+    assert [request.data for request in replier.wait_for(3)] == [b"0", b"1", b"2"]
+
+
+def test_subscriptions(nats_client):
+    subscription = nats_client.subscribe("news")
+    nats_client.publish("news", b"hello")
+    assert subscription.next_msg(timeout=5).data == b"hello"
+    subscription.unsubscribe()
+
+
+@pytest.mark.asyncio
+async def test_an_async_test(nats_client, nats_reply):
+    nats_reply("a", b"b")
+    replies = await asyncio.gather(*[nats_client.request("a", b"") for _ in range(10)])
+    assert [reply.data for reply in replies] == [b"b"] * 10
+
+
+@pytest.mark.asyncio
+async def test_a_client_of_its_own(nats_url, nats_reply):
+    nats_reply("a", b"own")
+    client = await nats.connect(nats_url)
+    assert (await client.request("a", b"")).data == b"own"
+    await client.close()
+
+
+@pytest.mark.nats(jetstream=True)
+def test_jetstream(nats_client):
+    stream = nats_client.jetstream()
+    stream.add_stream(name="S", subjects=["s.>"])
+    assert stream.publish("s.1", b"x").seq == 1
+
+
+@pytest.mark.nats(config="authorization { user: u, password: p }")
+def test_a_configuration(nats_server):
+    with pytest.raises(Exception, match="(?i)authorization|no servers"):
+        asyncio.run(nats.connect(nats_server.url, allow_reconnect=False, max_reconnect_attempts=0))
+
+
+def test_a_restart(nats_server, nats_client, nats_reply):
+    nats_reply("a", b"still here")
+    nats_server.restart()
+    deadline = time.monotonic() + 8
+    while True:
+        try:
+            assert nats_client.request("a", b"", timeout=1).data == b"still here"
+            break
+        except nats.errors.Error:
+            assert time.monotonic() < deadline
+
+
+def test_a_stop(nats_server, nats_client):
+    nats_server.stop()
+    assert not nats_server.running
+
+
+def test_a_pause(nats_server, nats_client, nats_reply):
+    nats_reply("a", b"x")
+    with nats_server.pause(), pytest.raises(nats.errors.TimeoutError):
+        nats_client.request("a", b"", timeout=0.2)
+    assert nats_client.request("a", b"").data == b"x"
+"""
+
+FAILING = """
+def test_it_fails(nats_client, nats_reply):
+    nats_reply("price.*", {"price": 3})
+    nats_client.request("price.apple", b"how much\\x1b?")
+    assert False
+
+
+def test_the_handler_is_wrong(nats_client, nats_reply):
+    nats_reply("broken", handler=lambda request: 1 / 0)
+    assert nats_client.request("broken", b"").headers is None
+"""
