@@ -30,8 +30,8 @@ class Project:
         (self.folder / "test_it.py").write_text(tests)
         (self.folder / "tmp").mkdir(exist_ok=True)
         environ = clean_environment(self.folder, self.folder / "config")
-        command = [str(self._python), "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-        environ |= {"TMPDIR": str(self.folder / "tmp")}
+        command: list[str] = [str(self._python), "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        environ = environ | {"TMPDIR": str(self.folder / "tmp")}
         return subprocess.run(
             command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False
         )
@@ -48,7 +48,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True)
         pip = [uv, "pip", "install", "--quiet", "--python", python]
     else:
-        build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT]
+        build: list[str | Path] = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+        build += ["--wheel-dir", folder, ROOT]
         subprocess.run(build, check=True)
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     (wheel,) = folder.glob("*.whl")
@@ -103,7 +104,8 @@ def test_the_server_ends_with_a_run_that_is_killed(project: Project) -> None:
 
 
 def test_a_run_that_uses_no_fixture_imports_nothing_of_it(project: Project) -> None:
-    names = "import sys\ndef test_it():\n    assert not {'nats', 'natscli.api', 'natscli.testing.server'} & set(sys.modules)\n"
+    unwanted = {"nats", "natscli.api", "natscli.testing.server"}
+    names = f"import sys\ndef test_it():\n    assert not {unwanted} & set(sys.modules)\n"
     done = project.pytest(names, "-q", "-p", "no:asyncio", "-p", "no:xdist")
     assert done.returncode == 0, done.stdout
 
