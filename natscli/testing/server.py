@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -113,13 +114,15 @@ class NatsServer:
         `with server.pause(): ...` resumes at the end of the block, else `server.resume()` does.
         """
         assert self._process is not None, "it does not run"
+        if sys.platform == "win32":
+            raise PynatsError("Windows cannot pause a process")
         os.kill(self._process.pid, signal.SIGSTOP)
         self.paused = True
         return Pause(self)
 
     def resume(self) -> None:
         """Go on after `pause`."""
-        if self.paused and self._process is not None:
+        if sys.platform != "win32" and self.paused and self._process is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGCONT)
         self.paused = False
