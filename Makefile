@@ -10,7 +10,7 @@ UV := $(shell command -v uv)
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all fuzz check bench docs site release clean
+.PHONY: help demo test test-all fuzz faults soak check bench docs site release clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -24,6 +24,12 @@ test: $(READY)  ## the whole suite, against real servers; ARGS='-k name' runs a 
 
 fuzz: $(READY)  ## the fuzz tests, with 200,000 examples each, other ones each time
 	$(BIN)/python -m pytest -n auto tests/fuzz --hypothesis-profile=fuzz --timeout=0 -o faulthandler_timeout=0 $(ARGS)
+
+faults: $(READY)  ## servers, lines, disks and surroundings that fail, with their figures as a table
+	PYNATS_FAULTS_PAUSE=15 $(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
+
+soak: $(READY)  ## ten minutes of requests while what answers them is killed; ARGS='--seconds 60'
+	@$(BIN)/python -m scripts.soak $(ARGS)
 
 test-all:  ## the suite on every Python from 3.10 to 3.14 that is here, the lowest dependencies, the newest nats-py
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10 or newer" >&2; exit 1; }
