@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from natscli.contexts.format import DEFAULT_URL, redacted_value, split_urls, url_secrets
 from natscli.contexts.kinds import KINDS, PARTS, Holds, Kind, deciding, used
+from natscli.contexts.urls import complete_url
 from natscli.duration import parse_duration
 from natscli.errors import InputError
 
@@ -93,7 +94,7 @@ class Settings:
     @property
     def servers(self) -> list[str]:
         """The server URLs, completed; see `complete_url`."""
-        return [complete_url(url, self.server.source) for url in split_urls(self.server.value) if url.strip()]
+        return [complete_url(url, self.server.source) for url in split_urls(self.server.value) if url]
 
 
 #: Environment variables, the same as the Go CLI's.
@@ -212,33 +213,3 @@ def _kinds_of(layer: dict[str, Value[Any]]) -> list[Kind]:
             f"credentials of two kinds at once: {' and '.join(clash)}", where=" and ".join(sources)
         )
     return kinds
-
-
-_SCHEMES = ("nats", "tls", "ws", "wss")
-
-
-def complete_url(url: str, source: str = "") -> str:
-    """A full server URL: a bare `host`, `host:port` or `:port` gets `nats://`, the local host, port 4222.
-
-    Raises:
-        InputError: an unknown scheme, no host, or a port that is not one.
-    """
-    from urllib.parse import urlsplit
-
-    text = url.strip()
-    if "://" not in text:
-        text = f"nats://{'127.0.0.1' if text.startswith(':') else ''}{text}"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise InputError("bad port in the server URL", where=source) from None
-    if parts.scheme not in _SCHEMES:
-        raise InputError(
-            f"unknown scheme {parts.scheme!r} in the server URL: use nats, tls, ws or wss", where=source
-        )
-    if not parts.hostname or any(c.isspace() for c in text):
-        raise InputError("no host in the server URL", where=source)
-    if port is None and parts.scheme in ("nats", "tls"):
-        parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:4222")
-    return parts.geturl()

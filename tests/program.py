@@ -86,6 +86,7 @@ class Program:
     def __init__(self, arguments: Sequence[str], environ: Mapping[str, str], **popen: Any) -> None:
         self._arguments = arguments
         self._folder = Path(tempfile.mkdtemp(prefix="pynats-test-run-"))
+        self._signalled = 0.0
         with (self._folder / "stdout").open("wb") as out, (self._folder / "stderr").open("wb") as err:
             command = [sys.executable, "-m", "natscli", *arguments]
             popen.setdefault("stdin", subprocess.DEVNULL)
@@ -143,7 +144,16 @@ class Program:
             time.sleep(0.005)
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal; on Windows, where no program can send another one of these, a Ctrl-Break."""
+        """Send it a signal; on Windows, where no program can send another one of these, a Ctrl-Break.
+
+        Another one is sent half a second later: those that come at once are one for it. For those `signal_at_once`.
+        """
+        time.sleep(max(self._signalled + 0.6 - time.monotonic(), 0))
+        self._signalled = time.monotonic()
+        self.signal_at_once(number)
+
+    def signal_at_once(self, number: int) -> None:
+        """Send it a signal, whenever it got one before."""
         self._process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", number))
 
     def wait(self, timeout: float = 30) -> int:

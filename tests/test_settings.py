@@ -9,8 +9,9 @@ import pytest
 
 from natscli.contexts.format import Context
 from natscli.contexts.store import ContextStore
+from natscli.contexts.urls import complete_url
 from natscli.errors import InputError
-from natscli.settings import Settings, Value, complete_url, merge, resolve
+from natscli.settings import Settings, Value, merge, resolve
 
 
 def merged(
@@ -97,6 +98,15 @@ def test_half_a_credential_is_refused(flags: dict[str, str]) -> None:
         ("tls://a", "tls://a:4222"),
         ("nats://user:pw@a", "nats://user:pw@a:4222"),
         ("[::1]", "nats://[::1]:4222"),
+        ("::1", "nats://[::1]:4222"),
+        ("::", "nats://[::]:4222"),
+        ("nats://u:pw@::1", "nats://u:pw@[::1]:4222"),
+        ("fe80::1%eth0", "nats://[fe80::1%eth0]:4222"),
+        ("nats://[fe80::1%25eth0]:4333", "nats://[fe80::1%eth0]:4333"),
+        ("[fe80::1%eth0]", "nats://[fe80::1%eth0]:4222"),
+        ("a.example.com.", "nats://a.example.com.:4222"),
+        ("my_server", "nats://my_server:4222"),
+        ("bücher.example", "nats://bücher.example:4222"),
         ("ws://a/x", "ws://a/x"),
         ("wss://a:8443", "wss://a:8443"),
     ],
@@ -105,7 +115,53 @@ def test_a_bare_host_or_port_becomes_a_full_url(given: str, full: str) -> None:
     assert complete_url(given) == full
 
 
-@pytest.mark.parametrize("url", ["http://a", "nats://", "a:x", "a:99999", "nats://a b", "://x"])
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("nats//host", "the server URL has no '://' after 'nats'"),
+        ("nats:/host:4222", "the server URL has no '://' after 'nats'"),
+        ("TLS;//host", "the server URL has no '://' after 'tls'"),
+        ("a..b", "'a..b' in the server URL cannot be a host: a name has something between its dots"),
+        (".a", "a name has something between its dots"),
+        ("x" * 64 + ".com", "a name has 253 characters at most, 63 between dots"),
+        (".".join(["x" * 60] * 5), "a name has 253 characters at most, 63 between dots"),
+        ("<host>", "no name has '<'"),
+        ("bü..ch", "it is no international name"),
+        ("host:0", "bad port in the server URL: a number from 1 to 65535"),
+        ("a:b:c", "bad port in the server URL: a number from 1 to 65535"),
+        ("[::1", "bad host in the server URL: brackets are for IPv6 addresses"),
+        ("nats://a b", "a blank in the server URL"),
+    ],
+)
+def test_a_url_that_can_never_work_is_refused_in_plain_words(url: str, reason: str) -> None:
+    with pytest.raises(InputError) as caught:
+        complete_url(url)
+    assert reason in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nats://u:p,w@a:1,nats://u:p,w@b:2",
+        "nats://u:p,w@a:1, nats://u:p,w@b:2",
+        "nats://u:p,w@a:1,\n\tnats://u:p,w@b:2\n",
+    ],
+)
+def test_urls_with_logins_are_separated_with_and_without_blanks(text: str) -> None:
+    settings = Settings(server=Value(text, "--server"))
+    assert settings.servers == ["nats://u:p,w@a:1", "nats://u:p,w@b:2"]
+    assert "p,w" in settings.secrets
+
+
+def test_logins_without_a_scheme_are_separated_by_blanks() -> None:
+    assert Settings(server=Value("u:pw@a:1, u:pw@b:2,\n c:3, ")).servers == [
+        "nats://u:pw@a:1", "nats://u:pw@b:2", "nats://c:3",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a", "nats://", "a:x", "a:99999", "nats://a b", "://x", "nats://s3cr3t<t/x@host"]
+)
 def test_a_bad_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(InputError, match="server URL") as caught:
         complete_url(url, "--server")

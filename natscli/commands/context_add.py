@@ -17,8 +17,9 @@ from natscli.contexts.credentials import scheme_of
 from natscli.contexts.format import Context, secrets, split_urls
 from natscli.contexts.kinds import Holds, keys
 from natscli.contexts.store import ContextStore
+from natscli.contexts.urls import complete_url
 from natscli.errors import InputError
-from natscli.settings import CONTEXT_KEYS, complete_url
+from natscli.settings import CONTEXT_KEYS
 
 F = TypeVar("F", bound=Callable[..., Any])
 

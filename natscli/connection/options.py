@@ -11,8 +11,8 @@ from natscli import __version__
 from natscli.connection.credentials import Credentials
 from natscli.connection.tls import may_change, tls_context
 from natscli.contexts.format import split_urls
+from natscli.contexts.urls import complete_url
 from natscli.errors import InputError
-from natscli.settings import complete_url
 
 if TYPE_CHECKING:
     from natscli.environment import Environment

@@ -172,13 +172,16 @@ def secrets(context: Context) -> Iterator[str]:
 
 
 def split_urls(urls: str) -> list[str]:
-    """The URLs in a comma-separated list; a comma in a password, before an `@`, ends none."""
+    """The URLs in a list, separated by commas and perhaps blanks or line ends after them.
+
+    A comma in a password, before an `@`, ends none.
+    """
     found: list[str] = []
-    for part in re.split(r",(?=[A-Za-z0-9+.-]+://)", urls):
+    for part in re.split(r",\s+|,(?=[A-Za-z0-9+.-]+://)", urls):
         userinfo, at, hosts = part.rpartition("@")
         first, *others = hosts.split(",")
         found += [f"{userinfo}{at}{first}", *others]
-    return found
+    return [url.strip() for url in found]
 
 
 def url_secrets(urls: str) -> list[str]:

@@ -22,7 +22,7 @@ from natscli.errors import InputError, PynatsError
 from natscli.server.exposure import is_loopback, listening_sockets
 from natscli.server.find import find_nats_server
 from natscli.server.watchdog import UNAVAILABLE, watchdog
-from natscli.system.signals import on_end
+from natscli.system.signals import on_stop
 from natscli.text import for_programs
 
 LOOPBACK = "127.0.0.1"
@@ -211,7 +211,7 @@ class _Child:
     _handlers: dict[int, Any] = field(default_factory=dict)
 
     def __enter__(self) -> _Child:
-        self._handlers = on_end(self._on_signal)
+        self._handlers = on_stop(self._on_signal)
         # A session or group of its own: Ctrl-C reaches this process only, which then stops the server once.
         self.process = subprocess.Popen(
             self.command,

@@ -13,6 +13,8 @@ from natscli.errors import Terminated
 T = TypeVar("T")
 #: Seconds in which the event loop does what a signal asks for, unless something blocks it.
 _PATIENCE = 0.5
+#: Seconds within which several signals are one stop.
+_ONE_STOP = 0.5
 Receive = Callable[[int, "FrameType | None"], object]
 
 #: The signals that ask a program to end, of those that this system has: Windows has no SIGHUP, only Windows SIGBREAK.
@@ -28,6 +30,23 @@ def on_end(handler: Callable[[int, FrameType | None], object]) -> dict[int, Any]
     """
     ignored = {number for number in ENDING[2:] if signal.getsignal(number) == signal.SIG_IGN}
     return {number: signal.signal(number, handler) for number in ENDING if number not in ignored}
+
+
+def on_stop(handler: Receive) -> dict[int, Any]:
+    """Call `handler` as `on_end`, once for signals that come within half a second of each other.
+
+    Programs such as `timeout`, supervisors and shells deliver one stop twice: to the process and to its group.
+    """
+    last = float("-inf")
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _ONE_STOP:
+            last = now
+            handler(number, frame)
+
+    return on_end(receive)
 
 
 def on_info(handler: Callable[[], object]) -> None:
@@ -55,6 +74,7 @@ def _interruption(number: int) -> KeyboardInterrupt:
 class Stop:
     """Calls `handler` in the running loop at the first signal of `ENDING`; the second cancels the current task.
 
+    Signals that come within half a second of each other are one, see `on_stop`.
     A third is a KeyboardInterrupt. The second is none, because where it hits the loop between two steps one of them
     is lost, and the end may wait for it forever. It is one while something blocks the loop, such as a handler: then
     the first has had no effect. Set `blocking` when the task is about to block it, as for a slow terminal. `number` is
@@ -64,7 +84,7 @@ class Stop:
     number: ClassVar[int] = 0
 
     def __init__(
-        self, handler: Callable[[], object] | None = None, install: Callable[[Receive], object] = on_end
+        self, handler: Callable[[], object] | None = None, install: Callable[[Receive], object] = on_stop
     ) -> None:
         """Without a handler the first signal cancels the current task. `install` has it called at each."""
         import asyncio
@@ -95,7 +115,7 @@ class Stop:
 
 
 def run(
-    work: Coroutine[Any, Any, T], *, precise: bool = False, install: Callable[[Receive], object] = on_end
+    work: Coroutine[Any, Any, T], *, precise: bool = False, install: Callable[[Receive], object] = on_stop
 ) -> T:
     """Run `work` in an event loop of its own. A signal cancels it, unless it makes a `Stop` of its own.
 

@@ -413,6 +413,27 @@ def test_a_hang_up_that_is_ignored_stays_so(spawn: Spawn, asker: Asker, subject:
     assert program.status is None
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGINT), (signal.SIGHUP, signal.SIGTERM)],
+    ids=lambda numbers: "+".join(number.name for number in numbers),
+)
+@pytest.mark.parametrize("how", [(), ("--processes", "2")], ids=["one process", "two processes"])
+def test_one_stop_that_is_delivered_twice_is_one(
+    spawn: Spawn, asker: Asker, subject: str, numbers: tuple[int, ...], how: tuple[str, ...]
+) -> None:
+    ready = "processes answer" if how else "Listening"
+    program = spawn("reply", subject, "hi", "--sleep", "700ms..700ms", *how, server=asker.url, ready=ready)
+    asker.send(subject, b"x")
+    program.wait_for("[#0]")
+    for number in numbers:
+        program.signal_at_once(number)
+        time.sleep(0.005)
+    assert [answer.payload for answer in asker.receive(1, 5)] == [b"hi"]
+    assert program.wait() == 0
+    assert "interrupted" not in program.stderr_text()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_second_signal_stops_at_once(
     spawn: Spawn, asker: Asker, subject: str, tmp_path: Path, number: int
@@ -444,6 +465,7 @@ def test_only_ctrl_c_at_a_terminal_ends_the_loop_of_a_shell_too(
     terminal.wait_for(b"[#0]")
     process.send_signal(number)
     terminal.wait_for(b"Draining")
+    time.sleep(0.6)  # those that come at once are one
     process.send_signal(number)
     assert process.wait(30) == status
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from natscli.contexts.format import redact_urls, split_urls, url_secrets
 from natscli.contexts.names import validate_name
+from natscli.contexts.urls import complete_url
 from natscli.duration import format_duration, parse_duration
 from natscli.environment import Environment
 from natscli.message import headers, micro, subjects
@@ -23,7 +24,6 @@ from natscli.reply.options import ReplyOptions
 from natscli.reply.responders import faults
 from natscli.reply.responders.static import build
 from natscli.secrets.redaction import Redactor
-from natscli.settings import complete_url
 from natscli.text import visible, visible_line
 from tests.fuzz.examples import attempt, checked, fuzz, made_of, odd, texts
 

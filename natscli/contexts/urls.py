@@ -1,0 +1,102 @@
+"""Server URLs: what people write becomes a full URL, or one clear line says why it cannot be one."""
+
+from __future__ import annotations
+
+import re
+
+from natscli.errors import InputError
+
+_SCHEMES = ("nats", "tls", "ws", "wss")
+#: A scheme without its colon, or with too few slashes.
+_NO_COLON = re.compile(r"(nats|tls|wss?)(?:/{1,3}|:/|;//?)(?!/)", re.IGNORECASE)
+#: Characters that no name of a host has.
+_NOT_IN_NAMES = re.compile(r"[\x00-\x20\x7f\"#%/:;<>?@\[\\\]^`{|}]")
+_LONGEST_LABEL, _LONGEST_NAME = 63, 253
+
+
+def complete_url(url: str, source: str = "") -> str:
+    """A full server URL: a bare `host`, `host:port`, `:port` or `::1` gets `nats://`, the local host, port 4222.
+
+    Raises:
+        InputError: an unknown scheme, no host, one that cannot be, or a port that is not one; `source` gave the URL.
+    """
+    from urllib.parse import urlsplit
+
+    text = url.strip()
+    if any(character.isspace() for character in text):
+        raise InputError("a blank in the server URL", where=source, hint="separate several URLs with commas")
+    mistyped = _NO_COLON.match(text) if "://" not in text else None
+    if mistyped:
+        scheme = mistyped[1].lower()
+        raise InputError(
+            f"the server URL has no '://' after {scheme!r}", where=source, hint=f"{scheme}://HOST:PORT"
+        )
+    if "://" not in text:
+        text = f"nats://{'127.0.0.1' if re.match(r':(?!:)', text) else ''}{text}"
+    try:
+        parts = urlsplit(_bracketed(text))
+        host = parts.hostname or ""
+    except ValueError:
+        raise InputError(
+            "bad host in the server URL: brackets are for IPv6 addresses", where=source
+        ) from None
+    if parts.scheme not in _SCHEMES:
+        raise InputError(
+            f"unknown scheme {parts.scheme!r} in the server URL: use nats, tls, ws or wss", where=source
+        )
+    if not host:
+        raise InputError("no host in the server URL", where=source)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise InputError("bad port in the server URL: a number from 1 to 65535", where=source)
+    reason = _impossible(host)
+    if reason:
+        what = "what is" if "@" in text else f"{host[:100]!r}"  # part of a password may be taken for it
+        raise InputError(f"{what} in the server URL cannot be a host: {reason}", where=source)
+    if port is None and parts.scheme in ("nats", "tls"):
+        parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:4222")
+    return parts.geturl()
+
+
+def _bracketed(url: str) -> str:
+    """`url` with brackets around an IPv6 address, and its zone as it is, not as `%25`."""
+    scheme, _, rest = url.partition("://")
+    netloc, slash, path = rest.partition("/")
+    login, at, place = netloc.rpartition("@")
+    if place.count(":") > 1 and not place.startswith("["):
+        place = f"[{place}]" if _is_ipv6(place) else place
+    if place.startswith("["):
+        place = place.replace("%25", "%", 1)
+    return f"{scheme}://{login}{at}{place}{slash}{path}"
+
+
+def _is_ipv6(text: str) -> bool:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(text.replace("%25", "%", 1)).version == 6
+    except ValueError:
+        return False
+
+
+def _impossible(host: str) -> str:
+    """Why nothing can have this name; empty if something may."""
+    if ":" in host:
+        return "" if _is_ipv6(host) else "it is no IPv6 address"
+    odd = _NOT_IN_NAMES.search(host)
+    if odd:
+        return f"no name has {odd[0]!r}"
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode()
+        except UnicodeError:
+            return "it is no international name"
+    labels = host.removesuffix(".").split(".")
+    if "" in labels:
+        return "a name has something between its dots"
+    if max(map(len, labels)) > _LONGEST_LABEL or len(host) > _LONGEST_NAME:
+        return f"a name has {_LONGEST_NAME} characters at most, {_LONGEST_LABEL} between dots"
+    return ""
