@@ -132,7 +132,7 @@ def resolve(
         InputError: an unknown or broken context, two kinds of credentials at once, a bad value.
     """
     name = Value(context, "argument") if context else _context_name(flags, environ, store)
-    if name.source == "selected" and name.value not in store.names():
+    if name.source == "selected" and not store.exists(name.value):
         raise InputError(
             f"the selected context {name.value!r} does not exist", hint="pynats context unselect"
         )

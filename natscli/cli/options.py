@@ -144,7 +144,7 @@ def complete_contexts(ctx: click.Context, param: click.Parameter, incomplete: st
     app = ctx.find_object(App)
     assert app is not None
     try:
-        names = ContextStore(app.environment.config_dir).names()
+        names = ContextStore(app.environment.config_dir, app.environment.warn).names()
     except OSError:
         return []
     return [name for name in names if name.startswith(incomplete)]
@@ -245,7 +245,7 @@ def connection_settings(app: App) -> Settings:
 
     ask_and_hide(app)
     environment = app.environment
-    settings = resolve(app.flags, environment.environ, ContextStore(environment.config_dir))
+    settings = resolve(app.flags, environment.environ, ContextStore(environment.config_dir, environment.warn))
     environment.redactor.add(*settings.secrets)
     return settings
 

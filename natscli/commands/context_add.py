@@ -85,7 +85,7 @@ def add(app: App, /, name: str, then_select: bool, embed: bool, **texts: str | N
     Credentials can be references, resolved on each use: a path or file://PATH, env://NAME, op://VAULT/ITEM/FIELD
     (1Password), nsc://OPERATOR/ACCOUNT/USER.
     """
-    store = ContextStore(app.environment.config_dir)
+    store = ContextStore(app.environment.config_dir, app.environment.warn)
     known = store.exists(name)
     source = app.flags.get("context")
     if source and known:
@@ -116,7 +116,7 @@ def copy(app: App, /, source: str, name: str, then_select: bool, embed: bool, **
 
     The copy of SOURCE is called NAME. Connection options change its settings.
     """
-    store = ContextStore(app.environment.config_dir)
+    store = ContextStore(app.environment.config_dir, app.environment.warn)
     start = store.load(source)
     given = _given(app, texts)
 

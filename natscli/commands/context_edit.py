@@ -37,7 +37,7 @@ def edit(app: App, name: str) -> None:
     opened unchanged, so that it can be repaired.
     """
     environment = app.environment
-    store = ContextStore(environment.config_dir)
+    store = ContextStore(environment.config_dir, environment.warn)
     before = store.read(name)
     editor = _editor(environment.environ)
     # A folder for the user only, so that the editor's own copies (swap, backup) are private too.

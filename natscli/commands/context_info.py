@@ -54,11 +54,11 @@ def info(app: App, name: str | None, as_object: bool, try_it: bool, show_secrets
     environment = app.environment
     if show_secrets and not as_object:
         raise InputError("--show-secrets needs --json", hint="pynats context info --json --show-secrets")
-    store = ContextStore(environment.config_dir)
+    store = ContextStore(environment.config_dir, environment.warn)
     name = name if name is not None else _default_name(app, store)
     context = store.load(name)
     environment.redactor.add(*secrets(context))
-    for line in warnings(context, store.path(name), environment.environ):
+    for line in warnings(context, store.locate(name), environment.environ):
         environment.warn(line)
     selected = name == store.selected()
     results = None
@@ -73,7 +73,7 @@ def info(app: App, name: str | None, as_object: bool, try_it: bool, show_secrets
         environment.out(to_json(record, ascii_only=environment.stdout.isatty()))
     else:
         rows, screen = _rows(context, environment), Screen.of(environment)
-        rows.append(("Path", store.path(name), ""))
+        rows.append(("Path", store.locate(name), ""))
         if results is not None:
             rows.extend(
                 (label, cell, "server" if results.ok else "") for label, cell in _connection(results, screen)

@@ -39,7 +39,7 @@ def ls(app: App, as_objects: bool, names: bool) -> None:
     The selected one is marked with '*'.
     """
     environment = app.environment
-    store = ContextStore(environment.config_dir)
+    store = ContextStore(environment.config_dir, environment.warn)
     selected = store.selected()
     contexts = _loaded(store, environment)
     if selected is not None and selected not in store.names():

@@ -25,5 +25,5 @@ def rename(app: App, name: str, new: str) -> None:
 
     A selected context stays selected.
     """
-    ContextStore(app.environment.config_dir).rename(name, new)
+    ContextStore(app.environment.config_dir, app.environment.warn).rename(name, new)
     app.environment.notice(f"renamed context {name!r} to {new!r}")

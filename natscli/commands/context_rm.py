@@ -27,7 +27,7 @@ def rm(app: App, name: str, force: bool) -> None:
     Asks first, unless --force is given.
     """
     environment = app.environment
-    store = ContextStore(environment.config_dir)
+    store = ContextStore(environment.config_dir, environment.warn)
     if not store.exists(name):
         if not force:
             store.load(name)  # says that it is unknown, and which name is near

@@ -25,7 +25,7 @@ def select(app: App, name: str | None) -> None:
 
     Without NAME, offers a list on a terminal.
     """
-    store = ContextStore(app.environment.config_dir)
+    store = ContextStore(app.environment.config_dir, app.environment.warn)
     store.select(name if name is not None else _pick(app, store))
     report_selected(app, store)
 
@@ -44,7 +44,7 @@ def unselect(app: App) -> None:
 
     Commands then use 127.0.0.1:4222 unless --server, --context or a variable is given.
     """
-    name = ContextStore(app.environment.config_dir).unselect()
+    name = ContextStore(app.environment.config_dir, app.environment.warn).unselect()
     app.environment.notice("no context is selected" if name is None else f"unselected context {name!r}")
 
 
@@ -59,7 +59,7 @@ def unselect(app: App) -> None:
 @pass_app
 def previous(app: App) -> None:
     """Select the previously selected context."""
-    store = ContextStore(app.environment.config_dir)
+    store = ContextStore(app.environment.config_dir, app.environment.warn)
     store.select_previous()
     report_selected(app, store)
 

@@ -32,7 +32,7 @@ def validate(app: App, name: str | None, try_them: bool) -> int:
     context that has a problem.
     """
     environment = app.environment
-    store = ContextStore(environment.config_dir)
+    store = ContextStore(environment.config_dir, environment.warn)
     names = [name] if name is not None else _all_names(store)
     if not names:
         environment.notice("no contexts")

@@ -73,7 +73,7 @@ def _of_all_contexts(app: App, count: int) -> list[Measured]:
     from natscli.system import signals
 
     ask_and_hide(app)
-    names = ContextStore(app.environment.config_dir).names()
+    names = ContextStore(app.environment.config_dir, app.environment.warn).names()
     return signals.run(measure_contexts(names, app.flags, app.environment, count))
 
 

@@ -72,7 +72,7 @@ def run(app: App, /, context_name: str | None, verbose: bool, **given: Any) -> N
 
     environment = app.environment
     saved = (
-        _SavedContext(ContextStore(environment.config_dir), context_name)
+        _SavedContext(ContextStore(environment.config_dir, environment.warn), context_name)
         if context_name is not None
         else None
     )

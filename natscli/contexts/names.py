@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 
@@ -28,6 +29,14 @@ def validate_name(name: str) -> None:
         for part in ':*?"<>|':
             if part in name:
                 raise InputError(f"invalid context name {name!r}: Windows allows no {part!r} in a file name")
+
+
+def file_named(name: str) -> str:
+    """The path of the context file that `name` is, as in the Go CLI; empty if it is the name of a context."""
+    is_file = "\0" not in name and (
+        "/" in name or os.sep in name or (name.endswith(".json") and os.path.isfile(name))
+    )
+    return os.path.abspath(os.path.expanduser(name)) if is_file else ""
 
 
 def command(verb: str, name: str) -> str:

@@ -8,12 +8,13 @@ read and a write is never lost to another pynats process; the Go CLI has no lock
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 from natscli.contexts.format import Context, dump, parse
-from natscli.contexts.names import check_selectable, command, validate_name
-from natscli.errors import InputError, PynatsError
+from natscli.contexts.names import check_selectable, command, file_named, validate_name
+from natscli.errors import InputError, PynatsError, explain, reason
 from natscli.system.files import make_private_folders, read_regular, remove, rename, write_whole
 from natscli.system.locks import try_lock
 
@@ -23,16 +24,22 @@ _LARGEST = 1 << 20
 
 
 class ContextStore:
-    """The contexts in one configuration folder, `Environment.config_dir`."""
+    """The contexts in one configuration folder, `Environment.config_dir`.
 
-    def __init__(self, config_dir: str) -> None:
+    `warn` gets a line for each file that is mended while it is read; without it none is.
+    Methods raise InputError when the folder is not an absolute path.
+    """
+
+    def __init__(self, config_dir: str, warn: Callable[[str], None] | None = None) -> None:
         self.config_dir = config_dir
+        self._warn = warn
         self._folder = os.path.join(config_dir, "context")
         self._selected = os.path.join(config_dir, "context.txt")
         self._previous = os.path.join(config_dir, "previous-context.txt")
 
     def names(self) -> list[str]:
         """The known names, sorted; empty files and names the Go CLI would refuse are left out, as there."""
+        self._check_folder()
         found = []
         try:
             entries = os.scandir(self._folder)
@@ -54,7 +61,16 @@ class ContextStore:
     def path(self, name: str) -> str:
         """Where the context is, or would be, kept. Raises InputError for an invalid name."""
         validate_name(name)
+        self._check_folder()
         return os.path.join(self._folder, f"{name}.json")
+
+    def locate(self, name: str) -> str:
+        """Where `load` reads: the file that `name` is the path of, or where the context is kept.
+
+        Raises:
+            InputError: it is neither a path nor a valid name.
+        """
+        return file_named(name) or self.path(name)
 
     def exists(self, name: str) -> bool:
         """Whether there is a file for `name`, whatever is in it. Raises InputError for an invalid name."""
@@ -72,25 +88,47 @@ class ContextStore:
         Raises:
             InputError: the name is invalid or unknown, or what it names is no file or too large for a context.
         """
-        try:
-            return read_regular(self.path(name), _LARGEST)
-        except FileNotFoundError:
-            raise self._unknown(name) from None
+        return self._read(name, self.path(name))
 
     def load(self, name: str) -> Context:
-        """The context called `name`.
+        """The context called `name`, or in the file whose path `name` is.
 
         Raises:
-            InputError: the name is invalid or unknown, or the file is corrupt.
+            InputError: the name is invalid or unknown, or the file is corrupt or cannot be read.
         """
-        return self._parsed(name, self.read(name))
+        path = self.locate(name)
+        data = self._read(name, path)
+        if data.startswith(BOM_UTF8) and self._warn is not None:
+            self._warn(self._mend(path, data, ours=not file_named(name)))
+        return self._parsed(name, data)
+
+    def _read(self, name: str, path: str) -> bytes:
+        try:
+            return read_regular(path, _LARGEST)
+        except FileNotFoundError:
+            if file_named(name):
+                raise InputError("no such context file", where=path) from None
+            raise self._unknown(name) from None
+        except OSError as error:
+            raise InputError(f"cannot read the context: {reason(error)}", where=path) from None
 
     def _parsed(self, name: str, data: bytes) -> Context:
         try:
-            return parse(data, self.path(name))
+            return parse(data, self.locate(name))
         except InputError as error:
-            error.hint = command("edit", name)
+            error.hint = "" if file_named(name) else command("edit", name)
             raise
+
+    def _mend(self, path: str, data: bytes, *, ours: bool) -> str:
+        """Write a context without its byte order mark, with which the nats CLI ignores it; gives what to say of it."""
+        state = "now removed"
+        try:
+            with self._lock() if ours else nullcontext():
+                if read_regular(path, _LARGEST) == data:
+                    write_whole(path, data.removeprefix(BOM_UTF8), private=ours)
+        except (OSError, PynatsError) as error:
+            state = f"which cannot be removed: {explain(error).message}"
+        return f"the nats CLI ignores {path}: it began with a byte order mark, {state}"
 
     def save(self, name: str, context: Context, *, instead_of: bytes | None = None) -> None:
         """Write the context.
@@ -162,7 +200,14 @@ class ContextStore:
                 raise
 
     def selected(self) -> str | None:
-        """The name of the selected context, whether it still exists or not."""
+        """The name of the selected context, whether it still exists or not.
+
+        Raises:
+            InputError: it cannot be read, as of another user: which servers are meant is not known then.
+        """
+        if self.config_dir.startswith("~"):
+            return None  # there is no home folder, and so no selection
+        self._check_folder()
         return _read_name(self._selected)
 
     def previous(self) -> str | None:
@@ -234,6 +279,11 @@ class ContextStore:
             hint = "pynats context ls" if names else command("add", name)
         return InputError(f"unknown context {name!r}", hint=hint)
 
+    def _check_folder(self) -> None:
+        if not os.path.isabs(self.config_dir):
+            fix = "HOME" if self.config_dir.startswith("~") else "XDG_CONFIG_HOME to an absolute path"
+            raise InputError("contexts have no folder", where=self.config_dir, hint=f"set {fix}")
+
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """Hold the lock of the folder, where the file system has locks.
@@ -265,5 +315,11 @@ class ContextStore:
 def _read_name(path: str) -> str | None:
     try:
         return os.fsdecode(read_regular(path, _LARGEST).strip()) or None
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise InputError(
+            f"cannot read which context is selected: {reason(error)}",
+            where=path,
+            hint="--no-context connects without one",
+        ) from None

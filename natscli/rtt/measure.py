@@ -79,7 +79,7 @@ async def measure_contexts(
     names: Sequence[str], flags: Mapping[str, Any], environment: Environment, count: int
 ) -> list[Measured]:
     """The same for each of these contexts, with the settings of the context alone."""
-    store = ContextStore(environment.config_dir)
+    store = ContextStore(environment.config_dir, environment.warn)
     leave_threads_behind()  # `op` or `nsc` may take long
     found = []
     for name in names:

@@ -23,9 +23,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from natscli import load_context
 from natscli.cli.root import run as run_here
 from natscli.contexts.format import Context, dump, parse
 from natscli.environment import Environment
+from natscli.settings import Value
 from tests.accounts import make_operator
 from tests.leftovers import record
 from tests.program import Run, Runner
@@ -976,3 +978,130 @@ def test_the_help_in_the_table_is_that_of_the_commands() -> None:
         assert command is not None
         assert (command.name, command.get_short_help_str(100)) == (name, text)
     assert set(ALIASES.values()) <= set(COMMANDS)
+
+
+# -- odd files, odd folders --------------------------------------------------------------------------------------
+
+ODD = {
+    "nested": b'{"future": ' + b"[" * 600 + b"]" * 600 + b"}",
+    "nested-objects": b'{"future": ' + b'{"a":' * 600 + b"1" + b"}" * 601,
+    "nested-key": b'{"url": ' + b"[" * 600 + b"]" * 600 + b"}",
+    "infinite": b'{"future": 1e999}',
+    "huge": b'{"future": ' + b"9" * 5000 + b"}",
+    "nul": b'{"creds": "~\\u0000x"}',
+    "nul-ca": b'{"ca": "~\\u0000/x", "nkey": "file://~\\u0000"}',
+    "lone": b'{"\\ud800": "\\udfff", "description": "\\ud800"}',
+}
+
+
+def test_an_odd_context_breaks_no_list(ctx: Callable[..., Run], contexts: Contexts) -> None:
+    contexts.put("good", Context(url="nats://127.0.0.1:1"))
+    for name, contents in ODD.items():
+        contexts.put(name, contents)
+    for how in ((), ("--json",), ("--names",)):
+        listed = ctx("ls", *how)
+        assert listed.status == 0, listed.stderr
+        assert "good" in listed.text
+        assert "Traceback" not in listed.stderr
+    checked = ctx("validate")
+    rows = {line.split()[0]: line for line in checked.lines[1:]}
+    assert set(rows) == {"good", *ODD}
+    assert rows["good"].endswith("OK")
+    for name in ("nested", "nested-objects", "infinite", "huge"):
+        assert "a number or the nesting is out of bounds" in rows[name]
+    assert "creds: not a path: it has a NUL character (~\\x00x)" in rows["nul"]
+    for name in ODD:
+        shown = ctx("info", name, "--json")
+        assert shown.status in (0, 2)
+        assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.parametrize("how", ["--context", "NATS_CONTEXT", "relative", "API"])
+def test_a_context_can_be_named_by_its_path(
+    how: str, pynats: Runner, nats_server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "x.json").write_bytes(dump(Context(url=nats_server.url)))
+    path = str(tmp_path / "x.json")
+    options, env = {
+        "--context": (["--context", path], {}),
+        "NATS_CONTEXT": ([], {"NATS_CONTEXT": path}),
+        "relative": (["--context", "x.json"], {}),
+        "API": ([], {}),
+    }[how]
+    if how == "API":
+        assert load_context(path).server == Value(nats_server.url, f"context {path!r}")
+        return
+    run = pynats("request", "nobody", "x", *options, env=env, cwd=tmp_path)
+    assert run.status == 3, run.stderr
+    assert pynats("context", "info", *options, env=env, cwd=tmp_path).status == 0
+    assert f"Path         {path}" in pynats("context", "info", path).text
+
+
+def test_a_path_that_is_no_context_is_one_line(pynats: Runner, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    for name, what in (("no.json", "no such context file"), ("bad.json", "invalid JSON")):
+        run = pynats("request", "x", "y", "--context", str(tmp_path / name))
+        assert (run.status, len(run.errors)) == (2, 1)
+        assert what in run.errors[0]
+        assert str(tmp_path / name) in run.errors[0]
+
+
+def test_a_byte_order_mark_is_said_and_removed(
+    pynats: Runner, contexts: Contexts, nats_server: Server, tmp_path: Path
+) -> None:
+    path = contexts.put("a", b"\xef\xbb\xbf" + dump(Context(url=nats_server.url)))
+    contexts.select("a")
+    run = pynats("request", "nobody", "x")
+    assert run.status == 3
+    said = f"pynats: the nats CLI ignores {path}: it began with a byte order mark, now removed"
+    assert said in run.errors
+    assert path.read_bytes() == dump(Context(url=nats_server.url))
+    assert said not in pynats("request", "nobody", "x").stderr
+    outside = tmp_path / "b.json"
+    outside.write_bytes(b"\xef\xbb\xbf" + dump(Context()))
+    assert "now removed" in pynats("context", "info", str(outside)).stderr
+    assert outside.read_bytes() == dump(Context())
+
+
+_NOT_ALMIGHTY = """
+import ctypes, os, sys
+for capability in 1, 2:  # root may read everything, unless these are dropped
+    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-m", "natscli", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what root may do is dropped as on Linux")
+@pytest.mark.parametrize("what", ["the selection", "the context", "the folder"])
+def test_a_selected_context_that_cannot_be_read_is_an_error(
+    what: str, runner: Runner, contexts: Contexts, nats_server: Server
+) -> None:
+    path = contexts.put("a", Context(url=nats_server.url))
+    contexts.select("a")
+    files = {"the selection": contexts.root / "context.txt", "the context": path, "the folder": contexts.root}
+    files[what].chmod(0)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _NOT_ALMIGHTY, "request", "nobody", "x"], env=runner.environ, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+    finally:
+        contexts.root.chmod(0o755)
+    assert done.returncode == 2, done.stderr
+    first = done.stderr.splitlines()[0]
+    assert "permission denied" in first
+    assert str(contexts.root) in first
+
+
+def test_contexts_without_a_folder_are_one_line(pynats: Runner, nats_server: Server) -> None:
+    relative = {"XDG_CONFIG_HOME": "conf"}
+    for command in (("request", "x", "y"), ("context", "ls"), ("context", "add", "a"), ("rtt",)):
+        run = pynats(*command, env=relative, server=nats_server)
+        assert (run.status, run.errors) == (
+            2,
+            [
+                f"pynats: error: contexts have no folder ({os.path.join('conf', 'nats')})",
+                "  hint: set XDG_CONFIG_HOME to an absolute path",
+            ],
+        )
+    assert pynats("request", "nobody", "x", "--no-context", env=relative, server=nats_server).status == 3

@@ -81,7 +81,7 @@ def test_good_names(name: str, store: ContextStore) -> None:
     "name", ["", "a/b", "a\\b", "..", "a..b", "a\0b", "a\n", "\x1b[2Ja", "a\tb", "a\x7f", "a\x9b", "a\udc9b"]
 )
 def test_bad_names_are_refused(name: str, store: ContextStore) -> None:
-    for action in (validate_name, store.path, store.exists, store.load, store.remove, store.select):
+    for action in (validate_name, store.path, store.exists, store.read, store.remove, store.select):
         with pytest.raises(InputError, match="name"):
             action(name)
     with pytest.raises(InputError, match="name"):
