@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reply": ("reply", "Answer requests with a body, a command or Python code."),
     "request": ("request", "Send a request and show the replies."),
     "watch": ("watch", "Show the requests of others and their replies."),
+    "compare": ("compare", "Compare two runs of requests."),
     "verify": ("verify", "Send recorded requests again and compare the replies."),
     "service": ("service", "Find services, show their endpoints and statistics."),
     "publish": ("publish", "Publish messages to a subject."),

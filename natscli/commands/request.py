@@ -92,6 +92,10 @@ class RequestCommand(Command):
 @option("--hdr", type=FileName(), metavar="FILE", help="Write the latencies to FILE, as an HdrHistogram log.")
 @option("--timings", is_flag=True, common=True,
         help="Show the time of each phase, service and network.")  # fmt: skip
+@option("--fail-if", multiple=True, metavar="CONDITION",
+        help="Exit with 8 if it holds: 'p99 > 20ms', 'failed > 1%', 'rate < 500'; repeatable.")  # fmt: skip
+@option("--baseline", type=FileName(), metavar="FILE",
+        help="Compare with FILE of an earlier --summary-json, also in --fail-if: 'p99 > +10%'.")  # fmt: skip
 @option("--expect", multiple=True, metavar="EXPR",
         help="Fail unless EXPR, in Python, is true on each reply; repeatable.")  # fmt: skip
 @option("--query", metavar="EXPR", help="Write what EXPR gives on each reply, not the payload.")
@@ -117,6 +121,10 @@ def request(app: App, /, **given: Any) -> int:
             from natscli.request.judge import judge, query
 
             judge(options), query(options)
+        if options.fail_if or options.baseline is not None:
+            from natscli.request.thresholds import verdict
+
+            verdict(options.fail_if, options.baseline)
         recipe = compile_recipe(options)
         settings = connection_settings(app)
         translator = new_translator(app, options.translate)

@@ -51,6 +51,8 @@ class RequestOptions:
     summary_json: str | None = None
     hdr: str | None = None
     timings: bool = False
+    fail_if: tuple[str, ...] = ()
+    baseline: str | None = None
     expect: tuple[str, ...] = ()
     query: str | None = None
     verbose: bool = False

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
-from natscli.errors import ExitStatus, NoRespondersError
+from natscli.errors import ExitStatus, NoRespondersError, PynatsError
 from natscli.message.recipe import Recipe
 from natscli.message.source import Counted, EachLine, Source
 from natscli.request.load import RETRY, Load
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from natscli.request.judge import Judge, Queried
     from natscli.request.phases import Timed
     from natscli.request.show.progress import Progress
+    from natscli.request.thresholds import Verdict
 
 
 async def run(
@@ -43,12 +44,8 @@ async def run(
         PynatsError: no connection, or the replies could not be shown.
         asyncio.CancelledError: a signal; the summary of what was done so far was shown.
     """
-    how, start, timing, (judge, query) = (
-        load(options),
-        perf_counter_ns(),
-        _timing(options),
-        expressions(options),
-    )
+    how, start, timing = load(options), perf_counter_ns(), _timing(options)
+    (judge, query), verdict = expressions(options), verdict_of(options)
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
         display = display_of(options, environment, translator)
         source = _source(options, how, recipe, environment)
@@ -67,13 +64,57 @@ async def run(
                     from natscli.request.nearest import hint
 
                     display.hint(await hint(connection, statistics.first_failure.where, plan.context))
+                failures = conclude(display, statistics, verdict)
                 await display.finish(statistics)
         finally:
             write(options, statistics, environment)
-        failure = (
-            statistics.first_failure or display.problem or (queried.problem if queried is not None else None)
-        )
-        return failure.status if failure is not None else ExitStatus.OK
+        return status(statistics, verdict, failures, display.problem, queried.problem if queried else None)
+
+
+def verdict_of(options: RequestOptions) -> Verdict | None:
+    """What --fail-if and --baseline make of the run.
+
+    Raises:
+        InputError: no condition, or no earlier summary.
+    """
+    if not options.fail_if and options.baseline is None:
+        return None
+    from natscli.request.thresholds import verdict
+
+    return verdict(options.fail_if, options.baseline)
+
+
+def conclude(
+    display: RequestDisplay, statistics: Statistics, verdict: Verdict | None
+) -> Sequence[PynatsError]:
+    """Show the summary, beside that of the baseline, and the conditions that hold; these are given back."""
+    if verdict is None:
+        return ()
+    from natscli.request.show.comparison import comparison
+    from natscli.request.thresholds import figures
+
+    now = figures(statistics.summary().as_json())
+    display.summary(statistics)
+    if verdict.baseline is not None:
+        display.table(comparison(verdict.baseline, now))
+    failures = verdict.failures(now)
+    for failure in failures:
+        display.failed([], failure)
+    return failures
+
+
+def status(
+    statistics: Statistics,
+    verdict: Verdict | None,
+    failures: Sequence[PynatsError],
+    *others: PynatsError | None,
+) -> ExitStatus:
+    """The status to exit with: that of a condition, of the first failed request, or of the first of `others`."""
+    first = statistics.first_failure
+    if first is not None and verdict is not None and verdict.excuses(first):
+        first = None
+    failure = next(filter(None, (*failures, first, *others)), None)
+    return failure.status if failure is not None else ExitStatus.OK
 
 
 def _timing(options: RequestOptions) -> type[Timed] | None:

@@ -19,7 +19,7 @@ from natscli.errors import ExitStatus, PynatsError
 from natscli.message.recipe import Recipe
 from natscli.request.options import RequestOptions
 from natscli.request.processes.child import Interim, Job, work
-from natscli.request.run import display_of, write
+from natscli.request.run import conclude, display_of, status, verdict_of, write
 from natscli.request.statistics import Statistics
 from natscli.settings import Settings
 
@@ -40,12 +40,13 @@ async def run_all(
     body = (
         recipe.body.format if options.body is None else None
     )  # read from a file or stdin, which is at its end
-    display = display_of(options, environment)
+    display, verdict = display_of(options, environment), verdict_of(options)
     team = Team([Job(i, parts, options, settings, body, environment.trace) for i in range(parts)])
     try:
         with display.open(team.total):
             try:
                 await team.run()
+                failures = conclude(display, team.total(), verdict)
                 await display.finish(team.total())
             except asyncio.CancelledError:
                 await team.stop()
@@ -56,8 +57,7 @@ async def run_all(
         write(options, team.total(), environment)
     if team.error is not None:
         raise team.error
-    failure = team.total().first_failure
-    return failure.status if failure is not None else ExitStatus.OK
+    return status(team.total(), verdict, failures)
 
 
 class Team:

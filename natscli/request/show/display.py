@@ -172,6 +172,11 @@ class RequestDisplay:
             chart = output.histogram(summary.rtt.items(), colored=colored, columns=self._columns)
             self._log("".join(f"{line}\n" for line in chart).encode())
 
+    def table(self, lines: Sequence[str]) -> None:
+        """Show lines after the summary, unless --quiet."""
+        for line in lines:
+            self._environment.notice(line)
+
     def hint(self, text: str) -> None:
         """Show what may help after the last failure."""
         self._environment.hint(text)
