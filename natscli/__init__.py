@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from natscli.api import connect, load_context
     from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError
-    from natscli.handling import Reply, Request, ServiceError
+    from natscli.handling import Reply, Request, ServiceError, endpoint
 
 __version__ = "0.1.0"
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "ServiceError",
     "__version__",
     "connect",
+    "endpoint",
     "load_context",
 ]
 
@@ -30,7 +31,7 @@ __all__ = [
 _MODULES = {
     "connect": "natscli.api",
     "load_context": "natscli.api",
-    **dict.fromkeys(("Reply", "Request", "ServiceError"), "natscli.handling"),
+    **dict.fromkeys(("Reply", "Request", "ServiceError", "endpoint"), "natscli.handling"),
     **dict.fromkeys(("ConnectionFailedError", "InputError", "PynatsError", "RefusedError"), "natscli.errors"),
 }
 

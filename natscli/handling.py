@@ -1,17 +1,22 @@
-"""A request as a handler gets it, and what the handler may answer: `Request`, `Reply` and `ServiceError`."""
+"""What handlers are written with: `Request`, `Reply`, `ServiceError`, and `endpoint`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import index
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from natscli.errors import InputError
 from natscli.message import headers
-from natscli.text import exact
+from natscli.message.micro import check_name
+from natscli.message.subjects import check_queue, check_subscribe_subject
+from natscli.text import exact, exact_bytes
+
+_NOTHING: Any = object()
+_TAKEN = ("subject", "data", "text", "json", "headers", "reply_subject", "count", "state")
 
 #: The headers of a `Reply`: a value, or several, for each name.
 HeaderValues = Mapping[str, "str | Sequence[str]"]
@@ -51,28 +56,60 @@ class PayloadError(ServiceError, ValueError):
 
 
 class Request:
-    """A request, as a handler gets it.
+    """A request, as a handler gets it; one that a test makes has the same attributes.
 
     Args:
         subject: the subject it was sent to.
-        reply: the subject that the reply goes to.
-        header: the header block, `b"NATS/1.0\\r\\nName: value\\r\\n\\r\\n"`, or None.
-        data: the payload.
+        data: the payload, as bytes.
+        text: the payload, as text.
+        json: the payload, as anything that JSON can hold.
+        headers: values by name; a list for a name that is repeated.
+        reply_subject: the subject that the reply goes to.
         count: the number of the request, from 0.
+        state: what the `lifespan` of the handler's module gave.
+
+    Raises:
+        TypeError: an argument that is none of these, or of the wrong type, or two of `data`, `text` and `json`.
+        ValueError: JSON cannot hold it, or a header cannot be sent.
 
     Attributes:
         data: the payload, as it came.
         count: the number of the request, from 0.
+        state: what the `lifespan` of the handler's module gave; None without one.
+
+    Example:
+        >>> Request("users.get", json={"id": 1}, headers={"X-Trace": "7"}).json()
+        {'id': 1}
     """
 
     def __init__(
-        self, subject: bytes, reply: bytes, header: bytes | None, data: bytes, count: int = 0
+        self,
+        subject: str = "",
+        *,
+        data: bytes = _NOTHING,
+        text: str = _NOTHING,
+        json: Any = _NOTHING,
+        headers: HeaderValues | None = None,
+        reply_subject: str = "_INBOX.test",
+        count: int = 0,
+        state: Any = None,
+        **unknown: object,
     ) -> None:
-        self.data = data
+        for name in unknown:
+            raise TypeError(f"a Request takes no {name!r}; it takes {', '.join(_TAKEN)}")
+        given = {n: v for n, v in (("data", data), ("text", text), ("json", json)) if v is not _NOTHING}
+        if len(given) > 1:
+            raise TypeError(f"{' and '.join(given)} are all the payload of a Request: give one of them")
+        for name, value, kind in (("subject", subject, str), ("data", data, bytes), ("text", text, str),
+                                  ("reply_subject", reply_subject, str), ("count", count, int)):  # fmt: skip
+            if value is not _NOTHING and not isinstance(value, kind):
+                raise TypeError(f"{name} of a Request is {kind.__name__}, not {type(value).__name__}")
+        self._subject, self._reply = exact_bytes(subject), exact_bytes(reply_subject)
+        value = next(iter(given.values()), b"")
+        lines, self.data = encode(Reply(_Json(value) if "json" in given else value, headers or {}))
+        self._header = b"NATS/1.0\r\n%b\r\n" % lines if lines else None
         self.count = count
-        self._subject = subject
-        self._reply = reply
-        self._header = header
+        self.state = state
 
     def __repr__(self) -> str:
         return f"<Request #{self.count} on {self.subject!r}, {len(self.data)} bytes>"
@@ -126,6 +163,20 @@ class Request:
             raise PayloadError(f"the payload is not JSON: {error}") from None
 
 
+class Encoded(NamedTuple):
+    """A reply as it is sent: names and values of its headers in order, and the payload."""
+
+    headers: tuple[tuple[str, str], ...]
+    data: bytes
+
+
+class _Json:
+    """A payload that is JSON whatever it is: text and None too."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
 @dataclass(frozen=True)
 class Reply:
     """What a handler answers, when headers go with it.
@@ -138,6 +189,22 @@ class Reply:
 
     data: Any = b""
     headers: HeaderValues = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_headers(self.headers)
+
+    def encode(self) -> Encoded:
+        """What would be sent.
+
+        Raises:
+            TypeError, ValueError: JSON cannot hold it, or a header cannot be sent.
+
+        Example:
+            >>> Reply({"id": 1}).encode()
+            Encoded(headers=(('Content-Type', 'application/json'),), data=b'{"id": 1}')
+        """
+        lines, payload = encode(self)
+        return Encoded(headers.decode(b"NATS/1.0\r\n%b\r\n" % lines), payload)
 
 
 def encode(value: Any) -> tuple[bytes, bytes]:
@@ -161,6 +228,7 @@ def encode(value: Any) -> tuple[bytes, bytes]:
             value.close()  # or Python warns that it was never awaited
         raise TypeError("it returned something to be awaited: declare it with 'async def'")
     else:
+        value = value.value if isinstance(value, _Json) else value
         payload = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         if not any(name.lower() == "content-type" for name, _ in pairs):
             pairs.append(("Content-Type", "application/json"))
@@ -171,8 +239,10 @@ def _header_pairs(given: HeaderValues) -> list[tuple[str, str]]:
     """The headers of a `Reply` in order.
 
     Raises:
+        TypeError: they are no names and values.
         ValueError: one that cannot be sent.
     """
+    _check_headers(given)
     pairs = []
     for name, values in given.items():
         for value in values if isinstance(values, (list, tuple)) else (values,):
@@ -182,3 +252,70 @@ def _header_pairs(given: HeaderValues) -> list[tuple[str, str]]:
                 raise ValueError(error.what) from None
             pairs.append((name, str(value)))
     return pairs
+
+
+def _check_headers(given: Any) -> None:
+    """Raises TypeError, unless these are names and values."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"headers are names and values, such as {{'Trace': '7'}}, not {type(given).__name__}")
+    for name in given:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a header is str, not {type(name).__name__}")
+
+
+class Endpoint(NamedTuple):
+    """What `endpoint` says of a function."""
+
+    subject: str
+    name: str
+    queue: str | None
+    concurrency: int
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def endpoint(
+    subject: str, *, name: str = "", queue: str | None = None, concurrency: int = 0
+) -> Callable[[F], F]:
+    """Make a function or a method, plain or async, answer requests on `subject`: `pynats reply --handler app.py`.
+
+    Args:
+        subject: where to listen; it may have wildcards.
+        name: what the endpoint of a service is called; without it, the name is made from the subject.
+        queue: its queue group, "" for none; without it, that of the run.
+        concurrency: the requests that it answers at once; without it, as many as --concurrency, with all others.
+
+    Raises:
+        TypeError, ValueError: an argument that is wrong.
+
+    Example:
+        >>> @endpoint("users.get")
+        ... async def get(request):
+        ...     return {"id": request.json()["id"]}
+    """
+    for what, value, kind in (("subject", subject, str), ("name", name, str), ("queue", queue or "", str),
+                              ("concurrency", concurrency, int)):  # fmt: skip
+        if not isinstance(value, kind):
+            raise TypeError(f"the {what} of an endpoint is {kind.__name__}, not {type(value).__name__}")
+    try:
+        check_subscribe_subject(subject)
+        if name:
+            check_name(name, "name")
+        if queue:
+            check_queue(queue)
+    except InputError as error:
+        raise ValueError(error.what) from None
+    if concurrency < 0:
+        raise ValueError("the concurrency of an endpoint cannot be less than 0")
+
+    def mark(function: F) -> F:
+        marked = getattr(function, MARK, ())
+        setattr(function, MARK, (Endpoint(subject, name, queue, concurrency), *marked))
+        return function
+
+    return mark
+
+
+#: The attribute of a function that holds what `endpoint` says.
+MARK = "__natscli_endpoints__"

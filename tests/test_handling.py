@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import doctest
 import json
+import re
 from contextlib import suppress
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from natscli import Reply, Request, ServiceError, handling
 from natscli.message import headers
+from natscli.reply.python.received import ReceivedRequest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -22,7 +25,7 @@ JSON = st.recursive(
 
 
 def request(data: bytes = b"", header: bytes | None = None, subject: bytes = b"a.b") -> Request:
-    return Request(subject, b"inbox", header, data, 7)
+    return ReceivedRequest(subject, b"inbox", header, data, 7, None)
 
 
 @given(JSON.filter(lambda value: value is not None and not isinstance(value, str)))
@@ -75,3 +78,57 @@ def test_what_cannot_be_sent_is_an_error(value: object) -> None:
 def test_the_examples_are_right() -> None:
     result = doctest.testmod(handling)
     assert (result.failed, result.attempted > 0) == (0, True)
+
+
+def test_a_test_makes_requests_as_it_thinks_of_them() -> None:
+    asked = Request(
+        "users.get", json={"id": 1}, headers={"X-Trace": "7", "A": ["1", "2"]}, state="db", count=3
+    )
+    assert (asked.subject, asked.tokens, asked.json()) == ("users.get", ("users", "get"), {"id": 1})
+    assert asked.header_pairs == (
+        ("X-Trace", "7"), ("A", "1"), ("A", "2"), ("Content-Type", "application/json"),
+    )  # fmt: skip
+    assert (asked.count, asked.state, asked.reply_subject) == (3, "db", "_INBOX.test")
+    assert (Request("s", data=b"\xff").data, Request("s", text="é").text, Request().data) == (
+        b"\xff",
+        "é",
+        b"",
+    )
+    assert (Request("s", json=None).data, Request("s", json="x").data) == (b"null", b'"x"')
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({"body": b"x"}, "takes no 'body'; it takes subject, data, text, json, headers"),
+        ({"data": "x"}, "data of a Request is bytes, not str"),
+        ({"text": b"x"}, "text of a Request is str, not bytes"),
+        ({"subject": b"a"}, "subject of a Request is str, not bytes"),
+        ({"data": b"x", "json": 1}, "data and json are all the payload"),
+        ({"headers": [("A", "1")]}, "headers are names and values, such as {'Trace': '7'}, not list"),
+        ({"json": {1, 2}}, "not JSON serializable"),
+    ],
+)
+def test_a_request_says_what_it_takes(given: dict[str, Any], what: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(what)):
+        Request(**given)
+
+
+def test_a_reply_shows_what_would_be_sent() -> None:
+    assert Reply({"a": 1}, headers={"A": "1"}).encode() == (
+        (("A", "1"), ("Content-Type", "application/json")), b'{"a": 1}',
+    )  # fmt: skip
+    assert Reply("é").encode() == ((), "é".encode())
+    for value in (float("nan"), datetime.now(timezone.utc), "\ud800"):
+        with pytest.raises((TypeError, ValueError)):
+            Reply(value).encode()
+    with pytest.raises(TypeError, match="headers are names and values"):
+        Reply(headers=[("A", "1")])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "given", [{"subject": "a..b"}, {"subject": "a", "name": "a b"}, {"subject": "a", "queue": "a b"}]
+)
+def test_an_endpoint_that_cannot_be_is_refused_where_it_is_written(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        handling.endpoint(**given)

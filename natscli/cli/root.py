@@ -14,6 +14,7 @@ from natscli.cli.groups import Group, show_help
 from natscli.cli.options import App, connection_options, pass_app
 from natscli.environment import Environment
 from natscli.errors import EXIT_STATUS_HELP, ExitStatus, PynatsError, Report, Terminated, explain
+from natscli.system.exits import run_exit_functions
 
 if TYPE_CHECKING:
     from natscli.cli.pages import Section
@@ -172,6 +173,7 @@ def main() -> None:
     # A SIGTERM ends like Ctrl-C does, cleaning up; `reply` and `server run` have their own way.
     signal.signal(signal.SIGTERM, _terminated)
     status = run(sys.argv[1:], environment)
+    run_exit_functions()
     try:
         environment.stdout.flush()
         environment.stderr.flush()

@@ -34,7 +34,8 @@ The command of --pipe is started once. It gets {"id", "subject", "headers", "dat
 for each request, and writes {"id", "data"} as a line for each answer, in any order.
 
 The function of --handler is called with a natscli.Request. It returns bytes, text, nothing or what JSON can hold, or
-raises natscli.ServiceError. It may be async.
+raises natscli.ServiceError. It may be async, and yield several replies. Without a function and without SUBJECT, all
+functions of the file that are below @natscli.endpoint(SUBJECT) answer.
 
 Without BODY and options that answer, requests are echoed. SIGINT (Ctrl-C) and SIGTERM answer all accepted requests,
 then stop; a second one stops at once.
@@ -59,7 +60,7 @@ then stop; a second one stops at once.
 @option("--echo", is_flag=True, common=True, help="Reply with the request, headers included.")
 @option("--command", metavar="COMMAND", common=True, help="Reply with the output of COMMAND.")
 @option("--pipe", metavar="COMMAND", help="Reply with lines of JSON from a COMMAND that keeps running.")
-@option("--handler", metavar="FILE.py:FUNCTION", common=True,
+@option("--handler", metavar="FILE.py[:FUNCTION]", common=True,
         help="Reply with what a Python function returns.")  # fmt: skip
 @option("--reload", is_flag=True, help="Load the handler again when its code changes.")
 @option("--upstream", metavar="SUBJECT",

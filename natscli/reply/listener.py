@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter_ns
 from typing import Any
@@ -22,41 +21,13 @@ from natscli.reply.ended import Renderers
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending
 from natscli.reply.reporter import Reporter
-from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, fail, reply_subject
+from natscli.reply.responders.responder import Batch, Done, Failure, Host, fail, reply_subject
+from natscli.reply.routes import LIMITS, Limits, Route
 from natscli.reply.statistics import Statistics
 from natscli.system.signals import Stop, on_info
 from natscli.system.waiting import within
 from natscli.wire.nats_py import errors as nats_errors
 
-
-@dataclass(frozen=True)
-class Route:
-    """A subject to listen on, in a queue group or none, and what answers its requests.
-
-    `internal` requests, such as those for statistics, are neither numbered nor shown. The listener counts in
-    `statistics`, which several routes may share.
-    """
-
-    subject: str
-    queue: str
-    responder: Responder
-    internal: bool = False
-    statistics: Statistics = field(default_factory=Statistics)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Requests that may be pending, and their bytes; more are refused. Seconds to wait for the server at the end, and
-    between two lines of the log that say what draining waits for.
-    """
-
-    requests: int = 16_384
-    size: int = 64 * 1024 * 1024
-    timeout: float = 3.0
-    reminder: float = 5.0
-
-
-LIMITS = Limits()
 #: Subjects that the log names; of others, how many.
 _MOST_LOGGED = 10
 _NO_HEADERS = (
@@ -129,8 +100,21 @@ class Listener:
         self._report.summarize()
 
     async def _serve(self) -> None:
+        try:
+            for responder in self._responders:
+                await responder.start(Host(self._connection, self._environment))
+            await self._serve_to_the_end()
+        except Exception:
+            with suppress(PynatsError):  # what came first is said
+                await self._close()
+            raise
+        await self._close()
+
+    async def _close(self) -> None:
         for responder in self._responders:
-            await responder.start(Host(self._connection, self._environment))
+            await responder.close()
+
+    async def _serve_to_the_end(self) -> None:
         subscriptions = [await self._subscribe(route) for route in self._routes]
         await self._connection.confirm()
         self._connection.on_refusal = self._on_refusal
@@ -184,13 +168,7 @@ class Listener:
         """
         if self._pending.requests:
             self._environment.log(f"Draining, requests pending: {self._pending.requests}")
-        for subscription in subscriptions:
-            # Without a connection, no more requests come anyway.
-            with suppress(asyncio.TimeoutError, nats_errors.Error):
-                await within(
-                    self._limits.timeout,
-                    subscription.drain() if self._client.is_connected else subscription.unsubscribe(),
-                )
+        await self._end_all(subscriptions)
         for responder in self._responders:
             responder.drain()
         await self._answered()
@@ -202,6 +180,14 @@ class Listener:
             await asyncio.sleep(0.02)
         if self._client.is_connected:
             await self._connection.confirm()
+
+    async def _end_all(self, subscriptions: list[Any]) -> None:
+        """Take what was on its way for all subscriptions, and no more; the server gets one time for all of them."""
+        connected = self._client.is_connected  # without a connection, no more requests come anyway
+        ends = [s.drain() if connected else s.unsubscribe() for s in subscriptions]
+        gathered = asyncio.gather(*ends, return_exceptions=True)
+        with suppress(asyncio.TimeoutError):
+            await within(self._limits.timeout, gathered)
 
     async def _answered(self) -> None:
         """Wait until nothing is pending; it may hang, so the log says how to stop."""
@@ -237,11 +223,13 @@ class Listener:
             self._stop.set()
             requests, rest = requests[: len(numbers)], requests[len(numbers) :]
             unwanted = Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived)
-            fail(unwanted, self._delivery.send, _STOPPING)
+            self._delivery.send(
+                unwanted, [_STOPPING.reply(request) for request in unwanted.requests], _STOPPING
+            )
             if not requests:
                 return
         self._delivery.begin()
-        self._respond(route, done, Batch(requests, numbers.start, arrived))
+        self._respond(route, done, Batch(requests, numbers.start, arrived, route.place))
         self._delivery.show_received(requests, numbers.start)
 
     def _on_internal(self, route: Route, done: Done, requests: list[Message], arrived: int) -> None:
@@ -288,8 +276,14 @@ class Listener:
         batch: Batch,
         replies: list[Message],
         failure: Failure | None,
+        *,
+        more: bool = False,
     ) -> None:
-        """Requests are answered: count and deliver the replies."""
+        """Requests are answered, or one of them in part: count and deliver the replies."""
+        if more:
+            statistics.add(replies)
+            self._delivery.send(batch, replies, failure)
+            return
         statistics.finish(len(batch.requests), replies)
         replaced = deliver(batch, replies, failure)
         if failure is not None:
@@ -304,8 +298,13 @@ class Listener:
         batch: Batch,
         replies: list[Message],
         failure: Failure | None,
+        *,
+        more: bool = False,
     ) -> None:
         """Requests that were pending are answered; each took the time since it arrived."""
+        if more:
+            self._done(deliver, statistics, batch, replies, failure, more=True)
+            return
         elapsed, count = perf_counter_ns() - batch.arrived, len(batch.requests)
         statistics.spend(elapsed * count, elapsed, count)
         self._done(deliver, statistics, batch, replies, failure)
@@ -331,7 +330,8 @@ class Listener:
 
         A subscription that the server has taken away must: nothing would come any more.
         """
-        if "for subscription" in error.what.lower() and not self._connection.lost.done():
+        known = [responder.refused(error.what) for responder in self._responders]
+        if "for subscription" in error.what.lower() and not any(known) and not self._connection.lost.done():
             self._connection.lost.set_result(error)
         else:
             self._environment.warn(error.what)

@@ -57,7 +57,8 @@ class ReplyOptions:
     @property
     def title(self) -> str:
         """What runs, as the heading of its statistics."""
-        return f"pynats reply {self.subject or f'--mock {self.mock}'}"
+        without = f"--mock {self.mock}" if self.handler is None else f"--handler {self.handler}"
+        return f"pynats reply {self.subject or without}"
 
     @property
     def group(self) -> str:
@@ -169,7 +170,7 @@ def check(options: ReplyOptions) -> None:
     _check_together(options)
     if options.subject is not None:
         subjects.check_subscribe_subject(options.subject)
-    elif options.mock is None:
+    elif options.mock is None and options.handler is None:
         raise InputError("missing argument 'SUBJECT'", hint="try 'pynats reply --help'")
     subjects.check_queue(options.group)
     if options.service is not None:

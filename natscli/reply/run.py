@@ -11,11 +11,12 @@ from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.histogram import Histogram
 from natscli.reply.ended import Renderers
-from natscli.reply.listener import Listener, Route
+from natscli.reply.listener import Listener
 from natscli.reply.numbers import Numbers
 from natscli.reply.options import ReplyOptions
 from natscli.reply.reporter import Reporter
-from natscli.reply.responders.responder import Responder
+from natscli.reply.responders.responder import Place, Responder
+from natscli.reply.routes import Route
 from natscli.reply.show.report import StatisticsReporter
 from natscli.reply.show.requests import data_renderers, log_renderers, renderers
 from natscli.reply.statistics import Statistics, figures
@@ -47,13 +48,23 @@ async def run(
     """
     if shared is None:
         on_info(partial(environment.warn, "not connected yet"))
-    subjects = responder.subjects if options.subject is None else (options.subject,)
+    places = responder.places if options.subject is None else (Place(options.subject),)
     times = Histogram()
     new_statistics = (
         shared.new_statistics if shared else partial(Statistics, times=times.record, sizes=options.stats)
     )
     async with connected(plan, environment, listener=True, wait=options.wait) as connection:
-        routes = [Route(name, options.group, responder, statistics=new_statistics()) for name in subjects]
+        routes = [
+            Route(
+                place.subject,
+                options.group if place.queue is None else place.queue,
+                responder,
+                place=index,
+                name=place.name,
+                statistics=new_statistics(),
+            )
+            for index, place in enumerate(places)
+        ]
         counted = [route.statistics for route in routes]
         if options.service is not None:
             from natscli.reply.service import control_routes, new_instance

@@ -11,9 +11,9 @@ from functools import partial
 
 from natscli.duration import timestamp
 from natscli.message.micro import Endpoint, Instance, Verb, control_subjects, write_response
-from natscli.reply.listener import Route
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.responder import Batch, Done, Responder
+from natscli.reply.routes import Route
 
 _LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -63,7 +63,7 @@ def control_routes(instance: Instance, endpoint: str, routes: Sequence[Route]) -
 def _endpoint(name: str, route: Route) -> Endpoint:
     counted = route.statistics
     return Endpoint(
-        name=name or _name_of(route.subject),
+        name=name or route.name or _name_of(route.subject),
         subject=route.subject,
         queue_group=route.queue,
         num_requests=counted.requests,

@@ -67,6 +67,11 @@ class Statistics:
         if self.sizes:
             self.bytes_out += sum(map(len, map(_payload, replies)))
 
+    def add(self, replies: list[Message]) -> None:
+        """Count replies to a request that is still in flight, because more are to come."""
+        if self.sizes:
+            self.bytes_out += sum(map(len, map(_payload, replies)))
+
     def fail(self, failure: Failure, requests: int) -> None:
         """Count `requests` that were answered with an error."""
         self.errors += requests

@@ -20,6 +20,7 @@ from natscli.message.header_lines import header_block
 from natscli.message.headers import SERVICE_ERROR, SERVICE_ERROR_CODE, encode_lines
 from natscli.message.message import Message
 from natscli.reply.options import ReplyOptions
+from natscli.reply.python.received import ReceivedRequest
 from natscli.reply.responders.mock import build as build_mock
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
 from natscli.settings import resolve
@@ -48,7 +49,8 @@ class TestResponder:
         self._background = background
         self._responder = responder
         self._arrived = threading.Condition()
-        self.subjects = responder.subjects if subject is None else (subject,)
+        places = tuple(place.subject for place in responder.places)
+        self.subjects = places if subject is None else (subject,)
         background.wait(self._start(url))
 
     @property
@@ -92,13 +94,17 @@ class TestResponder:
     def _on_batch(self, batch: list[Message], arrived: int) -> None:
         self._responder.respond(Batch(batch, len(self.answered), arrived), self._done)
 
-    def _done(self, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
+    def _done(
+        self, batch: Batch, replies: list[Message], failure: Failure | None, *, more: bool = False
+    ) -> None:
         if replies:
             self._connection.client.send([reply for reply in replies if reply[0]])
+        if more:
+            return
         said = f"{failure.code}: {failure.text}" if failure is not None else ""
         with self._arrived:
             for index, (subject, reply, header, payload) in enumerate(batch.requests):
-                request = Request(subject, reply, header, payload, batch.first + index)
+                request = ReceivedRequest(subject, reply, header, payload, batch.first + index, None)
                 block, data = replies[index][2:] if replies else (None, None)
                 self.answered.append(Answered(request, block, data, said))
             self._arrived.notify_all()
@@ -123,7 +129,7 @@ class _Function(Responder):
 
     async def _answer(self, one: Batch, done: Done) -> None:
         subject, to, header, payload = one.requests[0]
-        request = Request(subject, to, header, payload, one.first)
+        request = ReceivedRequest(subject, to, header, payload, one.first, None)
         failure: Failure | None = None
         try:
             if inspect.iscoroutinefunction(self._handler):

@@ -23,7 +23,7 @@ from natscli.errors import ConnectionFailedError, PynatsError
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.message.templates import compile_template
-from natscli.reply.listener import LIMITS, Limits, Listener, Route
+from natscli.reply.listener import Listener
 from natscli.reply.numbers import Numbers
 from natscli.reply.reporter import Reporter
 from natscli.reply.responders.echo import Echo
@@ -31,6 +31,7 @@ from natscli.reply.responders.faults import Faults, Faulty
 from natscli.reply.responders.parts.threaded import Threaded
 from natscli.reply.responders.responder import Batch, Done, Failure, Responder, Wrapper, fail
 from natscli.reply.responders.static import static
+from natscli.reply.routes import LIMITS, Limits, Route
 from natscli.reply.show.requests import renderers
 from natscli.reply.statistics import Statistics
 from natscli.settings import resolve

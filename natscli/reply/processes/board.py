@@ -48,7 +48,7 @@ class Text(ctypes.Structure):
         self.size = len(data)
 
 
-class Place(ctypes.Structure):
+class Counted(ctypes.Structure):
     """What one process has counted. That process writes, any other reads; the names are those of `Statistics`.
 
     `listening` is 1 once the process has subscribed to what it answers. `times` are counts of nanoseconds by their
@@ -153,9 +153,9 @@ class Board:
             with suppress(OSError):
                 os.unlink(self.reference)
 
-    def place(self, index: int) -> Place:
+    def place(self, index: int) -> Counted:
         """The place of the process with this index."""
-        return Place.from_buffer(self._map, ctypes.sizeof(c_int64) + index * ctypes.sizeof(Place))
+        return Counted.from_buffer(self._map, ctypes.sizeof(c_int64) + index * ctypes.sizeof(Counted))
 
 
 def open_board(reference: int | str, places: int) -> Board:
@@ -166,7 +166,7 @@ def open_board(reference: int | str, places: int) -> Board:
 
 def _size(places: int) -> int:
     """The bytes of a board: the next number, and the places."""
-    return ctypes.sizeof(c_int64) + places * ctypes.sizeof(Place)
+    return ctypes.sizeof(c_int64) + places * ctypes.sizeof(Counted)
 
 
 class SharedNumbers(Numbers):
@@ -191,7 +191,7 @@ class SharedNumbers(Numbers):
 class SharedStatistics(Statistics):
     """Statistics that are counted in a place too."""
 
-    def __init__(self, place: Place, *, sizes: bool) -> None:
+    def __init__(self, place: Counted, *, sizes: bool) -> None:
         super().__init__(times=place.record, sizes=sizes)
         self._place = place
 
@@ -210,6 +210,11 @@ class SharedStatistics(Statistics):
         super().finish(requests, replies)
         self._place.answered += len(replies)
         self._place.finished += requests
+        self._place.bytes_out += self.bytes_out - before
+
+    def add(self, replies: list[Message]) -> None:
+        before = self.bytes_out
+        super().add(replies)
         self._place.bytes_out += self.bytes_out - before
 
     def fail(self, failure: Failure, requests: int) -> None:

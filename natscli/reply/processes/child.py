@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from natscli.environment import Environment
 from natscli.reply.options import ReplyOptions
 from natscli.reply.reporter import Reporter
+from natscli.system.exits import run_exit_functions
 
 if TYPE_CHECKING:
     from natscli.output.pump import Pump
-    from natscli.reply.processes.board import Board, Place
+    from natscli.reply.processes.board import Board, Counted
     from natscli.settings import Settings
     from natscli.system.signals import Receive
 
@@ -97,7 +98,7 @@ class Orders:
 class _Reporter(Reporter):
     """Says that all is subscribed to; the parent shows the statistics of all."""
 
-    def __init__(self, place: Place, board: Board, environment: Environment, job: Assignment) -> None:
+    def __init__(self, place: Counted, board: Board, environment: Environment, job: Assignment) -> None:
         self._place, self._environment, self._job = place, environment, job
         self.turn = board.output
 
@@ -119,6 +120,7 @@ def main() -> None:
     orders.install(lambda *_: os._exit(0))
     orders.follow()
     status = _run(job, orders)
+    run_exit_functions()
     sys.stdout.flush()
     os._exit(status)
 

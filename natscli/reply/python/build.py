@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from natscli.environment import Environment
+from natscli.errors import InputError
 from natscli.message.header_lines import header_lines
 from natscli.reply.options import ReplyOptions, header_templates
 from natscli.reply.python.handler import Handler
@@ -12,17 +13,32 @@ from natscli.reply.responders.responder import Responder
 
 
 def build(options: ReplyOptions, environment: Environment) -> Responder:
-    """Answer with the function that --handler names.
+    """Answer with the function that --handler names, or with all endpoints of its module.
 
     Raises:
-        InputError: it cannot be imported, or cannot take a request.
+        InputError: it cannot be imported, cannot take a request, or nothing says on which subject requests come.
     """
-    source = parse(options.handler or "")
+    source = parse(options.handler or "", named=options.subject is not None)
     redirect_prints(environment)
     lines = header_lines(header_templates(options))
     handler = Handler(load(source), lines, options.handlers_at_once)
+    if options.subject is None:
+        _check_places(handler, options)
     if not options.reload:
         return handler
     from natscli.reply.python.reload import Reloading
 
     return Reloading(handler, source, environment)
+
+
+def _check_places(handler: Handler, options: ReplyOptions) -> None:
+    """Refuse to listen nowhere, and options that go with one endpoint only."""
+    if not handler.places:
+        raise InputError("missing argument 'SUBJECT'",
+                         hint="or write @endpoint('SUBJECT') above the function")  # fmt: skip
+    if options.endpoint and len(handler.places) > 1:
+        raise InputError(f"there are {len(handler.places)} endpoints, and one name", where="--endpoint",
+                         hint="write @endpoint(..., name='NAME') above the functions")  # fmt: skip
+    if options.processes > 1 and any(place.queue == "" for place in handler.places):
+        raise InputError("several processes need a queue group, or each of them would answer every request",
+                         where="the queue of an endpoint")  # fmt: skip

@@ -15,15 +15,23 @@ _NOT_THEIRS = ("<", os.path.dirname(natscli.__file__), os.path.dirname(importlib
 
 
 def describe(error: BaseException, file: str) -> str:
-    """The exception, and the line of `file` that it came through last: `KeyError: 'x' (calc.py:3: return d['x'])`.
+    """The exception, and the line that it came through last: `KeyError: 'x' (calc.py:3: return d['x'])`.
 
-    If it did not come through `file`, the line where it was raised, unless that is in pynats or in Python's imports.
+    That is a line of `file` and of what is beside it or in the current folder, installed packages aside. If it did not
+    come through these, the line where it was raised, unless that is in pynats or in Python's imports.
     """
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_NOT_THEIRS)]
-    own = [frame for frame in frames if shown(frame.filename) == shown(file)] or frames
+    folders = {os.path.dirname(os.path.abspath(file)), os.getcwd()}
+    own = [frame for frame in frames if _is_in(frame.filename, folders)] or frames
     what = summary(error)
     where = f"{shown(own[-1].filename)}:{own[-1].lineno}: {own[-1].line}" if own else shown(file)
     return f"{what} ({where})"
+
+
+def _is_in(path: str, folders: set[str]) -> bool:
+    """Whether a file is in one of the folders or below, and not installed there."""
+    full = os.path.abspath(path)
+    return "site-packages" not in full and any(full.startswith(os.path.join(f, "")) for f in folders)
 
 
 def summary(error: BaseException) -> str:

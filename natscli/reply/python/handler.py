@@ -5,111 +5,225 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable, Iterable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from itertools import count, repeat
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from natscli.environment import Environment
+from natscli.errors import PynatsError
 from natscli.handling import Reply, Request, ServiceError, encode
 from natscli.message.header_lines import header_block
 from natscli.message.message import Message
 from natscli.message.templates import Facts, Template
+from natscli.reply.python.code import Code
 from natscli.reply.python.coroutines import Coroutines
-from natscli.reply.python.explain import describe, place, shown, summary
+from natscli.reply.python.explain import describe, summary
+from natscli.reply.python.functions import HandlerFunction
 from natscli.reply.python.importing import Loaded
+from natscli.reply.python.received import ReceivedRequest
+from natscli.reply.python.streams import GONE, KINDS, Feed, Streams
 from natscli.reply.responders.parts.finished import Finished, Job
 from natscli.reply.responders.parts.workers import Workers
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
 from natscli.text import replaced
 
-#: A request, and the coroutine function that answers it.
-_Asked = tuple[Job, Callable[[Request], Any]]
+#: A request, and the code and the function that answer it.
+_Asked = tuple[Job, Code, HandlerFunction]
 #: What a handler returned, or the exception that it raised.
 Returned = tuple[Any, "BaseException | None"]
 
 
 class Handler(Responder):
-    """Calls `loaded.function`, which may be replaced at any time: async in the event loop, plain in threads."""
+    """Calls the functions of `code`, which may be replaced at any time: async in the event loop, plain in threads."""
 
     def __init__(self, loaded: Loaded, lines: Template, concurrency: int) -> None:
-        self.loaded = loaded
+        self.code = Code(loaded)
+        self.places = tuple(one.place for one in loaded.functions if one.place.subject)
         self._lines = lines
         self._concurrency = concurrency
 
     async def start(self, host: Host) -> None:
         self._trace = host.environment.trace
+        self._warn = host.environment.warn
+        self._loop = asyncio.get_running_loop()
         self._finished = Finished()
-        self._coroutines: Coroutines[_Asked] = Coroutines(self._concurrency, self._await)
-        self._workers: Workers[Returned] = Workers(self._concurrency, eager=False)
+        self._streams = Streams(host, self._message)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
-        _log_unhandled(host.environment, lambda: self.loaded)
+        shared = self._new_pool(self._concurrency)
+        self._pools = [
+            self._new_pool(one.concurrency) if one.concurrency else shared for one in self.code.functions
+        ]
+        _log_unhandled(host.environment, lambda: self.code.loaded)
+        try:
+            await self.code.lifespan.enter()
+        except Exception as error:
+            raise PynatsError(f"lifespan failed: {self._described(error)}") from error
 
     def respond(self, batch: Batch, done: Done) -> None:
         jobs = map(Job, batch.requests, count(batch.first), repeat(batch.arrived), repeat(done))
-        # Those that wait get the function of now: one that is loaded meanwhile may be called in another way.
-        if self.loaded.is_async:
-            self._coroutines.submit(zip(jobs, repeat(self.loaded.function)))
+        # Those that wait get the code of now: what is loaded meanwhile may be called in another way.
+        code = self.code
+        function, (coroutines, workers) = code.functions[batch.place], self._pools[batch.place]
+        code.running += len(batch.requests)
+        if function.is_async:
+            coroutines.submit(zip(jobs, repeat(code), repeat(function)))
         else:
-            self._submit(jobs, self.loaded.function)
+            self._submit(workers, jobs, code, function)
+
+    def drain(self) -> None:
+        self._streams.drain()
+
+    def refused(self, text: str) -> bool:
+        return self._streams.refused(text)
+
+    async def close(self) -> None:
+        if not hasattr(self, "_finished"):
+            return
+        try:
+            await self.code.lifespan.leave()
+        except Exception as error:
+            raise PynatsError(f"lifespan failed: {self._described(error)}") from error
 
     def kill(self) -> None:
         if hasattr(self, "_finished"):
             self._stopped = True
-            self._coroutines.stop()
-            self._workers.stop()
+            for coroutines, workers in self._pools:
+                coroutines.stop()
+                workers.stop()
+            for task in self._tasks:
+                task.cancel()
+
+    def use(self, code: Code) -> None:
+        """Answer with other code, whose lifespan is entered; that of before is left after its last request."""
+        before, self.code = self.code, code
+        before.retired = True
+        self._leave_if_over(before)
+
+    def _new_pool(self, most: int) -> tuple[Coroutines[_Asked], Workers[Returned]]:
+        return Coroutines(most, self._await), Workers(most, eager=False)
 
     async def _await(self, asked: _Asked) -> None:
-        job, function = asked
+        job, code, function = asked
         try:
-            value = await function(Request(*job.request, job.number))
+            value = function.function(ReceivedRequest(*job.request, job.number, code.lifespan.state))
+            if type(value) is not AsyncGeneratorType:
+                value = await value
+            if type(value) in KINDS:
+                await self._stream(job, code, value)
+                return
         except BaseException as error:
             # An interrupt comes from a signal, and GeneratorExit from the end of the event loop.
             if self._stopped or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
                 raise
-            self._fail(job, error)
+            self._fail(job, code, error)
         else:
-            self._answer(job, value)
+            self._answer(job, code, function, value)
 
-    def _submit(self, jobs: Iterable[Job], function: Callable[[Request], Any]) -> None:
+    def _submit(
+        self, workers: Workers[Returned], jobs: Iterable[Job], code: Code, function: HandlerFunction
+    ) -> None:
+        state = code.lifespan.state
         for job in jobs:
             # A context of its own, so that requests do not see each other's context variables.
-            call = partial(copy_context().run, _call, function, Request(*job.request, job.number))
-            self._workers.submit(call, partial(self._returned, job))
+            request, context = ReceivedRequest(*job.request, job.number, state), copy_context()
+            call = partial(context.run, _call, function.function, request)
+            workers.submit(call, partial(self._returned, workers, context, job, code, function))
 
-    def _returned(self, job: Job, outcome: Returned) -> None:
+    def _returned(
+        self,
+        workers: Workers[Returned],
+        context: Context,
+        job: Job,
+        code: Code,
+        function: HandlerFunction,
+        outcome: Returned,
+    ) -> None:
         value, error = outcome
-        if error is None:
-            self._answer(job, value)
+        if error is not None:
+            self._fail(job, code, error)
+        elif type(value) is GeneratorType:
+            feed = Feed(value)
+            workers.submit(partial(context.run, _feed, feed), lambda outcome: None)
+            task = self._loop.create_task(self._stream_from(job, code, feed))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         else:
-            self._fail(job, error)
+            self._answer(job, code, function, value)
 
-    def _answer(self, job: Job, value: Any) -> None:
+    async def _stream_from(self, job: Job, code: Code, feed: Feed) -> None:
         try:
-            lines, payload = (b"", value) if type(value) is bytes else encode(value)
-            block = header_block(self._own_lines(job) + lines)
+            await self._stream(job, code, feed)
         except Exception as error:
-            at = place(self.loaded.function, shown(self.loaded.file))
-            self._fail(job, error, f"{summary(error)} ({at}: what it returned)")
+            self._fail(job, code, error)
+
+    async def _stream(self, job: Job, code: Code, values: Any) -> None:
+        """Send each of `values` as a reply, and an empty one at the end."""
+        stream = await self._streams.run(job, values)
+        if stream.ending is GONE:
+            self._finished.flush()
+            stream.give_up()
+        elif stream.ending is not None:
+            self._finished.add(job, stream.ending.reply(job.request), stream.ending)
         else:
-            self._finished.add(job, (job.request[1], b"", block, payload))
+            self._finished.add(job, (job.request[1], b"", None, b""))
+        self._ended(code)
+
+    def _message(self, job: Job, value: Any) -> Message:
+        """The reply that a value is. Raises TypeError, ValueError: it is none."""
+        lines, payload = (b"", value) if type(value) is bytes else encode(value)
+        return job.request[1], b"", header_block(self._own_lines(job) + lines), payload
+
+    def _answer(self, job: Job, code: Code, function: HandlerFunction, value: Any) -> None:
+        try:
+            reply = self._message(job, value)
+        except Exception as error:
+            self._fail(job, code, error, f"{summary(error)} ({function.at}: what it returned)")
+        else:
+            self._finished.add(job, reply)
+            self._ended(code)
 
     def _own_lines(self, job: Job) -> bytes:
         subject, _, _, payload = job.request
         lines = self._lines
         return lines.format if lines.is_static else lines.fill(Facts(job.number, subject, payload))
 
-    def _fail(self, job: Job, error: BaseException, notice: str = "") -> None:
+    def _fail(self, job: Job, code: Code, error: BaseException, notice: str = "") -> None:
         try:
             reply, failure = error_reply(job.request, error)
         except Exception as wrong:  # a ServiceError with what cannot be sent
             error = wrong.with_traceback(error.__traceback__)
             reply, failure = error_reply(job.request, error)
         if not isinstance(error, ServiceError):
-            notice = notice or describe(error, self.loaded.file)
+            notice = notice or describe(error, code.loaded.file)
             trace = "".join(traceback.format_exception(error)) if self._trace else ""
             failure = Failure(failure.code, failure.text, "\n".join([notice, *trace.splitlines()]))
         self._finished.add(job, reply, failure)
+        self._ended(code)
+
+    def _ended(self, code: Code) -> None:
+        """A request that `code` was called for is answered."""
+        code.running -= 1
+        if code.retired:
+            self._leave_if_over(code)
+
+    def _leave_if_over(self, code: Code) -> None:
+        if code.retired and not code.running:
+            self._finished.flush()
+            task = self._loop.create_task(self._leave(code))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _leave(self, code: Code) -> None:
+        try:
+            await code.lifespan.leave()
+        except Exception as error:
+            self._warn(f"lifespan of the code before failed: {self._described(error)}")
+
+    def _described(self, error: BaseException) -> str:
+        return describe(error, self.code.loaded.file)
 
 
 def _log_unhandled(environment: Environment, loaded: Callable[[], Loaded]) -> None:
@@ -125,6 +239,11 @@ def _log_unhandled(environment: Environment, loaded: Callable[[], Loaded]) -> No
             before(loop, details)
 
     loop.set_exception_handler(handle)
+
+
+def _feed(feed: Feed) -> Returned:
+    feed.run()
+    return None, None
 
 
 def _call(function: Callable[[Request], Any], request: Request) -> Returned:

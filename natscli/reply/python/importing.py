@@ -1,11 +1,11 @@
-"""Loads the Python function that `--handler` names."""
+"""Imports the module that `--handler` names."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -14,20 +14,23 @@ from types import ModuleType
 from typing import Any
 
 from natscli.errors import InputError
-from natscli.reply.python.explain import describe, place, shown
+from natscli.reply.python.explain import describe, shown
+from natscli.reply.python.finder import serve_folder
+from natscli.reply.python.functions import HandlerFunction, endpoints, named
+from natscli.reply.python.lifespan import find_lifespan
 
 _WHERE = "--handler"
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A function that answers requests, whether it is a coroutine function, and the file it came from.
+    """The functions of a module that answer requests, what is entered before and left after, and its file.
 
     `modules` are those that were imported with it and are in its folder or below, installed packages aside.
     """
 
-    function: Callable[..., Any]
-    is_async: bool
+    functions: tuple[HandlerFunction, ...]
+    lifespan: Callable[[], Any] | None
     file: str
     modules: Mapping[str, ModuleType]
 
@@ -50,7 +53,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class HandlerName:
-    """Where a function is: in a file (`calc.py`) or in a module (`package.module`)."""
+    """Where a function is: in a file (`calc.py`) or in a module (`package.module`); without a name, all endpoints."""
 
     module: str
     function: str
@@ -61,13 +64,15 @@ class HandlerName:
         return self.module.endswith(".py") or os.sep in self.module
 
 
-def parse(text: str) -> HandlerName:
-    """`FILE.py:FUNCTION` or `package.module:function`.
+def parse(text: str, *, named: bool) -> HandlerName:
+    """`FILE.py:FUNCTION` or `package.module:function`; without the function, if none has to be `named`.
 
     Raises:
         InputError: it is neither.
     """
     module, colon, function = text.rpartition(":")
+    if text and not named and (text.endswith(".py") or not colon):
+        return HandlerName(text, "")
     if not colon or not module or not function:
         example = f"{module or text or 'calc.py'}:{function if colon and function else 'answer'}"
         raise InputError(f"{text!r} names no function", where=_WHERE, hint=f"for example: {_WHERE} {example}")
@@ -94,10 +99,25 @@ def load(source: HandlerName) -> Loaded:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise InputError(describe(error, source.module), where=_WHERE) from error
-    function = _find(module, source)
+        raise InputError(describe(error, source.module), where=_WHERE, hint=_hint(error)) from error
+    file = shown(module.__file__ or source.module)
+    functions = named(module, source.function, file) if source.function else endpoints(module, file)
     root = os.path.dirname(os.path.abspath(source.module)) if source.is_file else os.getcwd()
-    return Loaded(function, _is_async(function), module.__file__ or "", _own_modules(before, root))
+    lifespan = find_lifespan(module, file)
+    return Loaded(functions, lifespan, module.__file__ or "", _own_modules(before, root))
+
+
+def _hint(error: BaseException) -> str:
+    """How to install the package that a handler imports and that is not there, where pynats is installed."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    package = error.name.partition(".")[0]
+    parts = os.path.normpath(sys.prefix).split(os.sep)
+    if "pipx" in parts:
+        return f"pipx inject pynats-cli {package}"
+    if "uv" in parts and "tools" in parts:
+        return f"uv tool install --with {package} pynats-cli"
+    return f"it is imported with pynats' own Python: {shlex.quote(sys.executable)} -m pip install {package}"
 
 
 def _own_modules(before: set[str], root: str) -> dict[str, ModuleType]:
@@ -115,7 +135,7 @@ def _import_file(path: str) -> ModuleType:
     if not os.path.isfile(path):
         raise InputError(f"no such file: {path!r}", where=_WHERE)
     name = f"handler_{os.path.splitext(os.path.basename(path))[0]}"
-    _put_first(os.path.dirname(os.path.abspath(path)))
+    serve_folder(os.path.dirname(os.path.abspath(path)))
     spec = importlib.util.spec_from_file_location(name, os.path.abspath(path))
     assert spec is not None
     assert spec.loader is not None
@@ -137,56 +157,10 @@ def _import_module(name: str) -> ModuleType:
         raise InputError(
             f"a module is named from its top package, without a leading dot: {name!r}", where=_WHERE
         )
-    _put_first(os.getcwd())
+    serve_folder(os.getcwd())
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise InputError(f"no such module: {error.name!r}", where=_WHERE) from None
         raise
-
-
-def _put_first(folder: str) -> None:
-    """Let the module import what is beside it, as Python does for a script."""
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-
-
-def _find(module: ModuleType, source: HandlerName) -> Callable[..., Any]:
-    file = shown(module.__file__ or source.module)
-    function: Any = module
-    for name in source.function.split("."):
-        function = getattr(function, name, None)
-    if function is None:
-        from difflib import get_close_matches
-
-        names = [name for name, value in vars(module).items() if callable(value) and name[0] != "_"]
-        near = get_close_matches(source.function, names, 1)
-        hint = f"did you mean {near[0]}?" if near else f"its functions: {', '.join(names)}" if names else ""
-        raise InputError(f"{file} has no function {source.function!r}", where=_WHERE, hint=hint)
-    _check_signature(function, source.function, file)
-    found: Callable[..., Any] = function
-    return found
-
-
-def _check_signature(function: Any, name: str, file: str) -> None:
-    at = place(function, file)
-    if not callable(function):
-        raise InputError(f"{at}: {name} is not a function", where=_WHERE)
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise InputError(f"{at}: {name} yields; it must return the reply", where=_WHERE)
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return  # one written in C says nothing of itself
-    try:
-        signature.bind(object())
-    except TypeError:
-        raise InputError(f"{at}: {name}{signature} cannot be called with one argument, the request",
-                         where=_WHERE) from None  # fmt: skip
-
-
-def _is_async(function: Any) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004
-    )

@@ -6,11 +6,13 @@ import asyncio
 import os
 import sys
 import threading
+from concurrent.futures import CancelledError
 from contextlib import suppress
 
 from natscli.environment import Environment
 from natscli.errors import InputError
-from natscli.reply.python.explain import shown
+from natscli.reply.python.code import Code
+from natscli.reply.python.explain import describe, shown
 from natscli.reply.python.handler import Handler
 from natscli.reply.python.importing import HandlerName, Loaded, load
 from natscli.reply.responders.responder import Host, Wrapper
@@ -37,7 +39,7 @@ class Reloading(Wrapper):
         self._handler = handler
         self._source = source
         self._environment = environment
-        self._stamps = _stamps(handler.loaded)
+        self._stamps = _stamps(handler.code.loaded)
         self._stop = threading.Event()
 
     async def start(self, host: Host) -> None:
@@ -58,7 +60,7 @@ class Reloading(Wrapper):
     def _watch_folders(self) -> None:
         from watchfiles import PythonFilter, watch
 
-        loaded = self._handler.loaded
+        loaded = self._handler.code.loaded
         while not self._stop.is_set():
             folders = loaded.folders
             for changes in watch(*folders, watch_filter=PythonFilter(), step=_SETTLE, rust_timeout=_LOOK,
@@ -82,13 +84,29 @@ class Reloading(Wrapper):
             self._environment.warn(f"not reloaded, the code before stays: {error.what}")
             return before
         self._stamps = {**_stamps(loaded), **self._stamps}
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._use, loaded)
-        return loaded
+        try:
+            used = asyncio.run_coroutine_threadsafe(self._use(loaded), self._loop).result()
+        except (RuntimeError, CancelledError):  # the loop is closed
+            return before
+        if not used:
+            sys.modules.update(before.modules)
+        return loaded if used else before
 
-    def _use(self, loaded: Loaded) -> None:
-        self._handler.loaded = loaded
+    async def _use(self, loaded: Loaded) -> bool:
+        """Enter the lifespan of new code and answer with it; False if that fails."""
+        code = Code(loaded)
+        notes = code.take_places(self._handler.code)
+        try:
+            await code.lifespan.enter()
+        except Exception as error:
+            why = describe(error, loaded.file)
+            self._environment.warn(f"not reloaded, the code before stays: lifespan failed: {why}")
+            return False
+        self._handler.use(code)
         self._environment.log(f"Reloaded {shown(os.path.abspath(loaded.file))}")
+        for note in notes:
+            self._environment.warn(note)
+        return True
 
 
 def _stamps(loaded: Loaded) -> dict[str, tuple[int, int]]:

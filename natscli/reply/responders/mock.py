@@ -12,7 +12,7 @@ from natscli.message.templates import Template
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.answers import AnswerTemplate
 from natscli.reply.responders.parts.mock_file import MockFile, read
-from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
+from natscli.reply.responders.responder import Batch, Done, Failure, Host, Place, Responder
 from natscli.text import exact
 
 
@@ -23,7 +23,7 @@ class Mock(Responder):
     """
 
     def __init__(self, mock: MockFile, name: str) -> None:
-        self.subjects = tuple(mock.subjects)
+        self.places = tuple(map(Place, mock.subjects))
         answers = [answer for queue in mock.recorded.values() for answer in queue]
         answers += [answer for _, answer in mock.rules]
         self.immediate = not any(answer.delay for answer in answers)

@@ -66,8 +66,12 @@ class Recorded(Wrapper):
         self._write()
         self._writer.close(_SHORT_PATIENCE)
 
-    def _done(self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None) -> None:
-        done(batch, replies, failure)
+    def _done(
+        self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None, *, more: bool = False
+    ) -> None:
+        done(batch, replies, failure, more=more)
+        if more:
+            return
         self._kept.append((batch, replies, perf_counter_ns()))
         self._answered += len(batch.requests)
         self._requests += len(batch.requests)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from natscli.message import headers
 from natscli.message.message import Message
@@ -21,26 +21,27 @@ K = TypeVar("K")
 
 
 class Batch(NamedTuple):
-    """Consecutive requests. Each has a reply subject.
+    """Consecutive requests, that came to one of the places where a responder listens. Each has a reply subject.
 
-    The number of the first, and when they arrived (nanoseconds of `time.perf_counter_ns`).
+    The number of the first, when they arrived (nanoseconds of `time.perf_counter_ns`), and the index of the place.
     """
 
     requests: list[Message]
     first: int
     arrived: int
+    place: int = 0
 
     def single(self) -> Iterator[Batch]:
         """Each request as a batch of its own."""
         for number, request in enumerate(self.requests, self.first):
-            yield Batch([request], number, self.arrived)
+            yield Batch([request], number, self.arrived, self.place)
 
     def runs(self, kinds: Iterable[K]) -> Iterator[tuple[K, Batch]]:
         """Split into consecutive requests of one kind: `kinds` has a kind for each request."""
         start = 0
         for kind, run in groupby(kinds):
             end = start + sum(1 for _ in run)
-            yield kind, Batch(self.requests[start:end], self.first + start, self.arrived)
+            yield kind, Batch(self.requests[start:end], self.first + start, self.arrived, self.place)
             start = end
 
 
@@ -72,9 +73,24 @@ def reported(block: bytes | None) -> Failure | None:
     return Failure(number, replaced(text), notice="")
 
 
-#: Called with requests that are done, a reply for each in their order (or none at all: they are not answered), and
-#: what went wrong with them.
-Done = Callable[[Batch, list[Message], "Failure | None"], object]
+class Place(NamedTuple):
+    """Where a responder listens: a subject, a queue group unless it is that of the run, and its name as an endpoint."""
+
+    subject: str
+    queue: str | None = None
+    name: str = ""
+
+
+class Done(Protocol):
+    """What a responder calls with requests that are done.
+
+    It gives a reply for each in their order (or none at all: they are not answered), and what went wrong with them.
+    With `more`, the batch is a single request that is not done yet: the replies are some of several.
+    """
+
+    def __call__(
+        self, batch: Batch, replies: list[Message], failure: Failure | None, /, *, more: bool = False
+    ) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -108,8 +124,8 @@ class Responder(ABC):
     """
 
     immediate = False
-    #: The subjects to listen on when none is given.
-    subjects: tuple[str, ...] = ()
+    #: Where to listen when no subject is given.
+    places: tuple[Place, ...] = ()
 
     async def start(self, host: Host) -> None:  # noqa: B027
         """Prepare, before anything is subscribed to.
@@ -129,8 +145,22 @@ class Responder(ABC):
     def drain(self) -> None:  # noqa: B027
         """No more requests come, and what is pending is waited for: whatever can take long gets a limit now."""
 
+    def refused(self, text: str) -> bool:  # noqa: ARG002
+        """A reply, or a subscription, was not permitted, as the server says in `text`, with the subject in quotes.
+
+        Gives whether it was one without which it can go on answering.
+        """
+        return False
+
     async def finish(self) -> None:  # noqa: B027
         """End in order; called after draining, when nothing is pending."""
+
+    async def close(self) -> None:  # noqa: B027
+        """Give back what `start` took; called last, also after a failure, but not when stopped for a second time.
+
+        Raises:
+            PynatsError: it could not.
+        """
 
     def kill(self) -> None:  # noqa: B027
         """Stop what is still being done, at once; called at the end in any case, perhaps without `start`."""
@@ -142,7 +172,7 @@ class Wrapper(Responder):
     def __init__(self, inner: Responder) -> None:
         self.inner = inner
         self.immediate = inner.immediate
-        self.subjects = inner.subjects
+        self.places = inner.places
 
     async def start(self, host: Host) -> None:
         await self.inner.start(host)
@@ -156,8 +186,14 @@ class Wrapper(Responder):
     def drain(self) -> None:
         self.inner.drain()
 
+    def refused(self, text: str) -> bool:
+        return self.inner.refused(text)
+
     async def finish(self) -> None:
         await self.inner.finish()
+
+    async def close(self) -> None:
+        await self.inner.close()
 
     def kill(self) -> None:
         self.inner.kill()

@@ -408,7 +408,6 @@ BROKEN = {
     "calc.py:two": ("calc.py:5: two(a, b) cannot be called with one argument, the request", None),
     "calc.py:none": ("calc.py:7: none() cannot be called with one argument, the request", None),
     "calc.py:LIMIT": ("calc.py: LIMIT is not a function", None),
-    "calc.py:stream": ("calc.py:9: stream yields; it must return the reply", None),
     "package.bad:f": ("ZeroDivisionError: division by zero (package/bad.py:2: 1 / 0)", None),
     "nul.py:f": ("", None),  # a SyntaxError or a ValueError
     "syntax.py:f": ("syntax.py:2: SyntaxError: ", None),

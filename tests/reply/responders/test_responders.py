@@ -13,7 +13,7 @@ from natscli.message.header_lines import HeaderTemplates
 from natscli.message.message import Message
 from natscli.message.templates import compile_template
 from natscli.reply.responders.echo import Echo
-from natscli.reply.responders.responder import Batch, Responder
+from natscli.reply.responders.responder import Batch, Failure, Responder
 from natscli.reply.responders.static import static
 
 Lines = list[tuple[str, str]]
@@ -32,7 +32,13 @@ def responding(responder: Responder) -> Respond:
     def respond(requests: list[Message], first: int) -> list[Message]:
         answered: list[tuple[Batch, list[Message]]] = []
         asked = Batch(requests, first, 0)
-        responder.respond(asked, lambda batch, replies, failure: answered.append((batch, replies)))
+
+        def done(
+            batch: Batch, replies: list[Message], failure: Failure | None, *, more: bool = False
+        ) -> None:
+            answered.append((batch, replies))
+
+        responder.respond(asked, done)
         ((batch, replies),) = answered
         assert (batch, responder.immediate) == (asked, True)
         return replies

@@ -9,7 +9,7 @@ from natscli.reply.responders.parts.outstanding import Outstanding
 
 
 def job(number: int) -> Job:
-    return Job((b"s", b"i", None, b""), number, 0, lambda *given: None)
+    return Job((b"s", b"i", None, b""), number, 0, lambda *given, more=False: None)
 
 
 def given(outstanding: Outstanding[int]) -> list[int]:

@@ -1,0 +1,67 @@
+"""What the `lifespan` of a handler's module does: it is entered before requests come and left after the last reply."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from types import ModuleType
+from typing import Any
+
+from natscli.errors import InputError
+from natscli.reply.python.explain import place
+
+
+def find_lifespan(module: ModuleType, file: str) -> Callable[[], Any] | None:
+    """What `module` calls `lifespan`: a function that makes a context manager; None without one.
+
+    A generator function that is no context manager yet is made one.
+
+    Raises:
+        InputError: it is none of these, or takes an argument.
+    """
+    found = getattr(module, "lifespan", None)
+    if found is None or inspect.ismodule(found):
+        return None
+    at = place(found, file)
+    if not callable(found):
+        raise InputError(f"{at}: lifespan is not a function", where="--handler")
+    try:
+        inspect.signature(found).bind()
+    except TypeError:
+        raise InputError(f"{at}: lifespan{inspect.signature(found)} cannot be called without an argument",
+                         where="--handler") from None  # fmt: skip
+    if inspect.isasyncgenfunction(found):
+        return contextlib.asynccontextmanager(found)
+    return contextlib.contextmanager(found) if inspect.isgeneratorfunction(found) else found
+
+
+class Lifespan:
+    """One time that a lifespan is entered and left; without one, nothing happens. `state` is what it gave."""
+
+    def __init__(self, make: Callable[[], Any] | None) -> None:
+        self._make = make
+        self._manager: Any = None
+        self.state: Any = None
+
+    async def enter(self) -> None:
+        """Raises whatever it raises; TypeError: it is no context manager."""
+        if self._make is None:
+            return
+        manager = self._make()
+        if isinstance(manager, AbstractAsyncContextManager):
+            self.state = await manager.__aenter__()
+        elif isinstance(manager, AbstractContextManager):
+            self.state = manager.__enter__()
+        else:
+            raise TypeError(f"lifespan gave no context manager, but {type(manager).__name__}")
+        self._manager = manager
+
+    async def leave(self) -> None:
+        """Raises whatever it raises; only the first call does anything."""
+        manager, self._manager = self._manager, None
+        if isinstance(manager, AbstractAsyncContextManager):
+            await manager.__aexit__(None, None, None)
+        elif manager is not None:
+            manager.__exit__(None, None, None)

@@ -1,0 +1,200 @@
+"""Several replies to one request: the values that a generator yields, each sent as it comes.
+
+The requester may be gone, and only the server knows: so now and then a reply has a reply subject of ours, and the
+server answers there that nobody listens (503).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
+from time import monotonic
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any
+
+from natscli.message import headers
+from natscli.message.in_flight import random_tokens
+from natscli.message.message import Message
+from natscli.reply.responders.parts.finished import Job
+from natscli.reply.responders.responder import Batch, Failure, Host
+from natscli.text import exact
+
+#: What a handler may return in place of a reply.
+KINDS = (AsyncGeneratorType, GeneratorType)
+GONE = Failure(499, "the requester is gone", notice="")
+STOPPING = Failure(503, "the responder is stopping", notice="")
+
+#: Seconds between two replies that ask whether somebody listens.
+_LOOK = 0.25
+#: Values after which other requests get their turn, and that a thread may be ahead of what is sent.
+_TURN, _AHEAD = 32, 64
+#: Bytes that may wait for a connection, and seconds until it is looked again whether they still do.
+_MOST_WAITING, _PAUSE = 1024 * 1024, 0.01
+
+
+class Stream:
+    """The replies to one request. `ending` is why they end before the generator does."""
+
+    def __init__(self, job: Job, token: bytes) -> None:
+        self.token = token
+        self.ending: Failure | None = None
+        self.looked = monotonic()
+        self._job = job
+        self._batch = Batch([job.request], job.number, job.arrived)
+        self._task = asyncio.current_task()
+
+    @property
+    def subject(self) -> bytes:
+        """Where the replies go."""
+        return self._job.request[1]
+
+    def send(self, reply: Message) -> None:
+        """Send one of the replies."""
+        self._job.done(self._batch, [reply], None, more=True)
+
+    def give_up(self) -> None:
+        """The request is done, and nobody is to be told."""
+        self._job.done(self._batch, [], self.ending)
+
+    def stop(self, why: Failure) -> None:
+        """End it, wherever the generator waits."""
+        if self.ending is None and self._task is not None:
+            self.ending = why
+            self._task.cancel()
+
+    async def stopped(self) -> None:
+        """Take back what `stop` did to the task, which goes on with other requests."""
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        uncancel: Callable[[], object] | None = getattr(self._task, "uncancel", None)  # from Python 3.11 on
+        if uncancel is not None:
+            uncancel()
+
+
+class Streams:
+    """The streams of a run. `message(job, value)` makes a reply of a value."""
+
+    def __init__(self, host: Host, message: Callable[[Job, Any], Message]) -> None:
+        self._client = host.connection.client
+        self._message = message
+        self._tokens = random_tokens()
+        self._active: dict[bytes, Stream] = {}
+        self._inbox = b""
+        self._subscribing: asyncio.Task[None] | None = None
+        self._draining = False
+
+    def drain(self) -> None:
+        """End all, and begin no more: an endless one would never end."""
+        self._draining = True
+        for stream in self._active.values():
+            stream.stop(STOPPING)
+
+    def refused(self, text: str) -> bool:
+        """End those whose replies are not permitted, as the server says in `text`; whether it was about a stream."""
+        if self._inbox and exact(self._inbox[:-1]).lower() in text.lower():
+            self._inbox = b""  # then nobody says that a requester is gone
+            return True
+        refused = [stream for stream in self._active.values() if f'"{exact(stream.subject)}"' in text]
+        for stream in refused:
+            stream.stop(GONE)
+        return bool(refused)
+
+    async def run(self, job: Job, values: Any) -> Stream:
+        """Send each of `values`; gives the stream, which has ended. Raises what the generator raises."""
+        stream = Stream(job, next(self._tokens))
+        if self._draining:
+            stream.ending = STOPPING
+            return stream
+        if self._subscribing is None:
+            self._subscribing = asyncio.get_running_loop().create_task(self._subscribe())
+        self._active[stream.token] = stream
+        try:
+            await self._send_all(stream, job, values)
+        except asyncio.CancelledError:
+            if stream.ending is None:
+                raise
+        finally:
+            del self._active[stream.token]
+            if stream.ending is not None:
+                await stream.stopped()
+            if isinstance(values, AsyncGeneratorType):
+                await values.aclose()
+        return stream
+
+    async def _send_all(self, stream: Stream, job: Job, values: Any) -> None:
+        sent = 0
+        async for value in values if hasattr(values, "__aiter__") else _each(values):
+            subject, _, block, payload = self._message(job, value)
+            stream.send((subject, self._look(stream), block, payload))
+            sent += 1
+            if sent % _TURN == 0:
+                await asyncio.sleep(0)
+                await self._client.written()
+            while self._client.pending_data_size > _MOST_WAITING:
+                await asyncio.sleep(_PAUSE)
+
+    def _look(self, stream: Stream) -> bytes:
+        """The reply subject of the next reply: where the server says that nobody listens; mostly none."""
+        now = monotonic()
+        if not self._inbox or now - stream.looked < _LOOK:
+            return b""
+        stream.looked = now
+        return self._inbox + stream.token
+
+    async def _subscribe(self) -> None:
+        inbox = self._client.new_inbox()
+        self._inbox = f"{inbox}.".encode()
+        await self._client.subscribe_batches(f"{inbox}.*", "", self._on_answers)
+
+    def _on_answers(self, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
+        for subject, _, block, payload in messages:
+            stream = self._active.get(subject[len(self._inbox) :])
+            if stream is not None and headers.status(block) == "503" and not payload:
+                stream.stop(GONE)
+
+
+async def _each(values: Iterable[Any]) -> AsyncIterator[Any]:
+    for value in values:
+        yield value
+
+
+class Feed:
+    """What a plain generator yields in a thread, for the event loop; the thread is not far ahead."""
+
+    def __init__(self, values: Any) -> None:
+        self._values = values
+        self._loop = asyncio.get_running_loop()
+        self._came: asyncio.Queue[tuple[bool, Any]] = asyncio.Queue()
+        self._room = threading.Semaphore(_AHEAD)
+        self._closed = False
+
+    def run(self) -> None:
+        """Take all values; called in a thread."""
+        error: BaseException | None = None
+        try:
+            for value in self._values:
+                self._room.acquire()
+                if self._closed:
+                    break
+                self._loop.call_soon_threadsafe(self._came.put_nowait, (True, value))
+            self._values.close()
+        except BaseException as raised:
+            error = raised
+        self._loop.call_soon_threadsafe(self._came.put_nowait, (False, error))
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        try:
+            while True:
+                goes_on, value = await self._came.get()
+                if goes_on:
+                    self._room.release()
+                    yield value
+                elif value is None:
+                    return
+                else:
+                    raise value
+        finally:
+            self._closed = True
+            self._room.release()

@@ -1,0 +1,351 @@
+"""`pynats reply --handler app.py`: several endpoints, what is entered before and left after, and docs/handlers.md."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.asking import Asker
+from tests.program import Program, Runner
+from tests.reply.test_docs import run_all
+from tests.servers import Server
+from tests.test_readme import ROOT
+
+DOCUMENT = (ROOT / "docs" / "handlers.md").read_text()
+APP = re.findall(r"^```python\n# app.py\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)[0]
+
+
+@pytest.fixture
+def server(server_factory: Callable[..., Server]) -> Server:
+    """A server of the test's own: the subjects of an app are in its code."""
+    return server_factory()
+
+
+@pytest.fixture
+def asker(server: Server) -> Iterator[Asker]:
+    with Asker(server) as asker:
+        yield asker
+
+
+@pytest.fixture
+def app(runner: Runner, server: Server) -> Callable[..., Program]:
+    """`app(code, *options)` answers with a file `app.py` of that code."""
+
+    def start(code: str, *options: str, **how: Any) -> Program:
+        (runner.directory / "app.py").write_text(textwrap.dedent(code))
+        how.setdefault("ready", "Listening on")
+        return runner.spawn("reply", "--handler", "app.py", *options, server=server, **how)
+
+    return start
+
+
+def test_the_document_is_right(runner: Runner, server: Server) -> None:
+    (runner.directory / "app.py").write_text(APP)
+    run_all(DOCUMENT.partition("## Endpoints")[0], runner, server)
+    assert len(APP.splitlines()) <= 36
+
+
+def test_functions_and_methods_answer_each_on_its_own_subject(
+    app: Callable[..., Program], asker: Asker
+) -> None:
+    program = app("""
+        from natscli import endpoint
+        class Users:
+            @endpoint("m.plain")
+            def plain(self, request): return "plain " + request.text
+            @endpoint("m.async.*")
+            async def slow(self, request): return "async " + request.tokens[-1]
+        users = Users()
+        @endpoint("f.one")
+        @endpoint("f.two", queue="mine")
+        def both(request): return request.subject
+        """)
+    asked = {"m.plain": b"plain x", "m.async.y": b"async y", "f.one": b"f.one", "f.two": b"f.two"}
+    for subject, payload in asked.items():
+        assert asker.ask(subject, b"x")[0].payload == payload
+    assert program.stop() == 0
+    assert 'Listening on [f.two] in group "mine"' in program.stderr_text()
+
+
+def test_an_endpoint_may_answer_fewer_at_once_than_the_others(
+    app: Callable[..., Program], asker: Asker
+) -> None:
+    app("""
+        import asyncio
+        from natscli import endpoint
+        running = 0
+        async def count(request):
+            global running
+            running += 1
+            await asyncio.sleep(0.05)
+            seen, running = running, running - 1
+            return str(seen)
+        @endpoint("few", concurrency=2)
+        async def few(request): return await count(request)
+        @endpoint("many")
+        async def many(request): return await count(request)
+        """)
+    assert {answer.payload for answer in asker.ask("few", *[b""] * 6)} == {b"1", b"2"}
+    assert b"10" in {answer.payload for answer in asker.ask("many", *[b""] * 10)}
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("def f(r): pass", "app.py has no endpoints"),
+        ("from natscli import endpoint\n@endpoint('a')\ndef f(): pass", "cannot be called with one argument"),
+        (
+            "from natscli import endpoint\n@endpoint('a')\ndef f(r): pass\n@endpoint('a')\ndef g(r): pass",
+            "is an endpoint on 'a' too",
+        ),
+        ("from natscli import endpoint\n@endpoint('a..b')\ndef f(r): pass", "a subject has no empty token"),
+        ("from natscli import endpoint\n@endpoint('a')\ndef f(r): pass\ndef lifespan(app): yield",
+         "lifespan(app) cannot be called without an argument"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_found_before_connecting(runner: Runner, code: str, what: str) -> None:
+    (runner.directory / "app.py").write_text(code)
+    run = runner("reply", "--handler", "app.py", server="nats://127.0.0.1:1")
+    assert run.status == 2, run
+    assert what in run.stderr
+
+
+def test_a_function_without_an_endpoint_needs_a_subject(runner: Runner) -> None:
+    (runner.directory / "app.py").write_text("def f(r): pass")
+    run = runner("reply", "--handler", "app.py:f", server="nats://127.0.0.1:1")
+    assert (run.status, run.errors[0]) == (2, "pynats: error: missing argument 'SUBJECT'")
+
+
+LIFE = """
+    from contextlib import contextmanager
+    from natscli import endpoint
+    import atexit
+    atexit.register(print, "at exit")
+    @contextmanager
+    def lifespan():
+        print("entered")
+        yield {"a": 1}
+        print("left")
+    @endpoint("a")
+    def answer(request): return request.state
+    """
+
+
+def test_a_lifespan_is_entered_before_and_left_after(app: Callable[..., Program], asker: Asker) -> None:
+    program = app(LIFE)
+    assert asker.ask("a", b"")[0].payload == b'{"a": 1}'
+    assert program.stop() == 0
+    log = program.stderr_text()
+    order = [log.index(text) for text in ("entered", "Listening on", "left", "Answered 1 request", "at exit")]
+    assert order == sorted(order)
+
+
+def test_each_process_has_a_lifespan(app: Callable[..., Program], asker: Asker) -> None:
+    program = app(LIFE, "--processes", "2", ready="processes answer")
+    assert program.stop() == 0
+    log = program.stderr_text()
+    assert [log.count(text) for text in ("left", "at exit")] == [2, 2]
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_a_lifespan_that_fails_is_an_error_with_its_line(runner: Runner, server: Server, kind: str) -> None:
+    code = f"from natscli import endpoint\n@endpoint('a')\ndef f(r): pass\n{kind} lifespan():\n  1 / 0\n  yield\n"
+    (runner.directory / "app.py").write_text(code)
+    run = runner("reply", "--handler", "app.py", server=server)
+    assert run.status == 1
+    assert run.errors[0] == (
+        "pynats: error: lifespan failed: ZeroDivisionError: division by zero (app.py:5: 1 / 0)"
+    )
+
+
+def test_ten_edits_of_the_documented_app_lose_nothing(
+    app: Callable[..., Program], runner: Runner, server: Server, asker: Asker
+) -> None:
+    pytest.importorskip("watchfiles", reason="--reload needs watchfiles, which the extra reload installs")
+    options = ("--service", "users", "--processes", "2", "--reload")
+    program = app(APP, *options, ready="processes answer")
+    over, answered = threading.Event(), [0, 0]
+
+    def load() -> None:
+        with Asker(server) as other:
+            while not over.is_set():
+                for answer in other.ask("users.get.1", *[b""] * 10):
+                    answered[answer.payload != b'{"name": "Ada"}'] += 1
+
+    assert asker.ask("users.add", b"Ada")[0].payload == b'{"id": 1}'
+    thread = threading.Thread(target=load)
+    thread.start()
+    for number in range(10):
+        before = program.stderr_text().count("Reloaded app.py")
+        (runner.directory / "app.py").write_text(f"{APP}# {number}\n")
+        program.wait_until(lambda: program.stderr_text().count("Reloaded app.py") >= before + 2, "reloaded")  # noqa: B023
+    over.set()
+    thread.join()
+    assert answered[1] == 0
+    stats = json.loads(runner("service", "stats", "users", "--json", server=server).text)
+    assert _requests(stats, "get") == answered[0]
+    assert _requests(stats, "add") == 1
+    assert program.stop() == 0
+    log = program.stderr_text()
+    assert log.count("users.db is closed") == 2 * 11
+    assert "Traceback" not in log
+
+
+def _requests(value: Any, name: str) -> int:
+    """The requests of all endpoints of a name, wherever they are."""
+    if isinstance(value, dict):
+        own = value.get("num_requests", 0) if value.get("name") == name else 0
+        return own + sum(_requests(part, name) for part in value.values())
+    return sum(_requests(part, name) for part in value) if isinstance(value, list) else 0
+
+
+def test_modules_beside_a_handler_do_not_stand_in_for_those_of_python(
+    runner: Runner, server: Server, asker: Asker
+) -> None:
+    folder = runner.directory / "sub"
+    folder.mkdir()
+    for name in ("json", "nats", "asyncio", "rich"):
+        (folder / f"{name}.py").write_text("raise RuntimeError('the wrong module')\n")
+    (folder / "helper.py").write_text("import json\nWORD = json.dumps('mine')\n")
+    (folder / "app.py").write_text(
+        "from natscli import endpoint\nfrom helper import WORD\n"
+        "@endpoint('a')\nasync def answer(request): return WORD\n"
+    )
+    program = runner.spawn("reply", "--handler", "sub/app.py", "--json", "--stats", server=server)
+    assert asker.ask("a", b"")[0].payload == b'"mine"'
+    assert program.stop() == 0
+
+
+def test_a_missing_package_has_a_hint(runner: Runner) -> None:
+    (runner.directory / "app.py").write_text("import no_such_package_at_all\n")
+    run = runner("reply", "--handler", "app.py", server="nats://127.0.0.1:1")
+    assert run.status == 2
+    assert "-m pip install no_such_package_at_all" in run.stderr
+
+
+def test_an_error_names_the_deepest_line_of_the_own_modules(
+    app: Callable[..., Program], runner: Runner, asker: Asker, tmp_path: Path
+) -> None:
+    (runner.directory / "helper.py").write_text(
+        "import json\ndef parse(text):\n    return json.loads(text)\n"
+    )
+    program = app("""
+        from natscli import endpoint
+        import helper
+        @endpoint("a")
+        def answer(request): return helper.parse(request.text)
+        """)
+    asker.ask("a", b"{")
+    program.wait_for("(helper.py:3: return json.loads(text))")
+
+
+# -- several replies -----------------------------------------------------------------------------------------------
+
+GENERATORS = """
+    import asyncio, time
+    from natscli import endpoint
+    ended = []
+    @endpoint("plain.*")
+    def plain(request):
+        try:
+            for number in range(int(request.tokens[-1])):
+                if request.data: time.sleep(float(request.text))
+                yield str(number)
+            if request.text == "0": 1 / 0
+        finally:
+            ended.append("plain")
+            print("plain ended")
+    @endpoint("async.*")
+    async def slow(request):
+        try:
+            for number in range(int(request.tokens[-1])):
+                if request.data: await asyncio.sleep(float(request.text))
+                yield str(number)
+            if request.text == "0": 1 / 0
+        finally:
+            print("async ended")
+    """
+KIND = pytest.mark.parametrize("kind", ["plain", "async"])
+
+
+@KIND
+def test_each_value_is_a_reply_and_an_empty_one_ends_them(
+    app: Callable[..., Program], asker: Asker, kind: str
+) -> None:
+    program = app(GENERATORS)
+    asker.send(f"{kind}.10000", b"")
+    answers = asker.receive(10_001)
+    assert [answer.payload for answer in answers] == [*(b"%d" % number for number in range(10_000)), b""]
+    asker.send(f"{kind}.2", b"0")
+    *values, last = asker.receive(3)
+    assert [value.payload for value in values] == [b"0", b"1"]
+    assert b"Nats-Service-Error-Code: 500" in last.lines
+    assert program.stop() == 0
+    assert "Answered 2 requests" in program.stderr_text()
+    assert "ZeroDivisionError: division by zero (app.py:" in program.stderr_text()
+
+
+@KIND
+def test_a_value_is_sent_when_it_comes(app: Callable[..., Program], asker: Asker, kind: str) -> None:
+    app(GENERATORS)
+    asker.send(f"{kind}.3", b"0.4")
+    seconds = [answer.seconds for answer in asker.receive(4)]
+    assert seconds[1] - seconds[0] > 0.3
+    assert seconds[2] - seconds[1] > 0.3
+
+
+@KIND
+@pytest.mark.parametrize("pause", [b"", b"0.1"])
+def test_a_requester_that_is_gone_ends_it_within_a_second(
+    app: Callable[..., Program], server: Server, kind: str, pause: bytes
+) -> None:
+    program = app(GENERATORS)
+    with Asker(server) as asker:
+        asker.send(f"{kind}.1000000000", pause)
+        asker.receive(5)
+    gone = time.monotonic()
+    program.wait_for(f"{kind} ended")
+    assert time.monotonic() - gone < 2  # 1, and what a busy machine takes
+    assert program.stop() == 0
+    assert "1 error" in program.stderr_text()
+
+
+@KIND
+def test_an_endless_one_takes_no_more_memory_and_ends_with_the_drain(
+    app: Callable[..., Program], server: Server, asker: Asker, kind: str
+) -> None:
+    program = app(GENERATORS)
+    asker.send(f"{kind}.1000000000", b"")
+    asker.receive(20_000)
+    before = _memory(program)
+    asker.receive(100_000)
+    assert _memory(program) - before < 8_000_000
+    program.send_signal(15)
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            asker.receive(1000, timeout=0.2)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert program.wait() == 0
+    stop.set()
+    reader.join()
+    assert f"{kind} ended" in program.stderr_text()
+
+
+def _memory(program: Program) -> int:
+    """The bytes that a program has in memory."""
+    status = Path(f"/proc/{program.pid}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) * 1024
