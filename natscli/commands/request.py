@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +24,8 @@ from natscli.cli.options import (
     pass_app,
 )
 from natscli.errors import PynatsError, explain
-from natscli.message.recipe import compile_recipe, read_body
+from natscli.message.formats import NAMES, load
+from natscli.message.recipe import Recipe, compile_recipe, read_body
 from natscli.request.options import RequestOptions, check
 
 if TYPE_CHECKING:
@@ -84,6 +86,9 @@ class RequestCommand(Command):
 @option("--force-stdin", is_flag=True, help="Read the payload from stdin, even from a terminal.")
 @option("--send-on", type=click.Choice(["newline", "eof"]), default="eof", show_default=True,
         help="Send stdin line by line, or as one payload.")  # fmt: skip
+@option(
+    "--format", type=click.Choice(NAMES), help="Send requests as a framework does, understand its replies."
+)
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each reply or failure as a line of JSON.")
 @option("-o", "--output", type=FileName(), metavar="FILE", common=True,
@@ -113,22 +118,11 @@ def request(app: App, /, **given: Any) -> int:
     environment.quiet = options.quiet
     with _errors_as_json(environment, options):
         check(options)
-        if options.output or options.summary_json or options.hdr:
-            from natscli.request.show.reports import check_reports
-
-            check_reports(options)
-        if options.expect or options.query is not None:
-            from natscli.request.judge import judge, query
-
-            judge(options), query(options)
-        if options.fail_if or options.baseline is not None:
-            from natscli.request.thresholds import verdict
-
-            verdict(options.fail_if, options.baseline)
+        options = _prepared(options)
         recipe = compile_recipe(options)
         settings = connection_settings(app)
         translator = new_translator(app, options.translate)
-        recipe = read_body(recipe, options, environment)
+        recipe = _checked(read_body(recipe, options, environment), options)
 
         from natscli.connection.options import prepare
         from natscli.system import signals
@@ -146,6 +140,34 @@ def request(app: App, /, **given: Any) -> int:
 
         work = run(options, recipe, plan, environment, translator)
         return signals.run(work, precise=options.rate is not None)
+
+
+def _prepared(options: RequestOptions) -> RequestOptions:
+    """`options`, with the subject of the format, once all that they name can be used."""
+    if options.output or options.summary_json or options.hdr:
+        from natscli.request.show.reports import check_reports
+
+        check_reports(options)
+    if options.expect or options.query is not None:
+        from natscli.request.judge import judge, query
+
+        judge(options), query(options)
+    if options.fail_if or options.baseline is not None:
+        from natscli.request.thresholds import verdict
+
+        verdict(options.fail_if, options.baseline)
+    if options.format is None:
+        return options
+    return replace(options, subject=load(options.format).subject(options.subject))
+
+
+def _checked(recipe: Recipe, options: RequestOptions) -> Recipe:
+    """`recipe`, if the format of `options` can hold what it makes."""
+    if options.format is not None and not options.by_line:
+        from natscli.request.formatted import check as check_format
+
+        check_format(recipe, load(options.format))
+    return recipe
 
 
 @contextmanager

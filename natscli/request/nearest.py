@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from natscli.connection.connection import Connection
 from natscli.message.message import Message
 from natscli.system.waiting import within
+from natscli.text import replaced
 
 _SUBJECT = b"$SYS.REQ.ACCOUNT.PING.CONNZ"
 #: Seconds that servers have to answer, and those that others have once one did.
@@ -24,6 +25,8 @@ _LONGEST, _OTHERS = 0.5, 0.1
 _MOST_CONNECTIONS = 256
 #: The least likeness of a subject that is named, and how many are.
 _CUTOFF, _MOST_NAMED = 0.6, 2
+#: How servers call the clients that NestJS is built on.
+_JAVASCRIPT = ("nats.js", "nats.ws")
 
 
 async def hint(connection: Connection, subject: str, context: str) -> str:
@@ -54,24 +57,56 @@ def subscribed(answer: bytes) -> Iterator[str]:
                 yield name
 
 
+async def who_listens(connection: Connection, subject: str, *, all_clients: bool) -> str:
+    """Which clients subscribe to `subject` and have not answered, and why that may be; perhaps nothing.
+
+    Without `all_clients`, only where something is known to take requests for something else.
+    """
+    found: Counter[str] = Counter()
+    await _ask(connection, {"filter_subject": subject}, lambda payload: found.update(_clients(payload)))
+    names = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in found.most_common(3))
+    said = f"{found.total()} subscribe{'s' if found.total() == 1 else ''} to it and did not answer: {names}"
+    if any(name.startswith(_JAVASCRIPT) for name in found):
+        return f"{said}; to NestJS a request without an id is an event, which gets no reply: --format nestjs"
+    return said if found and all_clients else ""
+
+
+def _clients(answer: bytes) -> Iterator[str]:
+    """The clients in the answer of a server, but for those that watch: language and version, and a name."""
+    try:
+        for client in json.loads(answer)["data"]["connections"]:
+            name, lang = str(client.get("name", "")), f"{client.get('lang', '')} {client.get('version', '')}"
+            if not name.startswith("pynats watch"):
+                yield replaced(lang.strip() or "a client") + (f" {name!r}" if name else "")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return
+
+
 async def _subscriptions(connection: Connection) -> Counter[str]:
-    client, found = connection.client, Counter[str]()
+    found: Counter[str] = Counter()
+    question = {"subscriptions": True}
+    await _ask(connection, question, lambda payload: found.update(subscribed(payload)))
+    return found
+
+
+async def _ask(connection: Connection, question: dict[str, Any], take: Callable[[bytes], object]) -> None:
+    """Ask all servers; those that answer soon are heard."""
+    client = connection.client
     answered = asyncio.Event()
     connection.on_refusal = lambda error: answered.set()
 
     def on_answers(batch: list[Message], arrived: int) -> None:  # noqa: ARG001
         for _, _, _, payload in batch:
-            found.update(subscribed(payload))
+            take(payload)
         answered.set()
 
     inbox = client.new_inbox()
     await client.subscribe_batches(inbox, "", on_answers)
-    question: dict[str, Any] = {"subscriptions": True, "limit": _MOST_CONNECTIONS}
-    client.send([(_SUBJECT, inbox.encode(), None, json.dumps(question).encode())])
+    body = json.dumps({**question, "limit": _MOST_CONNECTIONS})
+    client.send([(_SUBJECT, inbox.encode(), None, body.encode())])
     try:
         await within(_LONGEST, answered.wait())
     except asyncio.TimeoutError:
-        return found
+        return
     if client.server_info.get("cluster"):
         await asyncio.sleep(_OTHERS)
-    return found

@@ -46,6 +46,7 @@ class RequestOptions:
     translate: str | None = None
     force_stdin: bool = False
     send_on: str = "eof"
+    format: str | None = None
     templates: bool = True
     output: str | None = None
     summary_json: str | None = None
@@ -91,6 +92,7 @@ _GIVEN: dict[str, Callable[[RequestOptions], bool]] = {
     "--body-file": lambda options: options.body_file is not None,
     "--force-stdin": lambda options: options.force_stdin,
     "--send-on newline": lambda options: options.by_line,
+    "--format": lambda options: options.format is not None,
     "--raw": lambda options: options.raw,
     "--json": lambda options: options.as_json,
     "--translate": lambda options: options.translate is not None,
@@ -126,6 +128,7 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--wait-for-empty", "--first"),
     ("--rate", "--send-on newline"),
     ("--processes", "--raw", "--json"),
+    ("--processes", "--format"),
     ("--processes", "--translate", "--output"),
     ("--processes", "--timings"),
     ("--processes", "--query"),
@@ -217,6 +220,7 @@ class Expectation(NamedTuple):
 
     `replies` many replies, the first within `first`, each later one within `gap` of the one before; 0 for all that
     come within `first`, up to `most` of them if that is not 0; with `until_empty`, all until an empty one.
+    `last` is how errors call that one, `silence` is a hint for when no reply comes.
     """
 
     replies: int
@@ -224,6 +228,8 @@ class Expectation(NamedTuple):
     gap: float
     until_empty: bool = False
     most: int = 0
+    last: str = "empty one"
+    silence: str = ""
 
 
 def expectation(options: RequestOptions, timeout: float) -> Expectation:

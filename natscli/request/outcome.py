@@ -47,7 +47,7 @@ def only_a_stream(stream: str, subject: str) -> NoRespondersError:
 
 def timeout(ongoing: Ongoing, expect: Expectation) -> PynatsError | None:
     """How a request whose time is over has failed; None if it has all that was asked for."""
-    came, hint = ongoing.replies, ""
+    came, hint = ongoing.replies, "" if ongoing.replies else expect.silence
     if not came:
         what = f"no reply within {format_duration(expect.first)}"
     elif ongoing.error is not None or (came >= expect.replies and not expect.until_empty):
@@ -55,7 +55,7 @@ def timeout(ongoing: Ongoing, expect: Expectation) -> PynatsError | None:
     else:
         wanted = f"{came} of {expect.replies} replies"
         if expect.until_empty:
-            wanted = f"{came} {'reply' if came == 1 else 'replies'} and no empty one"
+            wanted = f"{came} {'reply' if came == 1 else 'replies'} and no {expect.last}"
         what = f"{wanted}, none more within {format_duration(expect.gap)}"
         hint = "--reply-timeout DURATION waits longer for the next reply"
     return NoReplyError(f"timeout: {what}", where=ongoing.request.subject, hint=hint)

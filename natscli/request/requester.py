@@ -29,8 +29,8 @@ from natscli.request.statistics import Statistics
 if TYPE_CHECKING:
     from natscli.request.judge import Judge
 
-#: How payloads of JetStream begin that may say that a request has failed, or that a stream has taken it.
-_JETSTREAM = (b'{"stream":', b'{"error":', b'{"type":"io.nats.jetstream.api.')
+#: How payloads of JetStream and NestJS begin that may say that a request has failed, or that a stream has taken it.
+_JETSTREAM = (b'{"stream":', b'{"error":', b'{"type":"io.nats.jetstream.api.', b'{"err":')
 #: Requests taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256
 #: Nanoseconds until an observer that was behind is asked again whether it still is.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
-from natscli.errors import ExitStatus, NoRespondersError, PynatsError
+from natscli.errors import ExitStatus, NoReplyError, NoRespondersError, PynatsError
 from natscli.message.recipe import Recipe
 from natscli.message.source import Counted, EachLine, Source
 from natscli.request.load import RETRY, Load
@@ -22,6 +22,7 @@ from natscli.request.show.style import request_style
 from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
+    from natscli.connection.connection import Connection
     from natscli.message.expressions import Expression
     from natscli.programs.translate import Translator
     from natscli.request.events import Observer
@@ -52,18 +53,15 @@ async def run(
         how = after(how, start, connection.steps)
         timed = timing(display, connection) if timing is not None else None
         queried = _queried(timed or display, query) if query is not None else None
-        expect = expectation(options, plan.timeout)
-        requester = Requester(connection, source, expect, queried or timed or display, how, judge=judge)
+        make = _requester(options, plan.timeout)
+        requester = make(connection, source, queried or timed or display, how, judge=judge)
         statistics = requester.statistics
         try:
             with display.open(lambda: statistics):
                 await requester.run()
                 if timed is not None:
                     display.phases(await timed.finish())
-                if isinstance(statistics.first_failure, NoRespondersError) and environment.stderr.isatty():
-                    from natscli.request.nearest import hint
-
-                    display.hint(await hint(connection, statistics.first_failure.where, plan.context))
+                await _explain(display, statistics.first_failure, connection, plan, environment)
                 failures = conclude(display, statistics, verdict)
                 await display.finish(statistics)
         finally:
@@ -115,6 +113,46 @@ def status(
         first = None
     failure = next(filter(None, (*failures, first, *others)), None)
     return failure.status if failure is not None else ExitStatus.OK
+
+
+def _requester(options: RequestOptions, timeout: float) -> Callable[..., Requester]:
+    """What makes the requester from connection, source, observer and load."""
+    expected = expectation(options, timeout)
+    if options.format is None:
+        return lambda connection, source, *rest, **kw: Requester(connection, source, expected, *rest, **kw)
+    from natscli.message.formats import load as load_format
+    from natscli.request.formatted import FormattedRequester, InFormat, expecting
+
+    form = load_format(options.format)
+    expected = expecting(expected, options, form, timeout)
+
+    def make(connection: Connection, source: Source, *rest: Any, **kw: Any) -> Requester:
+        requester = FormattedRequester(connection, InFormat(source, form), expected, *rest, **kw)
+        requester.form = form
+        return requester
+
+    return make
+
+
+async def _explain(
+    display: RequestDisplay,
+    failure: PynatsError | None,
+    connection: Connection,
+    plan: Plan,
+    environment: Environment,
+) -> None:
+    """Say what the servers know of a request that nobody answered."""
+    terminal = environment.stderr.isatty()
+    if isinstance(failure, NoRespondersError) and terminal:
+        from natscli.request.nearest import hint
+
+        display.hint(await hint(connection, failure.where, plan.context))
+    elif isinstance(failure, NoReplyError) and not failure.hint and not environment.quiet:
+        from natscli.request.nearest import who_listens
+
+        said = await who_listens(connection, failure.where, all_clients=terminal)
+        if said:
+            display.hint(said)
 
 
 def _timing(options: RequestOptions) -> type[Timed] | None:
@@ -188,8 +226,8 @@ def display_of(
     """What shows the run that `options` ask for."""
     style = request_style(options, environment)
     render = renderer(
-        environment, style, many_requests=options.many_requests, many_replies=options.many_replies,
-        output=options.output or "",
+        environment, style, many_requests=options.many_requests,
+        many_replies=options.many_replies or options.format == "nestjs", output=options.output or "",
     )  # fmt: skip
     progress = _progress(options, environment) if style.progress else None
     return RequestDisplay(environment, render, style, translator, progress)

@@ -1,0 +1,89 @@
+"""Requests in the format of a framework: wrapped before they are sent, and what comes unwrapped (`--format`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from natscli.errors import ErrorReplyError
+from natscli.message import headers
+from natscli.message.formats.format import Content, Format
+from natscli.message.message import Message
+from natscli.message.recipe import Outgoing, Recipe
+from natscli.message.source import Source
+from natscli.request.again import Ongoing
+from natscli.request.options import Expectation, RequestOptions
+from natscli.request.requester import Requester
+
+
+@dataclass(frozen=True)
+class InFormat:
+    """A source whose requests are wrapped; see `Source`."""
+
+    source: Source
+    form: Format
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """See `Source`."""
+        self.source.start(wake)
+
+    def take(self) -> Outgoing | None:
+        """See `Source`."""
+        request = self.source.take()
+        return None if request is None else wrapped(request, self.form)
+
+    @property
+    def exhausted(self) -> bool:
+        """See `Source`."""
+        return self.source.exhausted
+
+
+def wrapped(request: Outgoing, form: Format) -> Outgoing:
+    """`request` in the format.
+
+    Raises:
+        InputError: the format cannot hold its payload.
+    """
+    content = form.request(request.subject, request.number, Content(request.header, request.payload))
+    return request._replace(header=content.header, payload=content.payload)
+
+
+def check(recipe: Recipe, form: Format) -> None:
+    """Refuse, before anything connects, a first request that the format cannot hold.
+
+    Raises:
+        InputError: it cannot.
+    """
+    wrapped(recipe.make(1), form)
+
+
+def expecting(expectation: Expectation, options: RequestOptions, form: Format, timeout: float) -> Expectation:
+    """`expectation`, and what the format knows: whether there is a last reply, and why there may be none."""
+    expectation = expectation._replace(silence=form.silence)
+    if not form.several or options.many_replies:
+        return expectation
+    gap = expectation.gap if options.reply_timeout is not None else timeout
+    return expectation._replace(first=timeout, gap=gap, until_empty=True, last="last one")
+
+
+class FormattedRequester(Requester):
+    """Takes replies for what they are in a format. What ends several replies is passed on as an empty one."""
+
+    form: Format
+
+    def _on_reply(self, ongoing: Ongoing, message: Message, arrived: int, came: float) -> None:
+        subject, reply_to, header, payload = message
+        if header is not None and headers.status(header):  # from a server
+            super()._on_reply(ongoing, message, arrived, came)
+            return
+        piece = self.form.read_reply(ongoing.request.number, Content(header, payload))
+        if piece is None:
+            return
+        if piece.problem is not None and ongoing.error is None:
+            ongoing.error = ErrorReplyError(str(piece.problem), where=ongoing.request.subject)
+        if piece.payload is not None:
+            super()._on_reply(ongoing, (subject, reply_to, header, piece.payload), arrived, came)
+        if piece.last and self._expect.until_empty and self.form.several:
+            # One that ends without any value is shown even so: it is an answer.
+            block = None if ongoing.replies else header or b""
+            super()._on_reply(ongoing, (subject, reply_to, block, b""), arrived, came)
