@@ -184,10 +184,13 @@ class Listener:
     async def _end_all(self, subscriptions: list[Any]) -> None:
         """Take what was on its way for all subscriptions, and no more; the server gets one time for all of them."""
         connected = self._client.is_connected  # without a connection, no more requests come anyway
-        ends = [s.drain() if connected else s.unsubscribe() for s in subscriptions]
-        gathered = asyncio.gather(*ends, return_exceptions=True)
-        with suppress(asyncio.TimeoutError):
-            await within(self._limits.timeout, gathered)
+        ends = [asyncio.ensure_future(s.drain() if connected else s.unsubscribe()) for s in subscriptions]
+        done, late = await asyncio.wait(ends, timeout=self._limits.timeout)
+        for end in late:
+            end.cancel()
+        for end in done:
+            if not end.cancelled():
+                end.exception()  # a connection that fails now is found when the replies are sent
 
     async def _answered(self) -> None:
         """Wait until nothing is pending; it may hang, so the log says how to stop."""

@@ -435,3 +435,26 @@ def test_replies_that_are_too_large_are_counted_as_errors(
 
     with Asker(nats) as asker:
         run(check(asker))
+
+
+def test_many_subscriptions_share_one_time_at_the_end(
+    server_factory: Callable[..., NatsServer], tmp_path: Path
+) -> None:
+    nats = server_factory()
+
+    async def check() -> None:
+        async with serving(nats, OK, tmp_path, limits=Limits(timeout=0.3)) as world:
+            listener = world.listener
+            many = [
+                await listener._client.subscribe_batches(f"s.{n}", "", lambda *_: None) for n in range(50)
+            ]
+            os.kill(nats.pid, signal.SIGSTOP)
+            os.waitpid(nats.pid, os.WUNTRACED)
+            try:
+                began = time.monotonic()
+                await listener._end_all(many)
+                assert time.monotonic() - began < 3  # one by one: 15
+            finally:
+                os.kill(nats.pid, signal.SIGCONT)
+
+    run(check())
