@@ -19,7 +19,9 @@ from typing import IO, Any
 from tests.leftovers import record
 from tests.servers import Server
 
-_REMOVED = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "PYTHONPATH")
+#: What changes what pynats does, or, as PYTHONDONTWRITEBYTECODE, how long each of its thousands of starts takes.
+_REMOVED = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "PYTHONPATH",
+            "PYTHONDONTWRITEBYTECODE")  # fmt: skip
 
 
 def clean_environment(home: Path, config_home: Path) -> dict[str, str]:
