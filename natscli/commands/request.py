@@ -93,6 +93,8 @@ class RequestCommand(Command):
 @option("--json", "as_json", is_flag=True, common=True, help="Write each reply or failure as a line of JSON.")
 @option("-o", "--output", type=FileName(), metavar="FILE", common=True,
         help="Write the payload to FILE, or many to FILE{n}.")  # fmt: skip
+@option("--record", type=FileName(), metavar="FILE",
+        help="Append each request and its replies to FILE, for verify and reply --mock.")  # fmt: skip
 @option("--summary-json", type=FileName(), metavar="FILE", help="Write the summary to FILE, as JSON.")
 @option("--hdr", type=FileName(), metavar="FILE", help="Write the latencies to FILE, as an HdrHistogram log.")
 @option("--timings", is_flag=True, common=True,

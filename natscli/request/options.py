@@ -51,6 +51,7 @@ class RequestOptions:
     output: str | None = None
     summary_json: str | None = None
     hdr: str | None = None
+    record: str | None = None
     timings: bool = False
     fail_if: tuple[str, ...] = ()
     baseline: str | None = None
@@ -91,6 +92,8 @@ _GIVEN: dict[str, Callable[[RequestOptions], bool]] = {
     "BODY": lambda options: options.body is not None,
     "--body-file": lambda options: options.body_file is not None,
     "--force-stdin": lambda options: options.force_stdin,
+    "--record": lambda options: options.record is not None,
+    "--record -": lambda options: options.record == "-",
     "--send-on newline": lambda options: options.by_line,
     "--format": lambda options: options.format is not None,
     "--raw": lambda options: options.raw,
@@ -131,6 +134,9 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--processes", "--format"),
     ("--processes", "--translate", "--output"),
     ("--processes", "--timings"),
+    ("--processes", "--record"),
+    ("--format", "--record"),
+    ("--record -", "--json", "--raw", "--output", "--query"),
     ("--processes", "--query"),
     ("--processes", "--verbose"),
     ("--processes", "--send-on newline"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from natscli.request.judge import Judge, Queried
     from natscli.request.phases import Timed
     from natscli.request.show.progress import Progress
+    from natscli.request.show.recording import RequestRecorder
     from natscli.request.thresholds import Verdict
 
 
@@ -54,11 +55,14 @@ async def run(
         timed = timing(display, connection) if timing is not None else None
         queried = _queried(timed or display, query) if query is not None else None
         make = _requester(options, plan.timeout)
-        requester = make(connection, source, queried or timed or display, how, judge=judge)
+        recorded = _recorded(queried or timed or display, options, plan.timeout, environment)
+        requester = make(connection, source, recorded or queried or timed or display, how, judge=judge)
         statistics = requester.statistics
         try:
             with display.open(lambda: statistics):
                 await requester.run()
+                if recorded is not None:
+                    await recorded.finish()
                 if timed is not None:
                     display.phases(await timed.finish())
                 await _explain(display, statistics.first_failure, connection, plan, environment)
@@ -181,6 +185,21 @@ def _queried(observer: Observer, query: Expression) -> Queried:
     from natscli.request.judge import Queried
 
     return Queried(observer, query)
+
+
+def _recorded(
+    observer: Observer, options: RequestOptions, timeout: float, environment: Environment
+) -> RequestRecorder | None:
+    """What records, if that is asked for.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if options.record is None:
+        return None
+    from natscli.request.show.recording import RequestRecorder
+
+    return RequestRecorder(observer, expectation(options, timeout), options.record, environment)
 
 
 def write(options: RequestOptions, statistics: Statistics, environment: Environment) -> None:

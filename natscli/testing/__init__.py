@@ -1,6 +1,6 @@
 """For the tests of others: a pytest plugin with real servers, responders and mocks. No dependency but pytest.
 
-The classes are for annotations: `NatsServer`, `TestResponder`, and `Answered`, an entry of `TestResponder.answered`.
+The classes are for annotations: `NatsServer`, `TestResponder`, and `AnsweredRequest`, of which `answered` is a list.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from natscli.testing.responder import Answered, TestResponder
+    from natscli.testing.responder import AnsweredRequest, TestResponder
     from natscli.testing.server import NatsServer
 
-__all__ = ["Answered", "NatsServer", "TestResponder"]
-_MODULES = {"Answered": "responder", "TestResponder": "responder", "NatsServer": "server"}
+__all__ = ["AnsweredRequest", "NatsServer", "TestResponder"]
+_MODULES = {"AnsweredRequest": "responder", "TestResponder": "responder", "NatsServer": "server"}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from natscli.message import headers
-from natscli.testing.responder import Answered, TestResponder
+from natscli.testing.responder import AnsweredRequest, TestResponder
 from natscli.text import payload_text, visible_line
 
 #: Requests of a responder that are shown, and characters of a payload.
@@ -25,7 +25,7 @@ def _lines(responder: TestResponder) -> Iterator[str]:
         yield f"  <- {_reply(one)}"
 
 
-def _reply(one: Answered) -> str:
+def _reply(one: AnsweredRequest) -> str:
     if one.payload is None:
         return "no reply"
     failed = f"error {one.failure} " if one.failure else ""

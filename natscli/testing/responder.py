@@ -30,7 +30,7 @@ from natscli.testing.background import Background
 Handler = Callable[[Request], Any]
 
 
-class Answered(NamedTuple):
+class AnsweredRequest(NamedTuple):
     """A request and what was answered: header block and payload; None for no reply. `failure` is what went wrong."""
 
     request: Request
@@ -45,7 +45,7 @@ class TestResponder:
     __test__ = False
 
     def __init__(self, background: Background, url: str, subject: str | None, responder: Responder) -> None:
-        self.answered: list[Answered] = []
+        self.answered: list[AnsweredRequest] = []
         self._background = background
         self._responder = responder
         self._arrived = threading.Condition()
@@ -106,7 +106,7 @@ class TestResponder:
             for index, (subject, reply, header, payload) in enumerate(batch.requests):
                 request = ReceivedRequest(subject, reply, header, payload, batch.first + index, None)
                 block, data = replies[index][2:] if replies else (None, None)
-                self.answered.append(Answered(request, block, data, said))
+                self.answered.append(AnsweredRequest(request, block, data, said))
             self._arrived.notify_all()
 
 

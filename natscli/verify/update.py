@@ -9,7 +9,7 @@ from natscli.message.exchange import Outcome
 from natscli.message.records.reading import Values
 from natscli.message.records.writing import record_line
 from natscli.system.files import write_parts
-from natscli.verify.result import Result
+from natscli.verify.verified import VerifiedCase
 
 
 class Update:
@@ -23,7 +23,7 @@ class Update:
         self._lines = TemporaryFile()  # noqa: SIM115
         self._places: dict[str, dict[int, tuple[int, int]]] = {}
 
-    def add(self, result: Result, came: float) -> bool:
+    def add(self, result: VerifiedCase, came: float) -> bool:
         """Whether the new replies, which came at that time (seconds since 1970), will replace the recorded ones."""
         if not result.answers:
             return False

@@ -20,7 +20,7 @@ from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message, memory
 from natscli.verify.cases import Case
 from natscli.verify.compare import Comparison, Difference
-from natscli.verify.result import Result
+from natscli.verify.verified import VerifiedCase
 
 #: Requests that are sent with one write, and bytes of exchanges that are kept for further replies.
 _MOST_AT_ONCE, _MOST_KEPT = 256, 16 * 1024 * 1024
@@ -65,7 +65,7 @@ class Verifier:
         cases: Iterator[Case],
         comparison: Comparison,
         sending: Sending,
-        show: Callable[[list[Result]], None],
+        show: Callable[[list[VerifiedCase]], None],
         behind: Callable[[], bool],
     ) -> None:
         """No more is sent while `behind`, which says whether what came is still to be shown."""
@@ -202,13 +202,13 @@ class Verifier:
         if asked.differences and self._sending.fail_fast:
             self._stop(None)
 
-    def _result(self, asked: _Asked) -> Result:
+    def _result(self, asked: _Asked) -> VerifiedCase:
         self._kept_size -= asked.size
         if len(asked.answers) > max(asked.wanted, 1) or (asked.answers and asked.no_responders):
             asked.differences = self._comparison.differences(
                 asked.case.exchange, asked.answers, no_responders=asked.no_responders
             )
-        return Result(asked.case, asked.answers, asked.differences, asked.no_responders)
+        return VerifiedCase(asked.case, asked.answers, asked.differences, asked.no_responders)
 
     def _finish_if_done(self) -> None:
         if self._all_sent and not self._asked:

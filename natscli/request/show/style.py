@@ -73,6 +73,8 @@ def request_style(options: RequestOptions, environment: Environment) -> RequestS
 def _replies(options: RequestOptions, *, terminal: bool) -> Replies:
     if options.output is not None:
         return Replies.FILES
+    if options.record == "-":
+        return Replies.COUNTED
     if options.raw or options.as_json:
         return Replies.RAW if options.raw else Replies.JSON
     if terminal and not (options.verbose or options.quiet):

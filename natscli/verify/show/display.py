@@ -17,8 +17,8 @@ from natscli.output.terminal import Painter
 from natscli.text import bytes_for_people
 from natscli.verify.compare import Comparison
 from natscli.verify.options import VerifyOptions
-from natscli.verify.result import Result
 from natscli.verify.show.lines import people, programs
+from natscli.verify.verified import VerifiedCase
 
 if TYPE_CHECKING:
     from natscli.request.show.progress import Progress
@@ -61,7 +61,7 @@ class Display:
         """Write what is shown, and the log in its place among it, to the end of the block."""
         return self._pump.taking_log()
 
-    def show(self, results: list[Result]) -> None:
+    def show(self, results: list[VerifiedCase]) -> None:
         """Count and show these."""
         shown = []
         now = time.time()
@@ -88,7 +88,7 @@ class Display:
             frame = self._progress.frame(done, self.failed, seconds)
             self._pump.put(lambda: (frame, b""), 0, 0)
 
-    def _put(self, results: list[Result]) -> None:
+    def _put(self, results: list[VerifiedCase]) -> None:
         clear = _EMPTY_LINE if self._progress is not None else b""
         size = sum(len(a.payload) for result in results for a in result.answers)
         self._pump.put(

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from natscli.system.files import write_parts
 from natscli.text import exact, replaced, visible_line
-from natscli.verify.result import Result
+from natscli.verify.verified import VerifiedCase
 
 #: What XML 1.0 cannot hold, in any form.
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -22,7 +22,7 @@ class JUnit:
         self._cases = TemporaryFile()  # noqa: SIM115
         self._total = self._failed = 0
 
-    def add(self, result: Result) -> None:
+    def add(self, result: VerifiedCase) -> None:
         """One more."""
         case, differences = result.case, result.differences
         self._total += 1

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from natscli.environment import BOLD, DIM, RED
 from natscli.output.terminal import Painter
 from natscli.text import exact, replaced
-from natscli.verify.result import Result
 from natscli.verify.show.diff import diff
 from natscli.verify.values import Ignored
+from natscli.verify.verified import VerifiedCase
 
 
-def people(painter: Painter, ignored: Ignored | None) -> Callable[[Result], str]:
+def people(painter: Painter, ignored: Ignored | None) -> Callable[[VerifiedCase], str]:
     """A line for a case that differs, one for each difference, and a diff of payloads."""
 
-    def render(result: Result) -> str:
+    def render(result: VerifiedCase) -> str:
         case = result.case
         if not result.differences:
             return ""
@@ -34,7 +34,7 @@ def people(painter: Painter, ignored: Ignored | None) -> Callable[[Result], str]
     return render
 
 
-def programs(result: Result) -> str:
+def programs(result: VerifiedCase) -> str:
     """An object for a case, whether it held or not."""
     case = result.case
     record = {

@@ -9,7 +9,7 @@ from natscli.verify.cases import Case
 from natscli.verify.compare import Difference
 
 
-class Result(NamedTuple):
+class VerifiedCase(NamedTuple):
     """What became of a case: no `differences`, and it held."""
 
     case: Case

@@ -1,0 +1,95 @@
+"""Keeps requests and their replies in a file (`--record`), as `reply` and `watch` do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from natscli.environment import Environment
+from natscli.errors import ExitStatus, PynatsError
+from natscli.message.exchange import Answer, Exchange, Outcome
+from natscli.message.recipe import Outgoing
+from natscli.message.records.file import Recording
+from natscli.message.status import read_problem
+from natscli.request.events import Observer, Received
+from natscli.request.options import Expectation
+from natscli.text import exact_bytes
+
+#: Requests whose replies may still come; of more, the first are written as they are.
+_MOST_OPEN = 10_000
+
+
+class RequestRecorder:
+    """Observes for `observer`, and records what it sees. What a request waits for says when it is done."""
+
+    def __init__(self, observer: Observer, expect: Expectation, path: str, environment: Environment) -> None:
+        """Open the file.
+
+        Raises:
+            InputError: it cannot be written, or its last line is incomplete.
+        """
+        self.broken = observer.broken
+        self._observer = observer
+        self._last = 0 if expect.until_empty else expect.replies or expect.most
+        self._recording = Recording(path, environment.warn)
+        self._open: dict[int, tuple[Outgoing, float, list[Answer]]] = {}
+
+    def catch_up(self, in_flight: int) -> None:
+        """See `Observer`."""
+        self._observer.catch_up(in_flight)
+
+    def is_behind(self) -> bool:
+        """See `Observer`."""
+        return self._observer.is_behind()
+
+    def sending(self, request: Outgoing) -> None:
+        """See `Observer`."""
+        self._open[request.number] = request, time.time(), []
+        if len(self._open) > _MOST_OPEN:
+            self._end(next(iter(self._open)))
+        self._observer.sending(request)
+
+    def reply(self, reply: Received) -> None:
+        """See `Observer`."""
+        found = self._open.get(reply.request)
+        if found is not None:
+            found[2].append(Answer(reply.rtt_ns, reply.header, reply.payload))
+            if len(found[2]) == self._last:
+                self._end(reply.request)
+        self._observer.reply(reply)
+
+    def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
+        """See `Observer`."""
+        outcome = {ExitStatus.NO_RESPONDERS: Outcome.NO_RESPONDERS, ExitStatus.TIMEOUT: Outcome.UNANSWERED}
+        for request in requests:
+            if error.status in outcome or self._open.get(request.number, (0, 0, None))[2]:
+                self._end(request.number, outcome.get(error.status, Outcome.UNANSWERED))
+            else:  # it was not sent, or the connection was lost: nothing is known of its reply
+                self._open.pop(request.number, None)
+        self._observer.failed(requests, error)
+
+    async def finish(self) -> None:
+        """Write those that had replies.
+
+        Raises:
+            PynatsError: not everything could be recorded.
+        """
+        for number in [number for number, (_, _, answers) in self._open.items() if answers]:
+            self._end(number)
+        await self._recording.finish()
+
+    def _end(self, number: int, outcome: Outcome = Outcome.UNANSWERED) -> None:
+        request, came, answers = self._open.pop(number, (None, 0.0, []))
+        if request is None:
+            return
+        error = next(filter(None, (read_problem(answer.header, answer.payload) for answer in answers)), None)
+        if answers:
+            outcome = Outcome.ANSWERED if error is None else Outcome.ERROR
+        self._recording.add(
+            [
+                Exchange(
+                    number, came, exact_bytes(request.subject), b"", request.header, request.payload,
+                    tuple(answers), outcome, error,
+                )
+            ]
+        )  # fmt: skip

@@ -1,0 +1,69 @@
+"""`pynats request --record`: what was asked and answered, for verify and reply --mock."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.program import Program, Runner
+from tests.request.responders import Responders, silent
+from tests.servers import Server
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_requests_are_recorded_verified_and_mocked(
+    runner: Runner, spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
+) -> None:
+    name, file = tmp_path.name, tmp_path / "calls.jsonl"
+    service = spawn("reply", f"{name}.*", "{{1}} {{Request}}", "-H", "A:1", server=nats_server)
+    done = runner("request", f"{name}.{{{{Count}}}}", "hi {{Count}}", "-H", "B:2", "--count", "50", "--concurrency",
+                  "8", "--record", str(file), server=nats_server)  # fmt: skip
+    assert done.status == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    recorded = lines(file)
+    assert {line["subject"] for line in recorded} == {f"{name}.{number}" for number in range(1, 51)}
+    first = next(line for line in recorded if line["subject"] == f"{name}.1")
+    assert first["request"] == {"headers": [["B", "2"]], "data": "hi 1"}
+    assert first["reply"] == {"headers": [["A", "1"]], "data": "1 hi 1"}
+    assert isinstance(first["rtt_ns"], int)
+    assert runner("verify", str(file), server=nats_server).errors[0] == "Verified 50 exchanges: 50 held"
+    assert service.stop() == 0
+    spawn("reply", "--mock", str(file), server=nats_server)
+    assert runner("verify", str(file), server=nats_server).status == 0
+
+
+def test_failures_and_several_replies_are_recorded_as_what_they_are(
+    runner: Runner, nats_server: Server, responders: Responders, tmp_path: Path
+) -> None:
+    file = tmp_path / "calls.jsonl"
+
+    def record(*arguments: str, status: int) -> dict[str, object]:
+        done = runner("request", *arguments, "--record", str(file), server=nats_server)
+        assert done.status == status
+        return lines(file)[-1]
+
+    nobody = record(f"{tmp_path.name}.nobody", "x", status=3)
+    assert (nobody["reply"], nobody["outcome"]) == (None, "no_responders")
+    hears = responders(silent)
+    never = record(hears, "x", "--timeout", "100ms", status=4)
+    assert never["reply"] is None
+    assert "outcome" not in never
+    for _ in range(2):
+        runner.spawn("reply", f"{tmp_path.name}.all", "me", "--queue", "", server=nats_server)
+    several = record(f"{tmp_path.name}.all", "x", "--replies", "0", "--timeout", "300ms", status=0)
+    replies = several["replies"]
+    assert isinstance(replies, list)
+    assert [reply["data"] for reply in replies] == ["me", "me"]
+
+
+def test_a_recording_on_stdout_has_nothing_else_in_it(
+    runner: Runner, spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
+) -> None:
+    spawn("reply", tmp_path.name, "OK", server=nats_server)
+    done = runner("request", tmp_path.name, "hi", "--record", "-", server=nats_server)
+    assert [record["reply"] for record in done.objects] == [{"data": "OK"}]
