@@ -104,15 +104,19 @@ class Environment:
 
     def out(self, text: str) -> None:
         """Write text that was asked for to stdout, at once."""
+        self.write(exact_bytes(text))
+
+    def write(self, data: bytes) -> None:
+        """Write bytes that were asked for to stdout, at once."""
         try:
-            self.stdout.write(exact_bytes(text))
+            self.stdout.write(data)
             self.stdout.flush()
         except OSError as error:
             raise from_stdout(error) from None
 
     def log(self, line: str) -> None:
-        """One line of the log on stderr, with the time, unless --quiet."""
-        if not self.quiet and not self.repeats:
+        """One line of the log on stderr, with the time, unless it is empty, or with --quiet."""
+        if line and not self.quiet and not self.repeats:
             # Made of subjects and numbers, so a password that is an ordinary word is none here.
             self._write_line(
                 f"{time.strftime('%H:%M:%S')} ", f"{self.label}{line}", DIM, redact=redact_shapes

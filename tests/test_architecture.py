@@ -61,11 +61,11 @@ BAD_IMPORTS = {
 }  # fmt: skip
 #: Names that several classes have, because they are one idea in several rooms.
 SHARED_NAMES = {
-    "Job": "all that another process has to know of a run",
+    "Assignment": "all that another process has to know of a run",
+    "Endpoint": "what a service answers on",
     "Limits": "the bounds of an engine",
     "Observer": "what an engine tells what happens",
     "Pace": "when the next is due",
-    "Row": "a line of a table",
     "Statistics": "what an engine counts",
 }
 

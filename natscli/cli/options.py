@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -121,11 +122,19 @@ def option(*declarations: str, **attributes: Any) -> Callable[[F], F]:
     return click.option(*declarations, cls=Option, **attributes)
 
 
+#: Connection settings that are files, of which `-` is stdin; a secret of `-` is asked for.
+_FILES = frozenset(
+    ("tlscert", "tlskey", "tlsca", *(part.setting for part in PARTS if part.holds is Holds.FILE))
+)
+
+
 def _record(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Keep a connection flag for `settings.resolve`; the command's comes after the root's, so it wins."""
     if value is None or value is False:
         return
     app = ctx.find_object(App)
+    if value == "-" and param.name in _FILES and os.name == "posix":
+        value = "/dev/stdin"
     if app is not None and param.name is not None:
         app.flags[param.name] = value
         app.flags.pop({"context": "no_context", "no_context": "context"}.get(param.name, ""), None)

@@ -28,8 +28,8 @@ def compare(app: App, before: str, after: str, fail_if: tuple[str, ...], as_json
     BEFORE and AFTER are files that `pynats request --summary-json` wrote. A condition with + or - is about the change,
     any other about AFTER.
     """
+    from natscli.request.conditions.thresholds import Verdict, parse_condition, read_figures
     from natscli.request.show.comparison import comparison, record
-    from natscli.request.thresholds import Verdict, parse_condition, read_figures
 
     environment = app.environment
     conditions = [parse_condition(text) for text in fail_if]

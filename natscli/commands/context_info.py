@@ -21,7 +21,7 @@ from natscli.output.tables import Cell, Screen, show_table
 from natscli.settings import CONTEXT_KEYS, VARIABLES
 
 if TYPE_CHECKING:
-    from natscli.connection.probe import Result
+    from natscli.connection.probe import ProbeResult
 
 #: Environment variables that set what a key of a context sets, and win over it.
 _OVERRIDES = {CONTEXT_KEYS[s]: variable for s, variable in VARIABLES.items() if s in CONTEXT_KEYS}
@@ -129,7 +129,7 @@ def _origin(key: str, value: Any, environ: Mapping[str, str]) -> Cell:
     return Cell(", ".join(part for part in parts if part), good)
 
 
-def _connection(result: Result, screen: Screen) -> list[tuple[str, Cell]]:
+def _connection(result: ProbeResult, screen: Screen) -> list[tuple[str, Cell]]:
     """Labels and values of what connecting has shown."""
     found = result.server
     if found is None:

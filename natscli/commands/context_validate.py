@@ -6,7 +6,7 @@ import click
 
 from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
-from natscli.connection.probe import Result, check, probe
+from natscli.connection.probe import ProbeResult, check, probe
 from natscli.contexts.shown import short
 from natscli.contexts.store import ContextStore
 from natscli.duration import format_duration
@@ -42,7 +42,7 @@ def validate(app: App, name: str | None, try_them: bool) -> int:
         ask_and_hide(app)
         usable = [each for each in names if results[each].ok]
         results.update(probe(environment, app.flags, store, usable))
-    headers = ["Context", *(("URL", "Server", "RTT", "TLS", "Account") if try_them else ()), "Result"]
+    headers = ["Context", *(("URL", "Server", "RTT", "TLS", "Account") if try_them else ()), "ProbeResult"]
     screen = Screen.of(environment)
     rows: list[list[Cell | str]] = []
     for each, result in results.items():
@@ -56,7 +56,7 @@ def validate(app: App, name: str | None, try_them: bool) -> int:
     return bad[0].status
 
 
-def _server(result: Result, screen: Screen) -> tuple[str, ...]:
+def _server(result: ProbeResult, screen: Screen) -> tuple[str, ...]:
     """URL, name and version, RTT, TLS and account of the server that a context has reached; empty if none."""
     found = result.server
     if found is None:

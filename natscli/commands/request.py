@@ -92,11 +92,14 @@ class RequestCommand(Command):
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each reply or failure as a line of JSON.")
 @option("-o", "--output", type=FileName(), metavar="FILE", common=True,
-        help="Write the payload to FILE, or many to FILE{n}.")  # fmt: skip
+        help="Write the payload to FILE, or many to FILE{n}; - is stdout.")  # fmt: skip
 @option("--record", type=FileName(), metavar="FILE",
         help="Append each request and its replies to FILE, for verify and reply --mock.")  # fmt: skip
-@option("--summary-json", type=FileName(), metavar="FILE", help="Write the summary to FILE, as JSON.")
-@option("--hdr", type=FileName(), metavar="FILE", help="Write the latencies to FILE, as an HdrHistogram log.")
+@option(
+    "--summary-json", type=FileName(), metavar="FILE", help="Write the summary to FILE, as JSON; - is stdout."
+)
+@option("--hdr", type=FileName(), metavar="FILE",
+        help="Write the latencies to FILE, as an HdrHistogram log; - is stdout.")  # fmt: skip
 @option("--timings", is_flag=True, common=True,
         help="Show the time of each phase, service and network.")  # fmt: skip
 @option("--fail-if", multiple=True, metavar="CONDITION",
@@ -151,11 +154,11 @@ def _prepared(options: RequestOptions) -> RequestOptions:
 
         check_reports(options)
     if options.expect or options.query is not None:
-        from natscli.request.judge import judge, query
+        from natscli.request.conditions.judge import judge, query
 
         judge(options), query(options)
     if options.fail_if or options.baseline is not None:
-        from natscli.request.thresholds import verdict
+        from natscli.request.conditions.thresholds import verdict
 
         verdict(options.fail_if, options.baseline)
     if options.format is None:

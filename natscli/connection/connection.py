@@ -15,7 +15,7 @@ from natscli.errors import ConnectionFailedError, PynatsError, RefusedError, exp
 from natscli.system.waiting import within
 from natscli.wire.client import Client
 from natscli.wire.nats_py import errors as nats_errors
-from natscli.wire.refusal import Refusal
+from natscli.wire.refusal import Refusal, number_of
 
 if TYPE_CHECKING:
     from natscli.connection.options import Plan
@@ -118,7 +118,7 @@ class Connection:
     def refused(self, error: PynatsError, refusal: Refusal | None) -> None:
         """The server refused a publish or a subscription."""
         if refusal is not None:
-            self._taken.update(s._id for s in self._needed if refusal.takes(s))
+            self._taken.update(number_of(s) for s in self._needed if refusal.takes(s))
             if self._needed and len(self._taken) == len(self._needed):
                 self._give_up(error)
                 return

@@ -38,6 +38,16 @@ class Plan:
     #: nats-py's options for credentials and TLS as files and references have them now; None if there are none to read.
     read_credentials: Callable[[], Awaitable[dict[str, Any]]] | None = None
 
+    def whereabouts(self, url: str, *, always: bool) -> str:
+        """A line of the log that says where `url`, the server that is connected to, is from.
+
+        It is empty without a context, unless it is said `always`, with the variable that has the server.
+        """
+        if self.context:
+            return f"Connected to {url}, context {self.context!r}"
+        source = self.given.get("server", "")
+        return f"Connected to {url}{f', {source}' if source.isupper() else ''}" if always else ""
+
     @property
     def tls_first(self) -> bool:
         """Whether TLS begins before the server sends its INFO."""

@@ -46,7 +46,7 @@ class Reached:
 
 
 @dataclass(frozen=True)
-class Result:
+class ProbeResult:
     """Whether a context works: the server it reached if that was tried, or the problem."""
 
     server: Reached | None = None
@@ -68,7 +68,7 @@ class Result:
                 "account_name": found.account.name}  # fmt: skip
 
 
-def check(environment: Environment, flags: Mapping[str, Any], store: ContextStore, name: str) -> Result:
+def check(environment: Environment, flags: Mapping[str, Any], store: ContextStore, name: str) -> ProbeResult:
     """Everything that can be checked without connecting, with the verdict that connecting comes to."""
     try:
         context = store.load(name)
@@ -82,16 +82,16 @@ def check(environment: Environment, flags: Mapping[str, Any], store: ContextStor
         if expired:
             raise RefusedError(expired)
     except (PynatsError, OSError) as error:
-        return Result(report=_redacted(environment, explain(error)))
-    return Result()
+        return ProbeResult(report=_redacted(environment, explain(error)))
+    return ProbeResult()
 
 
 def probe(
     environment: Environment, flags: Mapping[str, Any], store: ContextStore, names: Sequence[str]
-) -> dict[str, Result]:
+) -> dict[str, ProbeResult]:
     """Connect with each context at the same time, each within its timeout, and disconnect."""
 
-    async def all_of_them() -> list[Result]:
+    async def all_of_them() -> list[ProbeResult]:
         from natscli.connection.connect import leave_threads_behind
 
         leave_threads_behind(_MOST_THREADS)  # `op` or `nsc` may take long
@@ -117,7 +117,7 @@ def context_settings(
 
 async def _probe_one(
     environment: Environment, flags: Mapping[str, Any], store: ContextStore, name: str
-) -> Result:
+) -> ProbeResult:
     from natscli.connection.connect import connect
 
     try:
@@ -131,7 +131,7 @@ async def _probe_one(
             await client.flush(timeout=prepared.timeout)
             rtt = time.perf_counter() - start
             info = client.server_info
-            return Result(
+            return ProbeResult(
                 Reached(
                     name=str(info.get("server_name", "")),
                     version=str(info.get("version", "")),
@@ -147,7 +147,7 @@ async def _probe_one(
         report = explain(ConnectionFailedError("the server does not answer"))
     except Exception as error:
         report = explain(error)
-    return Result(report=_redacted(environment, report))
+    return ProbeResult(report=_redacted(environment, report))
 
 
 async def _account(client: Any, timeout: float) -> Account:

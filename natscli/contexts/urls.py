@@ -22,17 +22,7 @@ def complete_url(url: str, source: str = "") -> str:
     """
     from urllib.parse import urlsplit
 
-    text = url.strip()
-    if any(character.isspace() for character in text):
-        raise InputError("a blank in the server URL", where=source, hint="separate several URLs with commas")
-    mistyped = _NO_COLON.match(text) if "://" not in text else None
-    if mistyped:
-        scheme = mistyped[1].lower()
-        raise InputError(
-            f"the server URL has no '://' after {scheme!r}", where=source, hint=f"{scheme}://HOST:PORT"
-        )
-    if "://" not in text:
-        text = f"nats://{'127.0.0.1' if re.match(r':(?!:)', text) else ''}{text}"
+    text = _with_scheme(url.strip(), source)
     try:
         parts = urlsplit(_bracketed(text))
         host = parts.hostname or ""
@@ -59,6 +49,21 @@ def complete_url(url: str, source: str = "") -> str:
     if port is None and parts.scheme in ("nats", "tls"):
         parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:4222")
     return parts.geturl()
+
+
+def _with_scheme(text: str, source: str) -> str:
+    """`text` with `nats://` before a bare host or port. Raises InputError, as `complete_url` does."""
+    if any(character.isspace() for character in text):
+        raise InputError("a blank in the server URL", where=source, hint="separate several URLs with commas")
+    mistyped = _NO_COLON.match(text) if "://" not in text else None
+    if mistyped:
+        scheme = mistyped[1].lower()
+        raise InputError(
+            f"the server URL has no '://' after {scheme!r}", where=source, hint=f"{scheme}://HOST:PORT"
+        )
+    if "://" not in text:
+        text = f"nats://{'127.0.0.1' if re.match(r':(?!:)', text) else ''}{text}"
+    return text
 
 
 def _bracketed(url: str) -> str:

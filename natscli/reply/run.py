@@ -48,23 +48,13 @@ async def run(
     """
     if shared is None:
         on_info(partial(environment.warn, "not connected yet"))
-    places = responder.places if options.subject is None else (Place(options.subject),)
     times = Histogram()
     new_statistics = (
         shared.new_statistics if shared else partial(Statistics, times=times.record, sizes=options.stats)
     )
     async with connected(plan, environment, listener=True, wait=options.wait) as connection:
-        routes = [
-            Route(
-                place.subject,
-                options.group if place.queue is None else place.queue,
-                responder,
-                place=index,
-                name=place.name,
-                statistics=new_statistics(),
-            )
-            for index, place in enumerate(places)
-        ]
+        environment.log(plan.whereabouts(connection.url, always=getattr(options, "verbose", False)))
+        routes = _routes(options, responder, new_statistics)
         counted = [route.statistics for route in routes]
         if options.service is not None:
             from natscli.reply.service import control_routes, new_instance
@@ -82,6 +72,24 @@ async def run(
             stop=shared.new_stop if shared else Stop,
         )
         await listener.run()
+
+
+def _routes(
+    options: ReplyOptions, responder: Responder, new_statistics: Callable[[], Statistics]
+) -> list[Route]:
+    """A route for each place that the responder answers on."""
+    places = responder.places if options.subject is None else (Place(options.subject),)
+    return [
+        Route(
+            place.subject,
+            options.group if place.queue is None else place.queue,
+            responder,
+            place=index,
+            name=place.name,
+            statistics=new_statistics(),
+        )
+        for index, place in enumerate(places)
+    ]
 
 
 def _renderers(options: ReplyOptions, environment: Environment) -> Renderers:

@@ -181,7 +181,7 @@ def check(options: RequestOptions) -> None:
             "--concurrency is for all processes: give at least one for each", where="--processes"
         )
     several = options.many_requests or options.many_replies
-    if options.output is not None and several and "{n}" not in options.output:
+    if options.output not in (None, "-") and several and "{n}" not in options.output:
         raise InputError("the name of the file needs {n} for the number of each reply", where="--output")
     retries(options)
 

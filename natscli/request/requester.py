@@ -27,7 +27,7 @@ from natscli.request.sender import Sender
 from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
-    from natscli.request.judge import Judge
+    from natscli.request.conditions.judge import Judge
 
 #: How payloads of JetStream and NestJS begin that may say that a request has failed, or that a stream has taken it.
 _JETSTREAM = (b'{"stream":', b'{"error":', b'{"type":"io.nats.jetstream.api.', b'{"err":')

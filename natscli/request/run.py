@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from natscli.connection.connection import Connection
     from natscli.message.expressions import Expression
     from natscli.programs.translate import Translator
+    from natscli.request.conditions.judge import Judge, Queried
+    from natscli.request.conditions.thresholds import Verdict
     from natscli.request.events import Observer
-    from natscli.request.judge import Judge, Queried
     from natscli.request.phases import Timed
     from natscli.request.show.progress import Progress
     from natscli.request.show.recording import RequestRecorder
-    from natscli.request.thresholds import Verdict
 
 
 async def run(
@@ -60,6 +60,8 @@ async def run(
         statistics = requester.statistics
         try:
             with display.open(lambda: statistics):
+                if not (options.raw or options.as_json or options.output) or options.verbose:
+                    environment.log(plan.whereabouts(connection.url, always=options.verbose))
                 await requester.run()
                 if recorded is not None:
                     await recorded.finish()
@@ -81,7 +83,7 @@ def verdict_of(options: RequestOptions) -> Verdict | None:
     """
     if not options.fail_if and options.baseline is None:
         return None
-    from natscli.request.thresholds import verdict
+    from natscli.request.conditions.thresholds import verdict
 
     return verdict(options.fail_if, options.baseline)
 
@@ -92,8 +94,8 @@ def conclude(
     """Show the summary, beside that of the baseline, and the conditions that hold; these are given back."""
     if verdict is None:
         return ()
+    from natscli.request.conditions.thresholds import figures
     from natscli.request.show.comparison import comparison
-    from natscli.request.thresholds import figures
 
     now = figures(statistics.summary().as_json())
     display.summary(statistics)
@@ -176,13 +178,13 @@ def expressions(options: RequestOptions) -> tuple[Judge | None, Expression | Non
     """
     if not options.expect and options.query is None:
         return None, None
-    from natscli.request.judge import judge, query
+    from natscli.request.conditions.judge import judge, query
 
     return judge(options), query(options)
 
 
 def _queried(observer: Observer, query: Expression) -> Queried:
-    from natscli.request.judge import Queried
+    from natscli.request.conditions.judge import Queried
 
     return Queried(observer, query)
 

@@ -44,7 +44,7 @@ class Measure(NamedTuple):
         return State.OK
 
 
-class Verdict(NamedTuple):
+class CheckVerdict(NamedTuple):
     """What was measured, or the problem in its place."""
 
     measures: Sequence[Measure] = ()

@@ -10,20 +10,22 @@ from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import PynatsError, explain
 from natscli.message.message import Message
-from natscli.server.check import Limits, Measure, Verdict
+from natscli.server.check import CheckVerdict, Limits, Measure
 from natscli.system.waiting import within
 
 
 async def measure(
     plan: Plan, environment: Environment, connect: Limits, rtt: Limits, request: Limits
-) -> Verdict:
+) -> CheckVerdict:
     """The verdict on the connection that `plan` makes; a problem with it is one, and not raised."""
     try:
-        return Verdict(await within(2 * plan.timeout, _measured(plan, environment, connect, rtt, request)))
+        return CheckVerdict(
+            await within(2 * plan.timeout, _measured(plan, environment, connect, rtt, request))
+        )
     except asyncio.TimeoutError:
-        return Verdict(problem="the server does not answer")
+        return CheckVerdict(problem="the server does not answer")
     except PynatsError as error:
-        return Verdict(problem=environment.redactor.redact(explain(error).message))
+        return CheckVerdict(problem=environment.redactor.redact(explain(error).message))
 
 
 async def _measured(

@@ -18,7 +18,7 @@ from natscli.request.options import Expectation
 from natscli.request.requester import Requester
 
 
-class Answered(NamedTuple):
+class Located(NamedTuple):
     """An instance of a service, and nanoseconds to its answer."""
 
     instance: Instance
@@ -89,7 +89,7 @@ class Gathering:
         self.failure: PynatsError | None = None
         self._verb = verb
         self._name = name
-        self._found: dict[tuple[str, str], tuple[Answered, int]] = {}
+        self._found: dict[tuple[str, str], tuple[Located, int]] = {}
 
     def catch_up(self, in_flight: int) -> None:
         """See `Observer`."""
@@ -109,13 +109,13 @@ class Gathering:
             return
         key = instance.name, instance.id
         if key not in self._found or self._found[key][1] != reply.request:  # the first of several counts
-            self._found[key] = Answered(instance, reply.rtt_ns), reply.request
+            self._found[key] = Located(instance, reply.rtt_ns), reply.request
 
     def failed(self, questions: Sequence[Question], error: PynatsError) -> None:  # noqa: ARG002
         """See `Observer`."""
         self.failure = error
 
-    def found(self, since: int = 1) -> list[Answered]:
+    def found(self, since: int = 1) -> list[Located]:
         """The instances that answered round `since` or a later one, sorted by name and id."""
         return [found for _, (found, number) in sorted(self._found.items()) if number >= since]
 

@@ -16,7 +16,7 @@ from natscli.output.pump import Pump, in_loop
 from natscli.output.tables import Screen
 from natscli.request.load import Load
 from natscli.request.requester import Requester
-from natscli.services.gather import Answered, Gathering, Inquiry, Questions, gather
+from natscli.services.gather import Gathering, Inquiry, Located, Questions, gather
 from natscli.services.tables import LAYOUTS, to_json
 from natscli.system.signals import Stop
 from natscli.system.waiting import within
@@ -44,7 +44,7 @@ class ServicePage:
         wrap = self._live.wrapping(environment) if self._live is not None else None
         self._pump = Pump(environment, lossy=again, on_failure=in_loop(self._break), wrap=wrap)
 
-    def show(self, found: list[Answered]) -> None:
+    def show(self, found: list[Located]) -> None:
         """Show it, now or soon."""
         live = self._live
         if live is None:
@@ -67,7 +67,7 @@ class ServicePage:
         """Write what is shown, and the log in its place among it, to the end of the block."""
         return self._pump.taking_log()
 
-    def _text(self, found: list[Answered], columns: int | None = None) -> str:
+    def _text(self, found: list[Located], columns: int | None = None) -> str:
         if self._as_json:
             indent = None if self._again else 2
             return to_json(found, self._layout.verb, ascii_only=self._ascii_only, indent=indent)

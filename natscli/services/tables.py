@@ -10,7 +10,7 @@ from natscli.duration import format_duration
 from natscli.message.micro import Endpoint, Instance, Verb, members
 from natscli.output.columns import shortened
 from natscli.output.tables import Cell, Screen, show_table
-from natscli.services.gather import Answered
+from natscli.services.gather import Located
 from natscli.text import replaced
 
 #: Columns of a terminal that a description or an error may take in a table; info and JSON have all of it.
@@ -19,26 +19,26 @@ _PROSE = 60
 _NAME = 200
 
 
-def to_json(found: Sequence[Answered], verb: Verb, *, ascii_only: bool, indent: int | None = 2) -> str:
+def to_json(found: Sequence[Located], verb: Verb, *, ascii_only: bool, indent: int | None = 2) -> str:
     """An array of what the instances answered, each with its `rtt_ns`. Times are in nanoseconds."""
     records = [{**members(verb, instance), "rtt_ns": rtt_ns} for instance, rtt_ns in found]
     text = json.dumps(records, indent=indent, ensure_ascii=ascii_only)
     return replaced(text) + "\n"
 
 
-def list_table(found: Sequence[Answered], screen: Screen) -> str:
+def list_table(found: Sequence[Located], screen: Screen) -> str:
     """A line an instance: what it is, and how many endpoints it has."""
     rows = [(*_who(i, screen), str(len(i.endpoints)), _prose(i.description, screen)) for i, _ in found]
     return _table("Services", ("Name", "Version", "ID", "Endpoints", "Description"), rows, screen)
 
 
-def ping_table(found: Sequence[Answered], screen: Screen) -> str:
+def ping_table(found: Sequence[Located], screen: Screen) -> str:
     """A line an instance: how long its answer took."""
     rows = [(*_who(i, screen), format_duration(rtt_ns / 1e9)) for i, rtt_ns in found]
     return _table("Services", ("Name", "Version", "ID", "RTT"), rows, screen)
 
 
-def stats_table(found: Sequence[Answered], screen: Screen) -> str:
+def stats_table(found: Sequence[Located], screen: Screen) -> str:
     """A line an endpoint of each instance: requests, errors and times."""
     headers = ("Name", "ID", "Endpoint", "Requests", "Errors", "Average time", "Total time", "Last error")
     rows = [_stats_row(i, endpoint, screen) for i, _ in found for endpoint in i.endpoints]
@@ -50,7 +50,7 @@ def stats_table(found: Sequence[Answered], screen: Screen) -> str:
     return _table("Statistics", headers, rows, screen)
 
 
-def info_blocks(found: Sequence[Answered], screen: Screen) -> str:
+def info_blocks(found: Sequence[Located], screen: Screen) -> str:
     """All that is known of each instance, then a table of its endpoints."""
     return "\n".join(_info(instance, screen) for instance, _ in found)
 
@@ -122,7 +122,7 @@ class Layout(NamedTuple):
     """What is asked for, and how the answers are shown for people."""
 
     verb: Verb
-    table: Callable[[Sequence[Answered], Screen], str]
+    table: Callable[[Sequence[Located], Screen], str]
 
 
 #: By the name of the command.

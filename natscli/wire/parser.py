@@ -129,11 +129,15 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             position = stop + 2
         if batch:
             self.nc.deliver(batch_sid, batch, arrived)
-        if self._needed:
-            self._put(data[position:])
-        elif position < end and not rest:
-            self._part += data[position:]
+        self._keep(data[position:], unread=bool(rest))
         return rest
+
+    def _keep(self, data: bytes, *, unread: bool) -> None:
+        """Keep the beginning of a message, unless it is `unread`: then somebody else reads it."""
+        if self._needed:
+            self._put(data)
+        elif data and not unread:
+            self._part += data
 
     def _expect(self, head: _Head, start: int) -> None:
         """Prepare for the rest of a message that begins `start` bytes after its control line does."""

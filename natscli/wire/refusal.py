@@ -39,3 +39,9 @@ def read(text: str) -> Refusal | None:
         return None
     kind, subject, queue, sid = found.groups()
     return Refusal(kind.lower() == "subscription", subject, queue or "", int(sid or 0))
+
+
+def number_of(subscription: Any) -> int:
+    """The number that nats-py has given a subscription, as the server knows it."""
+    number: int = subscription._id
+    return number

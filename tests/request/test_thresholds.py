@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natscli.errors import InputError, NoReplyError, PynatsError, RefusedError
+from natscli.request.conditions.thresholds import Verdict, figures, parse_condition, read_figures
 from natscli.request.show.comparison import comparison
-from natscli.request.thresholds import Verdict, figures, parse_condition, read_figures
 from tests.program import Run, Runner
 from tests.request.responders import Responders, silent
 

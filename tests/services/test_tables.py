@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from natscli.message.micro import Endpoint, Instance
 from natscli.output.tables import Screen
-from natscli.services.gather import Answered
+from natscli.services.gather import Located
 from natscli.services.tables import info_blocks, list_table, stats_table
 
 LONG = "cannot \x1b[2J divide " + "by zero " * 500
 ENDPOINT = Endpoint("divide", num_requests=1_234_567, num_errors=1, last_error=LONG)
 FOUND = [
-    Answered(
+    Located(
         Instance("calculator", "ABoVbW8XFs2W1G2SPXgqRt", "1.0.0", description=LONG, endpoints=(ENDPOINT,)), 1
     )
 ]
@@ -30,7 +30,7 @@ def test_a_long_description_or_error_does_not_fill_the_terminal() -> None:
 
 
 def test_an_endpoint_without_a_name_or_anything_is_a_row() -> None:
-    found = [Answered(Instance("n", "i", "1.0.0", endpoints=(Endpoint(""),)), 1)]
+    found = [Located(Instance("n", "i", "1.0.0", endpoints=(Endpoint(""),)), 1)]
     for terminal in (True, False):
         screen = Screen(terminal=terminal, color=False)
         assert "n" in info_blocks(found, screen)
@@ -39,8 +39,8 @@ def test_an_endpoint_without_a_name_or_anything_is_a_row() -> None:
 
 def test_a_name_of_any_length_is_one_row_of_a_terminal_and_whole_in_a_pipe() -> None:
     found = [
-        Answered(Instance("x" * 300_000, "i", "1.0.0"), 1),
-        *[Answered(Instance("n", "i", "1.0.0"), 1)] * 100,
+        Located(Instance("x" * 300_000, "i", "1.0.0"), 1),
+        *[Located(Instance("n", "i", "1.0.0"), 1)] * 100,
     ]
     for table in (list_table, stats_table):
         assert len(table(found, Screen(terminal=True, color=False))) < 100_000

@@ -48,7 +48,7 @@ class Text(ctypes.Structure):
         self.size = len(data)
 
 
-class Counted(ctypes.Structure):
+class SharedCounts(ctypes.Structure):
     """What one process has counted. That process writes, any other reads; the names are those of `Statistics`.
 
     `listening` is 1 once the process has subscribed to what it answers. `times` are counts of nanoseconds by their
@@ -153,9 +153,11 @@ class Board:
             with suppress(OSError):
                 os.unlink(self.reference)
 
-    def place(self, index: int) -> Counted:
+    def place(self, index: int) -> SharedCounts:
         """The place of the process with this index."""
-        return Counted.from_buffer(self._map, ctypes.sizeof(c_int64) + index * ctypes.sizeof(Counted))
+        return SharedCounts.from_buffer(
+            self._map, ctypes.sizeof(c_int64) + index * ctypes.sizeof(SharedCounts)
+        )
 
 
 def open_board(reference: int | str, places: int) -> Board:
@@ -166,7 +168,7 @@ def open_board(reference: int | str, places: int) -> Board:
 
 def _size(places: int) -> int:
     """The bytes of a board: the next number, and the places."""
-    return ctypes.sizeof(c_int64) + places * ctypes.sizeof(Counted)
+    return ctypes.sizeof(c_int64) + places * ctypes.sizeof(SharedCounts)
 
 
 class SharedNumbers(Numbers):
@@ -191,7 +193,7 @@ class SharedNumbers(Numbers):
 class SharedStatistics(Statistics):
     """Statistics that are counted in a place too."""
 
-    def __init__(self, place: Counted, *, sizes: bool) -> None:
+    def __init__(self, place: SharedCounts, *, sizes: bool) -> None:
         super().__init__(times=place.record, sizes=sizes)
         self._place = place
 

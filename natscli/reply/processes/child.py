@@ -25,7 +25,7 @@ from natscli.system.exits import run_exit_functions
 
 if TYPE_CHECKING:
     from natscli.output.pump import Pump
-    from natscli.reply.processes.board import Board, Counted
+    from natscli.reply.processes.board import Board, SharedCounts
     from natscli.settings import Settings
     from natscli.system.signals import Receive
 
@@ -98,7 +98,7 @@ class Orders:
 class _Reporter(Reporter):
     """Says that all is subscribed to; the parent shows the statistics of all."""
 
-    def __init__(self, place: Counted, board: Board, environment: Environment, job: Assignment) -> None:
+    def __init__(self, place: SharedCounts, board: Board, environment: Environment, job: Assignment) -> None:
         self._place, self._environment, self._job = place, environment, job
         self.turn = board.output
 

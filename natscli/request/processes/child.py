@@ -31,7 +31,7 @@ _TICK = 0.5
 
 
 @dataclass(frozen=True)
-class Job:
+class Assignment:
     """What one of `parts` processes does; it is pickled. `body` is what was read from a file or standard input."""
 
     index: int
@@ -50,7 +50,7 @@ class Interim(NamedTuple):
     error: PynatsError | None = None
 
 
-def work(part: Job, pipe: Pipe) -> None:
+def work(part: Assignment, pipe: Pipe) -> None:
     """The whole of one process. It reports through `pipe`, which says, once it is connected, whether to send."""
     environment = Environment.current()
     environment.quiet, environment.trace = True, part.trace
@@ -71,7 +71,7 @@ def work(part: Job, pipe: Pipe) -> None:
 
 
 async def _send(
-    part: Job, recipe: Recipe, plan: Plan, environment: Environment,
+    part: Assignment, recipe: Recipe, plan: Plan, environment: Environment,
     statistics: Statistics, pipe: Pipe,
 ) -> None:  # fmt: skip
     options, how, start = part.options, load(part.options), perf_counter_ns()
@@ -105,7 +105,7 @@ def _may_send(pipe: Pipe) -> bool:
         return False
 
 
-def _source(part: Job, recipe: Recipe, warmup: int) -> Counted:
+def _source(part: Assignment, recipe: Recipe, warmup: int) -> Counted:
     """The requests of this process: one in `parts`, from number `index` on."""
     count = sys.maxsize
     if part.options.count is not None:

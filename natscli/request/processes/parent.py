@@ -18,7 +18,7 @@ from natscli.environment import Environment
 from natscli.errors import ExitStatus, PynatsError
 from natscli.message.recipe import Recipe
 from natscli.request.options import RequestOptions
-from natscli.request.processes.child import Interim, Job, work
+from natscli.request.processes.child import Assignment, Interim, work
 from natscli.request.run import conclude, display_of, status, verdict_of, write
 from natscli.request.statistics import Statistics
 from natscli.settings import Settings
@@ -41,7 +41,7 @@ async def run_all(
         recipe.body.format if options.body is None else None
     )  # read from a file or stdin, which is at its end
     display, verdict = display_of(options, environment), verdict_of(options)
-    team = Team([Job(i, parts, options, settings, body, environment.trace) for i in range(parts)])
+    team = Team([Assignment(i, parts, options, settings, body, environment.trace) for i in range(parts)])
     try:
         with display.open(team.total):
             try:
@@ -63,7 +63,7 @@ async def run_all(
 class Team:
     """The processes, what each has reported last, and the first `error` that ended one early."""
 
-    def __init__(self, parts: Sequence[Job]) -> None:
+    def __init__(self, parts: Sequence[Assignment]) -> None:
         self.error: PynatsError | None = None
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = self._loop.create_future()

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from natscli.request.thresholds import COUNTS, FAILURES, TIMES, Figures, change, shown, shown_change
+from natscli.request.conditions.thresholds import (
+    COUNTS,
+    FAILURES,
+    TIMES,
+    Figures,
+    change,
+    shown,
+    shown_change,
+)
 
 
 def comparison(before: Figures, now: Figures) -> list[str]:

@@ -29,7 +29,7 @@ def check_reports(options: RequestOptions) -> None:
         (options.hdr, "--hdr"),
         (options.output, "--output"),
     ):
-        if path is not None:
+        if path not in (None, "-"):
             check_target(path, where)
     if options.hdr is not None and find_spec("hdrh") is None:
         raise InputError("--hdr needs the extra 'hdr'", hint="pip install 'pynats-cli[hdr]'")
@@ -47,9 +47,17 @@ def write_reports(options: RequestOptions, summary: Summary, environment: Enviro
         for failures in record["failures"].values():
             failures["example"] = environment.redactor.redact(failures["example"])
         text = json.dumps(record, indent=2, ensure_ascii=False)
-        write_whole(options.summary_json, bytes_for_programs(f"{text}\n"))
+        _write(options.summary_json, bytes_for_programs(f"{text}\n"), environment)
     if options.hdr is not None:
-        write_whole(options.hdr, _hdr_log(summary).encode())
+        _write(options.hdr, _hdr_log(summary).encode(), environment)
+
+
+def _write(path: str, data: bytes, environment: Environment) -> None:
+    """Replace the file at `path`; `-` is stdout."""
+    if path == "-":
+        environment.write(data)
+    else:
+        write_whole(path, data)
 
 
 def _hdr_log(summary: Summary) -> str:

@@ -71,12 +71,12 @@ def request_style(options: RequestOptions, environment: Environment) -> RequestS
 
 
 def _replies(options: RequestOptions, *, terminal: bool) -> Replies:
-    if options.output is not None:
+    if options.output not in (None, "-"):
         return Replies.FILES
     if options.record == "-":
         return Replies.COUNTED
-    if options.raw or options.as_json:
-        return Replies.RAW if options.raw else Replies.JSON
+    if options.raw or options.as_json or options.output == "-":
+        return Replies.JSON if options.as_json else Replies.RAW
     if terminal and not (options.verbose or options.quiet):
         if options.is_load:
             return Replies.COUNTED

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from natscli.reply.figures import together
-from natscli.reply.processes.board import Board, Counted, SharedNumbers, open_board
+from natscli.reply.processes.board import Board, SharedCounts, SharedNumbers, open_board
 from tests.asking import Asker
 from tests.program import Program, Runner, one_password, until
 from tests.servers import process_exists
@@ -503,7 +503,7 @@ def test_the_last_error_of_several_processes_is_the_last_in_time(board: Board) -
 
 
 def test_texts_are_bounded_and_a_place_can_be_used_again(board: Board) -> None:
-    place: Counted = board.place(0)
+    place: SharedCounts = board.place(0)
     place.failure.set("ü" * 10_000)
     place.last_error.set("500:bad \udcff\0")
     place.listening = 1

@@ -1,0 +1,1 @@
+"""What a run has to be like: on each reply, and on the figures of all."""
