@@ -112,7 +112,13 @@ def _make_account(operator: Key, name: str) -> Account:
 
 
 def encode_jwt(
-    issuer: Key, subject: str, name: str, nats: Mapping[str, Any], *, lifetime: float | None = None
+    issuer: Key,
+    subject: str,
+    name: str,
+    nats: Mapping[str, Any],
+    *,
+    lifetime: float | None = None,
+    audience: str = "",
 ) -> str:
     """A NATS JWT (algorithm ed25519-nkey) with the claims `nats` about the public key `subject`."""
     claims: dict[str, Any] = {
@@ -122,6 +128,8 @@ def encode_jwt(
         "sub": subject,
         "nats": nats,
     }
+    if audience:
+        claims["aud"] = audience
     if lifetime is not None:
         claims["exp"] = int(time.time() + lifetime)
     digest = hashlib.sha256(_json(claims)).digest()

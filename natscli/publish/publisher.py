@@ -71,7 +71,7 @@ class Publisher:
         # Where all are the same, what is wrong with one is wrong with all.
         self._is_uniform = recipe.is_static and isinstance(source, Counted)
         self._checked_subject = ""
-        self._refusals = ""
+        self._refusals: list[str] = []
         self._refused: asyncio.Future[PynatsError] = self._loop.create_future()
         self.tally = Tally()
 
@@ -150,9 +150,8 @@ class Publisher:
         await self._client.published()
         if self._observer.each:
             await self._connection.confirm()
-            # In lower case: a nats-py of which only public names are used has it so.
-            self._observer.published([o for o in batch if f'"{o.subject.lower()}"' not in self._refusals])
-            self._refusals = ""
+            refusals, self._refusals = self._refusals, []
+            self._observer.published(_taken(batch, refusals))
         else:
             await self._client.written()
             await asyncio.sleep(0)  # what came from the server meanwhile has its turn: refusals, PINGs
@@ -163,9 +162,21 @@ class Publisher:
         self._observer.failed(outgoing, error)
 
     def _on_refusal(self, error: PynatsError) -> None:
-        self._refusals += error.what.lower()  # `Permissions Violation for Publish to "x"`
+        self._refusals.append(error.what.lower())  # `Permissions Violation for Publish to "x"`
         if not self._recipe.subject.is_static:
             self.tally.refused += 1
             self._fail(None, error)
         elif not self._refused.done():  # with one subject all the others would be refused too
             self._refused.set_result(error)
+
+
+def _taken(batch: list[Outgoing], refusals: list[str]) -> list[Outgoing]:
+    """Those of `batch` that the server has taken for sure: after a refusal that names none of their subjects, none.
+
+    It checks what a mapping made of a subject, and what a header asks for. Refusals are in lower case: a nats-py of
+    which only public names are used has them so.
+    """
+    quoted = {outgoing.subject: f'"{outgoing.subject.lower()}"' for outgoing in batch}
+    if not all(any(subject in refusal for subject in quoted.values()) for refusal in refusals):
+        return []
+    return [o for o in batch if not any(quoted[o.subject] in refusal for refusal in refusals)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from functools import partial
 from time import perf_counter_ns
 
@@ -18,9 +18,12 @@ from natscli.reply.responders.responder import Batch, Failure, reply_subject
 TOO_LARGE = Failure(500, "the reply is larger than the server takes")
 BUSY = Failure(503, "too many requests are waiting", notice="")
 
-#: Sends the replies to a batch; gives the reply subjects to which an error went instead, because the server does not
-#: take a reply so large.
-Deliver = Callable[[Batch, list[Message], "Failure | None"], Collection[bytes]]
+_NONE: Mapping[bytes, Failure] = {}
+UNDELIVERED = Failure(0, "the server does not take the reply")
+
+#: Sends the replies to a batch; gives, by their subjects, why some are not what was asked for: TOO_LARGE where an error
+#: went instead, UNDELIVERED where nothing did.
+Deliver = Callable[[Batch, list[Message], "Failure | None"], Mapping[bytes, Failure]]
 
 
 class Delivery:
@@ -36,7 +39,8 @@ class Delivery:
         self._environment = environment
         self._pump = pump
         self._render = render
-        self._replaced: dict[bytes, str] = {}
+        self._unfit: dict[bytes, Failure] = {}
+        self._why: dict[bytes, str] = {}
         #: What the log says after the requests that are being answered; None between two batches.
         self._notices: list[str] | None = None
         self.deliver: Deliver = self.send if render.ended is None else self._send_and_show
@@ -55,7 +59,7 @@ class Delivery:
             for line in notices:
                 self._environment.warn(line)
 
-    def send(self, batch: Batch, replies: list[Message], failure: Failure | None) -> Collection[bytes]:
+    def send(self, batch: Batch, replies: list[Message], failure: Failure | None) -> Mapping[bytes, Failure]:
         """Send replies, and log `failure`; see `Deliver`."""
         if replies:
             self._client.send(replies, self._instead)
@@ -66,28 +70,30 @@ class Delivery:
                 trace = [f"trace: {line}" for line in more]
                 for number in range(batch.first, batch.first + len(batch.requests)):
                     self._warn(f"[#{number}] {first}", *trace)
-        if not self._replaced:
-            return ()
-        replaced, self._replaced = self._replaced, {}
+        if not self._unfit:
+            return _NONE
+        (unfit, self._unfit), (why, self._why) = (self._unfit, {}), (self._why, {})
         for number, request in enumerate(batch.requests, batch.first):
-            if reply_subject(request) in replaced:
-                self._warn(f"[#{number}] {replaced[reply_subject(request)]}")
-        return replaced
+            if reply_subject(request) in why:
+                self._warn(f"[#{number}] {why[reply_subject(request)]}")
+        return unfit
 
     def _send_and_show(
         self, batch: Batch, replies: list[Message], failure: Failure | None
-    ) -> Collection[bytes]:
+    ) -> Mapping[bytes, Failure]:
         """Send replies, and show the requests, which ended so."""
-        replaced = self.send(batch, replies, failure)
-        kinds = (reply_subject(request) in replaced for request in batch.requests)
-        for was_replaced, part in batch.runs(kinds) if replaced else [(False, batch)]:
-            self._show(part, bool(replies), TOO_LARGE if was_replaced else failure)
-        return replaced
+        unfit = self.send(batch, replies, failure)
+        endings = (unfit.get(reply_subject(request), failure) for request in batch.requests)
+        for ending, part in batch.runs(endings) if unfit else [(failure, batch)]:
+            self._show(part, bool(replies), ending)
+        return unfit
 
     def _show(self, batch: Batch, replied: bool, failure: Failure | None) -> None:
         """Show requests that ended."""
         duration = perf_counter_ns() - batch.arrived
-        if failure is not None:
+        if failure is UNDELIVERED:
+            outcome = Ending("undelivered", duration)
+        elif failure is not None:
             name = "refused" if failure is BUSY else "error"
             outcome = Ending(name, duration, failure.code, failure.text)
         else:
@@ -113,10 +119,9 @@ class Delivery:
     def _instead(self, reply: Message, why: str) -> Message | None:
         """What is sent instead of a reply that the server would not take, if anything."""
         subject, _, header, payload = reply
-        if self._client.takes_headers:
-            self._replaced[subject] = why
-            return subject, b"", headers.service_error(why, 500), b""
-        if header and headers.read_service_error(header) is None:
-            return subject, b"", None, payload
-        self._replaced[subject] = why
-        return None
+        if not self._client.takes_headers and header and headers.read_service_error(header) is None:
+            return self._client.fitting((subject, b"", None, payload))
+        error = (subject, b"", headers.service_error(why, 500), b"")
+        sent = self._client.fitting(error)
+        self._why[subject], self._unfit[subject] = why, UNDELIVERED if sent is None else TOO_LARGE
+        return sent

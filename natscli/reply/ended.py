@@ -16,7 +16,8 @@ RenderRequests = Callable[[list[Message], int, float], Rendered]
 class Ending(NamedTuple):
     """How requests ended, nanoseconds after they came; with the code and the text of an error that was replied.
 
-    `name` is `answered`, `error`, `refused` (not handled, answered with an error) or `unanswered`.
+    `name` is `answered`, `error`, `refused` (not handled, answered with an error), `unanswered`, or
+    `undelivered`: the server does not take the reply.
     """
 
     name: str

@@ -11,7 +11,8 @@ from natscli.histogram import Histogram
 class Figures(NamedTuple):
     """Counts since `seconds` ago. `rate_now` is replies a second of late, None if that was not measured.
 
-    `unanswerable` requests had no reply subject, `lost` ones were in flight in a process that died. `size` is the bytes
+    `unanswerable` requests had no reply subject, `lost` ones were in flight in a process that died;
+    the server did not take the replies to `undelivered` ones. `size` is the bytes
     of payloads in and out, None if they were not counted. `times` has the nanoseconds from the arrival of each request
     to its reply. `failed_at` is when the last error was (nanoseconds since 1970).
     """
@@ -28,6 +29,7 @@ class Figures(NamedTuple):
     times: Histogram
     rate_now: float | None = None
     failed_at: int = 0
+    undelivered: int = 0
 
     @property
     def rate(self) -> float:
@@ -59,4 +61,5 @@ def together(parts: Sequence[Figures], seconds: float) -> Figures:
         size=(sum(i for i, _ in sizes), sum(o for _, o in sizes)) if sizes else None,
         times=times,
         failed_at=failed_at,
+        undelivered=sum(p.undelivered for p in parts),
     )

@@ -16,7 +16,7 @@ from natscli.environment import Environment
 from natscli.errors import ConnectionFailedError, PynatsError
 from natscli.message.message import Message
 from natscli.output.pump import Pump
-from natscli.reply.delivery import BUSY, TOO_LARGE, Deliver, Delivery
+from natscli.reply.delivery import BUSY, TOO_LARGE, UNDELIVERED, Deliver, Delivery
 from natscli.reply.ended import Renderers
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending
@@ -288,11 +288,14 @@ class Listener:
             self._delivery.send(batch, replies, failure)
             return
         statistics.finish(len(batch.requests), replies)
-        replaced = deliver(batch, replies, failure)
+        unfit = deliver(batch, replies, failure)
         if failure is not None:
             statistics.fail(failure, len(batch.requests))
-        elif replaced:
-            statistics.fail(TOO_LARGE, len(replaced))
+        if unfit:
+            undelivered = list(unfit.values()).count(UNDELIVERED)
+            statistics.undeliver(undelivered)
+            if failure is None and undelivered < len(unfit):
+                statistics.fail(TOO_LARGE, len(unfit) - undelivered)
 
     def _done_pending(
         self,
@@ -331,13 +334,13 @@ class Listener:
     def _on_refusal(self, error: PynatsError) -> None:
         """A reply that is not permitted must not end the listener: the requester chose its subject.
 
-        A subscription that the server has taken away must: nothing would come any more.
+        The loss of all subscriptions does, see `Connection.needs`.
         """
-        known = [responder.refused(error.what) for responder in self._responders]
-        if "for subscription" in error.what.lower() and not any(known) and not self._connection.lost.done():
-            self._connection.lost.set_result(error)
-        else:
-            self._environment.warn(error.what)
+        for responder in self._responders:
+            responder.refused(error.what)
+        if "for publish" in error.what.lower():
+            self._routes[0].statistics.undeliver(1)
+        self._environment.warn(error.what)
 
     def _output_failed(self, error: Exception) -> None:  # noqa: ARG002
         """Called in any thread: a listener that can show nothing more stops; `run` says why."""

@@ -21,7 +21,8 @@ class Statistics:
 
     `finished` requests are no longer in flight, `answered` ones got a reply, and `errors` of them one that says what
     went wrong; `last_error` is the code and the text of the last, `failed_at` when that was (nanoseconds since 1970).
-    `unanswerable` ones, without a reply subject, are not among the `requests`.
+    `unanswerable` ones, without a reply subject, are not among the `requests`. The
+    server did not take `undelivered` replies.
 
     `processing` is nanoseconds: of an immediate responder those that its batches took, of any other those from the
     arrival of each request to its reply.
@@ -42,6 +43,7 @@ class Statistics:
     bytes_out: int = 0
     processing: int = 0
     unanswerable: int = 0
+    undelivered: int = 0
     times: Callable[[int, int], object] | None = None
     sizes: bool = False
 
@@ -59,6 +61,10 @@ class Statistics:
     def ignore(self, count: int) -> None:
         """Count requests without a reply subject."""
         self.unanswerable += count
+
+    def undeliver(self, count: int) -> None:
+        """Count replies that the server does not take."""
+        self.undelivered += count
 
     def finish(self, requests: int, replies: list[Message]) -> None:
         """Count `requests` that are no longer in flight, and their replies, of which there may be none."""
@@ -102,4 +108,5 @@ def figures(counted: Iterable[Statistics], times: Histogram, seconds: float) -> 
         size=(sum(s.bytes_in for s in all_of), sum(s.bytes_out for s in all_of)) if sizes else None,
         times=times.copy(),
         failed_at=failed_at,
+        undelivered=sum(s.undelivered for s in all_of),
     )

@@ -164,11 +164,15 @@ class Client(LenientTLS, Reconnecting):
 
     def _fitting(self, messages: list[Message], instead: Instead) -> list[Message]:
         """What is sent of replies, some of which may not fit."""
-        fitting: list[Message | None] = []
-        for message in messages:
-            why = self._too_long(message) or self.unfit("the reply", message[2], message[3])
-            fitting.append(instead(message, why) if why else message)
-        return [message for message in fitting if message is not None and not self._too_long(message)]
+        fitting = [instead(m, why) if (why := self._why_not(m)) else m for m in messages]
+        return [message for message in fitting if message is not None]
+
+    def fitting(self, reply: Message) -> Message | None:
+        """`reply`, if the server takes it."""
+        return None if self._why_not(reply) else reply
+
+    def _why_not(self, reply: Message) -> str:
+        return self._too_long(reply) or self.unfit("the reply", reply[2], reply[3])
 
     def _too_long(self, message: Message) -> str:
         """Why the control line of a reply would end the connection: with sizes it is longer than the request's was."""

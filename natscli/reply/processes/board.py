@@ -62,6 +62,7 @@ class SharedCounts(ctypes.Structure):
         ("answered", c_int64),
         ("errors", c_int64),
         ("unanswerable", c_int64),
+        ("undelivered", c_int64),
         ("bytes_in", c_int64),
         ("bytes_out", c_int64),
         ("failed_at", c_int64),
@@ -76,6 +77,7 @@ class SharedCounts(ctypes.Structure):
     answered: int
     errors: int
     unanswerable: int
+    undelivered: int
     bytes_in: int
     bytes_out: int
     failed_at: int
@@ -116,6 +118,7 @@ class SharedCounts(ctypes.Structure):
             size=(self.bytes_in, self.bytes_out) if sizes else None,
             times=self._histogram(),
             failed_at=self.failed_at,
+            undelivered=self.undelivered,
         )
 
     def _histogram(self) -> Histogram:
@@ -206,6 +209,10 @@ class SharedStatistics(Statistics):
     def ignore(self, count: int) -> None:
         super().ignore(count)
         self._place.unanswerable += count
+
+    def undeliver(self, count: int) -> None:
+        super().undeliver(count)
+        self._place.undelivered += count
 
     def finish(self, requests: int, replies: list[Message]) -> None:
         before = self.bytes_out

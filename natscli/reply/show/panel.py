@@ -24,7 +24,12 @@ def line(figures: Figures) -> str:
     parts = [f"{f.errors:,} error" + "s" * (f.errors != 1)] if f.requests else []
     parts += [
         f"{count:,} {what}"
-        for count, what in ((f.in_flight, "in flight"), (f.lost, "lost"), (f.unanswerable, _UNANSWERABLE))
+        for count, what in (
+            (f.in_flight, "in flight"),
+            (f.lost, "lost"),
+            (f.undelivered, "undelivered"),
+            (f.unanswerable, _UNANSWERABLE),
+        )
         if count
     ]
     parts += [f"{name} {_time(ns)}" for name, ns in f.timings.items()]
@@ -87,7 +92,7 @@ def _rows(f: Figures) -> list[tuple[str, str]]:
     now = "" if f.rate_now is None else f"{_rate(f.rate_now)} now, "
     return [
         ("Requests", asked),
-        ("Answered", f"{f.answered:,}" + (f", {f.lost:,} lost" if f.lost else "")),
+        ("Answered", _answered(f)),
         ("Rate", f"{now}{_rate(f.rate)} over all"),
         ("In flight", f"{f.in_flight:,}"),
         ("Errors", f"{f.errors:,}" + (f", the last {f.last_error}" if f.last_error else "")),
@@ -95,6 +100,11 @@ def _rows(f: Figures) -> list[tuple[str, str]]:
         *([("Bytes", _bytes(f.size))] if f.size is not None else []),
         ("Since", f"{_seconds(f.seconds)} ago"),
     ]
+
+
+def _answered(f: Figures) -> str:
+    missing = ((f.lost, "lost"), (f.undelivered, "undelivered"))
+    return ", ".join([f"{f.answered:,}", *(f"{count:,} {what}" for count, what in missing if count)])
 
 
 def _bytes(size: tuple[int, int]) -> str:
