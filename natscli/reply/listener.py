@@ -334,11 +334,15 @@ class Listener:
     def _on_refusal(self, error: PynatsError) -> None:
         """A reply that is not permitted must not end the listener: the requester chose its subject.
 
-        The loss of all subscriptions does, see `Connection.needs`.
+        A subscription that a responder needs must; the loss of all of ours does, see `Connection.needs`.
         """
-        for responder in self._responders:
-            responder.refused(error.what)
-        if "for publish" in error.what.lower():
+        text = error.what.lower()
+        known = [responder.refused(error.what) for responder in self._responders]
+        known += [f'"{route.subject.lower()}"' in text for route in self._routes]
+        if "for subscription" in text and not any(known) and not self._connection.lost.done():
+            self._connection.lost.set_result(error)
+            return
+        if "for publish" in text:
             self._routes[0].statistics.undeliver(1)
         self._environment.warn(error.what)
 

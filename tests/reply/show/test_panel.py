@@ -37,7 +37,8 @@ def test_a_line_has_what_there_is() -> None:
 def test_a_record_has_numbers() -> None:
     assert json.loads(json_line(some(), ascii_only=False)) == {
         "seconds": 12.346, "requests": 1020, "answered": 1000, "in_flight": 3, "errors": 1,
-        "last_error": "500:\x1b[2Jbad", "unanswerable": 2, "undelivered": 0, "lost": 17, "bytes_in": 1500, "bytes_out": 2_000_000,
+        "last_error": "500:\x1b[2Jbad", "unanswerable": 2, "undelivered": 0, "lost": 17,
+        "bytes_in": 1500, "bytes_out": 2_000_000,
         "rate": 81.001, "rate_now": 99.5, "time_ns": {"p50": 500_000, "p99": 990_000, "max": 1_000_000},
     }  # fmt: skip
     assert set(json.loads(json_line(some(), ascii_only=False))) - set(json.loads(json_line(NONE, ascii_only=True))) == {
