@@ -43,7 +43,7 @@ def test_small_writes_are_sent_at_once(nats_server: Server) -> None:
 
 
 def test_an_address_that_drops_packets_has_a_head_start_only(nats_server: Server) -> None:
-    good = (socket.AF_INET, ("127.0.0.1", nats_server.port))
+    good: Address = (socket.AF_INET, ("127.0.0.1", nats_server.port))
     with hole() as bad:
         start = time.monotonic()
         with asyncio.run(dial([bad, bad, good])) as sock:
@@ -52,8 +52,8 @@ def test_an_address_that_drops_packets_has_a_head_start_only(nats_server: Server
 
 
 def test_a_refusal_is_not_waited_for(nats_server: Server) -> None:
-    good = (socket.AF_INET, ("127.0.0.1", nats_server.port))
-    refusing = (socket.AF_INET, ("127.0.0.1", free_port()))
+    good: Address = (socket.AF_INET, ("127.0.0.1", nats_server.port))
+    refusing: Address = (socket.AF_INET, ("127.0.0.1", free_port()))
     start = time.monotonic()
     asyncio.run(dial([refusing] * 5 + [good])).close()
     assert time.monotonic() - start < 0.25
