@@ -65,6 +65,10 @@ then stop; a second one stops at once.
 @option("--reload", is_flag=True, help="Load the handler again when its code changes.")
 @option("--upstream", metavar="SUBJECT",
         help="Pass requests on to SUBJECT, reply with its replies.")  # fmt: skip
+@option("--candidate", metavar="SUBJECT",
+        help="Ask SUBJECT the same after --upstream, and log where its reply differs.")  # fmt: skip
+@option("--ignore", metavar="JSONPATH", multiple=True,
+        help="Do not compare these members of JSON with --candidate; repeatable.")  # fmt: skip
 @option("--mock", metavar="FILE", type=FileName(), common=True,
         help="Reply as FILE says: recorded replies, and rules; - is stdin.")  # fmt: skip
 @option("--record", metavar="FILE", type=FileName(),

@@ -25,6 +25,8 @@ class ReplyOptions:
     handler: str | None = None
     reload: bool = False
     upstream: str | None = None
+    candidate: str | None = None
+    ignore: tuple[str, ...] = ()
     mock: str | None = None
     record: str | None = None
     service: str | None = None
@@ -110,7 +112,13 @@ RESPONDERS = (
     ResponderOption("--command", "command", "responders.command"),
     ResponderOption("--pipe", "pipe", "responders.pipe"),
     ResponderOption("--handler", "handler", "python.build", allows=("--reload",)),
-    ResponderOption("--upstream", "upstream", "responders.upstream", excludes=("--header", "--format")),
+    ResponderOption(
+        "--upstream",
+        "upstream",
+        "responders.upstream",
+        excludes=("--header", "--format"),
+        allows=("--candidate",),
+    ),
     ResponderOption("--mock", "mock", "responders.mock", excludes=("--header",)),
 )
 
@@ -122,6 +130,8 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--record -": lambda options: options.record == "-",
     "--json": lambda options: options.as_json,
     "--processes": lambda options: options.processes > 1,
+    "--candidate": lambda options: options.candidate is not None,
+    "--ignore": lambda options: bool(options.ignore),
     "--reload": lambda options: options.reload,
     "--stats": lambda options: options.stats,
     "--quiet": lambda options: options.quiet,
@@ -158,7 +168,7 @@ def _check_together(options: ReplyOptions) -> None:
     for row in RESPONDERS:
         for option in row.allows:
             needs[option] = (*needs.get(option, ()), row.name)
-    refuse_alone(given, *needs.items())
+    refuse_alone(given, *needs.items(), ("--ignore", ("--candidate",)))
 
 
 def check(options: ReplyOptions) -> None:

@@ -6,8 +6,8 @@ from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import ExitStatus
+from natscli.message.records.compare import Comparison, Match
 from natscli.verify.cases import Cases
-from natscli.verify.compare import Comparison, Match
 from natscli.verify.options import VerifyOptions
 from natscli.verify.show.display import Display
 from natscli.verify.verifier import Sending, Verifier
@@ -21,7 +21,7 @@ def comparison_of(options: VerifyOptions) -> Comparison:
     """
     ignored = None
     if options.ignore:
-        from natscli.verify.values import Ignored
+        from natscli.message.records.values import Ignored
 
         ignored = Ignored(options.ignore)
     most = None if options.max_rtt is None else round(options.max_rtt * 1e9)

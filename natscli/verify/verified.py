@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from natscli.message.exchange import Answer
+from natscli.message.records.compare import Difference
 from natscli.verify.cases import Case
-from natscli.verify.compare import Difference
 
 
 class VerifiedCase(NamedTuple):

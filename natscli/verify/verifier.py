@@ -18,8 +18,8 @@ from natscli.message import headers
 from natscli.message.exchange import Answer
 from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message, memory
+from natscli.message.records.compare import Comparison, Difference
 from natscli.verify.cases import Case
-from natscli.verify.compare import Comparison, Difference
 from natscli.verify.verified import VerifiedCase
 
 #: Requests that are sent with one write, and bytes of exchanges that are kept for further replies.

@@ -97,27 +97,43 @@ class Upstream(Responder):
         return for_programs(self.asked_instead(job.request[0]))
 
 
-def build(options: ReplyOptions, environment: Environment) -> Upstream:  # noqa: ARG001
-    """Pass requests on to --upstream.
+def build(options: ReplyOptions, environment: Environment) -> Responder:  # noqa: ARG001
+    """Pass requests on to --upstream; ask --candidate the same.
 
     Raises:
         InputError: no request can be sent there, or they would come back.
     """
-    text = options.upstream or ""
+    upstream = Upstream(_destination(options.upstream or "", _WHERE, options), options.concurrency or 0)
+    if options.candidate is None:
+        return upstream
+    from natscli.message.records.compare import Comparison
+    from natscli.message.records.values import Ignored
+    from natscli.reply.responders.candidate import Compared
+
+    comparison = Comparison(ignored=Ignored(options.ignore) if options.ignore else None)
+    subject = _destination(options.candidate, "--candidate", options)
+    return Compared(upstream, subject, comparison, options.record)
+
+
+def _destination(text: str, where: str, options: ReplyOptions) -> Template:
+    """Where requests are passed on to.
+
+    Raises:
+        InputError: no request can be sent there, or they would come back.
+    """
     known = _TOKEN if options.templates else re.compile("(?!)")
     if options.templates and "{{" in known.sub("", text):
         raise InputError(
-            f"only tokens of the subject, such as {{{{1}}}}, can be filled in: {text!r}", where=_WHERE
+            f"only tokens of the subject, such as {{{{1}}}}, can be filled in: {text!r}", where=where
         )
     try:
         subjects.check_publish_subject(known.sub("x", text))
     except InputError as error:
-        error.where = _WHERE
+        error.where = where
         raise
     pattern = ".".join("*" if known.search(token) else token for token in text.split("."))
     if subjects.overlap(pattern, options.subject or ""):
         raise InputError(
-            f"{text!r} is among the subjects that are listened on: each request would come back", where=_WHERE
+            f"{text!r} is among the subjects that are listened on: each request would come back", where=where
         )
-    template = compile_template(text, _WHERE, reply=True, enabled=options.templates)
-    return Upstream(template, options.concurrency or 0)
+    return compile_template(text, where, reply=True, enabled=options.templates)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from difflib import unified_diff
 
 from natscli.environment import CYAN, GREEN, RED
+from natscli.message.records.values import Ignored, parsed
 from natscli.output.terminal import Painter
 from natscli.text import hex_dump, visible, visible_line
-from natscli.verify.values import Ignored, parsed
 
 #: Bytes of a payload that is compared line by line, and lines of a diff that are shown.
 _LARGEST, _MOST_LINES = 64 * 1024, 60

@@ -12,10 +12,10 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.histogram import Histogram
+from natscli.message.records.compare import Comparison
 from natscli.output.pump import Pump, in_loop
 from natscli.output.terminal import Painter
 from natscli.text import bytes_for_people
-from natscli.verify.compare import Comparison
 from natscli.verify.options import VerifyOptions
 from natscli.verify.show.lines import people, programs
 from natscli.verify.verified import VerifiedCase

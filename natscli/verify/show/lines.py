@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 
 from natscli.environment import BOLD, DIM, RED
+from natscli.message.records.values import Ignored
 from natscli.output.terminal import Painter
 from natscli.text import exact, replaced
 from natscli.verify.show.diff import diff
-from natscli.verify.values import Ignored
 from natscli.verify.verified import VerifiedCase
 
 

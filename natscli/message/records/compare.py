@@ -13,7 +13,7 @@ from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.status import read_status
 
 if TYPE_CHECKING:
-    from natscli.verify.values import Ignored
+    from natscli.message.records.values import Ignored
 
 #: Bytes from which on a payload is compared byte by byte only.
 _LARGEST_JSON = 1024 * 1024
@@ -87,7 +87,7 @@ class Comparison:
     def _payload(self, recorded: bytes, came: bytes) -> str:
         """How payloads differ that are not the same bytes; an empty string if they are the same even so."""
         if self.match is not Match.EXACT and max(len(recorded), len(came)) <= _LARGEST_JSON:
-            from natscli.verify.values import compare_json
+            from natscli.message.records.values import compare_json
 
             text = compare_json(recorded, came, self.ignored, shape=self.match is Match.SHAPE)
             if text is not None:

@@ -1,0 +1,161 @@
+"""Asks a second service what the first has answered, and says where it differs (`--candidate`).
+
+The law of this file: the requester has its reply before the candidate is asked, and what the candidate does, or does
+not do, changes nothing for it. What waits for the candidate is bounded; what is more is not asked, and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from functools import partial
+from typing import NamedTuple
+
+from natscli.alarm import Alarm
+from natscli.duration import format_duration
+from natscli.message import headers
+from natscli.message.exchange import Answer, Exchange, Outcome
+from natscli.message.in_flight import InFlight, random_tokens
+from natscli.message.message import Message
+from natscli.message.records.compare import Comparison
+from natscli.message.records.file import Recording
+from natscli.message.templates import Facts, Template
+from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, Wrapper
+from natscli.text import for_programs
+
+#: Requests that wait for the candidate, at most; lines of the log about differences, at most in a second.
+_MOST_WAITING, _MOST_LINES = 4096, 20
+#: Seconds that the end waits for the candidate.
+_PATIENCE = 1.0
+
+
+class _Asked(NamedTuple):
+    """A request that the candidate was asked, its number, and the exchange with the first service."""
+
+    request: Message
+    number: int
+    subject: bytes
+    exchange: Exchange
+
+
+class Compared(Wrapper):
+    """Answers as `inner` does, and asks the candidate at `subject` the same afterwards.
+
+    `counts` are of what became of that: `same`, `differed`, `late` without a reply, `skipped` because too many waited.
+    """
+
+    def __init__(
+        self, inner: Responder, subject: Template, comparison: Comparison, record: str | None
+    ) -> None:
+        super().__init__(inner)
+        self.counts: Counter[str] = Counter()
+        self._subject = subject
+        self._comparison = comparison
+        self._record = record
+        self._recording: Recording | None = None
+        self._asked: InFlight[bytes, _Asked] = InFlight(random_tokens())
+        self._lines = 0
+        self._second = 0.0
+
+    async def start(self, host: Host) -> None:
+        await super().start(host)
+        self._loop = asyncio.get_running_loop()
+        self._environment = host.environment
+        self._client = host.connection.client
+        self._timeout = host.connection.timeout
+        self._alarm = Alarm(self._expire)
+        if self._record is not None:
+            self._recording = Recording(self._record, host.environment.warn)
+        inbox = self._client.new_inbox()
+        self._inbox = f"{inbox}.".encode()
+        await self._client.subscribe_batches(f"{inbox}.*", "", self._on_replies)
+
+    def respond(self, batch: Batch, done: Done) -> None:
+        self.inner.respond(batch, partial(self._done, done))
+
+    def kill(self) -> None:
+        super().kill()
+        if hasattr(self, "_alarm"):
+            self._alarm.cancel()
+
+    async def finish(self) -> None:
+        """Wait a moment for the candidate, then say what became of it all."""
+        await super().finish()
+        deadline = self._loop.time() + _PATIENCE
+        while self._asked and self._loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        self.counts["late"] += len(self._asked.clear())
+        names = {
+            "same": "the same",
+            "differed": "differed",
+            "late": "without a reply",
+            "skipped": "not asked",
+        }
+        said = ", ".join(f"{self.counts[name]:,} {text}" for name, text in names.items() if self.counts[name])
+        self._environment.notice(f"Candidate: {said or 'nothing to compare'}")
+        if self._recording is not None:
+            await self._recording.finish()
+
+    def _done(
+        self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None, *, more: bool = False
+    ) -> None:
+        done(batch, replies, failure, more=more)
+        if replies:
+            self._loop.call_soon(self._ask, batch, replies)
+
+    def _ask(self, batch: Batch, replies: list[Message]) -> None:
+        """Ask the candidate; the replies are sent already."""
+        room = _MOST_WAITING - len(self._asked)
+        self.counts["skipped"] += max(len(batch.requests) - room, 0)
+        entries, came = [], time.time()
+        for number, (request, reply) in enumerate(zip(batch.requests[: max(room, 0)], replies, strict=False)):
+            asked, _, header, payload = request
+            exchange = Exchange(
+                0, came, asked, b"", header, payload, (Answer(0, reply[2], reply[3]),), Outcome.ANSWERED
+            )
+            subject = self._subject.fill(Facts(0, asked))
+            entries.append(_Asked(request, batch.first + number, subject, exchange))
+        now = self._loop.time()
+        keys = self._asked.add(entries, now, self._timeout)
+        self._client.send(
+            [
+                (e.subject, self._inbox + key, e.request[2], e.request[3])
+                for e, key in zip(entries, keys, strict=True)
+            ]
+        )
+        self._alarm.set(self._asked.next_end)
+
+    def _on_replies(self, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
+        for subject, _, header, payload in messages:
+            asked = self._asked.remove(subject[len(self._inbox) :])
+            if asked is None:  # it is late, or not the first
+                continue
+            if header is not None and header.startswith(headers.LINE + b" 503") and not payload:
+                self._differs(asked, None, "no responders")
+                continue
+            answer = Answer(0, header, payload)
+            found = self._comparison.differences(asked.exchange, [answer], no_responders=False)
+            if found:
+                self._differs(asked, answer, "; ".join(f"{d.kind}: {d.text}" for d in found))
+            else:
+                self.counts["same"] += 1
+
+    def _expire(self) -> None:
+        for asked in self._asked.expire(self._loop.time()):
+            self._differs(asked, None, f"no reply within {format_duration(self._timeout)}")
+        self._alarm.set(self._asked.next_end)
+
+    def _differs(self, asked: _Asked, answer: Answer | None, text: str) -> None:
+        self.counts["differed" if answer is not None else "late"] += 1
+        if self._recording is not None and answer is not None:
+            exchange = asked.exchange
+            kept = exchange._replace(subject=asked.subject, via=exchange.subject, answers=(answer,))
+            self._recording.add([kept])
+        if self._loop.time() - self._second > 1:
+            self._second, self._lines = self._loop.time(), 0
+        self._lines += 1
+        if self._lines <= _MOST_LINES:
+            self._environment.log(
+                f"[#{asked.number}] candidate [{for_programs(asked.subject)}] differs: {text}"
+            )
