@@ -8,7 +8,15 @@ import click
 
 from natscli import __version__
 from natscli.cli.groups import Command
-from natscli.cli.options import DURATION, App, connection_options, connection_settings, option, pass_app
+from natscli.cli.options import (
+    DURATION,
+    App,
+    FileName,
+    connection_options,
+    connection_settings,
+    option,
+    pass_app,
+)
 from natscli.message.formats import NAMES
 from natscli.watch.options import WATCHER, WatchOptions, check
 
@@ -44,6 +52,10 @@ from natscli.watch.options import WATCHER, WatchOptions, check
 )
 @option("--errors", is_flag=True, common=True, help="Show replies with a service error.")
 @option("--unanswered", is_flag=True, common=True, help="Show requests without a reply.")
+@option("--where", metavar="EXPR", common=True,
+        help="Show exchanges that EXPR, in Python, is true of.")  # fmt: skip
+@option("--record", type=FileName(), metavar="FILE",
+        help="Append what is shown to FILE, for reply --mock and verify; - is stdout.")  # fmt: skip
 @option("--stats", is_flag=True, common=True, help="Show a table by subject instead.")
 @option("--sample", default="1", metavar="RATE", show_default=True,
         help="Follow only a share of the exchanges: 0.01, or 1%.")  # fmt: skip

@@ -15,6 +15,9 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--stats", "--slow"),
     ("--stats", "--errors"),
     ("--stats", "--unanswered"),
+    ("--record -", "--json"),
+    ("--record -", "--verbose"),
+    ("--record -", "--stats"),
 )
 #: How the connections of watchers are named, unless --connection-name is given; what follows is the version.
 WATCHER = "pynats watch"
@@ -33,6 +36,8 @@ class WatchOptions:
     reply_timeout: float = 0.3
     stats: bool = False
     format: str | None = None
+    where: str | None = None
+    record: str | None = None
     answer_no_responders: bool = False
     verbose: bool = False
     as_json: bool = False
@@ -72,11 +77,16 @@ def check(options: WatchOptions) -> None:
     given = {
         "--verbose": options.verbose,
         "--json": options.as_json,
+        "--record -": options.record == "-",
         "--stats": options.stats,
         "--slow": options.slow is not None,
         "--errors": options.errors,
         "--unanswered": options.unanswered,
     }
     refuse_together(given, *_EXCLUSIVE)
+    if options.where is not None:
+        from natscli.watch.where import where
+
+        where(options.where)
     if options.share and options.reply_timeout == 0:
         raise InputError("a timeout must be more than 0", where="--reply-timeout")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import PynatsError
-from natscli.message.exchange import Outcome
+from natscli.message.exchange import Exchange, Outcome
 from natscli.watch.matcher import WHOLE, Counts, MatchLimits
 from natscli.watch.options import WatchOptions
 from natscli.watch.show.display import ExchangeDisplay
-from natscli.watch.show.exchanges import renderer
+from natscli.watch.show.exchanges import RenderExchanges, renderer
 from natscli.watch.watcher import Watcher, Watching
+
+if TYPE_CHECKING:
+    from natscli.message.formats.format import Format
+    from natscli.message.records.file import Recording
 
 
 async def run(options: WatchOptions, plan: Plan, environment: Environment) -> None:
@@ -26,27 +31,72 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
     limits = MatchLimits(timeout=round(plan.timeout * 1e9), gap=round(options.reply_timeout * 1e9))
     share = max(round(options.share * WHOLE), 1)
     watching = Watching(options.subject, plan.inboxes, limits, share, options.answer_no_responders)
-    render = renderer(environment, as_json=options.as_json, verbose=options.verbose, timeout=plan.timeout)
-    if options.format is not None:
-        from natscli.message.formats import load
-        from natscli.watch.show.formatted import in_format
-
-        render = in_format(render, load(options.format))
+    form = _format(options)
     async with connected(plan, environment, listener=True) as connection:
+        recording = _recording(options, environment)
 
         def stop(failure: PynatsError | None) -> None:
             watcher.stop(failure)
 
-        display = ExchangeDisplay(options, environment, render, stop)
+        record = None if recording is None else recording.add
+        render = _renderer(options, environment, form, plan.timeout)
+        display = ExchangeDisplay(options, environment, render, stop, _where(options, form), record)
         watcher = Watcher(watching, connection, environment, display.show)
         try:
             with display.open():
                 await watcher.run()
+            if recording is not None:
+                await recording.finish()
         finally:
             if watcher.watched:
                 lines = summary(display, watcher.matcher.counts, watcher.unseen)
                 for line in (*lines, *watcher.gaps.summary()):
                     environment.notice(line)
+
+
+def _format(options: WatchOptions) -> Format | None:
+    if options.format is None:
+        return None
+    from natscli.message.formats import load
+
+    return load(options.format)
+
+
+def _renderer(
+    options: WatchOptions, environment: Environment, form: Format | None, timeout: float
+) -> RenderExchanges:
+    if options.record == "-":
+        from natscli.message.records.writing import record_line
+
+        return lambda exchanges: (b"", b"".join(map(record_line, exchanges)))
+    render = renderer(environment, as_json=options.as_json, verbose=options.verbose, timeout=timeout)
+    if form is None:
+        return render
+    from natscli.watch.show.formatted import in_format
+
+    return in_format(render, form)
+
+
+def _where(options: WatchOptions, form: Format | None) -> Callable[[Exchange], bool] | None:
+    """What --where says, of what is in the messages of a format."""
+    if options.where is None:
+        return None
+    from natscli.watch.where import where
+
+    holds = where(options.where)
+    if form is None:
+        return holds
+    from natscli.watch.show.formatted import opened
+
+    return lambda exchange: holds(opened(exchange, form))
+
+
+def _recording(options: WatchOptions, environment: Environment) -> Recording | None:
+    if options.record in (None, "-"):
+        return None
+    from natscli.message.records.file import Recording
+
+    return Recording(options.record or "", environment.warn)
 
 
 def summary(display: ExchangeDisplay, counts: Counts, unseen: str) -> Iterator[str]:

@@ -33,7 +33,8 @@ _OUTCOME = attrgetter("outcome")
 class ExchangeDisplay:
     """Shows `options.count` exchanges, then calls `stop`; also, with the reason, when nothing can be shown any more.
 
-    `outcomes` are of all exchanges that were seen, `shown` is how many were shown.
+    `outcomes` are of all exchanges that were seen, `shown` is how many were shown. Of those that the options select,
+    those are shown for which `where` holds; `record` gets them too.
     """
 
     def __init__(
@@ -42,12 +43,16 @@ class ExchangeDisplay:
         environment: Environment,
         render: RenderExchanges,
         stop: Callable[[PynatsError | None], None],
+        where: Callable[[Exchange], bool] | None = None,
+        record: Callable[[list[Exchange]], None] | None = None,
     ) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.shown = 0
         self._options = options
         self._statistics = ExchangeStatistics() if options.stats else None
         self._selection = options.selection
+        self._record = record
+        self._where = where
         self._environment = environment
         self._render = render
         self._stop = stop
@@ -60,12 +65,16 @@ class ExchangeDisplay:
     def show(self, exchanges: list[Exchange]) -> None:
         """Show those of `exchanges` that are wanted; the rest is counted."""
         selected = [exchange for exchange in exchanges if self._selection(exchange)]
+        if self._where is not None:
+            selected = list(filter(self._where, selected))
         count = self._options.count
         if count is not None and self.shown + len(selected) >= count:
             selected = selected[: count - self.shown]
             self._stop(None)
         self.outcomes.update(map(_OUTCOME, exchanges))
         self.shown += len(selected)
+        if self._record is not None:
+            self._record(selected)
         if self._statistics is None:
             for part, size in _parts(selected):
                 self._pump.put(partial(self._render, part), len(part), size)

@@ -14,11 +14,12 @@ def in_format(render: RenderExchanges, form: Format) -> RenderExchanges:
     """`render`, for exchanges whose payloads are in a format; what is in no packet of it is shown as it is."""
 
     def show(exchanges: Sequence[Exchange]) -> Rendered:
-        return render([_opened(exchange, form) for exchange in exchanges])
+        return render([opened(exchange, form) for exchange in exchanges])
 
     return show
 
 
-def _opened(exchange: Exchange, form: Format) -> Exchange:
+def opened(exchange: Exchange, form: Format) -> Exchange:
+    """`exchange` with what is in its messages as their payloads."""
     answers = tuple(a._replace(payload=form.shown(Content(a.header, a.payload))) for a in exchange.answers)
     return exchange._replace(payload=form.shown(Content(exchange.header, exchange.payload)), answers=answers)
