@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from natscli.backoff import Backoff
-from natscli.connection.advice import advise
-from natscli.connection.certificates import with_names
 from natscli.connection.connection import Connection
 from natscli.connection.failures import classify
 from natscli.connection.notices import Notices
@@ -125,6 +123,8 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
         return connection
     worst = _worst(problems)
     if isinstance(worst, RefusedError):
+        from natscli.connection.advice import advise
+
         advise(worst, plan, time())
     raise worst
 
@@ -142,6 +142,8 @@ async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: f
         problem = _with_tls_in_mind(classify(cause, url, plan.timeout, plan.given), cause, client, plan)
         await client.discard()
         if not plan.socks_proxy:
+            from natscli.connection.certificates import with_names
+
             problem = await with_names(problem, cause, url, plan.options.get("tls"), plan.tls_first, seconds)
         if environment.trace:
             environment.warn(f"trace: {url}: {type(error).__name__}: {error}")

@@ -9,7 +9,6 @@ from time import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from natscli.connection.advice import advise
 from natscli.connection.failures import classify, shown_url
 from natscli.errors import ConnectionFailedError, PynatsError, RefusedError, explain
 from natscli.system.waiting import within
@@ -112,6 +111,8 @@ class Connection:
         """What an exception of this connection means, to a server with this URL."""
         problem = classify(error, url, self.timeout, self._plan.given)
         if isinstance(problem, RefusedError):
+            from natscli.connection.advice import advise
+
             advise(problem, self._plan, time())
         return problem
 

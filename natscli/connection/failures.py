@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from natscli.connection.certificates import classify_tls
 from natscli.duration import format_duration
 from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError
 from natscli.wire.client import UnsupportedError
@@ -42,6 +41,8 @@ def classify(
     where = shown_url(parts)
     text = str(error).removeprefix("nats: ").strip("' ")
     if isinstance(error, (TLSNotOfferedError, ssl.SSLError)) or "ssl" in type(error).__name__.lower():
+        from natscli.connection.certificates import classify_tls
+
         return classify_tls(error, text, where, given or {})
     if isinstance(error, PermanentError):
         kind = RefusedError if "subscriptions" in text.lower() else InputError

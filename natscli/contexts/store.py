@@ -16,7 +16,6 @@ from natscli.contexts.format import Context, dump, parse
 from natscli.contexts.names import check_selectable, command, file_named, validate_name
 from natscli.errors import InputError, PynatsError, explain, reason
 from natscli.system.files import make_private_folders, read_regular, remove, rename, write_whole
-from natscli.system.locks import try_lock
 
 _LOCK_TIMEOUT = 10.0
 #: Bytes that a file may have; contexts with embedded credentials have a few thousand.
@@ -291,6 +290,8 @@ class ContextStore:
         Raises:
             PynatsError: another process keeps it for too long.
         """
+        from natscli.system.locks import try_lock
+
         make_private_folders(self._folder)
         path = os.path.join(self.config_dir, ".pynats.lock")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -6,7 +6,6 @@ A template is compiled once, into a `%`-format and the fields that fill it, so t
 from __future__ import annotations
 
 import os
-import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -69,6 +68,8 @@ TRANSLATE: dict[str, Field] = {"Subject": lambda facts: facts.subject}
 
 def _random(shortest: int, longest: int) -> Field:
     low, high = sorted((shortest, longest))
+    import random  # only for this
+
     return lambda facts: random.randbytes(random.randint(low, high)).translate(_FILLER)
 
 
