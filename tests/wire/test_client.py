@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -482,3 +483,48 @@ def test_a_flush_confirms_the_subscription_before_it(nats_server: Server) -> Non
         return sent
 
     assert len(asyncio.run(go())) == 50
+
+
+@pytest.mark.parametrize(
+    "line", [b"MSG a  1\r\nx\r\n", b"MSG a x 1\r\nx\r\n", b"HMSG a  12 13\r\nNATS/1.0\r\n\r\nx\r\n"]
+)
+def test_an_odd_line_never_ends_the_reading_silently(nats_server: Server, line: bytes) -> None:
+    """The client reconnects, as after any other line that is not of the protocol."""
+
+    async def go() -> int:
+        client, seen = Client(), 0
+
+        def handler(batch: list[Message], arrived: int) -> None:
+            nonlocal seen
+            seen += len(batch)
+
+        again = asyncio.Event()
+
+        async def reconnected() -> None:
+            again.set()
+
+        await client.connect(nats_server.url, reconnected_cb=reconnected)
+        await client.subscribe_batches("odd.line", "", handler)
+        await client.flush()
+        client._transport._protocol.data_received(line)
+        await asyncio.wait_for(again.wait(), 10)
+        client.send([(b"odd.line", b"", None, b"x")])
+        await client.flush()
+        await client.close()
+        return seen
+
+    assert asyncio.run(go()) == 1
+
+
+def test_a_pong_that_comes_too_late_does_not_end_the_reading(server_factory: Callable[..., Server]) -> None:
+    async def go() -> bool:
+        server = server_factory()
+        client = Client()
+        await client.connect(server.url)
+        with server.paused(), pytest.raises(nats_py.errors.FlushTimeoutError):
+            await client.flush(0.2)
+        await client.flush()
+        await client.close()
+        return True
+
+    assert asyncio.run(go())
