@@ -71,6 +71,19 @@ def show_help(ctx: click.Context, *, everything: bool) -> None:
     layout.show(environment, lines)
 
 
+def show_topics(ctx: click.Context) -> None:
+    """Write the list of topics to stdout."""
+    from natscli.cli import help as layout
+    from natscli.cli.pages import Entry
+    from natscli.cli.topics import TOPICS
+
+    environment = ctx.ensure_object(App).environment
+    entries = [Entry(name, topic.text) for name, topic in TOPICS.items()]
+    layout.show(
+        environment, layout.table("Topics (pynats help TOPIC)", entries, layout.width_of(environment))
+    )
+
+
 def _help_option(name: str, text: str) -> click.Option:
     def callback(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
         if value and not ctx.resilient_parsing:

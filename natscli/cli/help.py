@@ -18,6 +18,8 @@ STYLES = {"heading": "bold", "name": "bold cyan", "metavar": "green", "code": "c
 
 NARROWEST, WIDEST = 50, 100
 _COLUMN = 32
+#: Lines of a screen.
+_SCREEN = 24
 
 
 def width_of(environment: Environment) -> int:
@@ -55,18 +57,29 @@ def draw(lines: Iterable[Line]) -> str:
 
 def short(page: Page, width: int = 80) -> Iterator[Line]:
     """One screen: usage, one line, commands with an alias, examples, common options, how to see the rest."""
+    *lines, last = _short(page, width)
+    if page.topics:
+        lines.append([("heading", "Topics: "), ("code", f"pynats help {', '.join(page.topics)}")])
+    lines.append(last)
+    while len(lines) > _SCREEN and [] in lines:  # what is said comes before the space around it
+        del lines[len(lines) - 1 - lines[::-1].index([])]
+    yield from lines
+
+
+def _short(page: Page, width: int) -> Iterator[Line]:
     top = [*_top(page, width)]
     # A list of commands needs the line.
     yield from (line for line in top if line) if page.commands else top
     commands = [Entry(", ".join(entry.names.split(", ")[:2]), entry.text) for entry in page.commands]
-    yield from _table("Commands", commands, width)
+    yield from table("Commands", commands, width)
     examples = [Entry(command, what) for command, what in page.examples[: page.short_examples]]
     yield from _examples(examples, width)
     common = [entry for section in page.options for entry in section.entries if entry.common]
-    yield from _table("Options", common, width)
+    yield from table("Options", common, width)
     yield []
     if page.commands:
-        yield [("heading", "Help on a command: "), ("code", f"{page.command} COMMAND -h")]
+        topics = [("", "; on topics: "), ("code", "pynats help")] if page.command == "pynats" else []
+        yield [("heading", "Help on a command: "), ("code", f"{page.command} COMMAND -h"), *topics]
     if page.connects:
         names = "-s, --context, --creds, --timeout, ..."
         yield [("heading", "Connection: "), ("name", names), ("", "; all with --help")]
@@ -80,19 +93,22 @@ def full(page: Page, width: int, *, connection: bool = True) -> Iterator[Line]:
     for paragraph in page.description:
         yield []
         yield from _paragraph(paragraph, width)
-    yield from _table("Commands", page.commands, width)
+    yield from table("Commands", page.commands, width)
     yield from _examples([Entry(command, what) for command, what in page.examples], width)
     for section in page.options:
         if section.heading == CONNECTION and not connection:
             yield []
             yield [("heading", f"{CONNECTION}:"), ("", " the options of pynats.")]
         else:
-            yield from _table(section.heading, section.entries, width)
+            yield from table(section.heading, section.entries, width)
     for note in page.notes:
         yield []
         yield from _paragraph(note, width)
     for section in page.appendix:
-        yield from _table(section.heading, section.entries, width)
+        yield from table(section.heading, section.entries, width)
+    if page.topics:
+        yield []
+        yield [("heading", "Topics: "), ("code", f"pynats help {', '.join(page.topics)}")]
 
 
 def _top(page: Page, width: int) -> Iterator[Line]:
@@ -115,7 +131,7 @@ def _paragraph(text: str, width: int) -> Iterator[Line]:
         yield [("heading" if number == 0 and line.endswith(":") else "", line)]
 
 
-def _table(heading: str, entries: Sequence[Entry], width: int) -> Iterator[Line]:
+def table(heading: str, entries: Sequence[Entry], width: int) -> Iterator[Line]:
     """Two columns; a name that is too long has its description on the next line."""
     if not entries:
         return

@@ -10,6 +10,7 @@ import click
 
 from natscli.cli.explained import Explained, Listed
 from natscli.cli.options import CONNECTION, Option
+from natscli.cli.topics import topics_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Page:
     notes: tuple[str, ...]
     appendix: tuple[Section, ...]
     short_examples: int
+    topics: tuple[str, ...]
 
     @property
     def connects(self) -> bool:
@@ -76,6 +78,7 @@ def page_of(ctx: click.Context) -> Page:
         notes=tuple(_paragraphs(command.notes if isinstance(command, Explained) else "")),
         appendix=command.appendix() if isinstance(command, Explained) else (),
         short_examples=command.short_examples if isinstance(command, Explained) else 2,
+        topics=tuple(topics_of(ctx.command_path.partition(" ")[2])),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from natscli import __version__
-from natscli.cli.groups import Group, show_help
+from natscli.cli.groups import Group, near, show_help, show_topics
 from natscli.cli.options import App, connection_options, pass_app
 from natscli.environment import Environment
 from natscli.errors import EXIT_STATUS_HELP, ExitStatus, PynatsError, Report, Terminated, explain
@@ -107,13 +107,32 @@ def cli() -> None:
 
 
 @cli.command(
-    "help", hidden=True, examples={"pynats help": "list the commands", "pynats help reply": "one in full"}
+    "help",
+    hidden=True,
+    examples={
+        "pynats help": "list the commands and topics",
+        "pynats help reply": "one in full",
+        "pynats help credentials": "a page about a topic",
+    },
 )
-@click.argument("command", nargs=-1)
+@click.argument("command", nargs=-1, metavar="COMMAND|TOPIC")
 @click.pass_context
 def help_(ctx: click.Context, command: tuple[str, ...]) -> None:
-    """Show the help of a command, or list the commands."""
+    """Show the help of a command or a topic, or list them."""
+    from natscli.cli.topics import TOPICS, show_topic
+
     shown = ctx.find_root()
+    name = command[0].lower() if len(command) == 1 else ""
+    if name in TOPICS and name not in COMMANDS:
+        show_topic(ctx.ensure_object(App).environment, TOPICS[name])
+        return
+    known = {*cli.commands, *COMMANDS, *ALIASES}
+    if name and name not in known and not near(name, known):
+        raise click.UsageError(f"no such command or topic {command[0]!r}{near(name, TOPICS)}", ctx)
+    if not command:
+        show_help(shown, everything=False)
+        show_topics(shown)
+        return
     for name in command:
         group = shown.command
         if not isinstance(group, Group):

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from natscli.contexts import credentials
-from natscli.contexts.creds import Creds, creds_of, jwt_of, seed_of, seed_of_file
 from natscli.contexts.kinds import KINDS, PARTS, Holds
-from natscli.contexts.validity import Validity, validity
 
 if TYPE_CHECKING:
+    from natscli.contexts.creds import Creds
+    from natscli.contexts.validity import Validity
     from natscli.settings import Settings, Value
 
 
@@ -66,6 +66,8 @@ class Credentials:
     @property
     def validity(self) -> Validity:
         """When the user JWT is valid; without one always."""
+        from natscli.contexts.validity import validity
+
         return validity(self._jwt)
 
 
@@ -179,19 +181,27 @@ def _token(settings: Settings, environ: Mapping[str, str]) -> _Read:
 
 
 def _creds(settings: Settings, environ: Mapping[str, str]) -> _Read:
+    from natscli.contexts.creds import creds_of
+
     return _signing(creds_of(settings.creds.value, environ))
 
 
 def _nkey(settings: Settings, environ: Mapping[str, str]) -> _Read:
+    from natscli.contexts.creds import seed_of_file
+
     return _Read({"nkeys_seed_str": seed_of_file(settings.nkey.value, environ)})
 
 
 def _nsc(settings: Settings, environ: Mapping[str, str]) -> _Read:
+    from natscli.contexts.creds import creds_of
+
     path, urls = credentials.nsc_profile(settings.nsc.value, environ)
     return _signing(creds_of(path, environ))._replace(servers=urls)
 
 
 def _jwt(settings: Settings, environ: Mapping[str, str]) -> _Read:
+    from natscli.contexts.creds import Creds, jwt_of, seed_of
+
     jwt = jwt_of(settings.jwt.value, environ, settings.jwt.source)
     seed = seed_of(settings.seed.value, environ, settings.seed.source) if settings.seed else ""
     return _signing(Creds(jwt, seed))

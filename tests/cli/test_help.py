@@ -125,7 +125,6 @@ def test_the_root_lists_commands_before_options(pynats: Runner) -> None:
 @pytest.mark.parametrize(
     ("typed", "same"),
     [
-        (("help",), ("-h",)),
         (("help", "request"), ("request", "--help")),
         (("help", "req"), ("request", "--help")),
         (("help", "ctx", "add"), ("context", "add", "--help")),
