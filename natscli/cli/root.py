@@ -119,12 +119,14 @@ def cli() -> None:
 @click.pass_context
 def help_(ctx: click.Context, command: tuple[str, ...]) -> None:
     """Show the help of a command or a topic, or list them."""
+    from natscli.cli.help import width_of
     from natscli.cli.topics import TOPICS, show_topic
 
     shown = ctx.find_root()
     name = command[0].lower() if len(command) == 1 else ""
     if name in TOPICS and name not in COMMANDS:
-        show_topic(ctx.ensure_object(App).environment, TOPICS[name])
+        environment = ctx.ensure_object(App).environment
+        show_topic(environment, TOPICS[name], width_of(environment))
         return
     known = {*cli.commands, *COMMANDS, *ALIASES}
     if name and name not in known and not near(name, known):

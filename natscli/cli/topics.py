@@ -69,13 +69,13 @@ def text_of(topic: Topic) -> str:
     return "\n".join(f"## {sections[name].rstrip()}\n" for name in topic.sections)
 
 
-def show_topic(environment: Environment, topic: Topic) -> None:
+def show_topic(environment: Environment, topic: Topic, width: int) -> None:
     """Write the text of a topic to stdout: drawn, and in a pager as git does, on a terminal; else as it is."""
     text = text_of(topic)
     if not environment.stdout.isatty():
         environment.out(text)
         return
-    drawn = _drawn(environment, text)
+    drawn = _drawn(environment, text, width)
     if not _paged(environment, drawn):
         environment.out(drawn)
 
@@ -87,17 +87,15 @@ def _folder() -> str:
     return inside if os.path.isdir(inside) else os.path.join(os.path.dirname(package), "docs")
 
 
-def _drawn(environment: Environment, text: str) -> str:
+def _drawn(environment: Environment, text: str, width: int) -> str:
     import io
 
     from rich.console import Console
     from rich.markdown import Markdown
 
-    from natscli.cli.help import width_of
-
     color = "standard" if environment.colored(environment.stdout) else None
     file = io.StringIO()
-    console = Console(file=file, force_terminal=True, color_system=color, width=width_of(environment),  # type: ignore[arg-type]
+    console = Console(file=file, force_terminal=True, color_system=color, width=width,  # type: ignore[arg-type]
                       legacy_windows=False, _environ={})  # fmt: skip
     console.print(Markdown(text, hyperlinks=False, code_theme="ansi_dark"))
     return file.getvalue()
