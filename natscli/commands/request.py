@@ -92,7 +92,7 @@ class RequestCommand(Command):
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each reply or failure as a line of JSON.")
 @option("-o", "--output", type=FileName(), metavar="FILE", common=True,
-        help="Write the payload to FILE, or many to FILE{n}; - is stdout.")  # fmt: skip
+        help="Write payloads to FILE or FILE{n}; - is stdout.")  # fmt: skip
 @option("--record", type=FileName(), metavar="FILE",
         help="Append each request and its replies to FILE, for verify and reply --mock.")  # fmt: skip
 @option(
