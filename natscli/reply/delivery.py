@@ -83,26 +83,33 @@ class Delivery:
     ) -> Mapping[bytes, Failure]:
         """Send replies, and show the requests, which ended so."""
         unfit = self.send(batch, replies, failure)
+        if not unfit:
+            self._show(batch, bool(replies), failure, replies)
+            return unfit
+        start = 0
         endings = (unfit.get(reply_subject(request), failure) for request in batch.requests)
-        for ending, part in batch.runs(endings) if unfit else [(failure, batch)]:
-            self._show(part, bool(replies), ending)
+        for ending, part in batch.runs(endings):
+            end = start + len(part.requests)
+            # Where the server does not take a reply, that is not what was sent.
+            self._show(part, bool(replies), ending, replies[start:end] if ending is failure else [])
+            start = end
         return unfit
 
-    def _show(self, batch: Batch, replied: bool, failure: Failure | None) -> None:
-        """Show requests that ended."""
+    def _show(self, batch: Batch, replied: bool, failure: Failure | None, replies: list[Message]) -> None:
+        """Show requests that ended, with `replies`, or without any."""
         duration = perf_counter_ns() - batch.arrived
         if failure is UNDELIVERED:
             outcome = Ending("undelivered", duration)
         elif failure is not None:
             name = "refused" if failure is BUSY else "error"
-            outcome = Ending(name, duration, failure.code, failure.text)
+            outcome = Ending(name, duration, failure.code, failure.text, replies)
         else:
-            outcome = Ending("answered" if replied else "unanswered", duration)
+            outcome = Ending("answered" if replied else "unanswered", duration, replies=replies)
         assert self._render.ended is not None
         render = partial(
             self._render.ended, batch.requests, batch.first, time.time() - duration / 1e9, outcome
         )
-        self._pump.put(render, len(batch.requests), self._size(batch.requests))
+        self._pump.put(render, len(batch.requests), self._size(batch.requests) + self._size(replies))
 
     def _size(self, requests: list[Message]) -> int:
         """The bytes of memory that `requests` take, about; 0 where the output keeps none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from natscli.message.message import Message
@@ -17,13 +17,14 @@ class Ending(NamedTuple):
     """How requests ended, nanoseconds after they came; with the code and the text of an error that was replied.
 
     `name` is `answered`, `error`, `refused` (not handled, answered with an error), `unanswered`, or
-    `undelivered`: the server does not take the reply.
+    `undelivered`: the server does not take the reply. `replies` has one for each request, or none at all.
     """
 
     name: str
     duration_ns: int
     code: int = 0
     message: str = ""
+    replies: Sequence[Message] = ()
 
 
 #: As `RenderRequests`, for requests that ended, all in the same way.

@@ -170,7 +170,9 @@ def as_record(value: Any) -> Any:
             "a message without its exchange", (), hint="exchanges are written by watch --json, and --record"
         )
     record = {
-        name: value[name] for name in ("subject", "reply_to", "time", "rtt_ns") if value.get(name) is not None
+        name: value[name]
+        for name in ("subject", "reply_to", "time", "rtt_ns", "duration_ns")
+        if value.get(name) is not None
     }
     record["request"] = _from_json(value | {"rtt_ns": None})
     record["replies"] = [_from_json(reply) for reply in value["replies"]]

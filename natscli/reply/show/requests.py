@@ -119,7 +119,14 @@ def _json(*, ascii_only: bool) -> RenderEnded:
                 last = subject
                 begin = f'{{"time": "{time}", "subject": {encoder.decoded(subject)}, "request": '
             reply_to = text(for_programs(reply)) if reply else "null"
-            lines.append(f'{begin}{number}, "reply_to": {reply_to}, {ended}, {message(header, payload)}}}\n')
+            sent = ""
+            if outcome.replies:
+                _, _, block, data = outcome.replies[number - first]
+                sent = f"{{{message(block, data)}}}"
+            request = message(header, payload)
+            lines.append(
+                f'{begin}{number}, "reply_to": {reply_to}, {ended}, {request}, "replies": [{sent}]}}\n'
+            )
         return b"", "".join(lines).encode()
 
     return render

@@ -445,3 +445,18 @@ def test_a_recording_goes_through_pipes_and_is_its_users_only(
     assert runner("request", name, "hi", "--raw", server=nats_server).stdout == b"OK"
     runner.spawn("reply", name, "--record", str(tmp_path / "r.jsonl"), server=nats_server)
     assert stat.S_IMODE((tmp_path / "r.jsonl").stat().st_mode) == 0o600
+
+
+def test_the_json_of_reply_has_the_replies_and_is_a_recording(
+    nats_server: Server, runner: Runner, tmp_path: Path
+) -> None:
+    name = tmp_path.name
+    reply = runner.spawn("reply", name, "{{Request}}!", "-H", "A:1", "--json", server=nats_server)
+    assert runner("request", name, "hi", server=nats_server).status == 0
+    reply.wait_until(lambda: reply.stdout_bytes().endswith(b"\n"), "a record")
+    (line,) = reply.stdout_bytes().splitlines()
+    assert json.loads(line)["replies"] == [
+        {"headers": {"A": ["1"]}, "data": "hi!", "encoding": "utf-8", "size": 3}
+    ]
+    (tmp_path / "seen.jsonl").write_bytes(line)
+    assert runner("verify", str(tmp_path / "seen.jsonl"), server=nats_server).status == 0

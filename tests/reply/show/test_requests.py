@@ -120,6 +120,7 @@ def test_json_is_one_object_a_line_with_everything_in_it(file: BinaryIO) -> None
     records = [json.loads(line) for line in data.splitlines()]
     assert {record.pop("outcome") for record in records} == {"answered"}
     assert {record.pop("duration_ns") for record in records} == {1500}
+    assert [record.pop("replies") for record in records] == [[], [], []]
     assert all(
         re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", record.pop("time")) for record in records
     )
@@ -166,7 +167,8 @@ def test_json_of_requests_is_like_that_of_replies(
 
     ended = renderers(environment(Stream(), Stream()), as_json=True).ended
     assert ended is not None
-    _, data = ended([(subject, reply, header, payload)], 1, 0.0, ANSWERED)
+    shown = ANSWERED._replace(replies=[(reply, b"", header, payload)])
+    _, data = ended([(subject, reply, header, payload)], 1, 0.0, shown)
     assert data.count(b"\n") == 1
     assert data.isascii() or not drawn
     found = json.loads(data)
@@ -175,6 +177,9 @@ def test_json_of_requests_is_like_that_of_replies(
     )
     assert found.pop("reply_to") == (reply.decode("utf-8", "replace") or None)
     assert (found.pop("outcome"), found.pop("duration_ns")) == ("answered", 1500)
+    (answered,) = found.pop("replies")
+    assert answered == {name: found[name] for name in answered}
+    assert found.keys() - answered.keys() == {"time", "subject", "request"}
     assert found == {name: value for name, value in of_reply.items() if name not in ("reply", "rtt_ns")}
     assert found["subject"] == subject.decode("utf-8", "replace")
 
