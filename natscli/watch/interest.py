@@ -125,8 +125,10 @@ class Interest:
         subject = next((subject for subject in asked if f'"{subject}"' in what), None)
         if subject is None and f'"{self.inbox}' not in what:
             return False
-        why = f"publish to [{subject}]" if subject is not None else f"subscribe to [{self.inbox}.*]"
-        self._cannot(f"it is not permitted to {why}")
+        if subject is None:  # no inboxes at all: that is said of those that are watched
+            self.why_not = self.why_not or f"it is not permitted to subscribe to [{self.inbox}.*]"
+        else:
+            self._cannot(f"it is not permitted to publish to [{subject}]")
         return True
 
     def _cannot(self, why_not: str) -> None:
