@@ -33,8 +33,8 @@ EXIT_STATUS_HELP: dict[ExitStatus, str] = {
     ExitStatus.TIMEOUT: "timeout: no reply, or fewer than --replies asked for",
     ExitStatus.CONNECTION: "cannot connect, or the connection was lost",
     ExitStatus.REFUSED: "refused: authentication, authorization, permissions",
-    ExitStatus.SERVICE_ERROR: "the service answered with an error, or the server with a status such as 404",
-    ExitStatus.UNEXPECTED: "what came is not what was expected (--expect, --query, --fail-if, verify)",
+    ExitStatus.SERVICE_ERROR: "the service answered with an error, or a status such as 404",
+    ExitStatus.UNEXPECTED: "what came is not what was expected (--expect, verify, ...)",
     ExitStatus.INTERRUPTED: "interrupted",
 }
 

@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trace": ("trace", "Show where a message goes: servers, accounts, receivers."),
     "rtt": ("rtt", "Measure the RTT to the servers."),
     "context": ("context", "Manage contexts: named connection settings."),
-    "server": ("server", "Run a local nats-server, or look at the one that is connected to."),
+    "server": ("server", "Run a local nats-server, or look at the connected one."),
     "completion": ("completion", "Print or install shell completion."),
 }
 ALIASES: dict[str, str] = {

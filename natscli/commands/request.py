@@ -32,18 +32,12 @@ if TYPE_CHECKING:
     from natscli.environment import Environment
 
 
-class RequestCommand(Command):
-    """Of which options are more worth a line of `-h` than a second example."""
-
-    short_examples = 1
-
-
 @click.command(
-    cls=RequestCommand,
+    cls=Command,
     notes=SENDING,
     examples={
         "pynats request help.please 'I need help!'": "send a request",
-        "pynats request orders.new --json < order.json | jq .rtt_ns": "send a file, get JSON",
+        "pynats request orders.new --json < o.json": "send a file, get JSON",
         "pynats request echo.me --raw < photo.jpg > copy.jpg": "payloads only, byte for byte",
         'pynats request test --count 1000 --concurrency 16 "Message {{Count}}"': "send many, measure RTT",
         'pynats request discover --replies 0 --timeout 2s ""': "gather all replies",
@@ -61,7 +55,7 @@ class RequestCommand(Command):
         help="Send N requests.  [default: 1]")  # fmt: skip
 @option("--concurrency", type=click.IntRange(min=1), metavar="K", common=True,
         help="Keep K requests in flight.  [1; with --rate: 65536]")  # fmt: skip
-@option("--duration", type=DURATION, metavar="DURATION", common=True, help="Send requests for this long.")
+@option("--duration", type=DURATION, metavar="DURATION", help="Send requests for this long.")
 @option("--rate", type=Number(), metavar="R", common=True,
         help="Send R requests a second, whatever the replies.")  # fmt: skip
 @option("--ramp", type=DURATION, metavar="DURATION", help="Increase the rate to --rate over this time.")

@@ -26,4 +26,4 @@ COMMANDS: dict[str, tuple[str, str]] = {
     },
 )
 def server() -> None:
-    """Run a local nats-server, or look at the one that is connected to."""
+    """Run a local nats-server, or look at the connected one."""

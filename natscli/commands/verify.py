@@ -37,7 +37,7 @@ from natscli.verify.options import VerifyOptions, check, destination
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE", type=FileName())
 @option("--ignore", multiple=True, metavar="JSONPATH", common=True,
-        help="Do not compare these members of JSON: '$..updated_at'; repeatable.")  # fmt: skip
+        help="Leave out members: '$..updated_at'; repeatable.")  # fmt: skip
 @option("--ignore-header", multiple=True, metavar="NAME", common=True,
         help="Do not compare this header; repeatable.")  # fmt: skip
 @option("--match", type=click.Choice(["exact", "json", "shape"]), default="json", show_default=True, common=True,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from natscli.request.show.display import RequestDisplay
 from natscli.request.show.lines import renderer
 from natscli.request.show.style import request_style
 from natscli.request.statistics import Statistics
+from natscli.wire.nats_py import errors as nats_errors
 
 if TYPE_CHECKING:
     from natscli.connection.connection import Connection
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from natscli.request.phases import Timed
     from natscli.request.show.progress import Progress
     from natscli.request.show.recording import RequestRecorder
+
+#: Seconds in which replies too many are counted, at most: an RTT to a server nearby.
+_LATE = 0.005
 
 
 async def run(
@@ -60,15 +66,15 @@ async def run(
         statistics = requester.statistics
         try:
             with display.open(lambda: statistics):
-                if not (options.raw or options.as_json or options.output) or options.verbose:
-                    environment.log(plan.whereabouts(connection.url, always=options.verbose))
+                _log_whereabouts(options, plan, connection, environment)
                 await requester.run()
+                await _take_what_came(connection, options)
                 if recorded is not None:
                     await recorded.finish()
                 if timed is not None:
                     display.phases(await timed.finish())
-                await _explain(display, statistics.first_failure, connection, plan, environment)
                 failures = conclude(display, statistics, verdict)
+                await _explain(display, statistics, connection, plan, environment)
                 await display.finish(statistics)
         finally:
             write(options, statistics, environment)
@@ -140,15 +146,31 @@ def _requester(options: RequestOptions, timeout: float) -> Callable[..., Request
     return make
 
 
+def _log_whereabouts(
+    options: RequestOptions, plan: Plan, connection: Connection, environment: Environment
+) -> None:
+    if not (options.raw or options.as_json or options.output) or options.verbose:
+        environment.log(plan.whereabouts(connection.url, always=options.verbose))
+
+
+async def _take_what_came(connection: Connection, options: RequestOptions) -> None:
+    """Read the replies to one request that the server has already, to count them: a PING comes back after them."""
+    if options.many_requests:
+        return
+    with suppress(asyncio.TimeoutError, OSError, nats_errors.Error):
+        await connection.client.flush(timeout=_LATE)
+
+
 async def _explain(
     display: RequestDisplay,
-    failure: PynatsError | None,
+    statistics: Statistics,
     connection: Connection,
     plan: Plan,
     environment: Environment,
 ) -> None:
-    """Say what the servers know of a request that nobody answered."""
-    terminal = environment.stderr.isatty()
+    """Say after the summary what the servers know of a request that nobody answered."""
+    failure, terminal = statistics.first_failure, environment.stderr.isatty()
+    display.summary(statistics)
     if isinstance(failure, NoRespondersError) and terminal:
         from natscli.request.nearest import hint
 
