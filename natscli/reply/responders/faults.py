@@ -120,7 +120,7 @@ def _parse_rate(text: str, where: str) -> float:
 
 
 def _parse_code(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) not in _CODES:
+    if not text.isascii() or not text.isdecimal() or len(text) > 3 or int(text) not in _CODES:
         raise InputError(f"{text!r} is not a code, such as 500 or 503", where="--fail")
     return int(text)
 

@@ -15,6 +15,7 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import PynatsError, reason
 from natscli.message.header_lines import header_block, header_lines
+from natscli.message.message import Message
 from natscli.message.records.content import RecordProblem
 from natscli.message.templates import Facts, Template
 from natscli.programs.kept import MOST_SHOWN, Child
@@ -147,15 +148,19 @@ class Pipe(Responder):
                 if line.strip():
                     self._strange.add(lambda line=line, error=error: _no_answer(line, error))  # type: ignore[misc]
                 continue
-            job = self._take(number)
+            more = value.pop("more", False) is True
+            job = self._take(number, more)
             if job is not None:
-                self._answer(job, value)
+                self._answer(number, job, value, more)
         self._finished.flush()
         self._send()
 
-    def _take(self, number: int) -> Job | None:
-        """The request with this id, if the program has still to answer it."""
-        job = self._outstanding.end(number)
+    def _take(self, number: int, more: bool) -> Job | None:
+        """The request with this id, if the program has still to answer it; with `more`, it has again."""
+        if more:
+            job = self._outstanding.extend(number, self._loop.time(), self._timeout)
+        else:
+            job = self._outstanding.end(number)
         if job is not None:
             self._failures = 0
         else:
@@ -164,23 +169,32 @@ class Pipe(Responder):
             )
         return job
 
-    def _answer(self, job: Job, value: dict[str, Any]) -> None:
+    def _answer(self, number: int, job: Job, value: dict[str, Any], more: bool) -> None:
         payload = plain_payload(value)
         if payload is not None:
-            self._finished.add(job, (job.request[1], b"", self._block(job, b""), payload))
+            self._reply(job, (job.request[1], b"", self._block(job, b""), payload), None, more)
             return
         try:
             answer = parse_answer(value, (), templates=False)
         except RecordProblem as problem:
+            self._outstanding.end(number)  # with `more`, it is given away still
             self._wrong(job, ": ".join(filter(None, (".".join(map(str, problem.path)), str(problem)))))
             return
         block = answer.block.format or None if answer.failure else self._block(job, answer.block.format)
         reply = job.request[1], b"", block, answer.payload.format
         if answer.delay:
             left = self._timeout - (perf_counter_ns() - job.arrived) / 1e9
-            self._loop.call_later(min(answer.delay, left), self._finished.add, job, reply, answer.failure)
+            delay = answer.delay if more else min(answer.delay, left)
+            self._loop.call_later(delay, self._reply, job, reply, answer.failure, more)
         else:
-            self._finished.add(job, reply, answer.failure)
+            self._reply(job, reply, answer.failure, more)
+
+    def _reply(self, job: Job, reply: Message, failure: Failure | None, more: bool) -> None:
+        """Send a reply; with `more`, the request is not done yet."""
+        if more:
+            job.done(Batch([job.request], job.number, job.arrived), [reply], None, more=True)
+        else:
+            self._finished.add(job, reply, failure)
 
     def _block(self, job: Job, block: bytes) -> bytes | None:
         """The header block of the program, and the headers that all replies have."""

@@ -475,3 +475,26 @@ def test_words_are_as_they_were_written(pipe: Pipe) -> None:
     (pipe.folder / "child.py").write_text(LOOP + "    answer(r, json=sys.argv[1:])\n")
     pipe.command(f"""{shlex.quote(sys.executable)} child.py '{{{{Count}}}} %s' "a b" '' $HOME""")
     assert json.loads(pipe.one()[1]) == ["{{Count}} %s", "a b", "", "$HOME"]
+
+
+def test_a_program_may_answer_several_times(
+    nats_server: Server, spawn: Callable[..., Program], runner: Runner, tmp_path: Path
+) -> None:
+    (runner.directory / "many.py").write_text(
+        "import json, sys, time\n"
+        "for line in sys.stdin:\n"
+        "    id = json.loads(line)['id']\n"
+        "    for n in range(3):\n"
+        "        time.sleep(0.3)\n"
+        "        print(json.dumps({'id': id, 'data': str(n), 'more': True}), flush=True)\n"
+        "    print(json.dumps({'id': id}), flush=True)\n"
+    )
+    command = ("--pipe", f"'{sys.executable}' many.py", "--command-timeout", "600ms")  # for each, not for all
+    program = spawn("reply", tmp_path.name, *command, server=nats_server)
+    with Asker(nats_server) as asker:
+        asker.send(tmp_path.name, b"x")
+        answers = asker.receive(4)
+    assert [answer.payload for answer in answers] == [b"0", b"1", b"2", b""]
+    assert answers[1].seconds - answers[0].seconds > 0.2
+    assert program.stop() == 0
+    assert "Answered 1 request " in program.stderr_text()

@@ -65,6 +65,14 @@ class Outstanding(Generic[Key]):
         self._held.remove(key)
         return entry.job
 
+    def extend(self, key: Key, since: float, seconds: float) -> Job | None:
+        """The job with this key, which goes on: its time is over `seconds` after `since`; None as of `end`."""
+        entry = self._given.get(key)
+        if entry is None:
+            return None
+        self._held.extend(key, since, seconds)
+        return entry.job
+
     def expire(self, now: float) -> list[Job]:
         """Take out those whose time is over."""
         over = self._held.expire(now)
