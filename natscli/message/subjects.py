@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from natscli.errors import InputError
+from natscli.message.subject_tree import SubjectTree
 
 #: Spaces and control characters, and arguments that were not UTF-8 (they come as surrogates).
 _UNFIT = re.compile("[\\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -79,8 +80,10 @@ def has_wildcard(subject: str) -> bool:
 def minimal(patterns: Iterable[str]) -> list[str]:
     """`patterns` without those that another one covers, or that are there twice."""
     unique = list(dict.fromkeys(patterns))
-    wide = list(filter(has_wildcard, unique))
-    return [p for p in unique if not any(other != p and covers(other, p) for other in wide)]
+    tree: SubjectTree[str] = SubjectTree()
+    for pattern in filter(has_wildcard, unique):
+        tree.add(pattern, pattern)
+    return [p for p in unique if set(tree.covering(p)) <= {p}]
 
 
 def overlap(pattern: str, other: str) -> bool:

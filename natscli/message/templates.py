@@ -5,6 +5,7 @@ A template is compiled once, into a `%`-format and the fields that fill it, so t
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -81,6 +82,35 @@ def _token(index: int) -> Field:
     return token
 
 
+#: How the name of a field begins that gives JSON; nobody types it.
+_AS_JSON = "\0json."
+_WHOLE_STRING = re.compile(r'"\{\{\s*\.?json\.([^\s{}"\\]+)\s*\}\}"')
+
+
+def with_values(text: str) -> str:
+    """A JSON text whose strings are templates: those that are nothing but `{{json.KEY}}` become the values there."""
+    return _WHOLE_STRING.sub(lambda found: f"{{{{{_AS_JSON}{found[1]}}}}}", text)
+
+
+class JSONField:
+    """A part of a request that is JSON: keys of objects and indices of lists. What is not there is empty, or null."""
+
+    def __init__(self, path: list[str], *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._path = path
+
+    def __call__(self, facts: Facts) -> bytes:
+        try:
+            value = json.loads(facts.request)
+            for key in self._path:
+                value = value[int(key)] if isinstance(value, list) else value[key]
+            if not self.as_json and isinstance(value, str):
+                return value.encode("utf-8", "replace")
+            return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return b"null" if self.as_json else b""
+
+
 @dataclass(frozen=True)
 class Template:
     """A compiled template: `%`-format bytes and the fields for it."""
@@ -147,11 +177,13 @@ def _field(action: str, position: int, where: str, known: Mapping[str, Field]) -
         return known[name]
     if known is not TRANSLATE and name == "Random" and len(words) == 3 and "".join(words[1:]).isdecimal():
         return _random(_number(words[1], position, where), _number(words[2], position, where))
+    if known is REPLY and len(words) == 1 and name.startswith(("json.", _AS_JSON)):
+        return JSONField(name.split(".")[1:], as_json=name.startswith(_AS_JSON))
     if known is REPLY and len(words) == 1 and words[0].isdecimal():
         return _token(_number(words[0], position, where))
     names = [name for name in known if name != "Cnt"]
     names += ["Random MIN MAX"] if known is not TRANSLATE else []
-    names += ["0", "1", "..."] if known is REPLY else []
+    names += ["json.KEY", "0", "1", "..."] if known is REPLY else []
     advice = "" if known is TRANSLATE else "; --no-templates sends the text as it is"
     raise InputError(
         f"unknown template {{{{{action}}}}} at character {position}",

@@ -119,7 +119,7 @@ RESPONDERS = (
         excludes=("--header", "--format"),
         allows=("--candidate",),
     ),
-    ResponderOption("--mock", "mock", "responders.mock", excludes=("--header",)),
+    ResponderOption("--mock", "mock", "responders.mock", excludes=("--header",), allows=("--reload",)),
 )
 
 #: Whether any other option was given, by the name that errors have for it.
@@ -146,6 +146,7 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
 _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--stats", "--quiet"),
     ("--mock -", "--processes"),
+    ("--mock -", "--reload"),
     ("--record -", "--processes"),
     ("--record -", "--json"),
 )

@@ -116,7 +116,10 @@ def test_a_mock_is_read_or_refused_with_its_place(
     if mock is None:
         assert f"({path}, line" in error or "nothing" in error
         return
-    answers = [*(answer for _, answer in mock.rules), *(a for kept in mock.recorded.values() for a in kept)]
+    answers = [
+        *(answer for rule in mock.rules for answer in rule.answers),
+        *(a for kept in mock.recorded.values() for a in kept),
+    ]
     for answer in answers:
         to, _, block, _ = answer.reply((b"a.b", b"inbox", None, b"{}"), 1)
         assert to == b"inbox"

@@ -149,7 +149,7 @@ def test_every_letter_comes_in_what_is_random() -> None:
 def test_the_hint_says_what_is_known() -> None:
     with pytest.raises(InputError) as caught:
         compile_template("{{Nope}}", "BODY", reply=True)
-    assert "Random MIN MAX, 0, 1" in caught.value.hint
+    assert "Random MIN MAX, json.KEY, 0, 1" in caught.value.hint
     assert "--no-templates" in caught.value.hint
     with pytest.raises(InputError) as caught:
         compile_template("{{Nope}}", "BODY", reply=False)

@@ -107,8 +107,9 @@ def test_requests_are_passed_on_as_the_document_says(runner: Runner, nats_server
 
 def test_recordings_and_rules_work_as_the_document_says(runner: Runner, nats_server: Server) -> None:
     text = SECTIONS["Recording and mocking"]
-    exchange, rules = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    (runner.directory / "warehouse.jsonl").write_text(rules)
+    exchange, *rules = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (runner.directory / "warehouse.jsonl").write_text("".join(reversed(rules)))
+    assert read(str(runner.directory / "warehouse.jsonl")).notes == []
     (runner.directory / "one.jsonl").write_text(exchange)
     assert read(str(runner.directory / "one.jsonl")).subjects == ["orders.7"]
     service, _, rest = SECTIONS["Passing requests on"].partition("$ pynats reply 'test.")

@@ -12,7 +12,7 @@ from typing import Any
 from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.header_lines import START, header_lines
-from natscli.message.templates import Facts, Template, compile_template
+from natscli.message.templates import Facts, JSONField, Template, compile_template, with_values
 from natscli.text import for_programs
 
 Path = tuple[str | int, ...]
@@ -39,13 +39,15 @@ def parse_payload(value: dict[str, Any], path: Path, templates: bool) -> Templat
             text = json.dumps(value["json"], ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         except ValueError:  # Python reads and writes them, and no other parser does
             raise RecordProblem("JSON has neither NaN nor infinity", (*path, "json")) from None
-        filled = template(text, (*path, "json"), templates)
+        filled = template(with_values(text) if templates else text, (*path, "json"), templates)
         return replace(filled, fields=tuple(map(_in_json, filled.fields)))
     return template(value.get("data", ""), (*path, "data"), templates)
 
 
 def _in_json(fill: Callable[[Facts], bytes]) -> Callable[[Facts], bytes]:
     """Templates in JSON are in its strings: nothing from a request can end one."""
+    if isinstance(fill, JSONField) and fill.as_json:
+        return fill
     return lambda facts: json.dumps(for_programs(fill(facts)), ensure_ascii=False)[1:-1].encode()
 
 

@@ -3,39 +3,59 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from functools import lru_cache
+from typing import Any
 
 from natscli.environment import Environment
 from natscli.errors import InputError
-from natscli.message.subjects import covers, has_wildcard, overlap
+from natscli.message.json_values import UNREADABLE, canonical, parsed
+from natscli.message.subject_tree import SubjectTree
+from natscli.message.subjects import has_wildcard, overlap
 from natscli.message.templates import Template
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.answers import AnswerTemplate
-from natscli.reply.responders.parts.mock_file import MockFile, read
+from natscli.reply.responders.parts.mock_file import MockFile, Rule, read
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Place, Responder
 from natscli.text import exact
+
+#: Notes that are logged one by one.
+_MOST_NOTES = 10
+_NOT_PARSED = object()
 
 
 class Mock(Responder):
     """Answers as a file says, and with 404 what nothing in it matches.
 
-    The replies to the same subject and payload come in their order, and the last of them from then on.
+    The replies to the same subject and payload come in their order, and the last of them from then on; so do those of a
+    rule.
     """
 
     def __init__(self, mock: MockFile, name: str) -> None:
         self.places = tuple(map(Place, mock.subjects))
-        answers = [answer for queue in mock.recorded.values() for answer in queue]
-        answers += [answer for _, answer in mock.rules]
-        self.immediate = not any(answer.delay for answer in answers)
-        self._recorded = mock.recorded
-        self._rules = mock.rules
-        self._rule = lru_cache(4096)(self._find_rule)
         failure = Failure(
             404, "no reply to this request", notice=f"answered with 404: nothing in {name!r} matches"
         )
         self._unmatched = AnswerTemplate(
             Template(failure.reply((b"", b"", None, b""))[2] or b""), failure=failure
         )
+        self.use(mock)
+        answers = [answer for queue in mock.recorded.values() for answer in queue]
+        answers += [answer for rule in mock.rules for answer in rule.answers]
+        self.immediate = not any(answer.delay for answer in answers)
+
+    def use(self, mock: MockFile) -> None:
+        """Answer as another file says."""
+        self._recorded = mock.recorded
+        self._by_value: dict[tuple[bytes, bytes], deque[AnswerTemplate]] = {}
+        for (subject, request), answers in mock.recorded.items():
+            value = canonical(request)
+            if value is not None:
+                self._by_value.setdefault((subject, value), answers)
+        tree: SubjectTree[Rule] = SubjectTree()
+        for rule in mock.rules:
+            tree.add(rule.subject, rule)
+        self._rules = lru_cache(4096)(lambda subject: tuple(tree.covering(exact(subject))))
 
     async def start(self, host: Host) -> None:
         self._send = host.send
@@ -65,17 +85,28 @@ class Mock(Responder):
             self._send(more)
 
     def _find(self, subject: bytes, payload: bytes) -> AnswerTemplate:
-        recorded = self._recorded.get((subject, payload))
-        if recorded is None:
-            return self._rule(subject)
-        return recorded.popleft() if len(recorded) > 1 else recorded[0]
+        answers = self._recorded.get((subject, payload))
+        if answers is None and self._by_value:
+            value = canonical(payload)
+            answers = None if value is None else self._by_value.get((subject, value))
+        if answers is None:
+            answers = self._rule(subject, payload)
+        if answers is None:
+            return self._unmatched
+        return answers.popleft() if len(answers) > 1 else answers[0]
 
-    def _find_rule(self, subject: bytes) -> AnswerTemplate:
-        text = exact(subject)
-        return next((answer for pattern, answer in self._rules if covers(pattern, text)), self._unmatched)
+    def _rule(self, subject: bytes, payload: bytes) -> deque[AnswerTemplate] | None:
+        """The answers of the first rule that matches."""
+        value: Any = _NOT_PARSED
+        for rule in self._rules(subject):
+            if not rule.takes_all and value is _NOT_PARSED:
+                value = parsed(payload)
+            if rule.takes_all or (value is not UNREADABLE and rule.matches(value)):
+                return rule.answers
+        return None
 
 
-def build(options: ReplyOptions, environment: Environment) -> Mock:
+def build(options: ReplyOptions, environment: Environment) -> Responder:
     """Answer as --mock says.
 
     Raises:
@@ -95,4 +126,19 @@ def build(options: ReplyOptions, environment: Environment) -> Mock:
                     where=path,
                     hint="without a queue group, give SUBJECT",
                 )
-    return Mock(mock, path)
+    _log_notes(mock, options, environment)
+    if not options.reload:
+        return Mock(mock, path)
+    from natscli.reply.responders.parts.mock_reload import ReloadingMock
+
+    return ReloadingMock(Mock(mock, path), path, templates=options.templates)
+
+
+def _log_notes(mock: MockFile, options: ReplyOptions, environment: Environment) -> None:
+    """Say what can hardly be meant."""
+    for note in mock.notes[:_MOST_NOTES]:
+        environment.warn(note)
+    if more := len(mock.notes[_MOST_NOTES:]):
+        environment.warn(f"and {more} more of the kind")
+    if options.subject is not None and not any(overlap(options.subject, known) for known in mock.subjects):
+        environment.warn(f"nothing in {options.mock!r} answers on {options.subject!r}")

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from natscli.message import headers
+from natscli.reply.responders.mock import Mock
+from natscli.reply.responders.parts.mock_file import read
 from tests.asking import Answer, Asker
 from tests.program import Program, Runner
 from tests.servers import Server
@@ -460,3 +462,72 @@ def test_the_json_of_reply_has_the_replies_and_is_a_recording(
     ]
     (tmp_path / "seen.jsonl").write_bytes(line)
     assert runner("verify", str(tmp_path / "seen.jsonl"), server=nats_server).status == 0
+
+
+def test_requests_match_by_value_and_rules_by_a_part_of_them(
+    nats_server: Server, spawn: Callable[..., Program], runner: Runner, tmp_path: Path
+) -> None:
+    subject = tmp_path.name
+    lines = [
+        {"subject": subject, "request": '{"id": 7, "name": "x"}', "reply": "recorded"},
+        {"subject": subject, "request": {"json": {"user": {"id": 1}}}, "reply": ["first", "second"]},
+        {"subject": subject, "request": {"json": {"id": True}}, "reply": "true"},
+        {"subject": subject, "reply": {"json": {"id": "{{json.id}}", "is": "{{json.name}} {{json.list.0}}"}}},
+    ]
+    (runner.directory / "m.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    program = spawn("reply", "--mock", "m.jsonl", server=nats_server)
+    asked = {
+        b'{"name":"x","id":7.0}': b"recorded",
+        b'{"user": {"id": 1, "name": "a"}, "x": 1}': b"first",
+        b'{"user": {"id": 1, "name": "b"}}': b"second",
+        b'{"user": {"id": 1}}': b"second",
+        b'{"id": true}': b"true",
+        b'{"id": 1, "name": "n", "list": [2]}': b'{"id":1,"is":"n 2"}',
+        b"no json": b'{"id":null,"is":" "}',
+        b'{"id": {"a": "\\""}}': b'{"id":{"a": "\\""},"is":" "}',
+    }
+    with Asker(nats_server) as asker:
+        for payload, expected in asked.items():
+            assert asker.ask(subject, payload)[0].payload == expected
+    assert program.stop() == 0
+
+
+def test_a_file_may_be_edited(
+    nats_server: Server, spawn: Callable[..., Program], runner: Runner, tmp_path: Path
+) -> None:
+    file = runner.directory / "m.jsonl"
+    file.write_text(json.dumps({"subject": tmp_path.name, "reply": "1"}))
+    program = spawn("reply", "--mock", "m.jsonl", "--reload", server=nats_server)
+    with Asker(nats_server) as asker:
+        assert asker.ask(tmp_path.name, b"")[0].payload == b"1"
+        file.write_text("{")
+        program.wait_for("not reloaded, what was read before stays")
+        assert asker.ask(tmp_path.name, b"")[0].payload == b"1"
+        file.write_text(json.dumps({"subject": tmp_path.name, "reply": {"data": "new", "delay": "10ms"}}))
+        program.wait_for("Reloaded m.jsonl")
+        assert asker.ask(tmp_path.name, b"")[0].payload == b"new"
+    assert program.stop() == 0
+
+
+def test_thousands_of_rules_are_read_and_found_as_fast_as_ten(tmp_path: Path) -> None:
+    def seconds(rules: int) -> tuple[float, float]:
+        path = tmp_path / f"{rules}.jsonl"
+        path.write_text("".join(f'{{"subject": "s.{n}.*", "reply": "{n}"}}\n' for n in range(rules)))
+        began = time.perf_counter()
+        found = Mock(read(str(path)), "m")
+        ready = time.perf_counter()
+        for number in range(2000):
+            found._find(b"s.%d.%d" % (number % rules, number), b"")
+        return ready - began, time.perf_counter() - ready
+
+    few, many = seconds(10), seconds(20_000)
+    assert many[0] < 15  # of 4,000 it was 32
+    assert many[1] < 5 * few[1] + 0.05
+
+
+def test_a_subject_that_nothing_answers_on_is_questioned(
+    runner: Runner, spawn: Callable[..., Program], nats_server: Server
+) -> None:
+    (runner.directory / "m.jsonl").write_text('{"subject": "a", "reply": "x"}')
+    program = spawn("reply", "b.*", "--mock", "m.jsonl", server=nats_server)
+    assert "nothing in 'm.jsonl' answers on 'b.*'" in program.stderr_text()

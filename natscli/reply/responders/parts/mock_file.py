@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from natscli.errors import InputError
 from natscli.message import headers, subjects
 from natscli.message.exchange import Outcome
-from natscli.message.records.content import RecordProblem, check_text
+from natscli.message.json_values import contains
+from natscli.message.records.content import RecordProblem, check_keys, check_text
 from natscli.message.records.reading import (
     Values,
     as_record,
@@ -18,6 +22,7 @@ from natscli.message.records.reading import (
     replies_of,
     request_of,
 )
+from natscli.message.subject_tree import SubjectTree
 from natscli.message.templates import Template
 from natscli.reply.responders.parts.answers import AnswerTemplate, parse_answer
 from natscli.reply.responders.responder import Failure
@@ -28,17 +33,45 @@ _NO_RESPONDERS = AnswerTemplate(
 )
 
 
+_ANY: Any = object()
+_TOKEN = re.compile(r"\{\{\s*(\d+)\s*\}\}")
+
+
+@dataclass(eq=False)
+class Rule:
+    """What answers requests on `subject`, in turn; only those with `json` in theirs, if it is given.
+
+    `place` is where it stands in the file.
+    """
+
+    subject: str
+    answers: deque[AnswerTemplate]
+    json: Any = _ANY
+    place: str = ""
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether it answers whatever the payload is."""
+        return self.json is _ANY
+
+    def matches(self, value: Any) -> bool:
+        """Whether it answers a request that is this JSON; `UNREADABLE` for one that is none."""
+        return self.json is _ANY or contains(value, self.json)
+
+
 @dataclass(frozen=True)
 class MockFile:
-    """The answers by subject and payload, and the rules by subject, both in the order of the file.
+    """The answers by subject and payload, and the rules, both in the order of the file.
 
-    `left_out` is the places of requests that were recorded, and that nobody should send.
+    `left_out` is the places of requests that were recorded, and that nobody should send; `notes` say what can hardly be
+    meant.
     """
 
     recorded: dict[tuple[bytes, bytes], deque[AnswerTemplate]] = field(default_factory=dict)
-    rules: list[tuple[str, AnswerTemplate]] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def read(path: str, stdin: BinaryIO | None = None, *, templates: bool = True) -> MockFile:
@@ -52,38 +85,77 @@ def read(path: str, stdin: BinaryIO | None = None, *, templates: bool = True) ->
     with open_file(path, "--mock", stdin) as file:
         for found in Values(path, file):
             try:
-                subject, request, answer = _exchange(as_record(found.value), templates)
+                entry = _entry(as_record(found.value), templates)
             except RecordProblem as problem:
                 if problem.path == ("subject",) and "time" in found.value:
                     mock.left_out.append(found.place(("subject",)))
                     continue
                 raise found.refuse(problem) from None
-            known.append(subject)
-            if request is None:
-                mock.rules.append((subject, answer))
+            if isinstance(entry, Rule):
+                entry.place = found.place(("subject",))
+                mock.rules.append(entry)
+                mock.notes.extend(_missing_tokens(entry, found.value) if templates else ())
+                known.append(entry.subject)
             else:
-                mock.recorded.setdefault((subject.encode(), request), deque()).append(answer)
+                subject, request, answers = entry
+                mock.recorded.setdefault((subject.encode(), request), deque()).extend(answers)
+                known.append(subject)
     if not known:
         raise InputError("there is nothing to answer with", where=path)
     mock.subjects.extend(subjects.minimal(known))  # requests of the others would come twice
+    mock.notes.extend(_hidden(mock.rules))
     return mock
 
 
-def _exchange(record: Any, templates: bool) -> tuple[str, bytes | None, AnswerTemplate]:
-    """The subject, the payload that is asked for (None for any: a rule), and the answer."""
+def _hidden(rules: list[Rule]) -> Iterator[str]:
+    """What to say of rules behind others that answer all that they would."""
+    tree: SubjectTree[Rule] = SubjectTree()
+    for rule in rules:
+        before = next((other for other in tree.covering(rule.subject) if other.takes_all), None)
+        if before is not None:
+            yield f"{rule.place}: this rule never answers, because {before.subject!r} before it does"
+        tree.add(rule.subject, rule)
+
+
+def _missing_tokens(rule: Rule, record: Any) -> Iterator[str]:
+    """What to say of `{{3}}` where no subject has so many tokens."""
+    tokens = rule.subject.split(".")
+    if tokens[-1] != ">":
+        for found in dict.fromkeys(_TOKEN.findall(json.dumps(record.get("reply")))):
+            if len(found) < 9 and int(found) >= len(tokens):
+                yield f"{rule.place}: a subject like {rule.subject!r} has no token {{{{{found}}}}}"
+
+
+def _entry(record: Any, templates: bool) -> Rule | tuple[str, bytes, list[AnswerTemplate]]:
+    """A rule, or the subject, the payload that is asked for, and the answers in turn."""
     check_record(record)
-    subject, literal = check_text(record["subject"], ("subject",)), "request" in record
+    wanted = record.get("request", _ANY)
+    is_rule = wanted is _ANY or (isinstance(wanted, dict) and "json" in wanted)
+    subject = check_text(record["subject"], ("subject",))
     try:
-        (subjects.check_publish_subject if literal else subjects.check_subscribe_subject)(subject)
+        (subjects.check_subscribe_subject if is_rule else subjects.check_publish_subject)(subject)
     except InputError as error:
         raise RecordProblem(error.what, ("subject",)) from None
-    request = request_of(record["request"])[1] if literal else None
-    templates = templates and not literal
+    answers = _answers(record, templates and is_rule)
+    if not is_rule:
+        return subject, request_of(wanted)[1], answers
+    if wanted is not _ANY:
+        check_keys(wanted, ("request",), ("json",))
+    return Rule(subject, deque(answers), _ANY if wanted is _ANY else wanted["json"])
+
+
+def _answers(record: dict[str, Any], templates: bool) -> list[AnswerTemplate]:
+    """The answers of an exchange or a rule, in turn: one, unless `reply` is a list."""
+    if isinstance(record.get("reply"), list):
+        if not record["reply"]:
+            raise RecordProblem("expected at least one reply", ("reply",))
+        each = enumerate(record["reply"])
+        return [parse_answer(reply, ("reply", index), templates) for index, reply in each]
     answers = [parse_answer(_without_rtt(reply), path, templates) for reply, path in replies_of(record)]
     if not answers:
         silent = record.get("outcome") != Outcome.NO_RESPONDERS.value
-        return subject, request, AnswerTemplate(silent=True) if silent else _NO_RESPONDERS
-    return subject, request, replace(answers[0], more=tuple(answers[1:]))
+        return [AnswerTemplate(silent=True) if silent else _NO_RESPONDERS]
+    return [replace(answers[0], more=tuple(answers[1:]))]
 
 
 def _without_rtt(reply: Any) -> Any:

@@ -30,8 +30,8 @@ def reply(
 
 
 def rule(tmp_path: Path, answer: Any, templates: bool = True) -> AnswerTemplate:
-    ((_, found),) = mock(tmp_path, {"subject": "a.*", "reply": answer}, templates=templates).rules
-    return found
+    (found,) = mock(tmp_path, {"subject": "a.*", "reply": answer}, templates=templates).rules
+    return found.answers[0]
 
 
 def test_a_string_is_the_payload_and_rules_are_templates(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_remarks_empty_lines_and_objects_of_several_lines_are_read(tmp_path: Pat
         '{"subject": "b", "reply": "y"}',
         "# end",
     ]
-    assert [subject for subject, _ in mock(tmp_path, *lines).rules] == ["a", "b"]
+    assert [rule.subject for rule in mock(tmp_path, *lines).rules] == ["a", "b"]
 
 
 MISTAKES = {
@@ -220,3 +220,18 @@ def test_rules_may_come_from_a_pipe() -> None:
     os.close(writing)
     assert read(f"/dev/fd/{reading}").subjects == ["a"]
     os.close(reading)
+
+
+def test_what_can_hardly_be_meant_is_noted(tmp_path: Path) -> None:
+    found = mock(
+        tmp_path,
+        {"subject": "a.*", "reply": "{{1}} {{2}}"},
+        {"subject": "a.b", "reply": "hidden"},
+        {"subject": "b.>", "request": {"json": {"id": 1}}, "reply": "{{7}}"},
+        {"subject": "b.c", "reply": "not hidden"},
+    ).notes
+    assert [note.partition(": ")[2] for note in found] == [
+        "a subject like 'a.*' has no token {{2}}",
+        "this rule never answers, because 'a.*' before it does",
+    ]
+    assert "line 2" in found[1]

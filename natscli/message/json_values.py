@@ -1,0 +1,52 @@
+"""JSON compared by value: not by spaces, the order of keys, or how a number is written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+#: What a payload is that is no JSON, or too large (bytes) to look.
+UNREADABLE: Any = object()
+_LARGEST = 1024 * 1024
+
+
+def parsed(payload: bytes) -> Any:
+    """The value of a payload; `UNREADABLE` if it is none."""
+    if len(payload) > _LARGEST:
+        return UNREADABLE
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError):
+        return UNREADABLE
+
+
+def canonical(payload: bytes) -> bytes | None:
+    """The same bytes for all payloads that are the same object or list; None for any other."""
+    if payload[:64].lstrip()[:1] not in (b"{", b"["):
+        return None
+    value = parsed(payload)
+    if value is UNREADABLE:
+        return None
+    try:
+        return json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        return None
+
+
+def contains(value: Any, part: Any) -> bool:
+    """Whether `value` has all that `part` has: keys of objects, all elements of lists, equal values."""
+    if isinstance(part, dict):
+        return isinstance(value, dict) and all(k in value and contains(value[k], v) for k, v in part.items())
+    if isinstance(part, list):
+        same = isinstance(value, list) and len(value) == len(part)
+        return same and all(contains(one, other) for one, other in zip(value, part, strict=True))
+    return bool(isinstance(value, bool) == isinstance(part, bool) and value == part)
+
+
+def _plain(value: Any) -> Any:
+    """The value, with whole numbers as such: 1.0 is 1."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
