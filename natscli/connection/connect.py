@@ -140,10 +140,13 @@ async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: f
     except Exception as error:
         cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
         problem = _with_tls_in_mind(classify(cause, url, plan.timeout, plan.given), cause, client, plan)
+        silent = client.is_silent
         await client.discard()
         if not plan.socks_proxy:
             from natscli.connection.certificates import with_names
+            from natscli.connection.protocols import with_protocol
 
+            problem = await with_protocol(problem, cause, url, silent=silent)
             problem = await with_names(problem, cause, url, plan.options.get("tls"), plan.tls_first, seconds)
         if environment.trace:
             environment.warn(f"trace: {url}: {type(error).__name__}: {error}")

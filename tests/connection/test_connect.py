@@ -533,3 +533,22 @@ def test_the_api_works_without_real_streams(nats_server: Server) -> None:
 )
 def test_only_what_the_server_said_is_reported_as_its_words(error: Exception, what: str) -> None:
     assert classify(error, "nats://a:1").what == what
+
+
+def test_the_port_of_the_other_protocol_is_said_to_be_it(
+    pynats: Runner, server_factory: Callable[..., Server]
+) -> None:
+    port = free_port()
+    server = server_factory(f"websocket {{ port: {port}, host: 127.0.0.1, no_tls: true }}")
+    wrong = pynats("request", "x", "y", server=f"ws://127.0.0.1:{server.port}")
+    assert (wrong.status, wrong.errors) == (
+        5,
+        [
+            f"pynats: error: the port is that of nats://, not of ws:// (ws://127.0.0.1:{server.port})",
+            f"  hint: nats://127.0.0.1:{server.port}",
+        ],
+    )
+    wrong = pynats("request", "x", "y", "--timeout", "500ms", server=f"127.0.0.1:{port}")
+    assert wrong.status == 5
+    assert "speaks HTTP, as the WebSocket port of a server does" in wrong.errors[0]
+    assert wrong.errors[1] == f"  hint: ws://127.0.0.1:{port}, if it is that"
