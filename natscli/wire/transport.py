@@ -87,6 +87,7 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._buffer = self._room = memoryview(b"")
+        self._unsent = int  # or it would hold the transport, which holds this
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         if not self._buffer:
@@ -195,6 +196,9 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
             with suppress(OSError, asyncio.TimeoutError):
                 await within(_CLOSING, self._io_writer.wait_closed())
             self.abort()
+            # asyncio leaves a cycle, with half a megabyte of buffers, to the garbage collector, which counts objects.
+            if hasattr(transport := self._io_writer.transport, "_ssl_protocol"):
+                transport._ssl_protocol = None
 
     def abort(self) -> None:
         """Close at once; what was not sent is lost."""

@@ -435,3 +435,39 @@ def test_attempts_to_reconnect_leave_no_buffers_behind(monkeypatch: pytest.Monke
         tracemalloc.stop()
     assert done >= 40
     assert traced < done * READ_SIZE / 8
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_connections_that_are_lost_leave_little_to_the_garbage_collector(
+    server_factory: Callable[..., Server],
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+    secure: bool,
+) -> None:
+    monkeypatch.setattr(next_server, "REACHED", Backoff(0.001, 0.001))
+    server = server_factory(certificates.server_config() if secure else "")
+
+    async def main() -> int:
+        tlsca = str(certificates.ca) if secure else None
+        client = await natscli.connect(server=server.url, tlsca=tlsca, no_context=True)
+
+        async def cut(times: int) -> None:
+            for _ in range(times):
+                reconnects = client.stats["reconnects"]
+                client._transport.abort()
+                while client.stats["reconnects"] == reconnects or not client.is_connected:
+                    await asyncio.sleep(0.002)
+
+        await cut(5)
+        tracemalloc.start()
+        await cut(30)
+        traced = tracemalloc.get_traced_memory()[0]
+        await client.close()
+        return traced // 30
+
+    gc.disable()
+    try:
+        assert asyncio.run(asyncio.wait_for(main(), 60)) < 30_000
+    finally:
+        gc.enable()
+        tracemalloc.stop()
