@@ -49,7 +49,7 @@ ALIASES: dict[str, str] = {
 class RootGroup(Group):
     """The root, whose help also has what holds for all commands."""
 
-    short_examples = 2
+    short_examples = 1
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -88,7 +88,6 @@ def _version_asked(ctx: click.Context, param: click.Parameter, value: bool) -> N
     table=COMMANDS,
     aliases=ALIASES,
     examples={
-        "pynats learn": "be shown all of it, step by step",
         "pynats server run": "start a server to try it on",
         "pynats reply help.please 'OK, I CAN HELP!!!'": "answer requests",
         "pynats request help.please 'I need help!'": "send a request",

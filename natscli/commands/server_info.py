@@ -19,7 +19,7 @@ from natscli.cli.options import App, connection_options, connection_settings, op
 @connection_options
 @pass_app
 def info(app: App, as_json: bool) -> None:
-    """Show the server that is connected to.
+    """Show the server that is in use.
 
     Shows its name, its version and its limits as its INFO has them, the user and the account of the connection if the
     server tells, and the RTT.
