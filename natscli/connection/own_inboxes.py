@@ -24,9 +24,14 @@ class OwnInboxes:
         self._subscriptions: dict[bytes, Any] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def send(self, token: bytes, message: Message) -> None:
-        """Send `message` once its inbox is subscribed to, in place of its reply subject."""
+    def send(self, token: bytes, message: Message, seconds: float = 0.0) -> None:
+        """Send `message` once its inbox is subscribed to, in place of its reply subject.
+
+        With `seconds` the inbox is closed after that time, if it is not before.
+        """
         self._run(self._send(token, message))
+        if seconds:
+            asyncio.get_running_loop().call_later(seconds, self.close, token)
 
     def close(self, token: bytes) -> None:
         """Take no more replies to the request of `token`."""

@@ -93,6 +93,18 @@ def test_each_of_many_pulls_gets_a_message_of_its_own(pynats: Runner, streams: S
     assert all(r["rtt_ns"] > 0 for r in run.objects)
 
 
+def test_a_message_of_a_consumer_comes_through_an_upstream_too(
+    pynats: Runner, spawn: Callable[..., Program], streams: Server
+) -> None:
+    spawn("reply", "next.order", "--upstream", PULL, server=streams)
+    for number in range(3):
+        assert pynats("request", f"orders.{number}", f"body {number}", server=streams).status == 0
+    run = pynats("request", "next.order", "", "--count", "3", "--concurrency", "3", "--raw", server=streams)
+    assert (run.status, sorted(run.lines)) == (0, ["body 0", "body 1", "body 2"])
+    run = pynats("request", "next.order", '{"batch":1,"no_wait":true}', server=streams)
+    assert (run.status, "Status: 404 No Messages" in run.errors) == (7, True)
+
+
 def test_an_acknowledgement_of_a_stream_is_called_one(pynats: Runner, streams: Server) -> None:
     run = pynats("request", "orders.new", "x", server=streams)
     assert (run.status, json.loads(run.stdout)) == (0, {"stream": "ORDERS", "seq": 1})

@@ -7,6 +7,7 @@ import re
 from itertools import count, repeat
 
 from natscli.alarm import Alarm
+from natscli.connection.own_inboxes import OwnInboxes
 from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import InputError
@@ -33,6 +34,7 @@ class Upstream(Responder):
     def __init__(self, subject: Template, concurrency: int = 0) -> None:
         self._subject = subject
         self._outstanding = Outstanding(random_tokens(), concurrency)
+        self._pulls = subjects.is_pull(for_programs(subject.format))
 
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
@@ -43,6 +45,7 @@ class Upstream(Responder):
         inbox = self._client.new_inbox()
         self._inbox = f"{inbox}.".encode()
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_replies)
+        self._own = OwnInboxes(self._client, self._on_own)
 
     def respond(self, batch: Batch, done: Done) -> None:
         now = self._loop.time()
@@ -64,7 +67,13 @@ class Upstream(Responder):
         while given := self._outstanding.give():
             token, job = given
             subject, _, block, payload = job.request
-            messages.append((self.asked_instead(subject), self._inbox + token, block, payload))
+            message = self.asked_instead(subject), self._inbox + token, block, payload
+            if (
+                self._pulls
+            ):  # the reply comes with the subject of the stream: only its subscription says whose it is
+                self._own.send(token, message, self._timeout)
+            else:
+                messages.append(message)
         if messages:
             self._client.send(messages)
 
@@ -73,6 +82,15 @@ class Upstream(Responder):
             job = self._outstanding.end(subject[len(self._inbox) :])
             if job is not None:  # else it is late, or not the first
                 self._answer(job, block, payload)
+        self._finished.flush()
+        self._send()
+
+    def _on_own(self, token: bytes, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
+        """Take the reply to a request with an inbox of its own."""
+        job = self._outstanding.end(token)
+        if job is not None:
+            self._own.close(token)
+            self._answer(job, *messages[0][2:])
         self._finished.flush()
         self._send()
 
