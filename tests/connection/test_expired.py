@@ -1,0 +1,28 @@
+"""A JWT that expires while a listener runs: what is in the file then is used, or the listener ends with 6."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.accounts import make_operator
+from tests.program import Program
+from tests.servers import Server
+
+
+def test_a_jwt_that_is_renewed_in_time_goes_on_and_one_that_is_not_ends_with_6(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    operator = make_operator("A")
+    server = server_factory(operator.server_config)
+    account = operator.accounts["A"]
+    renewed, left = tmp_path / "renewed.creds", tmp_path / "left.creds"
+    for file in (renewed, left):
+        file.write_text(account.make_user(lifetime=6).creds)
+    going_on = spawn("reply", "a", "OK", "--creds", str(renewed), server=server)
+    ending = spawn("reply", "b", "OK", "--creds", str(left), server=server)
+    renewed.write_text(account.make_user().creds)
+    assert ending.wait(30) == 6
+    assert "expired" in ending.stderr_text().lower()
+    going_on.wait_for("Reconnected to")
+    assert going_on.stop() == 0
