@@ -123,6 +123,7 @@ class Server:
     def paused(self) -> Iterator[None]:
         """Stop it (SIGSTOP) meanwhile: it keeps its connections and does nothing."""
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitpid(self.pid, os.WUNTRACED)  # until then its threads may go on, and answer
         try:
             yield
         finally:

@@ -117,6 +117,7 @@ class NatsServer:
         if sys.platform == "win32":
             raise PynatsError("Windows cannot pause a process")
         os.kill(self._process.pid, signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # until then its threads may go on, and answer
         self.paused = True
         return Pause(self)
 
