@@ -579,6 +579,7 @@ def test_json_is_one_object_a_request(spawn: Spawn, asker: Asker, subject: str) 
     assert second.pop("reply_to").startswith("_INBOX.")
     assert second.pop("time").endswith("Z")
     assert 0 < second.pop("duration_ns") < 10**9
+    assert second.pop("replies") == [{"headers": {}, "data": "OK", "encoding": "utf-8", "size": 2}]
     assert second == {"request": 1, "subject": subject, "outcome": "answered", "headers": {"A": ["1", "2"]},
                       "data": "µ\n", "encoding": "utf-8", "size": 3}  # fmt: skip
     listening, summary = log(program)
