@@ -10,7 +10,7 @@ UV := $(shell command -v uv)
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all fuzz faults soak check bench docs site release clean
+.PHONY: help demo test test-all test-another fuzz faults soak check bench docs site release lock audit findings clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -26,10 +26,13 @@ fuzz: $(READY)  ## the fuzz tests, with 200,000 examples each, other ones each t
 	$(BIN)/python -m pytest -n auto tests/fuzz --hypothesis-profile=fuzz --timeout=0 -o faulthandler_timeout=0 $(ARGS)
 
 faults: $(READY)  ## servers, lines, disks and surroundings that fail, with their figures as a table
-	PYNATS_FAULTS_PAUSE=15 $(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
+	PYNATS_FAULTS_PAUSE=15 $(BIN)/python -m pytest tests/faults $(ARGS)
 
 soak: $(READY)  ## ten minutes of requests while what answers them is killed; ARGS='--seconds 60'
 	@$(BIN)/python -m scripts.soak $(ARGS)
+
+test-another: $(READY)  ## what differs most between Pythons, on the newest one here that `make test` does not use
+	@$(BIN)/python -m scripts.test_all --another $(ARGS)
 
 test-all:  ## the suite on every Python from 3.10 to 3.14 that is here, the lowest dependencies, the newest nats-py
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10 or newer" >&2; exit 1; }
@@ -45,8 +48,9 @@ check: $(READY)  ## formatting, lint, types, import rules
 bench: $(READY)  ## speed, as ratios against floors measured side by side
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-docs: $(READY)  ## write docs/commands.md and the man pages
+docs: $(READY)  ## write docs/commands.md, the man pages and the table of findings
 	@$(BIN)/python -m scripts.commands_md
+	@$(BIN)/python -m scripts.findings
 
 site: $(READY)  ## the documentation as a web site in site/, every link followed
 	@$(BIN)/python -m scripts.site
@@ -54,22 +58,38 @@ site: $(READY)  ## the documentation as a web site in site/, every link followed
 release: $(READY)  ## the files of a release in dist/: built twice and compared, checked, with an SBOM; nothing is published
 	@$(BIN)/python -m scripts.release
 
+lock:  ## write requirements-dev.txt: what the tests need, for every Python and system, with hashes (needs uv)
+	$(UV) pip compile pyproject.toml --extra dev --universal --python-version 3.10 --generate-hashes --upgrade \
+		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements-dev.txt
+
+audit: $(READY)  ## known vulnerabilities of what requirements-dev.txt names; needs the network
+	@$(BIN)/python -m venv --clear .venvs/audit && .venvs/audit/bin/python -m pip install --quiet pip-audit
+	.venvs/audit/bin/pip-audit --require-hashes --disable-pip -r requirements-dev.txt
+
+findings:  ## run every script in findings/, one after the other: does outside software still do what they say?
+	@findings/run
+
 clean:  ## remove all that make made
 	rm -rf $(VENV) .venvs .bench dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# What the demo needs is a small part of what the tests need, and much sooner there.
-$(VENV)/.demo: EXTRA := server
-$(READY): EXTRA := dev
+# What the demo needs is a small part of what the tests need, and much sooner there. What the tests need is locked, with
+# hashes: `make lock` writes requirements-dev.txt anew.
+$(VENV)/.demo: NEEDED := -e '.[server]'
+$(READY): LOCKED := --require-hashes -r requirements-dev.txt
+$(READY): NEEDED := --no-deps -e .
+$(READY): requirements-dev.txt
 $(VENV)/.demo $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10 or newer (PYTHON=... names one)" >&2; exit 1; }
 	@echo "Setting up $(VENV) ..."
 ifdef UV
 	@$(BIN)/python -c '' 2>/dev/null || $(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
-	@$(UV) pip install --quiet --python $(BIN)/python -e '.[$(EXTRA)]'
+	@test -z "$(LOCKED)" || $(UV) pip install --quiet --python $(BIN)/python $(LOCKED)
+	@$(UV) pip install --quiet --python $(BIN)/python $(NEEDED)
 else
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
 		echo "make: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRA)]'
+	@test -z "$(LOCKED)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCKED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(NEEDED)
 endif
 	@touch $(VENV)/.demo $@

@@ -164,6 +164,8 @@ def explain(error: BaseException) -> Report:
             return Report(error.format_message(), ExitStatus.FAILURE)
     if isinstance(error, BrokenPipeError):
         return Report("the output was closed by its reader", ExitStatus.FAILURE)
+    if isinstance(error, ConnectionError):
+        return Report(f"the connection was lost: {reason(error)}", ExitStatus.CONNECTION)
     if isinstance(error, OSError):
         where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, (str, bytes)) else ""
         return Report(f"{reason(error)}{where}", ExitStatus.FAILURE)

@@ -92,7 +92,8 @@ class Figures:
         """Look at the memory of a process now."""
         with suppress(OSError):
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-            self.memory.setdefault(name, []).append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+            if pages:  # it may just have ended
+                self.memory.setdefault(name, []).append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = RECOVERY) -> float:
@@ -215,7 +216,7 @@ def account(sent: int, requester: Path, handled: list[Path]) -> dict[str, int]:
         "sent": sent, "answered": len(answered), "failed": len(failed),
         "missing": sent - len(known),
         "answered twice": sum(count > 1 for count in answered.values()) + len(failed & set(answered)),
-        "wrong answers": wrong, "handled twice": sum(count > 1 for count in served.values()),
+        "answered with something else": wrong, "handled twice": sum(count > 1 for count in served.values()),
     }  # fmt: skip
 
 
@@ -225,9 +226,10 @@ def grown(samples: list[float]) -> bool:
     return min(samples[-quarter:]) > max(samples[:quarter]) * GROWTH + SLACK
 
 
-def table(figures: Figures, counts: dict[str, int]) -> list[str]:
+def table(figures: Figures, counts: dict[str, int], failures: dict[str, int]) -> list[str]:
     """The result, as Markdown."""
     rows = [f"| requests {name} | {count:,} |" for name, count in counts.items()]
+    rows += [f"| failed: {kind} | {count:,} |" for kind, count in failures.items()]
     rows += [
         f"| {name} | {count} times, at most {figures.recovery[name]:.2f} s until it goes on |"
         for name, count in sorted(figures.faults.items())
@@ -255,11 +257,15 @@ def main(arguments: list[str] | None = None) -> int:
         server = stack.enter_context(start_server())
         soak = Soak(folder, server, given.rate, given.seconds, given.every, given.seed)
         requester = soak.run()
-        counts = account(json.loads(soak.summary.read_text())["sent"], requester.stdout, soak.handled)
+        summary = json.loads(soak.summary.read_text())
+        counts = account(summary["sent"], requester.stdout, soak.handled)
+        failures = {kind: failure["count"] for kind, failure in summary["failures"].items()}
         tracebacks = "Traceback" in requester.errors()
-    print("\n".join(table(soak.figures, counts)))
+    print("\n".join(table(soak.figures, counts, failures)))
     growing = [name for name, samples in soak.figures.memory.items() if grown(samples)]
-    problems = [name for name in ("missing", "answered twice", "wrong answers") if counts[name]]
+    problems = [
+        name for name in ("missing", "answered twice", "answered with something else") if counts[name]
+    ]
     problems += [f"memory of the {name} grew" for name in growing] + ["a traceback"] * tracebacks
     print(f"failed: {', '.join(problems)}" if problems else "every request is accounted for, memory is flat")
     return 1 if problems else 0

@@ -120,6 +120,19 @@ def _known(node: Server) -> set[int]:
     return {int(url.rpartition(":")[2]) for url in info.get("connect_urls", [])}
 
 
+#: The longest tests, which begin first, or the other workers would wait for them at the end.
+LONGEST = ("test_the_suite_passes_with_other_private_names", "test_each_option_in_a_shell_script",
+           "test_every_request_of_a_short_soak_is_accounted_for", "test_every_command_shows_what_is_written_there",
+           "test_a_server_that_is_killed_and_restarted_ten_times", "test_watch_shows_what_is_written_there",
+           "test_what_is_recorded_is_what_a_mock_answers", "test_a_command_line_ends_with_a_status_and_one_line",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first."""
+    items.sort(key=lambda item: getattr(item, "originalname", "") not in LONGEST)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The controller makes the folder that all workers put the outputs they captured into.
 

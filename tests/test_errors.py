@@ -101,3 +101,12 @@ def test_a_secret_of_one_letter_is_masked_where_a_secret_can_stand(text: str, sh
     redactor = Redactor()
     redactor.add("a")
     assert redactor.redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(104, "Connection reset by peer"), ConnectionAbortedError("odd")]
+)
+def test_a_connection_that_breaks_exits_5(error: Exception) -> None:
+    report = explain(error)
+    assert report.status == ExitStatus.CONNECTION
+    assert report.message.startswith("the connection was lost: ")

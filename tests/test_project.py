@@ -53,3 +53,16 @@ def test_the_documents_link_to_what_exists() -> None:
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(((?!http)[^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_what_the_tests_need_is_locked_with_hashes() -> None:
+    lock = (ROOT / "requirements-dev.txt").read_text()
+    locked = set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
+    assert all("--hash=sha256:" in block for block in re.split(r"^(?=\w)", lock, flags=re.MULTILINE) if block)
+    assert "://" not in lock
+    project = (ROOT / "pyproject.toml").read_text()
+    start = project.index("\ndependencies = [")
+    needed = re.findall(r'^ +"([\w.-]+)', project[start : project.index("[project.urls]")], re.MULTILINE)
+    needed += re.findall(r'= \["([\w.-]+)', project[start : project.index("[project.urls]")])
+    missing = {name.lower().replace("_", "-") for name in needed} - locked - {"pynats-cli"}
+    assert not missing, "run make lock"

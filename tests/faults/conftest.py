@@ -17,8 +17,11 @@ from tests.servers import Server
 
 #: Seconds that a server is paused for, or silent; `make soak` makes them 15.
 PAUSE = float(os.environ.get("PYNATS_FAULTS_PAUSE", "2"))
-#: Seconds in which it must go on, once the server is back.
-RECOVERY = 2.0
+_ALONE = "PYNATS_FAULTS_PAUSE" in os.environ
+#: Seconds in which it must go on, once the server is back; more where other tests run beside.
+RECOVERY = 2.0 if _ALONE else 10.0
+#: Seconds between faults of one kind. After a connection that has not lasted five seconds pauses grow, to five.
+SPACING = 5.5 if _ALONE else 0.4
 
 Report = Callable[..., None]
 

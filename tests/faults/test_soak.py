@@ -26,7 +26,7 @@ def test_a_request_that_is_missing_or_answered_twice_is_noticed(tmp_path: Path) 
     requester.write_text("".join(json.dumps(line) + "\n" for line in lines))
     service.write_text("".join(json.dumps({"data": str(n)}) + "\n" for n in (1, 2, 6, 6)) + '{"data": "7')
     assert account(7, requester, [service]) == {
-        "sent": 7, "answered": 4, "failed": 1, "missing": 2, "answered twice": 1, "wrong answers": 1,
+        "sent": 7, "answered": 4, "failed": 1, "missing": 2, "answered twice": 1, "answered with something else": 1,
         "handled twice": 1,
     }  # fmt: skip
 
