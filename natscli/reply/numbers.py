@@ -1,4 +1,4 @@
-"""The numbers of requests, from 0, and how many there may be."""
+"""The numbers of requests, from 0 to a limit."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Faults:
     longest: float = 0.0
 
     def of(self, number: int) -> tuple[Fate, float]:
-        """What happens to a request, and after how many seconds."""
+        """What happens to the request with this number, and the seconds after which it does."""
         digest = blake2b(b"%d %d" % (self.seed, number), digest_size=24).digest()
         drop, failure, delay = (int.from_bytes(digest[i : i + 8], "big") / 2**64 for i in (0, 8, 16))
         kind = Fate.DROP if drop < self.drop else Fate.FAIL if failure < self.fail else Fate.ANSWER

@@ -1,4 +1,4 @@
-"""Lines of a log that another program writes: so many a second are shown, the others are counted."""
+"""Lines of a log that another program writes: the first of each second are shown, the others are counted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LimitedLog:
             self._timer = asyncio.get_running_loop().call_later(1.0, self.flush)
 
     def flush(self) -> None:
-        """Say how many were not shown, and begin a new second."""
+        """Say the number of lines that were not shown, and begin a new second."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

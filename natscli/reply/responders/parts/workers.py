@@ -18,7 +18,7 @@ _WATCH_INTERVAL = 0.002
 
 
 class Workers(Generic[T]):
-    """At most so many threads, which begin jobs in order and bring the results to the event loop.
+    """Threads, `most` of them at most, that begin jobs in order and bring the results to the event loop.
 
     With `eager` a thread is woken for each job, which is best for jobs that take long. Without, one thread does what is
     done at once, and while jobs wait for it the number of threads is doubled.
