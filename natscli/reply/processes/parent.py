@@ -30,7 +30,7 @@ from natscli.system.waiting import within
 #: Seconds between two looks at the processes, and that they get to stop at once before they are killed.
 _LOOK, _PATIENCE = 0.05, 2.0
 #: Seconds before a process that died is replaced: doubled each time, from the first to the longest, until one has
-#: listened for so many seconds.
+#: listened for the last of these.
 _RESTART, _SETTLED = Backoff(0.1, 5.0), 10.0
 
 

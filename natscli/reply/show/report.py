@@ -19,7 +19,7 @@ _REDRAW, _LINE, _NOW = 0.2, 10.0, 1.0
 
 
 class StatisticsReporter(Reporter):
-    """Shows what `figures` gives for the seconds of a run; with `live` all the time, in a panel if stderr is a terminal."""
+    """Shows what `figures` gives for the seconds of a run; with `live` all the time, in a panel on a terminal."""
 
     def __init__(
         self,

@@ -118,7 +118,7 @@ def _hidden(rules: list[Rule]) -> Iterator[str]:
 
 
 def _missing_tokens(rule: Rule, record: Any) -> Iterator[str]:
-    """What to say of `{{3}}` where no subject has so many tokens."""
+    """What to say of `{{3}}` where no subject has such a token."""
     tokens = rule.subject.split(".")
     if tokens[-1] != ">":
         for found in dict.fromkeys(_TOKEN.findall(json.dumps(record.get("reply")))):
