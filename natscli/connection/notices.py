@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from natscli.connection.failures import classify, shown_url
+from natscli.contexts.validity import without_distance
 from natscli.errors import RefusedError, explain
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.next_server import NextServer
@@ -75,8 +76,9 @@ class Notices:
             reason = f"{reason}, still trying to reconnect"
         else:
             reason = f"cannot reconnect: {reason}"
-        if reason not in self._said:
-            self._said.add(reason)
+        lasting = without_distance(reason)
+        if lasting not in self._said:
+            self._said.add(lasting)
             self.environment.warn(reason)
 
     def credentials_error(self, error: Exception) -> None:

@@ -37,6 +37,13 @@ class Validity(NamedTuple):
 ALWAYS = Validity()
 
 
+def without_distance(text: str) -> str:
+    """`text` without how long ago or how far away a time in it is: the same at every moment."""
+    import re
+
+    return re.sub(r"(?<=\dZ), [^,()]+ (?:ago|from now)", "", text)
+
+
 def validity(jwt: str) -> Validity:
     """When `jwt` is valid, as it claims itself."""
     claims = claims_of(jwt)

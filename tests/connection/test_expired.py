@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.accounts import make_operator
 from tests.program import Program
 from tests.servers import Server
+
+
+def test_a_jwt_that_has_expired_while_the_server_was_away_is_said_once(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    operator = make_operator("A")
+    server = server_factory(operator.server_config)
+    file = tmp_path / "a.creds"
+    file.write_text(operator.accounts["A"].make_user(lifetime=3).creds)
+    program = spawn("reply", "a", "OK", "--creds", str(file), server=server)
+    server.stop()
+    program.wait_for("cannot reconnect")
+    time.sleep(3)  # until it has expired
+    server.start()
+    program.wait_for("still trying to reconnect")
+    said = "the server refused the credentials: the user JWT expired at "
+    tries = server.log().count("[ERR]")
+    program.wait_until(lambda: server.log().count("[ERR]") > tries + 1, "two more tries")
+    assert program.stderr_text().count(said) == 1
+    file.write_text(operator.accounts["A"].make_user().creds)
+    program.wait_for("Reconnected to")
 
 
 def test_a_jwt_that_is_renewed_in_time_goes_on_and_one_that_is_not_ends_with_6(
