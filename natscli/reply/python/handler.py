@@ -31,6 +31,8 @@ from natscli.text import replaced
 
 #: A request, and the code and the function that answer it.
 _Asked = tuple[Job, Code, HandlerFunction]
+#: Seconds for generators in threads to end.
+_PATIENCE = 1.0
 #: What a handler returned, or the exception that it raised.
 Returned = tuple[Any, "BaseException | None"]
 
@@ -78,6 +80,10 @@ class Handler(Responder):
 
     def refused(self, text: str) -> bool:
         return self._streams.refused(text)
+
+    async def finish(self) -> None:
+        if self._tasks:  # generators whose last reply is sent, and that end now
+            await asyncio.wait(self._tasks, timeout=_PATIENCE)
 
     async def close(self) -> None:
         if not hasattr(self, "_finished"):
@@ -158,6 +164,7 @@ class Handler(Responder):
             await self._stream(job, code, feed)
         except Exception as error:
             self._fail(job, code, error)
+        await feed.over.wait()
 
     async def _stream(self, job: Job, code: Code, values: Any) -> None:
         """Send each of `values` as a reply, and an empty one at the end."""

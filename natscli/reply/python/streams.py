@@ -169,6 +169,8 @@ class Feed:
         self._came: asyncio.Queue[tuple[bool, Any]] = asyncio.Queue()
         self._room = threading.Semaphore(_AHEAD)
         self._closed = False
+        #: Set when the generator has ended, which may be some time after its values are not wanted any more.
+        self.over = asyncio.Event()
 
     def run(self) -> None:
         """Take all values; called in a thread."""
@@ -182,7 +184,11 @@ class Feed:
             self._values.close()
         except BaseException as raised:
             error = raised
-        self._loop.call_soon_threadsafe(self._came.put_nowait, (False, error))
+        self._loop.call_soon_threadsafe(self._end, error)
+
+    def _end(self, error: BaseException | None) -> None:
+        self._came.put_nowait((False, error))
+        self.over.set()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         try:

@@ -153,7 +153,7 @@ def test_what_the_handler_imports_is_watched_too(
 
 def test_reload_needs_a_handler(runner: Runner) -> None:
     run = runner("reply", "x", "--reload", server="nats://127.0.0.1:1")
-    assert (run.status, run.errors[0]) == (2, "pynats: error: --reload needs --handler")
+    assert (run.status, run.errors[0]) == (2, "pynats: error: --reload needs --handler or --mock")
 
 
 def test_without_watchfiles_the_extra_is_named(runner: Runner, tmp_path: Path) -> None:
