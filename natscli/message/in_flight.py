@@ -20,7 +20,7 @@ class InFlight(Generic[Key, Entry]):
 
     def __init__(self, keys: Iterator[Key]) -> None:
         self._keys = keys
-        self._held: dict[Key, tuple[Entry, dict[Key, float]]] = {}
+        self._held: dict[Key, Entry] = {}
         #: When the time of each key is over, the next first: a lane for each time to live.
         self._lanes: dict[float, dict[Key, float]] = {}
 
@@ -28,7 +28,7 @@ class InFlight(Generic[Key, Entry]):
         return len(self._held)
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter([entry for entry, _ in self._held.values()])
+        return iter(list(self._held.values()))
 
     @property
     def next_end(self) -> float | None:
@@ -40,31 +40,26 @@ class InFlight(Generic[Key, Entry]):
         lane, held, end = self._lane(seconds), self._held, since + seconds
         given = []
         for entry, key in zip(entries, self._keys, strict=False):
-            held[key] = entry, lane
+            held[key] = entry
             lane[key] = end
             given.append(key)
         return given
 
     def get(self, key: Key) -> Entry | None:
         """The entry of `key`, if it is in flight."""
-        found = self._held.get(key)
-        return None if found is None else found[0]
+        return self._held.get(key)
 
     def extend(self, key: Key, since: float, seconds: float) -> None:
         """Let the time of an entry in flight be over `seconds` after `since`, instead of what was said before."""
-        entry, lane = self._held[key]
-        del lane[key]
-        lane = self._lane(seconds)
-        lane[key] = since + seconds
-        self._held[key] = entry, lane
+        self._leave_lane(key)
+        self._lane(seconds)[key] = since + seconds
 
     def remove(self, key: Key) -> Entry | None:
         """Take the entry of `key` out, which has ended; None if it is not in flight."""
-        found = self._held.pop(key, None)
-        if found is None:
-            return None
-        del found[1][key]
-        return found[0]
+        entry = self._held.pop(key, None)
+        if entry is not None:
+            self._leave_lane(key)
+        return entry
 
     def expire(self, now: float) -> list[Entry]:
         """Take out those whose time is over."""
@@ -77,7 +72,7 @@ class InFlight(Generic[Key, Entry]):
                 late.append(key)
             for key in late:
                 del lane[key]
-                over.append(self._held.pop(key)[0])
+                over.append(self._held.pop(key))
             if not lane:
                 del self._lanes[seconds]
         return over
@@ -88,6 +83,11 @@ class InFlight(Generic[Key, Entry]):
         self._held.clear()
         self._lanes.clear()
         return rest
+
+    def _leave_lane(self, key: Key) -> None:
+        for lane in self._lanes.values():
+            if lane.pop(key, None) is not None:
+                return
 
     def _lane(self, seconds: float) -> dict[Key, float]:
         return self._lanes.setdefault(seconds, {})

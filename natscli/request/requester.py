@@ -207,9 +207,7 @@ class Requester:
     def _on_reply(self, ongoing: Ongoing, message: Message, arrived: int, came: float) -> None:
         expect, request = self._expect, ongoing.request
         subject, reply_to, header, payload = message
-        if (header is not None or payload.startswith(_JETSTREAM)) and self._is_no_reply(
-            ongoing, header, payload
-        ):
+        if _says_more(header, payload) and self._is_no_reply(ongoing, header, payload):
             return
         self._again.found()
         last = expect.until_empty and not payload
@@ -260,7 +258,8 @@ class Requester:
 
     def _remove(self, ongoing: Ongoing) -> None:
         self._in_flight.remove(ongoing.token)
-        self._sender.forget(ongoing)
+        if self._sender.has_own:
+            self._sender.forget(ongoing)
 
     def _expire(self) -> None:
         """End the requests whose time is over."""
@@ -344,3 +343,10 @@ class Requester:
         if self._stop_timer is not None:
             self._stop_timer.cancel()
         self._fill()
+
+
+def _says_more(header: bytes | None, payload: bytes) -> bool:
+    """Whether a reply may be more than an answer: a status line, an error, an acknowledgement. Most are not."""
+    if header is not None and (header[8:9] == b" " or b"nats-service-error" in header.lower()):
+        return True
+    return payload.startswith(_JETSTREAM)

@@ -33,6 +33,12 @@ class Sender:
         self._on_own = on_own
         self._own: OwnInboxes | None = None
         self._checked_subject = ""
+        self._some_pull = False
+
+    @property
+    def has_own(self) -> bool:
+        """Whether a request has an inbox of its own."""
+        return self._own is not None
 
     def check(self, request: Outgoing) -> None:
         """Refuse what the server would not take.
@@ -43,6 +49,7 @@ class Sender:
         if request.subject != self._checked_subject:
             check_publish_subject(request.subject)
             self._checked_subject = request.subject
+            self._some_pull = self._some_pull or is_pull(request.subject)
         if why := self._client.unfit("the request", request.header, request.payload):
             raise InputError(why)
 
@@ -65,7 +72,7 @@ class Sender:
             statistics.started = statistics.started or batch[0].start_ns
         statistics.sent += sent
         statistics.bytes_sent += size
-        if any(is_pull(ongoing.request.subject) for ongoing in batch):
+        if self._some_pull:
             messages = [m for m, p in zip(messages, batch, strict=True) if not self._sent_alone(p, m)]
         self._client.send(messages)
 
