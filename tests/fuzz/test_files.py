@@ -41,6 +41,7 @@ _VALUES = (
     f"data:;base64,{SECRET}",
     "env://X",
     "~\0x",
+    "~\0x",
     "~nobody/x",
     "file://x",
     "nsc://a/b",
@@ -63,8 +64,6 @@ def test_a_context_is_read_or_refused_with_its_place(data: bytes) -> None:
     written = dump(context)
     assert parse(written, "x.json") == context
     assert dump(parse(written, "x.json")) == written
-    if any("\0" in value for value in as_mapping(context).values() if isinstance(value, str)):
-        return
     for problem in problems(context, {"HOME": "/nowhere", "PATH": "/nowhere"}):
         assert problem
 
