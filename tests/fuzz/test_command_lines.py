@@ -21,7 +21,7 @@ from natscli.errors import ExitStatus
 from natscli.system import title
 from tests.fuzz.examples import Odd, fuzz, odd
 
-#: They start or wait for processes, go to a server of their own, or write where a shell looks.
+#: They start or wait for processes, go to another server, or write where a shell looks.
 _LEFT_OUT = {"--processes", "--server", "-s", "--socks-proxy", "--reload", "--install"}
 _WORDS = (
     "a",
@@ -61,7 +61,7 @@ def _options() -> list[str]:
 
 _OPTIONS = _options()
 _COMMANDS = [
-    name for name in (*COMMANDS, *ALIASES, "help", "version") if name not in ("server", "completion")
+    name for name in (*COMMANDS, *ALIASES, "help", "version") if name not in ("server", "learn", "completion")
 ]
 _SUB = [
     "ls",
