@@ -6,7 +6,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from natscli.connection.failures import classify, shown_url
-from natscli.contexts.validity import without_distance
 from natscli.errors import RefusedError, explain
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.next_server import NextServer
@@ -70,6 +69,8 @@ class Notices:
 
     def _say_once(self, error: Exception) -> None:
         """Why there is no connection again, once for each reason."""
+        from natscli.contexts.validity import without_distance
+
         problem = self.connection.explained(error, self.connection.client.trying_url)
         reason = str(problem)
         if isinstance(problem, RefusedError):

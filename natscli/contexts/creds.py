@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from base64 import b32decode, urlsafe_b64decode
-from binascii import Error as Malformed
 from binascii import crc_hqx
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -145,7 +144,7 @@ def check_seed(seed: str, where: str) -> str:
         raise InputError("it holds no nkey seed", where=where)
     try:
         data = b32decode(seed + "=" * (-len(seed) % 8))
-    except Malformed:
+    except ValueError:  # of other characters than those of ASCII too
         data = b""
     if len(data) != 36 or data[0] & 0xF8 != _SEED_PREFIX or _checksum(data[:-2]) != data[-2:]:
         raise InputError("the nkey seed is damaged", where=where)

@@ -16,7 +16,6 @@ from typing import Any
 from natscli.system.waiting import within
 from natscli.wire import nats_py, servers
 from natscli.wire.transport import ReadHandler, Transport
-from natscli.wire.websocket import WebSocket
 
 #: Seconds to wait for an INFO after the first PONG, from a server that sends one and from one that may have.
 _TELLING, _AT_ONCE = 0.25, 0.005
@@ -107,6 +106,8 @@ class LoggingIn(nats_py.Client):  # type: ignore[misc]
     def _new_transport(self, server: Any) -> Any:
         if server.uri.scheme in ("nats", "tls"):
             return Transport(self._read_handler, self.socks_proxy)
+        from natscli.wire.websocket import WebSocket
+
         transport = WebSocket(ws_headers=self.options["ws_connection_headers"])
         transport.tls_name = server.tls_name
         return transport

@@ -116,6 +116,8 @@ BAD_VALUES: dict[str, tuple[Reader, str, str]] = {
     "of an operator": (
         seed_of_file, Key.make(nkeys.PREFIX_BYTE_OPERATOR).seed, "the nkey seed is that of an operator, not of a user",
     ),
+    "not ASCII": (seed_of_file, "\ufffd" + USER.key.seed[1:], "the nkey seed is damaged"),
+    "one character, not of ASCII, in --seed": (seed_of, "\u00b5", "the nkey seed is damaged"),
     "a wrong letter in --seed": (seed_of, other(USER.key.seed), "the nkey seed is damaged"),
     "the start of a jwt": (jwt_of, "eyJ", "the user JWT is damaged, or none"),
     "without its signature": (jwt_of, USER.jwt.rpartition(".")[0], "the user JWT is damaged, or none"),
