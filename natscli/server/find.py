@@ -10,8 +10,6 @@ from collections.abc import Mapping
 
 from natscli.errors import PynatsError
 
-INSTALL_HINT = "pip install 'pynats-cli[server]'"
-
 
 def find_nats_server(environ: Mapping[str, str]) -> str:
     """Path of the nats-server on PATH, else of the one that the `server` extra put beside this Python.
@@ -27,5 +25,7 @@ def find_nats_server(environ: Mapping[str, str]) -> str:
     found = shutil.which("nats-server", path=environ.get("PATH", os.defpath))
     found = found or shutil.which("nats-server", path=os.pathsep.join(folders))
     if found is None:
-        raise PynatsError(f"there is no nats-server on PATH; get one with: {INSTALL_HINT}")
+        from natscli.system.installing import extra_command
+
+        raise PynatsError(f"there is no nats-server on PATH; get one with: {extra_command('server')}")
     return found

@@ -18,6 +18,7 @@ from hdrh.log import HistogramLogReader
 from natscli.errors import InputError
 from natscli.request.options import RequestOptions
 from natscli.request.show import reports
+from natscli.system.installing import extra_command
 from tests.program import Program, Run, Runner
 from tests.request.responders import Answer, Request, Responders, silent
 from tests.servers import Server
@@ -210,7 +211,7 @@ def test_a_log_without_its_extra_is_refused_with_the_fix(monkeypatch: pytest.Mon
         reports.check_reports(RequestOptions("s", hdr="file"))
     assert (caught.value.what, caught.value.hint) == (
         "--hdr needs the extra 'hdr'",
-        "pip install 'pynats-cli[hdr]'",
+        extra_command("hdr"),
     )
 
 

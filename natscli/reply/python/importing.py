@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -111,13 +110,9 @@ def _hint(error: BaseException) -> str:
     """How to install the package that a handler imports and that is not there, where pynats is installed."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
-    package = error.name.partition(".")[0]
-    parts = os.path.normpath(sys.prefix).split(os.sep)
-    if "pipx" in parts:
-        return f"pipx inject pynats-cli {package}"
-    if "uv" in parts and "tools" in parts:
-        return f"uv tool install --with {package} pynats-cli"
-    return f"it is imported with pynats' own Python: {shlex.quote(sys.executable)} -m pip install {package}"
+    from natscli.system.installing import install_command
+
+    return f"it is imported with pynats' own Python: {install_command(error.name.partition('.')[0])}"
 
 
 def _own_modules(before: set[str], root: str) -> dict[str, ModuleType]:

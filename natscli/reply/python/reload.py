@@ -16,6 +16,7 @@ from natscli.reply.python.explain import describe, shown
 from natscli.reply.python.handler import Handler
 from natscli.reply.python.importing import HandlerName, Loaded, load
 from natscli.reply.responders.responder import Host, Wrapper
+from natscli.system.installing import extra_command
 
 #: Milliseconds without a change after which the changes of one save are complete.
 _SETTLE = 50
@@ -32,7 +33,7 @@ class Reloading(Wrapper):
             import watchfiles  # noqa: F401
         except ImportError:
             raise InputError("watching files needs the package watchfiles", where="--reload",
-                             hint="pip install 'pynats-cli[reload]'") from None  # fmt: skip
+                             hint=extra_command("reload")) from None  # fmt: skip
         super().__init__(handler)
         # Python takes compiled code for current when the source has the size and the second it had before.
         sys.dont_write_bytecode = True

@@ -32,7 +32,9 @@ def check_reports(options: RequestOptions) -> None:
         if path not in (None, "-"):
             check_target(path, where)
     if options.hdr is not None and find_spec("hdrh") is None:
-        raise InputError("--hdr needs the extra 'hdr'", hint="pip install 'pynats-cli[hdr]'")
+        from natscli.system.installing import extra_command
+
+        raise InputError("--hdr needs the extra 'hdr'", hint=extra_command("hdr"))
 
 
 def write_reports(options: RequestOptions, summary: Summary, environment: Environment) -> None:

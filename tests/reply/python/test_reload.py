@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from natscli.system.installing import extra_command
 from tests.asking import Asker
 from tests.program import Program, Runner
 from tests.servers import Server
@@ -164,5 +165,5 @@ def test_without_watchfiles_the_extra_is_named(runner: Runner, tmp_path: Path) -
     assert run.status == 2
     assert run.errors == [
         "pynats: error: watching files needs the package watchfiles (--reload)",
-        "  hint: pip install 'pynats-cli[reload]'",
+        f"  hint: {extra_command('reload')}",
     ]
