@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError
     from natscli.handling import Reply, Request, ServiceError, endpoint
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "ConnectionFailedError",
     "InputError",

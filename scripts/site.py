@@ -22,9 +22,9 @@ TARGET = ROOT / "site"
 NAVIGATION = {
     "Start": ("index", "install", "learn"),
     "Use": ("request", "reply", "handlers", "watch", "pubsub", "trace", "rtt", "load", "scripts", "python"),
-    "Connect": ("contexts", "tls"),
+    "Connect": ("contexts", "tls", "connections"),
     "Test": ("testing", "reliability", "interoperability"),
-    "Reference": ("commands", "formats", "differences", "performance", "CHANGELOG"),
+    "Reference": ("commands", "templates", "differences", "performance", "CHANGELOG"),
     "Develop": ("architecture", "CONTRIBUTING", "SECURITY"),
 }
 #: Pages beside README.md.

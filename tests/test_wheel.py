@@ -110,7 +110,7 @@ def test_the_server_extra_brings_a_server(installed: Installed, environ: dict[st
 def test_it_needs_little_and_offers_extras(installed: Installed) -> None:
     needs = [str(line) for line in installed.metadata.get_all("Requires-Dist", [])]
     always = {line.partition(">")[0].partition("[")[0] for line in needs if "extra ==" not in line}
-    assert always == {"click", "nats-py", "rich"}
+    assert always == {"click", "nats-py", "python-jsonpath", "rich"}
     assert {"server", "websocket", "socks"} <= set(installed.metadata.get_all("Provides-Extra", []))
     assert installed.metadata["Requires-Python"] == ">=3.10"
     assert installed.metadata["License-Expression"] == "Apache-2.0"

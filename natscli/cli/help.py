@@ -77,12 +77,6 @@ def _short(page: Page, width: int) -> Iterator[Line]:
     common = [entry for section in page.options for entry in section.entries if entry.common]
     yield from table("Options", common, width)
     yield []
-    if page.commands and page.connects:
-        yield [
-            ("heading", "Help on a command: "), ("code", f"{page.command} COMMAND -h"),
-            ("", "; connection, environment: "), ("name", "--help"),
-        ]  # fmt: skip
-        return
     if page.commands:
         topics = [("", "; on topics: "), ("code", "pynats help")] if page.command == "pynats" else []
         yield [("heading", "Help on a command: "), ("code", f"{page.command} COMMAND -h"), *topics]

@@ -28,6 +28,8 @@ TOPICS: dict[str, Topic] = {
         "creds files, nkeys, JWTs, op://, nsc://, env://", "contexts",
         ("Kinds of credentials", "Where credentials are read from", "JWTs that expire"), ("context", "context add"),
     ),
+    "connections": Topic("what happens when servers go, move or refuse", "connections", (), ("reply", "watch")),
+    "formats": Topic("NestJS, FastStream: frameworks with envelopes", "interoperability", ("Formats",), ("request",)),
     "tls": Topic("certificates, failed handshakes, proxies", "tls", (), ("context add",)),
     "templates": Topic("{{Count}}, {{ID}}, {{Request}}, ...", "templates", (), ("reply", "request", "publish")),
     "exit-status": Topic("what each exit status means", "scripts", ("Exit status",), ("request",)),
