@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from errno import EBADF
 from typing import BinaryIO, TextIO, cast
@@ -61,6 +61,8 @@ class Environment:
     color: str = "auto"
     quiet: bool = False
     trace: bool = False
+    #: The command line, without the name of the program.
+    arguments: Sequence[str] = ()
     #: What lines of the log and warnings begin with: which of several processes writes them.
     label: str = ""
     #: Whether another process logs the same.

@@ -159,6 +159,7 @@ def run(arguments: list[str], environment: Environment) -> int:
         environment.out(completion.answer(cli, App(environment)))
         return ExitStatus.OK
     app = App(environment)
+    environment.arguments = arguments
     report: Report | None = None
     try:
         result = cli.main(arguments, prog_name="pynats", standalone_mode=False, obj=app)

@@ -94,6 +94,8 @@ if TYPE_CHECKING:
 )
 @option("--hdr", type=FileName(), metavar="FILE",
         help="Write the latencies to FILE, as an HdrHistogram log; - is stdout.")  # fmt: skip
+@option("--report", type=FileName(), metavar="FILE",
+        help="Write a page with figures and charts to FILE, as HTML; - is stdout.")  # fmt: skip
 @option("--timings", is_flag=True, common=True,
         help="Show the time of each phase, service and network.")  # fmt: skip
 @option("--fail-if", multiple=True, metavar="CONDITION",
@@ -143,7 +145,7 @@ def request(app: App, /, **given: Any) -> int:
 
 def _prepared(options: RequestOptions) -> RequestOptions:
     """`options`, with the subject of the format, once all that they name can be used."""
-    if options.output or options.summary_json or options.hdr:
+    if options.output or options.summary_json or options.hdr or options.report:
         from natscli.request.show.reports import check_reports
 
         check_reports(options)

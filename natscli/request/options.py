@@ -51,6 +51,7 @@ class RequestOptions:
     output: str | None = None
     summary_json: str | None = None
     hdr: str | None = None
+    report: str | None = None
     record: str | None = None
     timings: bool = False
     fail_if: tuple[str, ...] = ()
@@ -110,6 +111,10 @@ _GIVEN: dict[str, Callable[[RequestOptions], bool]] = {
     "--warmup": lambda options: options.warmup is not None,
     "--processes": lambda options: options.processes is not None,
     "--timings": lambda options: options.timings,
+    "--summary-json -": lambda options: options.summary_json == "-",
+    "--hdr -": lambda options: options.hdr == "-",
+    "--report": lambda options: options.report is not None,
+    "--report -": lambda options: options.report == "-",
     "--expect": lambda options: bool(options.expect),
     "--query": lambda options: options.query is not None,
     "--retries": lambda options: options.retries is not None,
@@ -137,6 +142,8 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--processes", "--record"),
     ("--format", "--record"),
     ("--record -", "--json", "--raw", "--output", "--query"),
+    ("--report -", "--json", "--raw", "--output", "--query"),
+    ("--report -", "--record -", "--summary-json -", "--hdr -"),
     ("--processes", "--query"),
     ("--processes", "--verbose"),
     ("--processes", "--send-on newline"),
@@ -151,6 +158,7 @@ _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("--warmup", ("--count", "--duration", "--send-on newline")),
     ("--fail-fast", ("--count", "--duration", "--send-on newline")),
     ("--retry-on", ("--retries",)),
+    ("--report", ("--count", "--duration", "--send-on newline")),
 )
 
 #: Options that take time, and what of them; it must be more than 0.

@@ -21,7 +21,7 @@ from natscli.request.requester import Requester
 from natscli.request.show.display import RequestDisplay
 from natscli.request.show.lines import renderer
 from natscli.request.show.style import request_style
-from natscli.request.statistics import Statistics
+from natscli.request.statistics import OverTime, Statistics
 from natscli.wire.nats_py import errors as nats_errors
 
 if TYPE_CHECKING:
@@ -55,15 +55,15 @@ async def run(
     how, start, timing = load(options), perf_counter_ns(), _timing(options)
     (judge, query), verdict = expressions(options), verdict_of(options)
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
-        display = display_of(options, environment, translator)
+        display, statistics = display_of(options, environment, translator), Statistics()
         source = _source(options, how, recipe, environment)
         how = after(how, start, connection.steps)
         timed = timing(display, connection) if timing is not None else None
         queried = _queried(timed or display, query) if query is not None else None
         make = _requester(options, plan.timeout)
         recorded = _recorded(queried or timed or display, options, plan.timeout, environment)
-        requester = make(connection, source, recorded or queried or timed or display, how, judge=judge)
-        statistics = requester.statistics
+        observer = over_time(recorded or queried or timed or display, options, statistics)
+        requester = make(connection, source, observer, how, statistics, judge=judge)
         try:
             with display.open(lambda: statistics):
                 _log_whereabouts(options, plan, connection, environment)
@@ -77,7 +77,7 @@ async def run(
                 await _explain(display, statistics, connection, plan, environment)
                 await display.finish(statistics)
         finally:
-            write(options, statistics, environment)
+            write(options, statistics, environment, connection.url)
         return status(statistics, verdict, failures, display.problem, queried.problem if queried else None)
 
 
@@ -226,8 +226,13 @@ def _recorded(
     return RequestRecorder(observer, expectation(options, timeout), options.record, environment)
 
 
-def write(options: RequestOptions, statistics: Statistics, environment: Environment) -> None:
-    """Write the files that `options` name with the summary.
+def over_time(observer: Observer, options: RequestOptions, statistics: Statistics) -> Observer:
+    """`observer`, which keeps the timeline of `statistics` if a report is asked for."""
+    return OverTime(observer, statistics) if options.report is not None else observer
+
+
+def write(options: RequestOptions, statistics: Statistics, environment: Environment, server: str) -> None:
+    """Write the files that `options` name with the summary; `server` is the URL of the one that was asked.
 
     Raises:
         OSError: one could not be written.
@@ -236,6 +241,10 @@ def write(options: RequestOptions, statistics: Statistics, environment: Environm
         from natscli.request.show.reports import write_reports
 
         write_reports(options, statistics.summary(), environment)
+    if options.report is not None:
+        from natscli.request.show.page import write_page
+
+        write_page(options, statistics, environment, server)
 
 
 def waiting(how: Load) -> float:

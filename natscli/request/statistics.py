@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,12 @@ from natscli.errors import PynatsError
 from natscli.histogram import Histogram
 
 if TYPE_CHECKING:
+    import asyncio
+
+    from natscli.message.recipe import Outgoing
+    from natscli.request.events import Observer, Received
     from natscli.request.summary import Summary
+    from natscli.timeline import Timeline
 
 #: What is the sum of those of all processes.
 _SUMS = (
@@ -31,6 +37,7 @@ class Statistics:
 
     `failed` has the numbers by kind, `examples` the first message of each. `started` is when the first request was sent
     or due, `ended` when the last one ended, and `failed_at` when there was the `first_failure`: of `perf_counter_ns`.
+    `timeline` has RTTs and failures over that time, if an observer keeps it.
     """
 
     def __init__(self) -> None:
@@ -41,6 +48,7 @@ class Statistics:
         self.examples: dict[str, str] = {}
         self.first_failure: PynatsError | None = None
         self.rtt = Histogram()
+        self.timeline: Timeline | None = None
 
     def fail(self, error: PynatsError, count: int) -> None:
         """Count requests that failed with `error`; none, when the whole run did."""
@@ -58,8 +66,18 @@ class Statistics:
         self.started = min(filter(None, (self.started, other.started)), default=0)
         self.ended = max(self.ended, other.ended)
         self.rtt.add(other.rtt)
+        if other.timeline is not None:
+            self.keep_timeline().add(other.timeline)
         if other.failed_at and (not self.failed_at or other.failed_at < self.failed_at):
             self.first_failure, self.failed_at = other.first_failure, other.failed_at
+
+    def keep_timeline(self) -> Timeline:
+        """The timeline; a new one, if there was none."""
+        if self.timeline is None:
+            from natscli.timeline import Timeline
+
+            self.timeline = Timeline()
+        return self.timeline
 
     def summary(self) -> Summary:
         """What became of the requests so far."""
@@ -76,3 +94,27 @@ class Statistics:
     def _fail(self, kind: str, count: int, example: str) -> None:
         self.failed[kind] = self.failed.get(kind, 0) + count
         self.examples.setdefault(kind, example)
+
+
+class OverTime:
+    """Has `observer` show what happens, and keeps the timeline of `statistics`."""
+
+    def __init__(self, observer: Observer, statistics: Statistics) -> None:
+        self.broken: asyncio.Future[PynatsError] = observer.broken
+        self.catch_up: Callable[[int], None] = observer.catch_up
+        self.is_behind: Callable[[], bool] = observer.is_behind
+        self.sending: Callable[[Outgoing], None] = observer.sending
+        self._observer = observer
+        self._timeline = statistics.keep_timeline()
+
+    def reply(self, reply: Received) -> None:
+        """See `Observer`."""
+        if reply.number == 1:
+            self._timeline.record(perf_counter_ns(), reply.rtt_ns)
+        self._observer.reply(reply)
+
+    def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
+        """See `Observer`."""
+        if requests:
+            self._timeline.fail(perf_counter_ns(), len(requests))
+        self._observer.failed(requests, error)

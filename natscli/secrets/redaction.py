@@ -7,7 +7,9 @@ credentials), and the exact values that this run was given (`Redactor.add`).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
+from shlex import quote
 
 MASK = "********"
 _REFERENCES = ("env", "op", "nsc", "file")
@@ -32,6 +34,14 @@ def _always_secret() -> re.Pattern[str]:
     )
 
 
+@cache
+def _secret_header() -> re.Pattern[str]:
+    """A header whose name says that its value is secret: `Authorization: Bearer ...`."""
+    return re.compile(
+        r"(?is)^((?:-H|--header=)?[\w-]*(?:auth|token|secret|passw|cookie|api-?key|jwt|credential)[\w-]*:\s*).+"
+    )
+
+
 def redact_shapes(text: str) -> str:
     """`text` with everything that looks like a secret masked, whatever its value."""
     return _always_secret().sub(MASK, text)
@@ -48,6 +58,18 @@ class Redactor:
         for value in values:
             if value and value.partition("://")[0].lower() not in _REFERENCES:
                 self._values.add(value)
+
+    def command_line(self, arguments: Sequence[str]) -> str:
+        """A command line as a shell takes it, with each secret argument masked, however short it is."""
+        return " ".join(quote(self._argument(argument)) for argument in arguments)
+
+    def _argument(self, argument: str) -> str:
+        name, equals, value = argument.partition("=")
+        if argument in self._values:
+            return MASK
+        if equals and name.startswith("-") and value in self._values:
+            return f"{name}={MASK}"
+        return _secret_header().sub(rf"\g<1>{MASK}", self.redact(argument))
 
     def redact(self, text: str) -> str:
         """`text` without any remembered value and without anything shaped like a secret."""

@@ -36,7 +36,7 @@ print(json.dumps({"status": status, "modules": sorted(executed), "contexts": len
 NEVER = (
     "aiohttp", "cryptography", "email", "getpass", "http", "importlib.metadata", "multidict", "nacl", "natscli.api",
     "natscli.commands.context", "natscli.commands.reply", "natscli.commands.server", "natscli.output.terminal",
-    "natscli.reply", "natscli.programs.translate", "natscli.server", "nats.js", "nkeys", "pydoc", "python_socks",
+    "natscli.output.report", "natscli.reply", "natscli.programs.translate", "natscli.server", "natscli.timeline", "nats.js", "nkeys", "pydoc", "python_socks",
     "rich", "unittest", "urllib.request", "zipfile",
 )  # fmt: skip
 

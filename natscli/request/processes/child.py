@@ -21,7 +21,7 @@ from natscli.message.templates import Template
 from natscli.request.events import Received
 from natscli.request.options import RequestOptions, expectation, load
 from natscli.request.requester import Requester
-from natscli.request.run import after, expressions, waiting
+from natscli.request.run import after, expressions, over_time, waiting
 from natscli.request.statistics import Statistics
 from natscli.settings import Settings
 from natscli.system import signals
@@ -85,7 +85,7 @@ async def _send(
             connection,
             source,
             expectation(options, plan.timeout),
-            display,
+            over_time(display, options, statistics),
             share,
             statistics,
             expressions(options)[0],

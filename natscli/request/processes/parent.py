@@ -54,7 +54,7 @@ async def run_all(
             finally:
                 team.kill()
     finally:
-        write(options, team.total(), environment)
+        write(options, team.total(), environment, settings.server.value)
     if team.error is not None:
         raise team.error
     return status(team.total(), verdict, failures)

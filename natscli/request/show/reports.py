@@ -27,6 +27,7 @@ def check_reports(options: RequestOptions) -> None:
     for path, where in (
         (options.summary_json, "--summary-json"),
         (options.hdr, "--hdr"),
+        (options.report, "--report"),
         (options.output, "--output"),
     ):
         if path not in (None, "-"):
@@ -49,12 +50,12 @@ def write_reports(options: RequestOptions, summary: Summary, environment: Enviro
         for failures in record["failures"].values():
             failures["example"] = environment.redactor.redact(failures["example"])
         text = json.dumps(record, indent=2, ensure_ascii=False)
-        _write(options.summary_json, bytes_for_programs(f"{text}\n"), environment)
+        write_file(options.summary_json, bytes_for_programs(f"{text}\n"), environment)
     if options.hdr is not None:
-        _write(options.hdr, _hdr_log(summary).encode(), environment)
+        write_file(options.hdr, _hdr_log(summary).encode(), environment)
 
 
-def _write(path: str, data: bytes, environment: Environment) -> None:
+def write_file(path: str, data: bytes, environment: Environment) -> None:
     """Replace the file at `path`; `-` is stdout."""
     if path == "-":
         environment.write(data)

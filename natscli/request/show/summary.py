@@ -60,6 +60,23 @@ def histogram(values: Sequence[tuple[int, int]], *, colored: bool, columns: int 
     """
     if not values:
         return []
+    found = ranges(values)
+    counts = [count for _, count in found]
+    total, most = sum(counts), max(counts)
+    digits = len(f"{most:,}")
+    room = min(columns, _COLUMNS) - len("≤ 1h23m45s   ") - digits - len("  100.0%")
+    room = max(room, _NARROWEST_BAR)
+    lines = []
+    for end, count in found:
+        bar = _bar(count, most, room)
+        space = " " * (room - len(bar))
+        bar = f"{CYAN}{bar}{RESET}" if colored and bar else bar
+        lines.append(f"≤ {format_end(end):>8}  {bar}{space} {count:>{digits},} {count / total:>7.1%}")
+    return lines
+
+
+def ranges(values: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The end of each range (nanoseconds), and how many of `values`, which are as those of `histogram`, are in it."""
     smallest, largest = max(values[0][0], 1), max(values[-1][0], 1)
     rows = min(_ROWS, largest - smallest + 1)
     factor = (largest / smallest) ** (1 / rows)
@@ -67,18 +84,12 @@ def histogram(values: Sequence[tuple[int, int]], *, colored: bool, columns: int 
     counts = [0] * rows
     for value, count in values:
         counts[bisect_left(ends, value)] += count
-    total, most = sum(counts), max(counts)
-    digits = len(f"{most:,}")
-    room = min(columns, _COLUMNS) - len("≤ 1h23m45s   ") - digits - len("  100.0%")
-    room = max(room, _NARROWEST_BAR)
-    lines = []
-    for end, count in zip(ends, counts, strict=True):
-        bar = _bar(count, most, room)
-        space = " " * (room - len(bar))
-        bar = f"{CYAN}{bar}{RESET}" if colored and bar else bar
-        label = format_duration(float(f"{end / 1e9:.4g}"))
-        lines.append(f"≤ {label:>8}  {bar}{space} {count:>{digits},} {count / total:>7.1%}")
-    return lines
+    return list(zip(ends, counts, strict=True))
+
+
+def format_end(end: int) -> str:
+    """The end of a range for people, as a duration."""
+    return format_duration(float(f"{end / 1e9:.4g}"))
 
 
 def _bar(count: int, most: int, room: int) -> str:
