@@ -35,8 +35,10 @@ print(json.dumps({"status": status, "modules": sorted(executed), "contexts": len
 #: Not for a plain request: drawing, JetStream, WebSockets, TLS, credentials, other commands, and slow parts of Python.
 NEVER = (
     "aiohttp", "cryptography", "email", "getpass", "http", "importlib.metadata", "multidict", "nacl", "natscli.api",
-    "natscli.commands.context", "natscli.commands.reply", "natscli.commands.server", "natscli.output.terminal",
-    "natscli.output.report", "natscli.reply", "natscli.programs.translate", "natscli.server", "natscli.timeline", "nats.js", "nkeys", "pydoc", "python_socks",
+    "natscli.commands.context", "natscli.commands.reply", "natscli.commands.server",
+    "natscli.output.report", "natscli.output.terminal",
+    "natscli.reply", "natscli.programs.translate", "natscli.server",
+    "natscli.timeline", "nats.js", "nkeys", "pydoc", "python_socks",
     "rich", "unittest", "urllib.request", "zipfile",
 )  # fmt: skip
 
