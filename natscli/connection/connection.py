@@ -125,10 +125,9 @@ class Connection:
                 return
         self.on_refusal(error)
 
-    def made_anew(self) -> None:
-        """There is a connection again, on which all is subscribed to again."""
+    def forget_refusals(self) -> None:
+        """The connection, or a try to make it anew, is over: the next one subscribes to all again."""
         self._taken.clear()
-        self.on_reconnect()
 
     def _keep_refusal(self, error: PynatsError) -> None:
         self._refusal = error

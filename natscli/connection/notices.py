@@ -59,6 +59,7 @@ class Notices:
             refusal = read(str(error))
             self.connection.refused(classify(error, self.connection.url), refusal)
         elif client.is_reconnecting:
+            self.connection.forget_refusals()
             self._say_once(error)
         elif isinstance(error, ServerError):
             self.environment.warn(f"the server reported: {error}")
@@ -98,6 +99,7 @@ class Notices:
     async def disconnected(self) -> None:
         if not self.connecting and self.connection.client.is_reconnecting:
             self._next.lost(monotonic())
+            self.connection.forget_refusals()
             self.environment.log("Disconnected, reconnecting...")
             self.connection.on_disconnect()
 
@@ -109,7 +111,7 @@ class Notices:
         dropped, self.connection.client.dropped = self.connection.client.dropped, 0
         if dropped:
             self.environment.warn(f"{dropped} replies were lost while there was no connection")
-        self.connection.made_anew()
+        self.connection.on_reconnect()
 
     async def closed(self) -> None:
         if not self.connecting:

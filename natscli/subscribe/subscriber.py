@@ -13,7 +13,7 @@ from natscli.connection.connection import Connection
 from natscli.connection.failures import classify
 from natscli.duration import format_duration
 from natscli.environment import Environment
-from natscli.errors import NoReplyError
+from natscli.errors import NoReplyError, PynatsError
 from natscli.message.message import Message
 from natscli.message.subjects import IMPORTERS, covers
 from natscli.subscribe.destination import Destination
@@ -89,13 +89,14 @@ class Subscriber:
             self._log_subscribed()
             self._last = self._loop.time()
             self._watch_the_clock()
-            await self._unless_ended(self._stop.wait())
-            await self._unless_ended(self._drain(subscriptions))
+            lost = await self._receive(subscriptions)
         except nats_errors.Error as error:
             raise classify(error, connection.url) from None
         self._report_gaps()
         await self._destination.finish()
         stop.blocking = True
+        if lost is not None:
+            raise lost
         if self._waited_in_vain and self._subscribing.count:
             raise NoReplyError(
                 f"timeout: {self.received} of {self._subscribing.count} messages, "
@@ -126,6 +127,23 @@ class Subscriber:
         if subscribing.inboxes:
             line += f", matching replies on [{subscribing.inboxes[0]}]"
         self._environment.log(line)
+
+    async def _receive(self, subscriptions: list[Any]) -> PynatsError | None:
+        """Receive to the end; why no more can come, if that ended it: what came is shown even so.
+
+        Raises:
+            PynatsError: nothing can be shown any more.
+        """
+        try:
+            await self._unless_ended(self._stop.wait())
+            await self._unless_ended(self._drain(subscriptions))
+        except PynatsError as error:
+            if self._destination.broken.done():
+                raise
+            if self._matching is not None:
+                self._matching.show_rest()
+            return error
+        return None
 
     async def _drain(self, subscriptions: list[Any]) -> None:
         """Unsubscribe, and take what the server has sent before that."""

@@ -69,8 +69,8 @@ class Inboxes:
             self._single.add(pattern.encode())
 
     def remove(self, pattern: str) -> None:
-        """Replies on `pattern` cannot be seen: the server refused it."""
-        self._patterns.remove(pattern)
+        """Replies on `pattern` cannot be seen: the server refused it, perhaps on each connection again."""
+        self._patterns = [p for p in self._patterns if p != pattern]
         self._prefixes = tuple(p for p in self._prefixes if p != pattern[:-1].encode())
 
     def has(self, subject: bytes) -> bool:

@@ -133,6 +133,7 @@ class Watcher:
         await self._connection.confirm()
         if self._refused:
             raise self._refused[0]
+        self._connection.needs(s for pattern, s in self._subscribed if pattern in watching.subjects)
         names = ", ".join(f"[{subject}]" for subject in watching.subjects)
         self._environment.log(f"Watching {names}, replies on [{watching.inboxes}]")
 
@@ -241,7 +242,9 @@ class Watcher:
         if self._interest.refused(error.what):
             return
         watching = self._watching
-        for pattern in (watching.inboxes, *watching.subjects):
+        # One of several subjects may be taken away later; the last one ends the connection, see `Connection.needs`.
+        needed = (watching.inboxes,) if self.watched else (watching.inboxes, *watching.subjects)
+        for pattern in needed:
             if f'"{pattern}"' in error.what:
                 self._refused.append(_not_permitted(pattern, watching, error))
                 self.stop(self._refused[0])

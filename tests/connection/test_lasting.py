@@ -62,23 +62,86 @@ def test_a_subject_that_does_not_fit_into_a_line_ends_the_command(
     assert "Disconnected" not in run.stderr
 
 
-def test_a_reload_that_takes_the_last_subscription_ends_a_listener(
-    spawn: Callable[..., Program], server_factory: Callable[..., Server]
-) -> None:
-    def permitting(*subjects: str) -> str:
-        allowed = json.dumps([*subjects, "_INBOX.>"])
-        user = f'{{user: u, password: "s3cr3t-u", permissions: {{subscribe: {allowed}}}}}'
-        return f"authorization {{ users: [{user}] }}"
+def permitting(*subjects: str) -> str:
+    allowed = json.dumps([*subjects, "_INBOX.>"])
+    user = f'{{user: u, password: "s3cr3t-u", permissions: {{subscribe: {allowed}}}}}'
+    return f"authorization {{ users: [{user}] }}"
 
-    server = server_factory(permitting("svc.>", "other.>"))
-    reply = spawn("reply", "svc.a", "x", *AS_U, server=server)
-    both = spawn("subscribe", "svc.a", "other.b", *AS_U, server=server, ready="Subscribed")
-    server.reload(permitting("other.>"))
-    assert reply.wait() == 6
-    both.wait_for("does not permit")
-    assert both.status is None
+
+LISTENERS = {
+    "reply": ("Listening", "reply", "--mock", "{mock}"),
+    "subscribe": ("Subscribed", "subscribe", "svc.a", "other.b", "--raw"),
+    "subscribe-matching": ("Subscribed", "subscribe", "svc.a", "other.b", "--match-replies"),
+    "subscribe-report": ("Subscribed", "subscribe", "svc.a", "other.b", "--report-subjects"),
+    "watch": ("Watching", "watch", "svc.a", "other.b"),
+}
+
+
+@pytest.fixture(params=LISTENERS)
+def listener(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, ...]:
+    """What a listener to svc.a and other.b says when it is ready, and its arguments."""
+    mock = tmp_path / "mock.jsonl"
+    rules = [{"subject": subject, "reply": {"data": "x"}} for subject in ("svc.a", "other.b")]
+    mock.write_text("".join(json.dumps(rule) + "\n" for rule in rules))
+    return tuple(word.format(mock=mock) for word in LISTENERS[request.param])
+
+
+def ended_by_a_refusal(program: Program, subject: str) -> None:
+    """Status 6, and one line of error that has the server's words."""
+    assert program.wait() == 6
+    [error] = [line for line in program.stderr_text().splitlines() if "error: " in line]
+    assert f'Permissions Violation for Subscription to "{subject}"' in error
+
+
+@pytest.mark.parametrize("command", ["reply", "subscribe", "watch"])
+def test_a_reload_that_takes_the_only_subscription_ends_a_listener(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], command: str
+) -> None:
+    server = server_factory(permitting("svc.>"))
+    body = ("x",) if command == "reply" else ()
+    program = spawn(command, "svc.a", *body, *AS_U, server=server, ready=LISTENERS[command][0])
     server.reload(permitting("none"))
-    assert both.wait() == 6
+    ended_by_a_refusal(program, "svc.a")
+
+
+def test_a_reload_that_takes_one_of_several_subscriptions_is_said_and_that_of_the_last_ends_a_listener(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], listener: tuple[str, ...]
+) -> None:
+    ready, *arguments = listener
+    server = server_factory(permitting("svc.>", "other.>"))
+    program = spawn(*arguments, *AS_U, server=server, ready=ready)
+    server.reload(permitting("other.>"))
+    program.wait_for('Permissions Violation for Subscription to "svc.a"')
+    with Asker(server, user="u", **{"pass": "s3cr3t-u"}) as asker:
+        asker.send("other.b", b"still heard")
+        if arguments[0] == "reply":
+            assert asker.receive(1)[0].payload == b"x"
+        elif "--raw" in arguments:
+            program.wait_until(lambda: b"still heard" in program.stdout_bytes(), "the message")
+        assert b" 503" in asker.ask("nobody", b"")[0].header  # the server has sent on what came before
+    assert program.status is None
+    server.reload(permitting("none"))
+    ended_by_a_refusal(program, "other.b")
+    if arguments[0] == "subscribe":  # what came is shown
+        assert b"other.b" in program.stdout_bytes() or b"still heard" in program.stdout_bytes()
+
+
+def test_what_was_refused_on_two_connections_ends_a_listener_as_well(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], listener: tuple[str, ...]
+) -> None:
+    """One subscription is refused when the connection is made anew, the other one later."""
+    ready, *arguments = listener
+    server = server_factory(permitting("svc.>", "other.>"))
+    program = spawn(*arguments, *AS_U, server=server, ready=ready)
+    server.restart(permitting("other.>"))
+    program.wait_for("Reconnected")
+    program.wait_for('Permissions Violation for Subscription to "svc.a"')
+    server.restart(permitting("svc.>"))
+    program.wait_for('Permissions Violation for Subscription to "other.b"')
+    program.wait_until(lambda: program.stderr_text().count("Reconnected") == 2, "the second connection")
+    assert program.status is None
+    server.reload(permitting("none"))
+    ended_by_a_refusal(program, "svc.a")
 
 
 # -- logging in --------------------------------------------------------------------------------------------------
