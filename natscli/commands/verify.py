@@ -54,6 +54,8 @@ from natscli.verify.options import VerifyOptions, check, destination
 @option(
     "--junit", type=FileName(), metavar="FILE", common=True, help="Write the results to FILE, as JUnit XML."
 )
+@option("--report", type=FileName(), metavar="FILE",
+        help="Write a page with what differs, figures and charts to FILE, as HTML; - is stdout.")  # fmt: skip
 @option("--json", "as_json", is_flag=True, common=True, help="Write each result as a line of JSON.")
 @option("--quiet", is_flag=True, help="Write no log and no summary to stderr.")
 @connection_options

@@ -12,7 +12,12 @@ from natscli.message.templates import Template, compile_template
 
 _TOKEN = re.compile(r"\{\{\s*\d+\s*\}\}")
 #: Options of which only one can be given.
-_EXCLUSIVE = (("--json", "--quiet"), ("--match exact", "--ignore"), ("standard input", "--update"))
+_EXCLUSIVE = (
+    ("--json", "--quiet"),
+    ("--match exact", "--ignore"),
+    ("standard input", "--update"),
+    ("--report -", "--json"),
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,6 +36,7 @@ class VerifyOptions:
     fail_fast: bool = False
     update: bool = False
     junit: str | None = None
+    report: str | None = None
     as_json: bool = False
     quiet: bool = False
 
@@ -48,6 +54,7 @@ def check(options: VerifyOptions) -> None:
         "--ignore": bool(options.ignore),
         "standard input": "-" in options.files,
         "--update": options.update,
+        "--report -": options.report == "-",
     }
     refuse_together(given, *_EXCLUSIVE)
     if options.files.count("-") > 1:
@@ -58,6 +65,10 @@ def check(options: VerifyOptions) -> None:
         from natscli.system.files import check_target
 
         check_target(options.junit, "--junit")
+    if options.report not in (None, "-"):
+        from natscli.system.files import check_target
+
+        check_target(options.report, "--report")
     if options.update:
         from natscli.system.files import check_target
 

@@ -40,14 +40,7 @@ async def run(
     """
     async with connected(plan, environment) as connection:
         display = Display(options, environment, comparison, cases.total)
-        if options.junit is not None:
-            from natscli.verify.show.junit import JUnit
-
-            display.junit = JUnit()
-        if options.update:
-            from natscli.verify.update import Update
-
-            display.update = Update()
+        _open_files(options, display)
         sending = Sending(
             options.concurrency, options.rate or 0.0, plan.timeout, options.reply_timeout, options.fail_fast
         )  # fmt: skip
@@ -63,6 +56,26 @@ async def run(
                 display.sum_up(cases.total, cases.unfit, seconds)
                 if display.junit is not None:
                     display.junit.write(options.junit or "", seconds)
+                if display.page is not None:
+                    display.page.write(
+                        options, display, verifier.started, verifier.ended, environment, connection.url
+                    )
         if display.update is not None:
             display.update.write()
         return ExitStatus.UNEXPECTED if display.failed else ExitStatus.OK
+
+
+def _open_files(options: VerifyOptions, display: Display) -> None:
+    """Give `display` what collects for the files that `options` name."""
+    if options.junit is not None:
+        from natscli.verify.show.junit import JUnit
+
+        display.junit = JUnit()
+    if options.report is not None:
+        from natscli.verify.show.page import VerifyPage
+
+        display.page = VerifyPage()
+    if options.update:
+        from natscli.verify.update import Update
+
+        display.update = Update()

@@ -6,12 +6,12 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.output.report.pages import ReadPage
 from tests.program import Program, Runner
 from tests.request.responders import Responders
 from tests.servers import Server
@@ -22,26 +22,6 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 HOSTILE = "<script>document.title='taken'</script>"
-
-
-class Page(HTMLParser):
-    """What a page has: its figures by name, its elements, its text, and how many lines are drawn in each SVG."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.figures: dict[str, set[str]] = {}
-        self.tags: list[str] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        given = dict(attrs)
-        if tag == "data":
-            self.figures.setdefault(given["data-name"] or "", set()).add(given["value"] or "")
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def flat(record: dict[str, Any]) -> dict[str, set[str]]:
@@ -70,7 +50,7 @@ def test_the_figures_are_those_of_the_summary(
     run = pynats("request", service, "{{Count}}", "--count", "200", "--concurrency", "8", "--quiet",
                  "--report", str(report), "--summary-json", str(summary), server=nats_server)  # fmt: skip
     assert run.status == 7
-    page, record = Page(report.read_text()), json.loads(summary.read_text())
+    page, record = ReadPage(report.read_text()), json.loads(summary.read_text())
     assert record["failures"]["service_error"]["count"] == 20
     expected = flat(record)
     rare = ("in_flight", "late", "retried", "acknowledged", "more_replies")
@@ -98,7 +78,7 @@ def test_several_processes_have_one_report(
         str(report),
         server=nats_server,
     )
-    page = Page(report.read_text())
+    page = ReadPage(report.read_text())
     assert page.figures["sent"] == page.figures["answered"] == {"50"}
     assert page.tags.count("path") == 4  # replies, and three lines of the RTT
 
@@ -125,7 +105,7 @@ def test_nothing_that_is_secret_is_in_it(
     assert "A:1" in html
     pynats("request", service, "x", "--count", "2", "--user", "me", "--password", "q<", "--report", str(report),
            server=nats_server)  # fmt: skip
-    text = Page(report.read_text()).text
+    text = ReadPage(report.read_text()).text
     assert "q<" not in text
     assert "--password '********'" in text
 
@@ -162,7 +142,7 @@ def test_a_browser_shows_every_figure_and_line(
         [BROWSER, *FLAGS, f"--user-data-dir={tmp_path}/browser", "--dump-dom", report.as_uri()],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
-    page, expected = Page(done.stdout), flat(json.loads(summary.read_text()))
+    page, expected = ReadPage(done.stdout), flat(json.loads(summary.read_text()))
     assert set(page.figures) <= set(expected)
     assert {name: expected[name] for name in page.figures} == page.figures
     assert "<title>Requests to paged</title>" in done.stdout

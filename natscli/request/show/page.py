@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from natscli.duration import format_duration, timestamp
 from natscli.environment import Environment
+from natscli.histogram import Histogram
 from natscli.output.report.charts import Bar, Line, bars, over_time
 from natscli.output.report.markup import Html, element
 from natscli.output.report.page import Figure, figures_table, page, section, table, tiles
@@ -20,7 +21,7 @@ from natscli.text import format_bytes
 from natscli.timeline import Point
 
 #: Points of a chart, at most.
-_POINTS = 120
+POINTS = 120
 #: The lines of the RTT over time: what they are called, and their colours.
 _RTTS = {"max": ("longest", 2), "p99": ("p99", 1), "p50": ("median", 0)}
 #: Counts of the summary that are shown, and those that are shown unless they are 0.
@@ -38,6 +39,11 @@ class Origin(NamedTuple):
     server: str
     ended: float
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """The same for people."""
+        return {"Command": self.command, "Server": self.server, "Ended": f"{timestamp(self.ended)[:19]}Z"}
+
 
 def write_page(
     options: RequestOptions, statistics: Statistics, environment: Environment, server: str
@@ -48,13 +54,17 @@ def write_page(
         OSError: it could not be written.
     """
     assert options.report is not None
-    redact = environment.redactor.redact
-    origin = Origin(
-        f"pynats {environment.redactor.command_line(environment.arguments)}", redact(server), time.time()
-    )
-    points = statistics.keep_timeline().points(statistics.started, statistics.ended, _POINTS)
+    redact, origin = environment.redactor.redact, origin_of(environment, server)
+    points = statistics.keep_timeline().points(statistics.started, statistics.ended, POINTS)
     data = report(redact(f"Requests to {options.subject}"), statistics.summary(), points, origin, redact)
     write_file(options.report, data, environment)
+
+
+def origin_of(environment: Environment, server: str) -> Origin:
+    """What a run that ends now is from; `server` is a URL."""
+    redactor = environment.redactor
+    command = f"pynats {redactor.command_line(environment.arguments)}"
+    return Origin(command, redactor.redact(server), time.time())
 
 
 def report(
@@ -62,25 +72,26 @@ def report(
 ) -> bytes:
     """The page. `redact` takes secrets from the messages of failures."""
     record = summary.as_json()
-    facts = {"Command": origin.command, "Server": origin.server, "Ended": timestamp(origin.ended)[:19] + "Z"}
-    counts, times = _counts(record), _times(record["rtt_ns"])
+    counts, times = _counts(record), rtt_figures(record["rtt_ns"])
     first = [*counts[:3], _rate(record), *(time for time in times if time.label in ("p50", "p99", "max"))]
     sections = [tiles(first)]
     if record["failures"]:
         sections.append(section("Failures", _failures(record["failures"], redact)))
-    if points:
-        sections.append(section("Over time", *_over_time(points)))
-    if summary.rtt.count:
-        shares = [
-            Bar(f"≤ {format_end(end)}", count, count / summary.rtt.count)
-            for end, count in ranges(summary.rtt.items())
-        ]
-        sections.append(section("RTT, from each request to its first reply", bars(shares)))
+    sections += rtt_sections(summary.rtt, points)
     figures = [*counts, _rate(record), *_amounts(record)]
     pair = [figures_table(("Figure", ""), figures)]
     pair += [figures_table(("RTT", ""), times)] if times else []
     sections.append(section("Figures", element("div", *pair, class_="pair")))
-    return page(title, facts, sections)
+    return page(title, origin.facts, sections)
+
+
+def rtt_sections(rtt: Histogram, points: list[Point]) -> list[Html]:
+    """Rate and RTT over time, and how the RTTs are distributed."""
+    sections = [section("Over time", *_over_time(points))] if points else []
+    if rtt.count:
+        shares = [Bar(f"≤ {format_end(end)}", count, count / rtt.count) for end, count in ranges(rtt.items())]
+        sections.append(section("RTT, from each request to its first reply", bars(shares)))
+    return sections
 
 
 def _counts(record: Mapping[str, Any]) -> list[Figure]:
@@ -89,7 +100,7 @@ def _counts(record: Mapping[str, Any]) -> list[Figure]:
 
 
 def _rate(record: Mapping[str, Any]) -> Figure:
-    return Figure("rate", "Rate", record["rate"], _shown_rate(record["rate"]))
+    return Figure("rate", "Rate", record["rate"], shown_rate(record["rate"]))
 
 
 def _amounts(record: Mapping[str, Any]) -> list[Figure]:
@@ -101,7 +112,8 @@ def _amounts(record: Mapping[str, Any]) -> list[Figure]:
     ]
 
 
-def _times(rtts: Mapping[str, int]) -> list[Figure]:
+def rtt_figures(rtts: Mapping[str, int]) -> list[Figure]:
+    """The statistics of RTTs, which are nanoseconds by name."""
     return [Figure(f"rtt_ns.{name}", name, ns, format_duration(ns / 1e9)) for name, ns in rtts.items()]
 
 
@@ -123,7 +135,7 @@ def _over_time(points: list[Point]) -> list[Html]:
     rates = [Line("replies", [point.took.count / point.seconds for point in points])]
     if any(point.failed for point in points):
         rates.append(Line("failures", [point.failed / point.seconds for point in points], 2))
-    charts = [over_time("Rate", times, end, rates, _shown_rate, shown_time=_shown_time)]
+    charts = [over_time("Rate", times, end, rates, shown_rate, shown_time=_shown_time)]
     if any(point.took.count for point in points):
         named = [point.took.named(("p50", "p99", "max")) for point in points]
         rtts = [Line(label, [of.get(name) for of in named], color) for name, (label, color) in _RTTS.items()]
@@ -134,7 +146,8 @@ def _over_time(points: list[Point]) -> list[Html]:
     return charts
 
 
-def _shown_rate(rate: float) -> str:
+def shown_rate(rate: float) -> str:
+    """A number a second, for people."""
     return f"{rate:,.0f}/s" if rate >= 100 or rate == int(rate) else f"{rate:.3g}/s"
 
 

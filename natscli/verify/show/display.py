@@ -23,6 +23,7 @@ from natscli.verify.verified import VerifiedCase
 if TYPE_CHECKING:
     from natscli.request.show.progress import Progress
     from natscli.verify.show.junit import JUnit
+    from natscli.verify.show.page import VerifyPage
     from natscli.verify.update import Update
 
 #: Seconds from one picture of the progress to the next; the line of the bar, emptied.
@@ -40,10 +41,12 @@ class Display:
         self.kinds: Counter[str] = Counter()
         self.rtt = Histogram()
         self.junit: JUnit | None = None
+        self.page: VerifyPage | None = None
         self.update: Update | None = None
         self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
         self._environment = environment
         self._as_json = options.as_json
+        self._shown = options.report != "-"
         painter = Painter(colored=environment.colored(environment.stdout))
         self._render = programs if options.as_json else people(painter, comparison.ignored)
         self._pump = Pump(environment, lossy=False, on_failure=in_loop(self._break))
@@ -71,6 +74,8 @@ class Display:
                 self.rtt.record(result.answers[0].rtt_ns)
             if self.junit is not None:
                 self.junit.add(result)
+            if self.page is not None:
+                self.page.add(result, time.perf_counter_ns())
             if not differences:
                 self.held += 1
             elif self.update is not None and self.update.add(result, now):
@@ -80,7 +85,7 @@ class Display:
             self.kinds.update({difference.kind for difference in differences})
             if differences or self._as_json:
                 shown.append(result)
-        if shown:
+        if shown and self._shown:
             self._put(shown)
         if self._progress is not None and time.monotonic() - self._drawn > _TICK:
             self._drawn = time.monotonic()

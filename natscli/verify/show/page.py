@@ -1,0 +1,98 @@
+"""`--report`: a verification as a page for browsers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+from natscli.duration import format_duration
+from natscli.environment import Environment
+from natscli.histogram import Histogram
+from natscli.output.report.markup import Html, element, text
+from natscli.output.report.page import Figure, figures_table, page, section, table, tiles
+from natscli.request.show.page import POINTS, origin_of, rtt_figures, rtt_sections, shown_rate
+from natscli.request.show.reports import write_file
+from natscli.request.summary import TIMINGS
+from natscli.text import exact
+from natscli.timeline import Timeline
+from natscli.verify.options import VerifyOptions
+from natscli.verify.verified import VerifiedCase
+
+#: Exchanges that differ and are listed, and characters of what is said of one, at most.
+_LISTED, _LONGEST = 200, 1000
+
+
+class VerifiedCounts(Protocol):
+    """What a verification has counted; see `Display`."""
+
+    held: int
+    failed: int
+    updated: int
+    kinds: Counter[str]
+    rtt: Histogram
+
+
+class VerifyPage:
+    """Keeps what the page shows: the first exchanges that differ, and what happened over time."""
+
+    def __init__(self) -> None:
+        self._timeline = Timeline()
+        self._listed: list[tuple[str, str, str]] = []
+        self._differed = 0
+
+    def add(self, result: VerifiedCase, at: int) -> None:
+        """One more, `at` a time of `perf_counter_ns`."""
+        if result.answers:
+            self._timeline.record(at, result.answers[0].rtt_ns)
+        if not result.differences:
+            return
+        self._timeline.fail(at, 1)
+        self._differed += 1
+        if len(self._listed) < _LISTED:
+            said = "; ".join(f"{difference.kind}: {difference.text}" for difference in result.differences)
+            place = f"{result.case.file}:{result.case.line}"
+            self._listed.append((place, exact(result.case.subject), said[:_LONGEST]))
+
+    def write(
+        self, options: VerifyOptions, counts: VerifiedCounts, started: int, ended: int, environment: Environment,
+        server: str,
+    ) -> None:  # fmt: skip
+        """Write the file that `options` name; it was verified from `started` to `ended`, of `perf_counter_ns`.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        assert options.report is not None
+        redact, seconds = environment.redactor.redact, max(ended - started, 0) / 1e9
+        figures, times = _figures(counts, seconds), rtt_figures(counts.rtt.named(TIMINGS))
+        first = [*figures[:4], *(time for time in times if time.label in ("p50", "p99", "max"))]
+        sections = [tiles(first)]
+        if self._listed:
+            sections.append(section("Differences", *self._differences(environment)))
+        sections += rtt_sections(counts.rtt, self._timeline.points(started, ended, POINTS))
+        kinds = [Figure(f"kinds.{kind}", kind, count, f"{count:,}") for kind, count in counts.kinds.items()]
+        pair = [figures_table(("Figure", ""), [*figures, *kinds])]
+        pair += [figures_table(("RTT", ""), times)] if times else []
+        sections.append(section("Figures", element("div", *pair, class_="pair")))
+        title = redact(f"Verification of {', '.join(options.files)}")
+        write_file(options.report, page(title, origin_of(environment, server).facts, sections), environment)
+
+    def _differences(self, environment: Environment) -> list[Html]:
+        redact = environment.redactor.redact
+        rows = [tuple(map(redact, row)) for row in self._listed]
+        found = [table(("Exchange", "Subject", "Differs in"), rows)]
+        more = self._differed - len(self._listed)
+        return [*found, element("p", text(f"{more:,} more differ"))] if more else found
+
+
+def _figures(counts: VerifiedCounts, seconds: float) -> list[Figure]:
+    done = counts.held + counts.failed + counts.updated
+    numbers = {"verified": done, "held": counts.held, "differed": counts.failed}
+    if counts.updated:
+        numbers["updated"] = counts.updated
+    rate = round(done / seconds, 3) if seconds else 0.0
+    return [
+        *(Figure(name, name.capitalize(), count, f"{count:,}") for name, count in numbers.items()),
+        Figure("rate", "Rate", rate, shown_rate(rate)),
+        Figure("seconds", "Duration", round(seconds, 9), format_duration(seconds)),
+    ]
