@@ -78,7 +78,10 @@ def format_duration(seconds: float) -> str:
 def timestamp(at: float) -> str:
     """Seconds since 1970 as RFC 3339 has it, in UTC: `2026-11-25T12:30:25.412345Z`."""
     second = int(at)
-    return f"{_second(second)}.{int((at - second) * 1e6):06d}Z"
+    microsecond = min(
+        int((at - second) * 1e6 + 0.2), 999_999
+    )  # a float of today is off by 0.12, and may be read back
+    return f"{_second(second)}.{microsecond:06d}Z"
 
 
 @lru_cache(4)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natscli.duration import format_duration, parse_duration
+from natscli.duration import format_duration, parse_duration, parse_timestamp, timestamp
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,9 @@ def test_what_is_shown_is_understood_again(seconds: float) -> None:
 def test_no_text_breaks_the_parser(text: str) -> None:
     with suppress(ValueError):
         assert 0 <= parse_duration(text) < math.inf
+
+
+@given(st.integers(0, 999_999), st.integers(1_500_000_000, 2_100_000_000))
+def test_a_time_that_is_read_and_written_again_is_the_same(microsecond: int, second: int) -> None:
+    text = f"{timestamp(second)[:-7]}{microsecond:06d}Z"
+    assert timestamp(parse_timestamp(text)) == text

@@ -18,7 +18,7 @@ from natscli.cli.options import (
     pass_app,
 )
 from natscli.message.formats import NAMES
-from natscli.watch.options import WATCHER, WatchOptions, check
+from natscli.watch.options import WATCHER, WatchOptions, check, check_nothing_connects
 
 
 @click.command(
@@ -29,6 +29,7 @@ from natscli.watch.options import WATCHER, WatchOptions, check
         "pynats watch 'orders.*' --slow 100ms --errors": "only what is slow or fails",
         "pynats watch orders.new --json | jq .rtt_ns": "every exchange as JSON",
         "pynats watch orders.new --verbose --count 1": "one in full, with headers",
+        "pynats watch --read orders.jsonl --stats --by responder": "of a recording, by who answered",
     },
     notes="""
     A watcher is a subscriber like any other: while it watches, requests that nobody answers time out instead of
@@ -42,7 +43,7 @@ from natscli.watch.options import WATCHER, WatchOptions, check
     and the server.
     """,
 )
-@click.argument("subject", nargs=-1, required=True)
+@click.argument("subject", nargs=-1)
 @option(
     "--slow",
     type=DURATION,
@@ -56,7 +57,11 @@ from natscli.watch.options import WATCHER, WatchOptions, check
         help="Show exchanges that EXPR, in Python, is true of.")  # fmt: skip
 @option("--record", type=FileName(), metavar="FILE",
         help="Append what is shown to FILE, for reply --mock and verify; - is stdout.")  # fmt: skip
+@option("--read", type=FileName(), metavar="FILE", common=True,
+        help="Show what was recorded in FILE; - is stdin.")  # fmt: skip
 @option("--stats", is_flag=True, common=True, help="Show a table by subject instead.")
+@option("--by", metavar="KEY", common=True,
+        help="Have rows by subject, responder or header:NAME.")  # fmt: skip
 @option("--sample", default="1", metavar="RATE", show_default=True,
         help="Follow only a share of the exchanges: 0.01, or 1%.")  # fmt: skip
 @option("--count", type=click.IntRange(min=1), metavar="N", common=True, help="Stop after N exchanges.")
@@ -74,12 +79,19 @@ def watch(app: App, /, **given: Any) -> None:
     """Show the requests of others and their replies.
 
     SUBJECT may contain the wildcards * and >. A request without a reply within --timeout is shown as unanswered.
+    With --read nothing connects, and SUBJECT selects from the recording.
     With several of --slow, --errors and --unanswered, exchanges are shown to which any of them applies.
     """
     options = WatchOptions(**given)
+    if not options.subject and options.read is None:
+        context = click.get_current_context()
+        raise click.MissingParameter(ctx=context, param_hint="'SUBJECT...'", param_type="argument")
     environment = app.environment
     environment.quiet = options.quiet
     check(options)
+    if options.read is not None:
+        _show_recorded(app, options)
+        return
     app.flags.setdefault("connection_name", f"{WATCHER} {__version__}")
     settings = connection_settings(app)
 
@@ -88,3 +100,12 @@ def watch(app: App, /, **given: Any) -> None:
     from natscli.watch.run import run
 
     signals.run(run(options, prepare(settings, environment), environment))
+
+
+def _show_recorded(app: App, options: WatchOptions) -> None:
+    check_nothing_connects(app.flags)
+
+    from natscli.system import signals
+    from natscli.watch.run import run_recorded
+
+    signals.run(run_recorded(options, app.environment))

@@ -53,7 +53,7 @@ def read_all(stream: BinaryIO, where: str = _STDIN) -> bytes:
     """
     chunks, size = [], 0
     try:
-        for chunk in _chunks(stream, 1 << 20):
+        for chunk in chunks_of(stream, 1 << 20):
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST:
@@ -92,7 +92,7 @@ def read_lines(
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
     parts: list[bytes] = []
-    for chunk in _chunks(stream, 1 << 16):
+    for chunk in chunks_of(stream, 1 << 16):
         *ends, rest = chunk.split(b"\n")
         for end in ends:
             parts.append(end)
@@ -106,7 +106,7 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
         yield b"".join(parts).removesuffix(b"\r")
 
 
-def _chunks(stream: BinaryIO, size: int) -> Iterator[bytes]:
+def chunks_of(stream: BinaryIO, size: int) -> Iterator[bytes]:
     """What comes of a stream, at most `size` bytes at a time, until its end."""
     # The file below the buffer: a thread that waits in a buffered read holds its lock, and Python dies of that at the
     # end of the program. For the buffer, the end and "nothing for now" are the same.

@@ -12,6 +12,12 @@ from typing import Any, NamedTuple
 from natscli.message import headers
 from natscli.text import exact
 
+#: Headers in which a responder may say who it is, the first that is there.
+_NAMES = ("nats-service-id", "nats-responder", "responder", "x-responder", "server", "hostname", "host")
+_SERVICE_TYPE = "io.nats.micro."
+#: A payload that is longer (bytes) is not looked into for the id of a service.
+_LARGEST_RESPONSE = 64 * 1024
+
 #: How the server begins acknowledgements of messages that a stream has taken, and responses of the JetStream API.
 _ACKNOWLEDGEMENTS = (b'{"stream":', b'{"error":')
 _API = b'{"type":"io.nats.jetstream.api.'
@@ -141,3 +147,24 @@ def _object(payload: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def responder(header: bytes | None, payload: bytes) -> str:
+    """The sender of a reply: the value of a header, or the id in a response of a service (ADR-32); else empty."""
+    if header:
+        values = {name.lower(): value for name, value in headers.decode(header)}
+        for name in _NAMES:
+            if values.get(name):
+                return values[name]
+    if (
+        len(payload) > _LARGEST_RESPONSE
+        or not payload.startswith(b"{")
+        or _SERVICE_TYPE.encode() not in payload
+    ):
+        return ""
+    try:
+        response = json.loads(payload)
+    except (ValueError, RecursionError):
+        return ""
+    is_service = isinstance(response, dict) and str(response.get("type")).startswith(_SERVICE_TYPE)
+    return str(response.get("id", "")) if is_service else ""

@@ -73,7 +73,7 @@ class Interest:
 
     def __init__(self, client: Client, on_failure: Callable[[str], None]) -> None:
         self._on_failure = on_failure
-        self.why_not = "" if _traces(client.server_info) else "the server is older than 2.11"
+        self.why_not = ""
         self._client = client
         self._loop = asyncio.get_running_loop()
         self.inbox = client.new_inbox()
@@ -88,6 +88,8 @@ class Interest:
 
     def ask(self, subject: bytes, if_none: Callable[[], None]) -> None:
         """Ask who gets what is sent to `subject`, and call `if_none` if the servers say that nobody does."""
+        if not _traces(self._client.server_info):
+            self._cannot("the server is older than 2.11, or has no headers")
         question = self._questions.get(subject)
         if question is None:
             if self.why_not or len(self._questions) >= _MOST_AT_ONCE:

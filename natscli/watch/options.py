@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from natscli.errors import InputError, refuse_together
+from natscli.errors import InputError, refuse_alone, refuse_together
 from natscli.message.subjects import check_subscribe_subject
+from natscli.watch.grouping import grouping
 from natscli.watch.selection import Selection
 
 #: Options of which only one can be given.
@@ -18,7 +22,10 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--record -", "--json"),
     ("--record -", "--verbose"),
     ("--record -", "--stats"),
+    *(("--read", live) for live in ("--sample", "--reply-timeout", "--answer-no-responders")),
 )
+#: Seconds.
+_REPLY_TIMEOUT = 0.3
 #: How the connections of watchers are named, unless --connection-name is given; what follows is the version.
 WATCHER = "pynats watch"
 
@@ -33,10 +40,12 @@ class WatchOptions:
     unanswered: bool = False
     sample: str = "1"
     count: int | None = None
-    reply_timeout: float = 0.3
+    reply_timeout: float = _REPLY_TIMEOUT
     stats: bool = False
     format: str | None = None
+    by: str | None = None
     where: str | None = None
+    read: str | None = None
     record: str | None = None
     answer_no_responders: bool = False
     verbose: bool = False
@@ -82,11 +91,38 @@ def check(options: WatchOptions) -> None:
         "--slow": options.slow is not None,
         "--errors": options.errors,
         "--unanswered": options.unanswered,
+        "--by": options.by is not None,
+        "--read": options.read is not None,
+        "--sample": options.sample != "1",
+        "--reply-timeout": options.reply_timeout != _REPLY_TIMEOUT,
+        "--answer-no-responders": options.answer_no_responders,
     }
     refuse_together(given, *_EXCLUSIVE)
+    refuse_alone(given, ("--by", ("--stats",)))
+    grouping(options.by)
+    _check_files(options)
     if options.where is not None:
         from natscli.watch.where import where
 
         where(options.where)
     if options.share and options.reply_timeout == 0:
         raise InputError("a timeout must be more than 0", where="--reply-timeout")
+
+
+def check_nothing_connects(flags: Iterable[str]) -> None:
+    """Refuse settings of a connection, by the names that they have as `flags`, for --read.
+
+    Raises:
+        InputError: there is one.
+    """
+    for name in flags:
+        raise InputError(f"--{name.replace('_', '-')} means nothing with --read: nothing connects")
+
+
+def _check_files(options: WatchOptions) -> None:
+    """Refuse to append to what is read."""
+    if options.read in (None, "-") or options.record in (None, "-"):
+        return
+    with suppress(OSError, ValueError):
+        if os.path.samefile(options.read or "", options.record or ""):
+            raise InputError("--read and --record are the same file")

@@ -1,12 +1,11 @@
-"""One run of `pynats watch`: connect, watch, show, sum up."""
+"""One run of `pynats watch`: connect and watch, or read what was recorded; show, sum up."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from natscli.connection.connect import connected
-from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.message.exchange import Exchange, Outcome
@@ -14,9 +13,9 @@ from natscli.watch.matcher import WHOLE, Counts, MatchLimits
 from natscli.watch.options import WatchOptions
 from natscli.watch.show.display import ExchangeDisplay
 from natscli.watch.show.exchanges import RenderExchanges, renderer
-from natscli.watch.watcher import Watcher, Watching
 
 if TYPE_CHECKING:
+    from natscli.connection.options import Plan
     from natscli.message.formats.format import Format
     from natscli.message.records.file import Recording
 
@@ -28,6 +27,9 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
         PynatsError: refused, no connection, or the exchanges cannot be shown.
         asyncio.CancelledError: a second signal.
     """
+    from natscli.connection.connect import connected
+    from natscli.watch.watcher import Watcher, Watching
+
     limits = MatchLimits(timeout=round(plan.timeout * 1e9), gap=round(options.reply_timeout * 1e9))
     share = max(round(options.share * WHOLE), 1)
     watching = Watching(options.subject, plan.inboxes, limits, share, options.answer_no_responders)
@@ -54,6 +56,47 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
                     environment.notice(line)
 
 
+async def run_recorded(options: WatchOptions, environment: Environment) -> None:
+    """Show what was recorded, as if it were seen now.
+
+    Raises:
+        PynatsError: the recording cannot be read, or the exchanges cannot be shown.
+        asyncio.CancelledError: a signal.
+    """
+    from natscli.watch.recorded import RecordedExchanges
+
+    recorded = RecordedExchanges(options.read or "", environment.stdin, options.subject)
+    broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    enough = False
+
+    def stop(failure: PynatsError | None) -> None:
+        nonlocal enough
+        enough = True
+        if failure is not None and not broken.done():
+            broken.set_result(None)
+
+    form, recording = _format(options), _recording(options, environment)
+    record = None if recording is None else recording.add
+    render = _renderer(options, environment, form, None)
+    display = ExchangeDisplay(options, environment, render, stop, _where(options, form), record)
+    try:
+        with display.open():
+            async for batch in recorded.batches():
+                display.show(batch)
+                await display.written(broken)
+                if enough:
+                    break
+            await display.written(broken, all_of_it=True)
+        if recording is not None:
+            await recording.finish()
+    finally:
+        for line in summary(display, Counts(), ""):
+            environment.notice(line)
+        if recorded.unfit:
+            unfit = ", ".join(f"{count:,} {why}" for why, count in recorded.unfit.items())
+            environment.notice(f"Records that are no exchanges: {unfit}")
+
+
 def _format(options: WatchOptions) -> Format | None:
     if options.format is None:
         return None
@@ -63,7 +106,7 @@ def _format(options: WatchOptions) -> Format | None:
 
 
 def _renderer(
-    options: WatchOptions, environment: Environment, form: Format | None, timeout: float
+    options: WatchOptions, environment: Environment, form: Format | None, timeout: float | None
 ) -> RenderExchanges:
     if options.record == "-":
         from natscli.message.records.writing import record_line

@@ -1,4 +1,4 @@
-"""Exchanges by subject: how many, how they ended, how long they took. Bounded, however many there are."""
+"""Exchanges by subject or another key: how many, how they ended, how long they took. Bounded."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import NamedTuple
 
 from natscli.histogram import Histogram
 from natscli.message.exchange import Exchange, Outcome
-from natscli.text import exact
+from natscli.watch.grouping import SUBJECT, Grouping
 
-#: Subjects that have a row of their own; the rest share one.
-_MOST_SUBJECTS = 200
-#: What is kept of a duration, and how many exact ones: some hundred kilobytes a subject at most.
+#: Keys that have a row of their own; the rest share one.
+_MOST_KEYS = 200
+#: What is kept of a duration, and how many exact ones: some hundred kilobytes a row at most.
 _BITS, _MOST_EXACT = 7, 1000
-OTHERS = "(other subjects)"
 
 
 class StatisticsRow(NamedTuple):
-    """The statistics of one subject. Times in nanoseconds, None without replies; `rate` is exchanges a second."""
+    """The statistics of one key, such as a subject; None is what has none.
 
-    subject: str
+    Times in nanoseconds, None without replies; `rate` is exchanges a second, None if that is not known.
+    """
+
+    key: str | None
     exchanges: int
-    rate: float
+    rate: float | None
     unanswered: int
     no_responders: int
     errors: int
@@ -31,7 +33,7 @@ class StatisticsRow(NamedTuple):
     max: int | None
 
 
-class _Subject:
+class _Sum:
     def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.recent = 0
@@ -43,43 +45,55 @@ class _Subject:
 
 
 class ExchangeStatistics:
-    """Adds up exchanges."""
+    """Adds up exchanges. `span` is the seconds from when the first of them came to the last."""
 
-    def __init__(self) -> None:
-        self._subjects: dict[bytes, _Subject] = {}
+    def __init__(self, grouping: Grouping = SUBJECT) -> None:
+        self._sums: dict[str | None, _Sum] = {}
+        self._split = grouping.split
+        self._others = f"(other {grouping.member}s)"
+        self._first, self._last = float("inf"), 0.0
+
+    @property
+    def span(self) -> float:
+        """See the class."""
+        return max(self._last - self._first, 0.0)
 
     def add(self, exchanges: Iterable[Exchange]) -> None:
         """Count exchanges that have ended."""
-        for exchange in exchanges:
-            key = exchange.subject
-            if key not in self._subjects and len(self._subjects) >= _MOST_SUBJECTS:
-                key = b""
-            subject = self._subjects.setdefault(key, _Subject())
-            subject.outcomes[exchange.outcome] += 1
-            subject.recent += 1
-            if exchange.answers:
-                subject.durations.record(exchange.answers[0].rtt_ns)
+        for whole in exchanges:
+            if whole.came:
+                self._first, self._last = min(self._first, whole.came), max(self._last, whole.came)
+            for key, exchange in self._split(whole):
+                if key not in self._sums and len(self._sums) >= _MOST_KEYS:
+                    key = self._others
+                sums = self._sums.setdefault(key, _Sum())
+                sums.outcomes[exchange.outcome] += 1
+                sums.recent += 1
+                if exchange.answers:
+                    sums.durations.record(exchange.answers[0].rtt_ns)
 
     def rows(self, seconds: float) -> list[StatisticsRow]:
-        """A row a subject, the busiest first. Rates are of all `seconds`."""
-        ordered = sorted(self._subjects.items(), key=lambda item: (-item[1].total, item[0]))
-        return [_row(name, subject, subject.total / seconds) for name, subject in ordered]
+        """A row a key, the busiest first. Rates are of all `seconds`; if these are none, there are no rates."""
+        ordered = sorted(self._sums.items(), key=lambda item: (-item[1].total, item[0] or ""))
+        return [_row(key, sums, sums.total / seconds if seconds else None) for key, sums in ordered]
 
     def recent_rows(self, seconds: float, most: int) -> list[StatisticsRow]:
         """The same, the busiest of the `seconds` since the last call first, `most` of them, with rates of these."""
-        ordered = sorted(self._subjects.items(), key=lambda item: (-item[1].recent, -item[1].total, item[0]))
-        rows = [_row(name, subject, subject.recent / seconds) for name, subject in ordered[:most]]
-        for _, subject in ordered:
-            subject.recent = 0
+        ordered = sorted(
+            self._sums.items(), key=lambda item: (-item[1].recent, -item[1].total, item[0] or "")
+        )
+        rows = [_row(key, sums, sums.recent / seconds) for key, sums in ordered[:most]]
+        for _, sums in ordered:
+            sums.recent = 0
         return rows
 
 
-def _row(name: bytes, subject: _Subject, rate: float) -> StatisticsRow:
-    outcomes, durations = subject.outcomes, subject.durations
+def _row(key: str | None, sums: _Sum, rate: float | None) -> StatisticsRow:
+    outcomes, durations = sums.outcomes, sums.durations
     times = (*durations.percentiles((50, 99)), durations.largest) if durations.count else (None, None, None)
     return StatisticsRow(
-        exact(name) or OTHERS,
-        exchanges=subject.total,
+        key,
+        exchanges=sums.total,
         rate=rate,
         unanswered=outcomes[Outcome.UNANSWERED],
         no_responders=outcomes[Outcome.NO_RESPONDERS],

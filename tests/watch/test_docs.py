@@ -22,7 +22,7 @@ STEPS = list(steps(TEXT))
 
 def test_the_commands_are_command_lines_that_pynats_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Command, "invoke", lambda *_: None)  # all is parsed and checked, nothing is run
-    assert len(STEPS) == 5
+    assert len(STEPS) == 7
     for step in STEPS:
         for arguments in pynats_lines(step.command.replace("'orders.>'", "'orders.*'")):
             status, _, errors = in_process(*arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,17 @@ def test_watch_imports_only_what_it_uses(pynats: Runner, nats_server: Server, ho
         done.set()
         asking.join()
     assert_lean(*found, "natscli.request", "natscli.services.tables")
+
+
+@pytest.mark.parametrize("how", [(), ("--stats", "--by", "responder"), ("--json",)])
+def test_reading_a_recording_imports_nothing_that_connects(
+    pynats: Runner, nats_server: Server, tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    file = tmp_path / "seen.jsonl"
+    file.write_text('{"subject": "a", "request": {"data": ""}, "reply": {"data": "x"}}\n')
+    status, loaded = modules(pynats, nats_server, "watch", "--read", str(file), *how)
+    assert status == 0
+    assert not [name for name in loaded if name.startswith(("nats.", "natscli.connection", "natscli.wire"))]
 
 
 @pytest.mark.parametrize("command", ["ls", "stats --json", "info m-svc", "ping"])

@@ -6,7 +6,7 @@ import pytest
 
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.watch.selection import Selection
-from natscli.watch.statistics import OTHERS, ExchangeStatistics
+from natscli.watch.statistics import ExchangeStatistics
 
 MS = 1_000_000
 
@@ -21,7 +21,7 @@ def test_a_row_has_counts_rate_and_times() -> None:
     statistics.add([exchange(rtt=number * MS) for number in range(1, 101)])
     statistics.add([exchange(outcome=Outcome.UNANSWERED, rtt=None), exchange(outcome=Outcome.ERROR)])
     [row] = statistics.recent_rows(2.0, 24)
-    assert (row.subject, row.exchanges, row.rate) == ("a", 102, 51.0)
+    assert (row.key, row.exchanges, row.rate) == ("a", 102, 51.0)
     assert (row.unanswered, row.errors, row.no_responders) == (1, 1, 0)
     assert row.p50 == 50 * MS
     assert (row.p99, row.max) == (99 * MS, 100 * MS)
@@ -33,8 +33,8 @@ def test_the_busiest_come_first_and_there_are_no_times_without_replies() -> None
     statistics = ExchangeStatistics()
     statistics.add([exchange("b"), exchange("a", Outcome.NO_RESPONDERS, None), exchange("b")])
     first, second = statistics.rows(1.0)
-    assert [row.subject for row in statistics.recent_rows(1.0, 24)] == ["b", "a"]
-    assert (first.subject, second.subject) == ("b", "a")
+    assert [row.key for row in statistics.recent_rows(1.0, 24)] == ["b", "a"]
+    assert (first.key, second.key) == ("b", "a")
     assert (second.p50, second.p99, second.max) == (None, None, None)
     assert len(statistics.recent_rows(1.0, most=1)) == 1
 
@@ -44,7 +44,7 @@ def test_subjects_are_bounded() -> None:
     statistics.add([exchange(f"user.{number}") for number in range(5000)])
     rows = statistics.rows(1.0)
     assert len(rows) == 201
-    assert rows[0].subject == OTHERS
+    assert rows[0].key == "(other subjects)"
     assert sum(row.exchanges for row in rows) == 5000
 
 

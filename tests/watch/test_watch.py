@@ -24,6 +24,7 @@ from nats.errors import NoRespondersError, TimeoutError
 from tests.asking import Asker
 from tests.peers import Peers, echo, never
 from tests.program import Program, Runner
+from tests.proxies import Proxy
 from tests.servers import Server
 from tests.terminal import on_terminal, screen
 
@@ -537,3 +538,40 @@ def test_what_was_seen_is_summed_up_though_the_pipe_takes_nothing(
     assert run.returncode == 0
     assert "1 more were not shown" in said
     assert "Seen 1 exchange (1 answered)" in said
+
+
+class Older(Proxy):
+    """Passes on what a server sends as if it were of 2.10."""
+
+    def _harmed(self, source: socket.socket, target: socket.socket, data: bytes) -> bytes:
+        return super()._harmed(source, target, re.sub(rb'"version":"2\.\d\d', b'"version":"2.10', data))
+
+
+@pytest.mark.parametrize("kind", ["older", "no headers"])
+def test_that_nobody_can_be_known_to_be_missing_is_said_once(
+    spawn: Spawn, server_factory: Servers, peers: Peers, kind: str
+) -> None:
+    server = server_factory("" if kind == "older" else "no_header_support: true")
+    older = Older(server.port, 0)
+    program = spawn(
+        "watch",
+        "t.>",
+        "--json",
+        "--timeout",
+        "1s",
+        "--count",
+        "3",
+        server=older.url if kind == "older" else server,
+        ready="Watching [",
+    )
+    client = peers.connect(server.url)
+    for subject in ("t.one", "t.two", "t.one"):
+        peers.request(client, subject, b"x", timeout=0.05)
+    assert program.wait() == 0
+    older.close()
+    assert [record["outcome"] for record in records(program)] == ["unanswered"] * 3
+    said = [line for line in program.stderr_text().splitlines() if "without responders" in line]
+    why = "the server is older than 2.11, or has no headers"
+    assert [line.partition(" ")[2] for line in said] == [
+        f"Requests without responders are shown as unanswered: {why}"
+    ]

@@ -8,12 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nats.aio.msg import Msg
 
 from tests.peers import Peers, echo, never
 from tests.program import Program, Runner
 from tests.servers import Server
 
 Spawn = Callable[..., Program]
+
+
+def content(reply: Msg | Exception) -> tuple[bytes, dict[str, str] | None]:
+    """The payload and the headers of what came."""
+    assert isinstance(reply, Msg)
+    return reply.data, reply.headers
 
 
 @pytest.fixture
@@ -70,15 +77,25 @@ def test_what_is_no_expression_is_refused_before_connecting(pynats: Runner, expr
 
 @pytest.mark.parametrize("how", ["file", "-"])
 def test_what_is_recorded_is_a_mock(
-    spawn: Spawn, server: Server, peers: Peers, pynats: Runner, tmp_path: Path, how: str
+    spawn: Spawn,
+    server: Server,
+    server_factory: Callable[..., Server],
+    peers: Peers,
+    tmp_path: Path,
+    how: str,
 ) -> None:
     file = tmp_path / "seen.jsonl"
     target = str(file) if how == "file" else "-"
     program = spawn("watch", "w.echo", "--record", target, "--count", "3", server=server, ready="Watching [")
-    for number in (1, 2, 3):
-        peers.request(peers.connect(server.url), "w.echo", b'{"n": %d}' % number)
+    client = peers.connect(server.url)
+    seen = [peers.request(client, "w.echo", b'{"n": %d}' % number) for number in (1, 2, 3)]
     assert program.wait() == 0
     if how == "-":
         file.write_bytes(program.stdout_bytes())
     assert len(file.read_text().splitlines()) == 3
-    assert json.loads(file.read_text().splitlines()[1])["subject"] == "w.echo"
+    elsewhere = server_factory()
+    spawn("reply", "--mock", str(file), server=elsewhere)
+    client = peers.connect(elsewhere.url)
+    mocked = [peers.request(client, "w.echo", b'{"n": %d}' % number) for number in (1, 2, 3)]
+    assert list(map(content, mocked)) == list(map(content, seen))
+    assert [content(reply)[0] for reply in mocked] == [b'{"n": %d}' % number for number in (1, 2, 3)]

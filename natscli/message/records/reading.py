@@ -103,7 +103,8 @@ class Values:
         self._more(_CHUNK)
         while True:
             begin = json_places.skip(self._text, position)
-            while begin == len(self._text) and not self._ended:
+            while begin == len(self._text) and not self._ended:  # a pipe may not have more yet
+                self._text, position = self._text[position:], 0
                 self._more(_CHUNK)
                 begin = json_places.skip(self._text, position)
             before = self._text[position:begin]
@@ -115,9 +116,6 @@ class Values:
             yield Found(value, before, self._name, self._line, self._text, begin, end)
             self._line += self._text.count("\n", begin, end)
             position = end
-            if len(self._text) - position < _CHUNK and not self._ended:
-                self._text, position = self._text[position:], 0
-                self._more(_CHUNK)
 
     def _decode(self, begin: int) -> tuple[Any, int, int]:
         while True:

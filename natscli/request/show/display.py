@@ -286,10 +286,10 @@ def _translating(display: RequestDisplay, environment: Environment, translator: 
 
 def replies_line(count: int, slowest: Received) -> str:
     """How many replies one request has had, and the slowest of them."""
+    from natscli.message.status import responder
     from natscli.output.columns import crop
-    from natscli.request.show.table import responder
 
-    who = crop(responder(slowest), 40)
+    who = crop(responder(slowest.header, slowest.payload), 40)
     words = f"{count} {'reply' if count == 1 else 'replies'}, the slowest after"
     return f"{words} {format_duration(slowest.rtt_ns / 1e9)} (#{slowest.number}{f', {who}' if who else ''})"
 

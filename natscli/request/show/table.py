@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from natscli.duration import format_duration
 from natscli.environment import BOLD, DIM, GREEN, Environment
 from natscli.message import headers
+from natscli.message.status import responder
 from natscli.output.columns import crop, pad
 from natscli.output.terminal import Painter
 from natscli.request.events import Received
 from natscli.system.terminal import terminal_size
 from natscli.text import bytes_for_people, format_bytes
 
-#: Headers in which a responder may say who it is, the first that is there.
-_NAMES = ("nats-service-id", "nats-responder", "responder", "x-responder", "server", "hostname", "host")
-_SERVICE_TYPE = "io.nats.micro."
-#: A payload that is longer (bytes) is not looked into for the id of a service.
-_LARGEST_RESPONSE = 64 * 1024
 _HEADINGS = ("#", "RTT", "gap", "responder", "size", "payload")
 _WIDTHS = (4, 8, 8, 22, 8)
 _COLUMNS = 80
 #: The same, on a terminal that is less wide.
 _NARROW_WIDTHS = (4, 8, 8, 10, 8)
-
-
-def responder(reply: Received) -> str:
-    """Who sent a reply, if it says so: the value of a header, or the id in a response of a service (ADR-32)."""
-    values = {name.lower(): value for name, value in headers.decode(reply.header)}
-    for name in _NAMES:
-        if values.get(name):
-            return values[name]
-    payload = reply.payload
-    if (
-        len(payload) > _LARGEST_RESPONSE
-        or not payload.startswith(b"{")
-        or _SERVICE_TYPE.encode() not in payload
-    ):
-        return ""
-    try:
-        response = json.loads(payload)
-    except (ValueError, RecursionError):
-        return ""
-    is_service = isinstance(response, dict) and str(response.get("type")).startswith(_SERVICE_TYPE)
-    return str(response.get("id", "")) if is_service else ""
 
 
 class Table:
@@ -61,7 +35,7 @@ class Table:
         head = "" if self._last else _line(self._painter, _HEADINGS, self._columns, (BOLD,) * len(_HEADINGS))
         self._last = reply
         cells = (
-            str(reply.number), format_duration(reply.rtt_ns / 1e9), gap, responder(reply),
+            str(reply.number), format_duration(reply.rtt_ns / 1e9), gap, responder(reply.header, reply.payload),
             format_bytes(len(reply.payload)), _status(reply) or _first_line(reply.payload),
         )  # fmt: skip
         line = _line(self._painter, cells, self._columns, (BOLD, GREEN, DIM, "", "", ""))

@@ -1,4 +1,4 @@
-"""What watching shows: exchanges as they end, or a table of them by subject, and at the end what was seen."""
+"""What watching shows: exchanges as they end, or a table of them by subject, say, and at the end what was seen."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError
@@ -18,10 +19,14 @@ from natscli.output.pump import Pump, in_loop
 from natscli.output.tables import Screen
 from natscli.system.terminal import terminal_size
 from natscli.text import bytes_for_people
+from natscli.watch.grouping import grouping
 from natscli.watch.options import WatchOptions
 from natscli.watch.show.exchanges import RenderExchanges
 from natscli.watch.show.table import lines, table
 from natscli.watch.statistics import ExchangeStatistics, StatisticsRow
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: Bytes that are rendered at once.
 _MOST_AT_ONCE = 256 * 1024
@@ -49,7 +54,8 @@ class ExchangeDisplay:
         self.outcomes: Counter[Outcome] = Counter()
         self.shown = 0
         self._options = options
-        self._statistics = ExchangeStatistics() if options.stats else None
+        self._grouping = grouping(options.by)
+        self._statistics = ExchangeStatistics(self._grouping) if options.stats else None
         self._selection = options.selection
         self._record = record
         self._where = where
@@ -59,7 +65,7 @@ class ExchangeDisplay:
         draws = options.stats and not options.as_json
         self._live = Live.on_stdout(environment) if draws else None
         wrap = self._live.wrapping(environment) if self._live is not None else None
-        self._pump = Pump(environment, lossy=True, on_failure=in_loop(stop), wrap=wrap)
+        self._pump = Pump(environment, lossy=options.read is None, on_failure=in_loop(stop), wrap=wrap)
         self._began = self._drawn = time.monotonic()
 
     def show(self, exchanges: list[Exchange]) -> None:
@@ -80,10 +86,17 @@ class ExchangeDisplay:
                 self._pump.put(partial(self._render, part), len(part), size)
             return
         self._statistics.add(selected)
-        if self._live is not None and (seconds := time.monotonic() - self._drawn) >= _REDRAW:
+        if self._live is None or self._options.read is not None:
+            return
+        if (seconds := time.monotonic() - self._drawn) >= _REDRAW:
             self._drawn += seconds
             most = terminal_size(self._environment.stdout).lines
             self._draw(self._live, self._statistics.recent_rows(seconds, most))
+
+    async def written(self, broken: asyncio.Future[None], *, all_of_it: bool = False) -> None:
+        """Wait until there is room for more, or nothing is left to write; or until `broken` is done."""
+        if self._pump.behind or all_of_it:
+            await self._pump.written(broken)
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -101,29 +114,34 @@ class ExchangeDisplay:
 
     def _show_last(self) -> None:
         if self._statistics is not None:
-            rows = self._statistics.rows(time.monotonic() - self._began)
+            seconds = time.monotonic() - self._began if self._options.read is None else self._statistics.span
+            rows = self._statistics.rows(seconds)
             if self._live is not None:
                 self._draw(self._live, rows)
             else:
                 self._pump.put(lambda: (b"", self._whole(rows)), 0, 0)
 
     def _draw(self, live: Live, rows: list[StatisticsRow]) -> None:
-        title, screen = self._title, Screen.of(self._environment)
+        title, screen, heading = self._title, Screen.of(self._environment), self._grouping.heading
 
         def draw(columns: int) -> str:
-            return live.fitting(lambda shown: table(shown, title, screen, columns), rows)
+            return live.fitting(lambda shown: table(shown, title, screen, columns, heading), rows)
 
         self._pump.put(lambda: (b"", live.frame(draw)), 1, 10_000)
 
     def _whole(self, rows: list[StatisticsRow]) -> bytes:
         """All `rows`, where nothing was drawn before."""
         if self._options.as_json:
-            return lines(rows, ascii_only=self._environment.stdout.isatty())
-        return bytes_for_people(table(rows, self._title, Screen.of(self._environment)))
+            ascii_only = self._environment.stdout.isatty()
+            return lines(rows, member=self._grouping.member, ascii_only=ascii_only)
+        screen, heading = Screen.of(self._environment), self._grouping.heading
+        return bytes_for_people(table(rows, self._title, screen, heading=heading))
 
     @property
     def _title(self) -> str:
-        return f"Exchanges on {', '.join(self._options.subject)}"
+        subjects, file = self._options.subject, self._options.read
+        where = [*([f"on {', '.join(subjects)}"] if subjects else []), *([f"in {file}"] if file else [])]
+        return " ".join(["Exchanges", *where])
 
 
 def _parts(exchanges: list[Exchange]) -> Iterator[tuple[list[Exchange], int]]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from natscli.duration import format_duration, timestamp
 from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment
 from natscli.message.exchange import Answer, Exchange, Outcome
-from natscli.message.status import read_acknowledgement, read_problem, read_status
+from natscli.message.status import read_acknowledgement, read_problem, read_status, responder
 from natscli.output.columns import shortened, width_of
 from natscli.output.json_lines import Encoder
 from natscli.output.pump import Rendered
@@ -29,10 +29,14 @@ _COLORS = {
 _PREVIEW, _LEAST_PREVIEW = 40, 12
 #: Columns that an error takes in a line; --verbose and --json have all of it.
 _ERROR = 80
+#: Columns that the names of responders take.
+_RESPONDERS = 40
 
 
-def renderer(environment: Environment, *, as_json: bool, verbose: bool, timeout: float) -> RenderExchanges:
-    """The renderer that fits stdout and the flags; `timeout` is how long (seconds) a reply was waited for."""
+def renderer(
+    environment: Environment, *, as_json: bool, verbose: bool, timeout: float | None
+) -> RenderExchanges:
+    """The renderer that fits stdout and the flags; `timeout` is how long (seconds) a reply was waited for, if known."""
     stdout = environment.stdout
     show: Callable[[Exchange], str]
     if as_json:
@@ -50,7 +54,7 @@ def renderer(environment: Environment, *, as_json: bool, verbose: bool, timeout:
 class _Lines:
     """One line an exchange, as wide as the terminal."""
 
-    def __init__(self, painter: Painter, timeout: float, environment: Environment) -> None:
+    def __init__(self, painter: Painter, timeout: float | None, environment: Environment) -> None:
         self._painter = painter
         self._timeout = timeout
         self._terminal = environment.stdout if environment.stdout.isatty() else None
@@ -58,10 +62,11 @@ class _Lines:
     def __call__(self, exchange: Exchange) -> str:
         request, answers = exchange.payload, exchange.answers
         parts = [
-            (_clock(int(exchange.came)), DIM),
+            (_when(exchange), DIM),
             (f" [#{exchange.number}] ", BOLD),
             (_text(exchange.subject), ""),
             (f"  {_state(exchange, self._timeout)}", _COLORS[exchange.outcome]),
+            (_who(answers), ""),
             (f"  {_sizes(request, answers)}", DIM),
         ]
         room = self._room(sum(width_of(visible_line(text)) for text, _ in parts))
@@ -80,7 +85,7 @@ class _Lines:
 class _InFull:
     """The request and each reply with headers and payload."""
 
-    def __init__(self, painter: Painter, timeout: float) -> None:
+    def __init__(self, painter: Painter, timeout: float | None) -> None:
         self._painter = painter
         self._timeout = timeout
 
@@ -104,9 +109,7 @@ class _InFull:
 
     def _part(self, exchange: Exchange, what: str, style: str, header: bytes | None, payload: bytes) -> str:
         paint = self._painter
-        line = paint.paint(
-            (_clock(int(exchange.came)), DIM), (f" [#{exchange.number}] ", BOLD), (what, style)
-        )
+        line = paint.paint((_when(exchange), DIM), (f" [#{exchange.number}] ", BOLD), (what, style))
         return line + paint.header_lines(header) + paint.payload(payload)
 
 
@@ -130,8 +133,9 @@ class _Json:
             code, text = map(replaced, exchange.error[1:])
             number = code if code.isascii() and code.isdigit() and len(code) < 10 else encoder.text(code)
             error = f', "code": {number.lstrip("0") or "0"}, "message": {encoder.text(text)}'
+        time_text = f'"{timestamp(exchange.came)}"' if exchange.came else "null"
         return (
-            f'{{"time": "{timestamp(exchange.came)}", "number": {exchange.number}, '
+            f'{{"time": {time_text}, "number": {exchange.number}, '
             f'"subject": {encoder.decoded(exchange.subject)}, "reply_to": {encoder.decoded(exchange.reply)}, '
             f'"outcome": "{exchange.outcome.value}", "rtt_ns": {rtt_ns}, '
             f'{encoder.message(exchange.header, exchange.payload)}, "replies": [{replies}]{error}}}\n'
@@ -143,11 +147,11 @@ def preview(payload: bytes, room: int) -> str:
     return shortened(for_people(payload[: 4 * room + 4]), room)
 
 
-def _state(exchange: Exchange, timeout: float) -> str:
+def _state(exchange: Exchange, timeout: float | None) -> str:
     if exchange.outcome is Outcome.NO_RESPONDERS:
         return "no responders"
     if exchange.outcome is Outcome.UNANSWERED:
-        return f"unanswered after {format_duration(timeout)}"
+        return "unanswered" if timeout is None else f"unanswered after {format_duration(timeout)}"
     state = format_duration((exchange.rtt_ns or 0) / 1e9)
     if len(exchange.answers) > 1:
         state += f", {len(exchange.answers)} replies"
@@ -170,6 +174,13 @@ def _notes(answer: Answer) -> str:
     return f", acknowledged by stream {shortened(taken.stream, _ERROR)}, {taken.sequence}"
 
 
+def _who(answers: Sequence[Answer]) -> str:
+    """Those who have answered, each once, if they say so."""
+    names = dict.fromkeys(responder(answer.header, answer.payload) for answer in answers)
+    names.pop("", None)
+    return f" from {shortened(', '.join(names), _RESPONDERS)}" if names else ""
+
+
 def _sizes(request: bytes, answers: Sequence[Answer]) -> str:
     sizes = f"{len(request)} B"
     return f"{sizes} -> {sum(len(answer.payload) for answer in answers)} B" if answers else sizes
@@ -177,6 +188,11 @@ def _sizes(request: bytes, answers: Sequence[Answer]) -> str:
 
 def _text(subject: bytes) -> str:
     return exact(subject)
+
+
+def _when(exchange: Exchange) -> str:
+    """The time of day; what was recorded may have none."""
+    return _clock(int(exchange.came)) if exchange.came else "--:--:--"
 
 
 @lru_cache(4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 
@@ -13,7 +12,7 @@ from rich.cells import cell_len
 from natscli.environment import Environment
 from natscli.message import headers
 from natscli.request.events import Received
-from natscli.request.show.table import Table, responder
+from natscli.request.show.table import Table
 
 
 def reply(
@@ -37,40 +36,6 @@ def test_a_row_has_number_rtt_gap_responder_size_and_the_first_line() -> None:
     assert max(map(len, (heading, *lines))) <= 80
     assert heading.index("responder") == lines[0].index("alpha")
     assert heading.index("payload") == lines[0].index("one")
-
-
-@pytest.mark.parametrize(
-    ("pairs", "expected"),
-    [
-        ((("Server", "b"), ("Nats-Service-Id", "a")), "a"),
-        ((("HOSTNAME", "h"),), "h"),
-        ((("Other", "x"), ("Responder", "")), ""),
-        ((), ""),
-    ],
-)
-def test_the_responder_is_named_by_a_header(pairs: tuple[tuple[str, str], ...], expected: str) -> None:
-    assert responder(reply(b"", *pairs)) == expected
-
-
-def test_the_responder_is_named_by_the_id_in_a_response_of_a_service() -> None:
-    response = {"type": "io.nats.micro.v1.ping_response", "name": "calc", "id": "K6v1Sbhyf0uD7pVqk1RTSP"}
-    assert responder(reply(json.dumps(response).encode())) == "K6v1Sbhyf0uD7pVqk1RTSP"
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        b'{"id": "not a service"}',
-        b'["io.nats.micro."]',
-        b'{"type": "io.nats.micro.v1',
-        b'{"a":' * 10_000 + b'"io.nats.micro."',
-        b'{"io.nats.micro.": 1}',
-        b'{"type": "io.nats.micro.v1.ping_response"}',
-    ],
-    ids=range(6),
-)
-def test_what_is_no_response_of_a_service_names_nobody(payload: bytes) -> None:
-    assert responder(reply(payload)) == ""
 
 
 def test_nothing_from_the_network_drives_the_terminal_or_takes_more_than_its_row() -> None:

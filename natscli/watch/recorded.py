@@ -1,0 +1,117 @@
+"""`--read`: exchanges that were recorded, in place of those that are seen now."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, BinaryIO, cast
+
+from natscli.message.exchange import Exchange
+from natscli.message.payload import chunks_of
+from natscli.message.records.content import RecordProblem
+from natscli.message.records.reading import Found, Values, as_record, exchange_of, open_file
+from natscli.message.subjects import covers
+from natscli.text import exact
+
+#: Bytes that are read at once.
+_CHUNK = 64 * 1024
+#: Batches that are read ahead of what is shown.
+_AHEAD = 2
+
+
+class RecordedExchanges:
+    """The exchanges of a recording, read in a thread: a pipe may take its time, and never end.
+
+    What was read is handed over before more is waited for. `unfit` counts, by the reason, what is no exchange.
+    """
+
+    def __init__(self, path: str, stdin: BinaryIO, subjects: tuple[str, ...]) -> None:
+        """Open the file at `path`; `-` is `stdin`. Exchanges on `subjects` are wanted, on all if there are none.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        self.unfit: Counter[str] = Counter()
+        self._name = "stdin" if path == "-" else path
+        self._chunks = chunks_of(open_file(path, "--read", stdin), _CHUNK)
+        self._subjects = subjects
+        self._batch: list[Exchange] = []
+        self._number = 0
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[list[Exchange] | Exception | None] = asyncio.Queue()
+        self._room = threading.Semaphore(_AHEAD)
+        self._rest: list[bytes] = []
+
+    async def batches(self) -> AsyncIterator[list[Exchange]]:
+        """The exchanges, several at a time.
+
+        Raises:
+            InputError: it cannot be read, or something in it is not as it should be, with its line.
+        """
+        threading.Thread(target=self._run, name="recording", daemon=True).start()
+        while (batch := await self._queue.get()) is not None:
+            if isinstance(batch, Exception):
+                raise batch
+            yield batch
+            self._room.release()
+
+    def readlines(self, size: int) -> list[bytes]:  # noqa: ARG002
+        """Whole lines, as many as are there; what `Values` reads from."""
+        self._flush()
+        for chunk in self._chunks:
+            whole, newline, rest = chunk.rpartition(b"\n")
+            if newline:
+                lines, self._rest = [*self._rest, whole, newline], [rest]
+                return lines
+            self._rest.append(chunk)
+        last, self._rest = self._rest, []
+        return last
+
+    # -- in the thread ---------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        failure: Exception | None = None
+        try:
+            for found in Values(self._name, cast(BinaryIO, self)):
+                self._take(found)
+        except Exception as error:
+            failure = error
+        self._flush()
+        self._hand_over(failure)
+
+    def _take(self, found: Found) -> None:
+        try:
+            record = as_record(found.value)
+            why_not = _why_not(record)
+            if why_not:
+                self.unfit[why_not] += 1
+                return
+            exchange = exchange_of(record)
+        except RecordProblem as problem:
+            raise found.refuse(problem) from None
+        self._number += 1
+        subject = exact(exchange.subject)
+        if not self._subjects or any(covers(pattern, subject) for pattern in self._subjects):
+            self._batch.append(exchange._replace(number=self._number))
+
+    def _flush(self) -> None:
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self._room.acquire()
+            self._hand_over(batch)
+
+    def _hand_over(self, batch: list[Exchange] | Exception | None) -> None:
+        with suppress(RuntimeError):  # the loop may be closed by now
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, batch)
+
+
+def _why_not(record: Any) -> str:
+    """Why a record is no exchange: it is a rule for mocks, or a line that counts what was recorded."""
+    if not isinstance(record, dict):
+        return ""
+    if "subject" not in record:
+        return "without a subject"
+    return "" if "request" in record else "without a request"
