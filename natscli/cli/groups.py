@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,21 +15,6 @@ from natscli.errors import InputError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-
-#: How alike two words must be (0 to 1) for one to be suggested for the other.
-_NEAR = 0.75
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """A hint that names the one or two of `known` that are near `word`, or nothing."""
-    import difflib
-
-    bare = {name.lstrip("-"): name for name in known}
-    word = word.lstrip("-")
-    names = [name for name in bare if len(word) > 2 and name.startswith(word)]
-    names += [name for name in difflib.get_close_matches(word, bare, n=2, cutoff=_NEAR) if name not in names]
-    return f", did you mean {' or '.join(repr(bare[name]) for name in names[:2])}?" if names else ""
 
 
 class Helped(Explained):
@@ -53,11 +38,10 @@ class Helped(Explained):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)  # type: ignore[misc,no-any-return]
-        except click.NoSuchOption as error:
-            known = [name for param in ctx.command.params for name in (*param.opts, *param.secondary_opts)]
-            known = [name for name in known if name.startswith("--")]
-            hint = near(error.option_name, known) if error.option_name.startswith("--") else ""
-            raise click.UsageError(f"no such option {error.option_name!r}{hint}", ctx) from None
+        except click.UsageError as error:
+            from natscli.cli.mistyped import explained
+
+            raise explained(error, ctx) from None
 
 
 def show_help(ctx: click.Context, *, everything: bool) -> None:
@@ -184,8 +168,11 @@ class Group(Helped, Listed, click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = self.aliases.get(args[0], args[0])
         if not ctx.resilient_parsing and self.get_command(ctx, name) is None and not name.startswith("-"):
-            hint = near(name, [*self.list_commands(ctx), *self.aliases])
-            raise click.UsageError(f"no such command {name!r}{hint}", ctx)
+            from natscli.cli.mistyped import near, no_such_command
+
+            known = [*self.list_commands(ctx), *self.aliases]
+            subject = no_such_command(name, (), known) if ctx.parent is None else None
+            raise subject or click.UsageError(f"no such command {name!r}{near(name, known)}", ctx)
         return super().resolve_command(ctx, [name, *args[1:]])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from natscli import __version__
-from natscli.cli.groups import Group, near, show_help, show_topics
+from natscli.cli.groups import Group, show_help, show_topics
 from natscli.cli.options import App, connection_options, pass_app
 from natscli.environment import Environment
 from natscli.errors import EXIT_STATUS_HELP, ExitStatus, PynatsError, Report, Terminated, explain
@@ -73,14 +73,31 @@ class RootGroup(Group):
         )
 
 
-def _show_version(app: App) -> None:
-    app.environment.out(f"pynats {__version__}\n")
+def _show_version(app: App, *, verbose: bool) -> None:
+    if not verbose:
+        app.environment.out(f"pynats {__version__}\n")
+        return
+    from natscli.cli.versions import versions
+
+    app.environment.out(versions(app.environment.environ))
 
 
 def _version_asked(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
-    if value and not ctx.resilient_parsing:
-        _show_version(ctx.ensure_object(App))
+    verbose = "--verbose" in ctx.meta
+    if ctx.resilient_parsing:
+        return
+    if value:
+        _show_version(ctx.ensure_object(App), verbose=verbose)
         ctx.exit()
+    if verbose:
+        from natscli.cli.mistyped import explained
+
+        raise explained(click.NoSuchOption("--verbose", ctx=ctx), ctx)
+
+
+def _verbose_asked(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
+    if value:
+        ctx.meta["--verbose"] = True
 
 
 @click.command(
@@ -94,8 +111,10 @@ def _version_asked(ctx: click.Context, param: click.Parameter, value: bool) -> N
         "pynats context add local -s 127.0.0.1 --select": "save a server",
     },
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version_asked,
-              help="Show the version.")  # fmt: skip
+@click.option("--version", is_flag=True, expose_value=False, callback=_version_asked,
+              help="Show the version; with --verbose those of nats-py, Python and nats-server too.")  # fmt: skip
+@click.option("--verbose", is_flag=True, is_eager=True, expose_value=False, callback=_verbose_asked, hidden=True,
+              help="Show more versions with --version.")  # fmt: skip
 @connection_options
 def cli() -> None:
     """NATS request/reply for the terminal; 'pynats learn' shows it step by step.
@@ -119,6 +138,7 @@ def cli() -> None:
 def help_(ctx: click.Context, command: tuple[str, ...]) -> None:
     """Show the help of a command or a topic, or list them."""
     from natscli.cli.help import width_of
+    from natscli.cli.mistyped import near, no_such_command
     from natscli.cli.topics import TOPICS, show_topic
 
     shown = ctx.find_root()
@@ -128,6 +148,10 @@ def help_(ctx: click.Context, command: tuple[str, ...]) -> None:
         show_topic(environment, TOPICS[name], width_of(environment))
         return
     known = {*cli.commands, *COMMANDS, *ALIASES}
+    if command and command[0] not in known:
+        subject = no_such_command(command[0], command[1:], {*known, *TOPICS})
+        if subject is not None:
+            raise subject
     if name and name not in known and not near(name, known):
         raise click.UsageError(f"no such command or topic {command[0]!r}{near(name, TOPICS)}", ctx)
     if not command:
@@ -145,10 +169,13 @@ def help_(ctx: click.Context, command: tuple[str, ...]) -> None:
 
 
 @cli.command(hidden=True, examples={"pynats version": "show it", "pynats --version": "the same"})
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show the versions of nats-py, Python and nats-server too."
+)
 @pass_app
-def version(app: App) -> None:
+def version(app: App, verbose: bool) -> None:
     """Show the version."""
-    _show_version(app)
+    _show_version(app, verbose=verbose)
 
 
 def run(arguments: list[str], environment: Environment) -> int:

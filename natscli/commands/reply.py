@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from natscli.cli.doubts import question
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
@@ -119,6 +120,7 @@ def reply(app: App, /, **given: Any) -> None:
     environment = app.environment
     environment.quiet = options.quiet
     check(options)
+    question(environment, options.subject or "", "for several, use a wildcard, or a responder for each")
 
     if options.processes > 1:
         _answer_with_processes(app, options)

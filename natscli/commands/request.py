@@ -105,7 +105,9 @@ if TYPE_CHECKING:
 @option("--expect", multiple=True, metavar="EXPR",
         help="Fail unless EXPR, in Python, is true on each reply; repeatable.")  # fmt: skip
 @option("--query", metavar="EXPR", help="Write what EXPR gives on each reply, not the payload.")
-@option("--verbose", is_flag=True, help="On a terminal, show the payloads of many requests and replies too.")
+@option(
+    "-v", "--verbose", is_flag=True, help="On a terminal, show the payloads of many requests and replies too."
+)
 @option("--quiet", is_flag=True, common=True, help="Write payloads only, no log to stderr.")
 @connection_options
 @pass_app

@@ -57,7 +57,7 @@ PORT = Port()
         help="Read nats-server's configuration from FILE; options override it.")  # fmt: skip
 @option("--context", "context_name", metavar="NAME", common=True,
         help="Save it as the context NAME while it runs.")  # fmt: skip
-@option("--verbose", is_flag=True, common=True, help="Show the server's log from the start.")
+@option("-v", "--verbose", is_flag=True, common=True, help="Show the server's log from the start.")
 @output_options
 @pass_app
 def run(app: App, /, context_name: str | None, verbose: bool, **given: Any) -> None:

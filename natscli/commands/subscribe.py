@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from natscli.cli.doubts import question
 from natscli.cli.groups import Command
 from natscli.cli.jetstream import refuse_jetstream
 from natscli.cli.options import (
@@ -80,6 +81,8 @@ def subscribe(app: App, /, **given: Any) -> None:
     environment = app.environment
     environment.quiet = options.quiet
     check(options)
+    for subject in options.subjects:
+        question(environment, subject, "for several, give each as an argument")
     translator = new_translator(app, options.translate)
     settings = connection_settings(app)
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from natscli import __version__
+from natscli.cli.doubts import question
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
@@ -64,7 +65,7 @@ from natscli.watch.options import WATCHER, WatchOptions, check, check_nothing_co
         help="Have rows by subject, responder or header:NAME.")  # fmt: skip
 @option("--sample", default="1", metavar="RATE", show_default=True,
         help="Follow only a share of the exchanges: 0.01, or 1%.")  # fmt: skip
-@option("--count", type=click.IntRange(min=1), metavar="N", common=True, help="Stop after N exchanges.")
+@option("--count", type=click.IntRange(min=0), metavar="N", common=True, help="Stop after N exchanges.")
 @option("--reply-timeout", type=DURATION, default=0.3, metavar="DURATION",
         help="Longest wait for another reply to the same request.  [default: 300ms]")  # fmt: skip
 @option("--answer-no-responders", is_flag=True,
@@ -92,6 +93,8 @@ def watch(app: App, /, **given: Any) -> None:
     if options.read is not None:
         _show_recorded(app, options)
         return
+    for subject in options.subject:
+        question(environment, subject, "for several, give each as an argument")
     app.flags.setdefault("connection_name", f"{WATCHER} {__version__}")
     settings = connection_settings(app)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from natscli.environment import Environment
+from natscli.errors import InputError
 from natscli.message import headers, payload
 from natscli.message.subjects import check_publish_subject
 from natscli.message.templates import Facts, Template, compile_template
@@ -123,6 +126,7 @@ def read_body(recipe: Recipe, options: Described, environment: Environment) -> R
     asked = (
         options.force_stdin or options.body_file or (options.body is None and not environment.stdin.isatty())
     )
+    _check_file(options.body or "")
     if options.by_line or not asked:
         return recipe
     if options.log_each:
@@ -135,3 +139,11 @@ def read_body(recipe: Recipe, options: Described, environment: Environment) -> R
         environment.log(f"Waiting for standard input ({end})")
 
     return replace(recipe, body=Template(payload.read_stdin(environment.stdin, on_wait)))
+
+
+def _check_file(body: str) -> None:
+    """Refuse a body that names a file as curl does: its name would be sent, not what is in it."""
+    if body.startswith("@") and os.path.isfile(body[1:]):
+        name = shlex.quote(body[1:])
+        raise InputError(f"{body!r} is text, and there is a file of that name", where="BODY",
+                         hint=f"--body-file {name} sends the file; the text can come from standard input")  # fmt: skip

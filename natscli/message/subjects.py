@@ -53,6 +53,18 @@ def check_queue(queue: str) -> None:
         raise InputError(f"a queue group has no spaces or control characters: {queue!r}", where="--queue")
 
 
+def check_queue_option(queue: str) -> None:
+    """Refuse what `check_queue` does, and an option: the one after a -q that was taken for --quiet.
+
+    Raises:
+        InputError: see above.
+    """
+    check_queue(queue)
+    if queue.startswith("-"):
+        raise InputError(f"a queue group cannot begin with '-': {queue!r}", where="--queue",
+                         hint="-q is --queue GROUP; --quiet writes no log")  # fmt: skip
+
+
 def covers(pattern: str, other: str) -> bool:
     """Whether `pattern` matches `other`: a subject, or everything that a pattern matches."""
     mine, others = pattern.split("."), other.split(".")

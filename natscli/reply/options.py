@@ -183,7 +183,7 @@ def check(options: ReplyOptions) -> None:
         subjects.check_subscribe_subject(options.subject)
     elif options.mock is None and options.handler is None:
         raise InputError("missing argument 'SUBJECT'", hint="try 'pynats reply --help'")
-    subjects.check_queue(options.group)
+    subjects.check_queue_option(options.group)
     if options.service is not None:
         _check_service(options, options.service)
     if options.processes > 1 and not options.group:

