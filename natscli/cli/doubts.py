@@ -10,8 +10,8 @@ from natscli.environment import Environment
 _READERS = {
     ".py": "pynats reply SUBJECT --handler {}",
     ".json": "pynats reply --mock {}",
-    ".jsonl": "pynats reply --mock {}, or pynats verify {}",
-    ".ndjson": "pynats reply --mock {}, or pynats verify {}",
+    ".jsonl": "pynats reply --mock {}, or pynats watch --read {}",
+    ".ndjson": "pynats reply --mock {}, or pynats watch --read {}",
 }
 
 

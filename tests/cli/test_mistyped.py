@@ -98,7 +98,7 @@ def test_a_comma_is_questioned_and_listened_on(
 @pytest.mark.parametrize(
     ("command", "name", "instead"),
     [
-        ("watch", "seen.jsonl", "pynats reply --mock seen.jsonl, or pynats verify seen.jsonl"),
+        ("watch", "seen.jsonl", "pynats reply --mock seen.jsonl, or pynats watch --read seen.jsonl"),
         ("reply", "mock.json", "pynats reply --mock mock.json"),
         ("reply", "calc.py", "pynats reply SUBJECT --handler calc.py"),
     ],
