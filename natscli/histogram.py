@@ -8,6 +8,7 @@ write its log format. While there are few values they are kept as they are, and 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from copy import copy
 from math import ceil
@@ -120,3 +121,18 @@ class Histogram:
     def _middle(self, bucket: int) -> int:
         spare = max(bucket.bit_length() - self._bits, 0)
         return min(max(bucket + (1 << spare) // 2, self.smallest), self.largest) if spare else bucket
+
+
+def ranges(values: Sequence[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """At most `most` ranges that grow by the same factor: the end of each, and how many of `values` are in it.
+
+    Values are pairs with their counts, smallest first; there is one at least.
+    """
+    smallest, largest = max(values[0][0], 1), max(values[-1][0], 1)
+    rows = min(most, largest - smallest + 1)
+    factor = (largest / smallest) ** (1 / rows)
+    ends = [*(int(smallest * factor**row) for row in range(1, rows)), largest]
+    counts = [0] * rows
+    for value, count in values:
+        counts[bisect_left(ends, value)] += count
+    return list(zip(ends, counts, strict=True))

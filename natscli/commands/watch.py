@@ -63,6 +63,8 @@ from natscli.watch.options import WATCHER, WatchOptions, check, check_nothing_co
 @option("--stats", is_flag=True, common=True, help="Show a table by subject instead.")
 @option("--by", metavar="KEY", common=True,
         help="Have rows by subject, responder or header:NAME.")  # fmt: skip
+@option("--report", type=FileName(), metavar="FILE",
+        help="With --stats, write a page with figures and charts to FILE, as HTML; - is stdout.")  # fmt: skip
 @option("--sample", default="1", metavar="RATE", show_default=True,
         help="Follow only a share of the exchanges: 0.01, or 1%.")  # fmt: skip
 @option("--count", type=click.IntRange(min=0), metavar="N", common=True, help="Stop after N exchanges.")

@@ -6,7 +6,11 @@ import os
 import select
 import stat
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from natscli.environment import Environment
+
 
 #: Bytes of one write. Each that was taken counts as progress.
 _CHUNK = 32 * 1024
@@ -72,3 +76,17 @@ def _line_end(data: bytes, start: int) -> int:
     """Where a write that begins at `start` ends: after the last whole line, if there is one in so many bytes."""
     end = start + _CHUNK
     return len(data) if end >= len(data) else data.rfind(b"\n", start, end) + 1 or end
+
+
+def write_file(path: str, data: bytes, environment: Environment) -> None:
+    """Replace the file at `path`; `-` is stdout.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    if path == "-":
+        environment.write(data)
+    else:
+        from natscli.system.files import write_whole
+
+        write_whole(path, data)

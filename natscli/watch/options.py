@@ -23,6 +23,8 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--record -", "--verbose"),
     ("--record -", "--stats"),
     *(("--read", live) for live in ("--sample", "--reply-timeout", "--answer-no-responders")),
+    ("--report -", "--json"),
+    ("--read", "--report"),
 )
 #: Seconds.
 _REPLY_TIMEOUT = 0.3
@@ -47,6 +49,7 @@ class WatchOptions:
     where: str | None = None
     read: str | None = None
     record: str | None = None
+    report: str | None = None
     answer_no_responders: bool = False
     verbose: bool = False
     as_json: bool = False
@@ -88,6 +91,8 @@ def check(options: WatchOptions) -> None:
         "--json": options.as_json,
         "--record -": options.record == "-",
         "--stats": options.stats,
+        "--report": options.report is not None,
+        "--report -": options.report == "-",
         "--slow": options.slow is not None,
         "--errors": options.errors,
         "--unanswered": options.unanswered,
@@ -101,6 +106,11 @@ def check(options: WatchOptions) -> None:
     refuse_alone(given, ("--by", ("--stats",)))
     grouping(options.by)
     _check_files(options)
+    refuse_alone(given, ("--report", ("--stats",)))
+    if options.report not in (None, "-"):
+        from natscli.system.files import check_target
+
+        check_target(options.report, "--report")
     if options.where is not None:
         from natscli.watch.where import where
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from natscli.connection.options import Plan
     from natscli.message.formats.format import Format
     from natscli.message.records.file import Recording
+    from natscli.watch.show.page import WatchPage
 
 
 async def run(options: WatchOptions, plan: Plan, environment: Environment) -> None:
@@ -43,6 +45,7 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
         record = None if recording is None else recording.add
         render = _renderer(options, environment, form, plan.timeout)
         display = ExchangeDisplay(options, environment, render, stop, _where(options, form), record)
+        display.page = _page(options)
         watcher = Watcher(watching, connection, environment, display.show)
         try:
             with display.open():
@@ -50,6 +53,8 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
             if recording is not None:
                 await recording.finish()
         finally:
+            if display.page is not None and options.report is not None:
+                display.page.write(options.report, options.subject, display.rows, environment, connection.url)
             if watcher.watched:
                 lines = summary(display, watcher.matcher.counts, watcher.unseen)
                 for line in (*lines, *watcher.gaps.summary()):
@@ -95,6 +100,14 @@ async def run_recorded(options: WatchOptions, environment: Environment) -> None:
         if recorded.unfit:
             unfit = ", ".join(f"{count:,} {why}" for why, count in recorded.unfit.items())
             environment.notice(f"Records that are no exchanges: {unfit}")
+
+
+def _page(options: WatchOptions) -> WatchPage | None:
+    if options.report is None:
+        return None
+    from natscli.watch.show.page import WatchPage
+
+    return WatchPage(time.perf_counter_ns())
 
 
 def _format(options: WatchOptions) -> Format | None:

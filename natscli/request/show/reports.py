@@ -9,9 +9,10 @@ from importlib.util import find_spec
 
 from natscli.environment import Environment
 from natscli.errors import InputError
+from natscli.output.streams import write_file
 from natscli.request.options import RequestOptions
 from natscli.request.summary import Summary
-from natscli.system.files import check_target, write_whole
+from natscli.system.files import check_target
 from natscli.text import bytes_for_programs
 
 #: The largest latency that a log can hold: an hour, in nanoseconds.
@@ -53,14 +54,6 @@ def write_reports(options: RequestOptions, summary: Summary, environment: Enviro
         write_file(options.summary_json, bytes_for_programs(f"{text}\n"), environment)
     if options.hdr is not None:
         write_file(options.hdr, _hdr_log(summary).encode(), environment)
-
-
-def write_file(path: str, data: bytes, environment: Environment) -> None:
-    """Replace the file at `path`; `-` is stdout."""
-    if path == "-":
-        environment.write(data)
-    else:
-        write_whole(path, data)
 
 
 def _hdr_log(summary: Summary) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 from natscli.duration import format_duration
 from natscli.environment import CYAN, RESET
+from natscli.histogram import ranges
 from natscli.text import format_bytes
 
 #: Prerendered of a histogram, at most, and columns.
@@ -60,7 +60,7 @@ def histogram(values: Sequence[tuple[int, int]], *, colored: bool, columns: int 
     """
     if not values:
         return []
-    found = ranges(values)
+    found = ranges(values, _ROWS)
     counts = [count for _, count in found]
     total, most = sum(counts), max(counts)
     digits = len(f"{most:,}")
@@ -73,18 +73,6 @@ def histogram(values: Sequence[tuple[int, int]], *, colored: bool, columns: int 
         bar = f"{CYAN}{bar}{RESET}" if colored and bar else bar
         lines.append(f"≤ {format_end(end):>8}  {bar}{space} {count:>{digits},} {count / total:>7.1%}")
     return lines
-
-
-def ranges(values: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The end of each range (nanoseconds), and how many of `values`, which are as those of `histogram`, are in it."""
-    smallest, largest = max(values[0][0], 1), max(values[-1][0], 1)
-    rows = min(_ROWS, largest - smallest + 1)
-    factor = (largest / smallest) ** (1 / rows)
-    ends = [*(int(smallest * factor**row) for row in range(1, rows)), largest]
-    counts = [0] * rows
-    for value, count in values:
-        counts[bisect_left(ends, value)] += count
-    return list(zip(ends, counts, strict=True))
 
 
 def format_end(end: int) -> str:

@@ -10,8 +10,8 @@ from natscli.environment import Environment
 from natscli.histogram import Histogram
 from natscli.output.report.markup import Html, element, text
 from natscli.output.report.page import Figure, figures_table, page, section, table, tiles
-from natscli.request.show.page import POINTS, origin_of, rtt_figures, rtt_sections, shown_rate
-from natscli.request.show.reports import write_file
+from natscli.output.report.runs import POINTS, origin_of, rtt_figures, rtt_sections, shown_rate
+from natscli.output.streams import write_file
 from natscli.request.summary import TIMINGS
 from natscli.text import exact
 from natscli.timeline import Timeline

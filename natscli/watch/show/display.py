@@ -27,6 +27,7 @@ from natscli.watch.statistics import ExchangeStatistics, StatisticsRow
 
 if TYPE_CHECKING:
     import asyncio
+    from natscli.watch.show.page import WatchPage
 
 #: Bytes that are rendered at once.
 _MOST_AT_ONCE = 256 * 1024
@@ -38,7 +39,8 @@ _OUTCOME = attrgetter("outcome")
 class ExchangeDisplay:
     """Shows `options.count` exchanges, then calls `stop`; also, with the reason, when nothing can be shown any more.
 
-    `outcomes` are of all exchanges that were seen, `shown` is how many were shown. Of those that the options select,
+    `outcomes` are of all exchanges that were seen, `shown` is how many were shown, `rows` are the last of
+    --stats. Of those that the options select,
     those are shown for which `where` holds; `record` gets them too.
     """
 
@@ -53,6 +55,8 @@ class ExchangeDisplay:
     ) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.shown = 0
+        self.page: WatchPage | None = None
+        self.rows: list[StatisticsRow] = []
         self._options = options
         self._grouping = grouping(options.by)
         self._statistics = ExchangeStatistics(self._grouping) if options.stats else None
@@ -62,7 +66,7 @@ class ExchangeDisplay:
         self._environment = environment
         self._render = render
         self._stop = stop
-        draws = options.stats and not options.as_json
+        draws = options.stats and not options.as_json and options.report != "-"
         self._live = Live.on_stdout(environment) if draws else None
         wrap = self._live.wrapping(environment) if self._live is not None else None
         self._pump = Pump(environment, lossy=options.read is None, on_failure=in_loop(stop), wrap=wrap)
@@ -89,6 +93,9 @@ class ExchangeDisplay:
         if self._live is None or self._options.read is not None:
             return
         if (seconds := time.monotonic() - self._drawn) >= _REDRAW:
+        if self.page is not None:
+            self.page.add(selected, time.perf_counter_ns())
+        if self._live is not None and (seconds := time.monotonic() - self._drawn) >= _REDRAW:
             self._drawn += seconds
             most = terminal_size(self._environment.stdout).lines
             self._draw(self._live, self._statistics.recent_rows(seconds, most))
@@ -116,9 +123,10 @@ class ExchangeDisplay:
         if self._statistics is not None:
             seconds = time.monotonic() - self._began if self._options.read is None else self._statistics.span
             rows = self._statistics.rows(seconds)
+            rows = self.rows = self._statistics.rows(time.monotonic() - self._began)
             if self._live is not None:
                 self._draw(self._live, rows)
-            else:
+            elif self._options.report != "-":
                 self._pump.put(lambda: (b"", self._whole(rows)), 0, 0)
 
     def _draw(self, live: Live, rows: list[StatisticsRow]) -> None:
