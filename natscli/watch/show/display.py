@@ -27,6 +27,7 @@ from natscli.watch.statistics import ExchangeStatistics, StatisticsRow
 
 if TYPE_CHECKING:
     import asyncio
+
     from natscli.watch.show.page import WatchPage
 
 #: Bytes that are rendered at once.
@@ -90,12 +91,11 @@ class ExchangeDisplay:
                 self._pump.put(partial(self._render, part), len(part), size)
             return
         self._statistics.add(selected)
+        if self.page is not None:
+            self.page.add(selected, time.perf_counter_ns())
         if self._live is None or self._options.read is not None:
             return
         if (seconds := time.monotonic() - self._drawn) >= _REDRAW:
-        if self.page is not None:
-            self.page.add(selected, time.perf_counter_ns())
-        if self._live is not None and (seconds := time.monotonic() - self._drawn) >= _REDRAW:
             self._drawn += seconds
             most = terminal_size(self._environment.stdout).lines
             self._draw(self._live, self._statistics.recent_rows(seconds, most))

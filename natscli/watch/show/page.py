@@ -16,7 +16,7 @@ from natscli.timeline import Timeline
 from natscli.watch.statistics import StatisticsRow
 
 _TIMINGS = ("min", "mean", "p50", "p90", "p99", "p99.9", "max")
-_HEADS = ("Subject", "Exchanges", "Rate", "Unanswered", "No responders", "Errors", "p50", "p99", "max")
+_HEADS = ("Key", "Exchanges", "Rate", "Unanswered", "No responders", "Errors", "p50", "p99", "max")
 
 
 class WatchPage:
@@ -57,7 +57,7 @@ class WatchPage:
         sections = [tiles([*figures, *(time for time in times if time.label in ("p50", "p99", "max"))])]
         sections += rtt_sections(self._rtt, self._timeline.points(self._started, ended, POINTS))
         sections.append(
-            section("By subject", table(_HEADS, [_row(row, redact(row.subject)) for row in rows]))
+            section("Exchanges", table(_HEADS, [_row(row, redact(row.key or "-")) for row in rows]))
         )
         sections += [section("RTT", figures_table(("RTT", ""), times))] if times else []
         title = redact(f"Exchanges on {', '.join(subjects)}")
@@ -70,7 +70,8 @@ def _row(row: StatisticsRow, subject: str) -> list[Cell]:
         Figure(name, name, ns, format_duration(ns / 1e9)) if ns is not None else ""
         for name, ns in (("p50", row.p50), ("p99", row.p99), ("max", row.max))
     ]
-    rate = Figure("rate", "Rate", round(row.rate, 3), shown_rate(row.rate))
+    each = row.rate or 0.0
+    rate = Figure("rate", "Rate", round(each, 3), shown_rate(each))
     return [subject, _count("exchanges", row.exchanges), rate, *counts, *times]
 
 
