@@ -132,12 +132,21 @@ def resolve(
         InputError: an unknown or broken context, two kinds of credentials at once, a bad value.
     """
     name = Value(context, "argument") if context else _context_name(flags, environ, store)
-    if name.source == "selected" and not store.exists(name.value):
-        raise InputError(
-            f"the selected context {name.value!r} does not exist", hint="pynats context unselect"
-        )
+    if name.source == "selected":
+        _check_selected(name.value, store)
     loaded = store.load(name.value) if name else None
     return merge(flags, environ, loaded, name)
+
+
+def _check_selected(name: str, store: ContextStore) -> None:
+    """Refuse a selection that names no context, with the command that ends it."""
+    try:
+        known = store.exists(name)
+    except InputError as error:
+        error.hint = error.hint or "pynats context unselect"
+        raise
+    if not known:
+        raise InputError(f"the selected context {name!r} does not exist", hint="pynats context unselect")
 
 
 def _context_name(flags: Mapping[str, Any], environ: Mapping[str, str], store: ContextStore) -> Value[str]:

@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 
 from natscli.environment import Environment
+from natscli.text import bytes_for_programs
 
 #: What git gives `less` too: quit if it fits on the screen, pass colours on, and leave the text there.
 _LESS = "FRX"
@@ -121,7 +122,7 @@ def _paged(environment: Environment, text: str) -> bool:
     assert pager.stdin is not None
     try:
         with pager.stdin as stdin:
-            stdin.write(text.encode("utf-8", "replace"))
+            stdin.write(bytes_for_programs(text))
     except BrokenPipeError:
         pass  # it was left before its end
     while True:

@@ -42,7 +42,7 @@ def validate(app: App, name: str | None, try_them: bool) -> int:
         ask_and_hide(app)
         usable = [each for each in names if results[each].ok]
         results.update(probe(environment, app.flags, store, usable))
-    headers = ["Context", *(("URL", "Server", "RTT", "TLS", "Account") if try_them else ()), "ProbeResult"]
+    headers = ["Context", *(("URL", "Server", "RTT", "TLS", "Account") if try_them else ()), "Result"]
     screen = Screen.of(environment)
     rows: list[list[Cell | str]] = []
     for each, result in results.items():

@@ -15,7 +15,7 @@ from itertools import product
 
 from natscli.errors import InputError
 from natscli.message.payload import LARGEST
-from natscli.text import exact_bytes
+from natscli.text import bytes_for_programs, exact_bytes
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #: A letter for each byte. The first eight come a little more often, which does not matter for filler.
@@ -105,8 +105,8 @@ class JSONField:
             for key in self._path:
                 value = value[int(key)] if isinstance(value, list) else value[key]
             if not self.as_json and isinstance(value, str):
-                return value.encode("utf-8", "replace")
-            return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+                return bytes_for_programs(value)
+            return bytes_for_programs(json.dumps(value, ensure_ascii=False, allow_nan=False))
         except (ValueError, LookupError, TypeError, RecursionError):
             return b"null" if self.as_json else b""
 

@@ -12,6 +12,7 @@ from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.output.tables import Cell, Screen, show_table
+from natscli.text import bytes_for_people, format_bytes
 from natscli.wire.nats_py import errors as nats_errors
 
 _USER_INFO = "$SYS.REQ.USER.INFO"
@@ -57,7 +58,7 @@ def to_json(record: Mapping[str, Any], *, ascii_only: bool) -> str:
     text = json.dumps(
         {name: record[name] for name in _LABELS if name in record}, indent=2, ensure_ascii=ascii_only
     )
-    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+    return bytes_for_people(text).decode() + "\n"
 
 
 def table(record: Mapping[str, Any], screen: Screen) -> str:
@@ -68,7 +69,6 @@ def table(record: Mapping[str, Any], screen: Screen) -> str:
 
 def _shown(name: str, value: Any) -> str:
     from natscli.duration import format_duration
-    from natscli.text import format_bytes
 
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -203,7 +203,7 @@ class Watcher:
             self._client.send([(exchange.message[1], b"", status, b"") for exchange in silent])
         elif silent and subject not in self._unheard and len(self._unheard) < _MOST_LOGGED:
             self._unheard.add(subject)
-            text = subject.decode("utf-8", "backslashreplace")
+            text = for_people(subject)
             self._environment.log(
                 f"Nobody answers [{text}], and requesters are not told so while this watches: --answer-no-responders"
             )

@@ -13,6 +13,7 @@ from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.formats.format import Asked, Content, Format, Piece, parse_json
 from natscli.message.status import read_packet_error
+from natscli.text import exact_bytes
 
 _SEPARATORS = (",", ":")
 
@@ -90,7 +91,7 @@ class NestJS(Format):
 
 def _pattern_object(text: str) -> dict[str, Any]:
     try:
-        value = parse_json(text.encode("utf-8", "surrogateescape"))
+        value = parse_json(exact_bytes(text))
     except ValueError as error:
         raise InputError(f"the pattern is not JSON: {error}", where="SUBJECT") from None
     return value if isinstance(value, dict) else {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from natscli.environment import Environment
 from natscli.errors import InputError
 from natscli.message.header_lines import header_lines
@@ -21,6 +23,9 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
     source = parse(options.handler or "", named=options.subject is not None)
     redirect_prints(environment)
     lines = header_lines(header_templates(options))
+    if options.reload:
+        # Python takes compiled code for current when the source has the size and the second it had before.
+        sys.dont_write_bytecode = True
     handler = Handler(load(source), lines, options.handlers_at_once)
     if options.subject is None:
         _check_places(handler, options)

@@ -35,8 +35,6 @@ class Reloading(Wrapper):
             raise InputError("watching files needs the package watchfiles", where="--reload",
                              hint=extra_command("reload")) from None  # fmt: skip
         super().__init__(handler)
-        # Python takes compiled code for current when the source has the size and the second it had before.
-        sys.dont_write_bytecode = True
         self._handler = handler
         self._source = source
         self._environment = environment
