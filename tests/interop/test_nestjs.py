@@ -52,7 +52,7 @@ def test_a_client_is_answered(nest: Path, spawn: Spawn, nats_server: Server, tmp
         "import natscli\n\n"
         "def add(request):\n"
         "    if not request.json():\n"
-        "        raise natscli.ServiceError('no numbers', 422)\n"
+        "        raise natscli.ServiceError(422, 'no numbers')\n"
         "    return sum(request.json())\n"
     )
     spawn(

@@ -78,7 +78,7 @@ def test_rates_of_nothing_leave_the_responder_alone() -> None:
         (ReplyOptions("s", fail="nan"), "'nan' is not a rate"),
         (ReplyOptions("s", fail="0.1:"), "'' is not a code"),
         (ReplyOptions("s", fail="0.1:99"), "'99' is not a code"),
-        (ReplyOptions("s", fail="0.2:" + "1" * 4301), "is not a code"),
+        (ReplyOptions("s", fail="0.2:" + "1" * 4301), f"'{'1' * 4301}' is not a code"),
         (ReplyOptions("s", drop="-1%"), "'-1%' is not a rate"),
     ],
 )
