@@ -77,15 +77,16 @@ class Orders:
 
     def _read(self) -> None:
         while command := self._commands.read(1):
+            self._obey(command)
+        self._obey(DRAIN)
+
+    def _obey(self, command: bytes) -> None:
+        """Pass a command on, from the thread; what it may raise is for the main thread."""
+        # The event loop has ended already, or it is blocked, and the parent will kill this process.
+        with suppress(KeyboardInterrupt):
+            self._drain()
             if command == STOP:
-                self._drain()
-                with suppress(
-                    KeyboardInterrupt
-                ):  # the event loop is blocked: the parent will kill this process
-                    self._receive(signal.SIGTERM, None)
-            else:
-                self._drain()
-        self._drain()
+                self._receive(signal.SIGTERM, None)
 
     def _drain(self) -> None:
         with self._lock:
