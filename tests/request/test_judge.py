@@ -69,6 +69,7 @@ def test_a_query_takes_the_place_of_the_payload(ask: Ask, responders: Responders
         "data[:2]": b'{"\n',
     }.items():
         assert ask(subject, "x", "--query", query, "--quiet").stdout == written
+        assert ask(subject, "x", "--query", query, "--raw").stdout == written.removesuffix(b"\n")
     run = ask(subject, "x", "--query", 'json["nothing"]', "--quiet")
     assert (run.status, run.stdout) == (8, b"")
     assert run.errors == [f"""pynats: error: --query json["nothing"]: KeyError: 'nothing' ({subject})"""]

@@ -28,6 +28,11 @@ def test_the_defaults_of_the_command_are_those_of_the_run() -> None:
         (RequestOptions("s", body="", body_file="f"), "BODY and --body-file"),
         (RequestOptions("s", body_file="f", force_stdin=True), "--body-file and --force-stdin"),
         (RequestOptions("s", body_file="f", send_on="newline"), "--body-file and --send-on newline"),
+        (RequestOptions("s", query="1", as_json=True), "--query and --json"),
+        (RequestOptions("s", query="1", translate="cat"), "--query and --translate"),
+        (RequestOptions("s", query="1", count=2, processes=2), "--query and --processes"),
+        (RequestOptions("s", query="1", record="-"), "--record - and --query"),
+        (RequestOptions("s", raw=True, report="-", count=2), "--report - and --raw"),
     ],
 )
 def test_options_that_exclude_each_other_are_both_named(options: RequestOptions, names: str) -> None:
@@ -37,6 +42,9 @@ def test_options_that_exclude_each_other_are_both_named(options: RequestOptions,
 
 def test_what_goes_together_passes() -> None:
     check(RequestOptions("s", force_stdin=True, send_on="newline", raw=True, reply_timeout=0.1))
+    check(RequestOptions("s", as_json=True, translate="cat"))
+    check(RequestOptions("s", raw=True, query="1"))
+    check(RequestOptions("s", output="f", query="1"))
 
 
 @pytest.mark.parametrize(
