@@ -89,9 +89,11 @@ def test_a_file_that_gets_both_streams_has_them_in_order(
         env={**pynats.environ, "NATS_URL": nats_server.url},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True,
     )  # fmt: skip
-    lines = [re.sub(CLOCK, "", line).split(" ")[0:2] for line in done.stdout.decode().splitlines()]
-    assert [line[-1] for line in lines[:9]] == ["Sending", "Received", "1", "Sending", "Received", "2",
-                                                "Sending", "Received", "3"]  # fmt: skip
+    first, *lines = [re.sub(CLOCK, "", line) for line in done.stdout.decode().splitlines()]
+    assert first == f"Connected to {nats_server.url}, NATS_URL"
+    assert [line.split(" ")[0:2][-1] for line in lines[:9]] == [
+        "Sending", "Received", "1", "Sending", "Received", "2", "Sending", "Received", "3",
+    ]  # fmt: skip
     assert run.status == 0
 
 
