@@ -245,11 +245,15 @@ def test_replies_are_shown_after_their_requests(subscribe: Subscribe, asker: Ask
     ]  # fmt: skip
 
 
-def test_matched_replies_are_named_as_such(subscribe: Subscribe, asker: Asker) -> None:
-    program = subscribe(">", "--match-replies", "--count", "1", "-I", "_INBOX.>")
-    asker.send("t.match.text", b"ask", reply=b"_INBOX.mt")
-    asker.send("_INBOX.mt", b"answer", header=HEADER, reply=b"")
-    out, err = ended(program)
+def test_matched_replies_are_named_as_such(
+    subscribe: Subscribe, server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory()  # all that is sent to one that is shared would be seen too
+    program = subscribe(">", "--match-replies", "--count", "1", "-I", "_INBOX.>", server=server)
+    with Asker(server) as asker:
+        asker.send("t.match.text", b"ask", reply=b"_INBOX.mt")
+        asker.send("_INBOX.mt", b"answer", header=HEADER, reply=b"")
+        out, err = ended(program)
     assert out == b"ask\nanswer\n"
     assert without_times(err)[1:] == [
         "[#1] Received on [t.match.text] with reply [_INBOX.mt]", "[#1] Matched reply on [_INBOX.mt]",
@@ -287,12 +291,15 @@ def test_a_payload_that_cannot_be_translated_is_shown_as_it_came(subscribe: Subs
 
 @pytest.mark.parametrize("subject", ["-n", "--version", "a\0b"])
 def test_a_subject_never_becomes_an_option_of_the_command_or_holds_it_up(
-    subscribe: Subscribe, asker: Asker, subject: str
+    subscribe: Subscribe, server_factory: Callable[..., Server], subject: str
 ) -> None:
-    program = subscribe("*", "t.tropt", "--translate", "echo {{Subject}}", "--raw", "--count", "2")
-    asker.send(subject, b"as it came", reply=b"")
-    asker.send("t.tropt", b"", reply=b"")
-    out, err = ended(program, 1)
+    server = server_factory()  # all subjects of one token of one that is shared would be seen too
+    how = ("--translate", "echo {{Subject}}", "--raw", "--count", "2")
+    program = subscribe("*", "t.tropt", *how, server=server)
+    with Asker(server) as asker:
+        asker.send(subject, b"as it came", reply=b"")
+        asker.send("t.tropt", b"", reply=b"")
+        out, err = ended(program, 1)
     assert out == b"as it came\nt.tropt\n\n"
     assert "[#1] " in err
     assert "would become an option" in err or "cannot run 'echo': embedded null byte" in err
