@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,6 +18,7 @@ from natscli.connection.connection import Connection
 from natscli.message.message import Message
 from natscli.system.waiting import within
 from natscli.text import replaced
+from natscli.wire.nats_py import errors as nats_errors
 
 _SUBJECT = b"$SYS.REQ.ACCOUNT.PING.CONNZ"
 #: Seconds that servers have to answer, and those that others have once one did.
@@ -90,7 +92,16 @@ async def _subscriptions(connection: Connection) -> Counter[str]:
 
 
 async def _ask(connection: Connection, question: dict[str, Any], take: Callable[[bytes], object]) -> None:
-    """Ask all servers; those that answer soon are heard."""
+    """Ask all servers; those that answer soon are heard. Of a connection that was lost meanwhile nothing is heard."""
+    with suppress(asyncio.TimeoutError, OSError, nats_errors.Error):
+        await within(_LONGEST, _first_answer(connection, question, take))
+        if connection.client.server_info.get("cluster"):
+            await asyncio.sleep(_OTHERS)
+
+
+async def _first_answer(
+    connection: Connection, question: dict[str, Any], take: Callable[[bytes], object]
+) -> None:
     client = connection.client
     answered = asyncio.Event()
     connection.on_refusal = lambda error: answered.set()
@@ -104,9 +115,4 @@ async def _ask(connection: Connection, question: dict[str, Any], take: Callable[
     await client.subscribe_batches(inbox, "", on_answers)
     body = json.dumps({**question, "limit": _MOST_CONNECTIONS})
     client.send([(_SUBJECT, inbox.encode(), None, body.encode())])
-    try:
-        await within(_LONGEST, answered.wait())
-    except asyncio.TimeoutError:
-        return
-    if client.server_info.get("cluster"):
-        await asyncio.sleep(_OTHERS)
+    await answered.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import time
@@ -10,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from natscli.connection.connect import connected
+from natscli.connection.options import plan
+from natscli.environment import Environment
 from natscli.message import headers
+from natscli.request.nearest import hint, who_listens
+from natscli.settings import Settings, Value
 from tests.program import Program, Run, Runner
 from tests.request.responders import Answer, Responders, silent
 from tests.servers import Server, process_exists
@@ -165,6 +171,21 @@ def test_the_first_failure_gives_the_status(
     program.wait_for("timeout: no reply")
     server.stop()
     assert program.wait() == 4
+    summary = "Sent 2, answered 0, failed 2 (1 timeout, 1 connection)"
+    assert [line for line in program.stderr_text().splitlines() if "error" not in line][-1] == summary
+    assert program.stderr_text().count("the connection was lost") == 1
+
+
+def test_a_lost_connection_knows_nobody_who_might_be_meant(server_factory: Callable[..., Server]) -> None:
+    server, environment = server_factory(), Environment.current()
+
+    async def ask() -> tuple[str, str]:
+        async with connected(plan(Settings(server=Value(server.url)), {}), environment) as connection:
+            server.stop()
+            await connection.lost
+            return await hint(connection, "x", ""), await who_listens(connection, "x", all_clients=True)
+
+    assert asyncio.run(ask()) == (f"nobody subscribes to it on {server.url}", "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
