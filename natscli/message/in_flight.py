@@ -8,11 +8,16 @@ in which they came, each such lane is a queue, and nothing is ever searched.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from struct import Struct
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
 Entry = TypeVar("Entry")
+
+#: 64 random numbers of 8 bytes each, in hexadecimal digits.
+_TOKENS = Struct("16s" * 64)
 
 
 class InFlight(Generic[Key, Entry]):
@@ -23,6 +28,8 @@ class InFlight(Generic[Key, Entry]):
         self._held: dict[Key, Entry] = {}
         #: When the time of each key is over, the next first: a lane for each time to live.
         self._lanes: dict[float, dict[Key, float]] = {}
+        #: Gives the entry of a key, if it is in flight.
+        self.get = self._held.get
 
     def __len__(self) -> int:
         return len(self._held)
@@ -35,30 +42,26 @@ class InFlight(Generic[Key, Entry]):
         """When the time of the next one is over; None with none in flight."""
         return min((next(iter(lane.values())) for lane in self._lanes.values() if lane), default=None)
 
-    def add(self, entries: Iterable[Entry], since: float, seconds: float) -> list[Key]:
+    def add(self, entries: Sequence[Entry], since: float, seconds: float) -> list[Key]:
         """Put `entries` in flight until `seconds` after `since`; their keys, in the same order."""
-        lane, held, end = self._lane(seconds), self._held, since + seconds
-        given = []
-        for entry, key in zip(entries, self._keys, strict=False):
-            held[key] = entry
-            lane[key] = end
-            given.append(key)
-        return given
-
-    def get(self, key: Key) -> Entry | None:
-        """The entry of `key`, if it is in flight."""
-        return self._held.get(key)
+        keys = list(islice(self._keys, len(entries)))
+        self._held.update(zip(keys, entries, strict=True))
+        self._lane(seconds).update(dict.fromkeys(keys, since + seconds))
+        return keys
 
     def extend(self, key: Key, since: float, seconds: float) -> None:
         """Let the time of an entry in flight be over `seconds` after `since`, instead of what was said before."""
-        self._leave_lane(key)
+        for lane in self._lanes.values():
+            lane.pop(key, None)
         self._lane(seconds)[key] = since + seconds
 
     def remove(self, key: Key) -> Entry | None:
         """Take the entry of `key` out, which has ended; None if it is not in flight."""
         entry = self._held.pop(key, None)
         if entry is not None:
-            self._leave_lane(key)
+            for lane in self._lanes.values():
+                if lane.pop(key, None) is not None:
+                    break
         return entry
 
     def expire(self, now: float) -> list[Entry]:
@@ -84,11 +87,6 @@ class InFlight(Generic[Key, Entry]):
         self._lanes.clear()
         return rest
 
-    def _leave_lane(self, key: Key) -> None:
-        for lane in self._lanes.values():
-            if lane.pop(key, None) is not None:
-                return
-
     def _lane(self, seconds: float) -> dict[Key, float]:
         return self._lanes.setdefault(seconds, {})
 
@@ -96,5 +94,4 @@ class InFlight(Generic[Key, Entry]):
 def random_tokens() -> Iterator[bytes]:
     """Last tokens of inboxes, 16 characters each, not to be guessed: who got one request must not answer another."""
     while True:
-        random = os.urandom(8 * 64).hex().encode()
-        yield from (random[start : start + 16] for start in range(0, len(random), 16))
+        yield from _TOKENS.unpack(os.urandom(8 * 64).hex().encode())

@@ -9,12 +9,12 @@ Message = tuple[bytes, bytes, "bytes | None", bytes]
 LARGE = 32 * 1024
 
 #: Bytes of memory for the objects around a message: the tuple, its parts, and what refers to it while it waits.
-_AROUND = 300
+AROUND = 300
 
 
 def memory(header: bytes | None, payload: bytes) -> int:
     """About the bytes of memory that a message takes while it waits somewhere; every bound on memory counts so."""
-    return len(payload) + len(header or b"") + _AROUND
+    return len(payload) + len(header or b"") + AROUND
 
 
 def memory_of(messages: list[Message]) -> int:

@@ -45,7 +45,7 @@ class Counted:
 
     def take(self) -> Outgoing | None:
         """See `Source`."""
-        if self.exhausted:
+        if self._given >= self._count:
             return None
         self._given += 1
         number, self._next = self._next, self._next + self._step

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from natscli.errors import ErrorReplyError
 from natscli.message import headers
 from natscli.message.formats.format import Content, Format
-from natscli.message.message import Message
 from natscli.message.recipe import Outgoing, Recipe
 from natscli.message.source import Source
 from natscli.request.again import Ongoing
@@ -71,10 +70,12 @@ class FormattedRequester(Requester):
 
     form: Format
 
-    def _on_reply(self, ongoing: Ongoing, message: Message, arrived: int, came: float) -> None:
-        subject, reply_to, header, payload = message
+    def _on_reply(
+        self, ongoing: Ongoing, header: bytes | None, payload: bytes, arrived: int, came: float,
+        subject: bytes = b"", reply_to: bytes = b"",
+    ) -> None:  # fmt: skip
         if header is not None and headers.status(header):  # from a server
-            super()._on_reply(ongoing, message, arrived, came)
+            super()._on_reply(ongoing, header, payload, arrived, came, subject, reply_to)
             return
         piece = self.form.read_reply(ongoing.request.number, Content(header, payload))
         if piece is None:
@@ -82,8 +83,8 @@ class FormattedRequester(Requester):
         if piece.problem is not None and ongoing.error is None:
             ongoing.error = ErrorReplyError(str(piece.problem), where=ongoing.request.subject)
         if piece.payload is not None:
-            super()._on_reply(ongoing, (subject, reply_to, header, piece.payload), arrived, came)
+            super()._on_reply(ongoing, header, piece.payload, arrived, came, subject, reply_to)
         if piece.last and self._expect.until_empty and self.form.several:
             # One that ends without any value is shown even so: it is an answer.
             block = None if ongoing.replies else header or b""
-            super()._on_reply(ongoing, (subject, reply_to, block, b""), arrived, came)
+            super()._on_reply(ongoing, block, b"", arrived, came, subject, reply_to)

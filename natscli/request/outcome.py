@@ -14,6 +14,7 @@ from natscli.text import replaced
 
 #: In which a server names the subject that it looked for, after mappings and imports.
 _ASKED = "nats-subject"
+_SAME = b"NATS/1.0 503\r\nNats-Subject: %b\r\n\r\n"
 
 
 def is_no_responders(header: bytes | None, payload: bytes) -> bool:
@@ -23,6 +24,8 @@ def is_no_responders(header: bytes | None, payload: bytes) -> bool:
 
 def no_responders(header: bytes | None, subject: str) -> NoRespondersError:
     """That nobody subscribes to `subject`, or to the other one that the server made of it."""
+    if header == _SAME % subject.encode():  # as nearly always: it names what was asked for
+        return NoRespondersError("no responders", where=subject)
     asked = {name.lower(): value for name, value in reversed(headers.decode(header))}.get(_ASKED, subject)
     on = "" if asked == subject else f" on {replaced(asked)}"
     return NoRespondersError(f"no responders{on}", where=subject)

@@ -95,8 +95,9 @@ class Requester:
         """Send the requests that are due, within the concurrency; called whenever that may have changed."""
         if self._done.done() or (self._load.retries.reconnect and not self._client.is_connected):
             return
-        free = self._load.concurrency - len(self._in_flight) - len(self._again)
-        batch = self._again.take(_MOST_AT_ONCE, self._loop.time()) if self._again else []
+        waiting = len(self._again)
+        free = self._load.concurrency - len(self._in_flight) - waiting
+        batch = self._again.take(_MOST_AT_ONCE, self._loop.time()) if waiting else []
         now = perf_counter_ns()
         if free > 0:
             batch += self._begin(free, now)
@@ -104,7 +105,8 @@ class Requester:
             self._put_in_flight(batch)
             self._sender.send(batch, due=self._pace.is_open)
         self._next_fill.set(self._again.next_ready)
-        self._wake_at(self._pace.next_wake(now) if self._paced else None)
+        if self._paced:
+            self._wake_at(self._pace.next_wake(now))
         self._finish_if_done(now)
 
     def _wake_at(self, at: int | None) -> None:
@@ -181,21 +183,22 @@ class Requester:
         cut, find = len(self._sender.prefix), self._in_flight.get
         self._note_if_full(arrived)
         came = time.time()
-        for message in batch:
-            ongoing = find(message[0][cut:])
+        for subject, _, header, payload in batch:
+            ongoing = find(subject[cut:])
             if ongoing is not None:
-                self._on_reply(ongoing, message, arrived, came)
+                self._on_reply(ongoing, header, payload, arrived, came)
             else:
                 self.statistics.more += 1
         self._fill()
 
     def _on_own(self, token: bytes, batch: list[Message], arrived: int) -> None:
-        """Take what came to the inbox of one request."""
+        """Take what came to the inbox of one request: a message of a stream keeps its subject."""
         came = time.time()
-        for message in batch:
+        for subject, reply_to, header, payload in batch:
             ongoing = self._in_flight.get(token)
             if ongoing is not None:
-                self._on_reply(ongoing, message, arrived, came)
+                own = () if subject.startswith(self._sender.inboxes) else (subject, reply_to)
+                self._on_reply(ongoing, header, payload, arrived, came, *own)
             else:
                 self.statistics.more += 1
         self._fill()
@@ -204,24 +207,29 @@ class Requester:
         if self._pace.is_open and len(self._in_flight) + len(self._again) >= self._load.concurrency:
             self._pace.held_back(now)
 
-    def _on_reply(self, ongoing: Ongoing, message: Message, arrived: int, came: float) -> None:
-        expect, request = self._expect, ongoing.request
-        subject, reply_to, header, payload = message
-        if _says_more(header, payload) and self._is_no_reply(ongoing, header, payload):
+    def _on_reply(
+        self, ongoing: Ongoing, header: bytes | None, payload: bytes, arrived: int, came: float,
+        subject: bytes = b"", reply_to: bytes = b"",
+    ) -> None:  # fmt: skip
+        """Take a reply; `subject` and `reply_to` are those of a message of a stream."""
+        expect, request, statistics = self._expect, ongoing.request, self.statistics
+        says_more = payload.startswith(_JETSTREAM) or (header is not None and _says_more(header))
+        if says_more and self._is_no_reply(ongoing, header, payload):
             return
-        self._again.found()
+        if self._again.searching:
+            self._again.found()
         last = expect.until_empty and not payload
         if not last or header is not None:
             number = ongoing.replies = ongoing.replies + 1
             if ongoing.counted:
                 rtt = arrived - ongoing.start_ns
                 if number == 1:
-                    self.statistics.rtt.record(rtt)
-                self.statistics.replies += 1
-                self.statistics.bytes_received += len(payload) + len(header or b"")
-                received = Received(request.subject, request.number, number, rtt, header, payload, came)
-                if not subject.startswith(self._sender.inboxes):
-                    received = received._replace(message_subject=subject, reply_to=reply_to)
+                    statistics.rtt.record(rtt)
+                statistics.replies += 1
+                statistics.bytes_received += len(payload) + len(header or b"")
+                received = Received(
+                    request.subject, request.number, number, rtt, header, payload, came, subject, reply_to
+                )
                 if self._judge is not None:
                     ongoing.error = ongoing.error or self._judge(received)
                 self._observer.reply(received)
@@ -345,8 +353,6 @@ class Requester:
         self._fill()
 
 
-def _says_more(header: bytes | None, payload: bytes) -> bool:
-    """Whether a reply may be more than an answer: a status line, an error, an acknowledgement. Most are not."""
-    if header is not None and (header[8:9] == b" " or b"nats-service-error" in header.lower()):
-        return True
-    return payload.startswith(_JETSTREAM)
+def _says_more(header: bytes) -> bool:
+    """Whether a reply may be more than an answer: a status line, a service error. Most are not."""
+    return header[8:9] == b" " or b"nats-service-error" in header.lower()

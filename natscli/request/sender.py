@@ -34,11 +34,8 @@ class Sender:
         self._own: OwnInboxes | None = None
         self._checked_subject = ""
         self._some_pull = False
-
-    @property
-    def has_own(self) -> bool:
-        """Whether a request has an inbox of its own."""
-        return self._own is not None
+        #: Whether a request has an inbox of its own.
+        self.has_own = False
 
     def check(self, request: Outgoing) -> None:
         """Refuse what the server would not take.
@@ -50,7 +47,10 @@ class Sender:
             check_publish_subject(request.subject)
             self._checked_subject = request.subject
             self._some_pull = self._some_pull or is_pull(request.subject)
-        if why := self._client.unfit("the request", request.header, request.payload):
+        header, payload = request.header, request.payload
+        if header is None and len(payload) <= self._client.max_payload:
+            return  # as nearly all are
+        if why := self._client.unfit("the request", header, payload):
             raise InputError(why)
 
     def send(self, batch: list[Ongoing], *, due: bool) -> None:
@@ -88,5 +88,6 @@ class Sender:
         from natscli.connection.own_inboxes import OwnInboxes
 
         self._own = self._own or OwnInboxes(self._client, self._on_own)
+        self.has_own = True
         self._own.send(ongoing.token, message)
         return True

@@ -56,6 +56,7 @@ class RequestDisplay:
     ) -> None:
         self._environment = environment
         self._style = style
+        self._each, self._in_table = style.each, style.replies is Replies.TABLE
         self._translating = _translating(self, environment, translator) if translator is not None else None
         self._progress = progress
         self._ticker: asyncio.TimerHandle | None = None
@@ -94,13 +95,13 @@ class RequestDisplay:
 
     def reply(self, reply: Received) -> None:
         """See `requester.Observer`."""
-        if not self._style.each:
+        if not self._each:
             return
         if reply.payload.startswith(b'{"stream":') and self._acknowledged is None:
             from natscli.request.outcome import acknowledged
 
             self._acknowledged = acknowledged(reply.payload)
-        if self._style.replies is Replies.TABLE:
+        if self._in_table:
             self._replies += 1
             if self._slowest is None or reply.rtt_ns > self._slowest.rtt_ns:
                 self._slowest = reply

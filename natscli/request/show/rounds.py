@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from functools import partial
 
-from natscli.message.message import memory
+from natscli.message.message import AROUND, memory
 from natscli.output.pump import Pump
 from natscli.request.events import Event, Prerendered, Received
 from natscli.request.show.lines import RenderEvents
@@ -76,8 +76,8 @@ class Rounds:
         few = len(events) <= _FEW and not (self._pump.direct or self._steady)
         if few or len(events) > _PART_EVENTS or size > _PART_BYTES:
             # A few, one by one: the log is written before the payload of each, not before those of all.
-            for part in _parts(events, 1 if few else _PART_EVENTS):
-                self._put(part, sum(map(_size, part)))
+            for part, part_size in _parts(events, 1 if few else _PART_EVENTS):
+                self._put(part, part_size)
         else:
             self._put(events, size)
 
@@ -98,21 +98,23 @@ class Rounds:
             self._timer = self._loop.call_later(_GRACE, self._on_time)
 
 
-def _parts(events: list[Event], most: int) -> Iterator[list[Event]]:
+def _parts(events: list[Event], most: int) -> Iterator[tuple[list[Event], int]]:
     part: list[Event] = []
     size = 0
     for event in events:
         part.append(event)
         size += _size(event)
         if size > _PART_BYTES or len(part) >= most:
-            yield part
+            yield part, size
             part, size = [], 0
     if part:
-        yield part
+        yield part, size
 
 
 def _size(event: Event) -> int:
     """About the bytes of memory that an event takes."""
     if isinstance(event, Received):
-        return memory(event.header, event.payload)
+        return (
+            len(event.payload) + len(event.header or b"") + AROUND
+        )  # `memory`, without a call for each reply
     return memory(event.log, event.data) if isinstance(event, Prerendered) else memory(None, b"")
