@@ -97,5 +97,5 @@ def files_in(folder: Path) -> list[str]:
     """The temporary files that were left."""
     names = sorted(path.name for path in folder.iterdir())
     return [
-        f"a temporary file was left: {name}" for name in names if not name.startswith("uv-")
+        f"a temporary file was left: {name}" for name in names if not name.startswith(("uv-", "fish."))
     ]  # the locks of uv

@@ -12,10 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from types import FrameType
 from typing import BinaryIO
 
 from natscli.errors import PynatsError
 from natscli.learn.step import Attempt, Seen, Step
+from natscli.system.signals import on_end
 from natscli.text import for_people
 
 #: Seconds: until a program is ready, until a command that ends by itself has ended, and for one that is asked to end.
@@ -146,12 +148,11 @@ class Classroom:
                 file.write(text)
         with ExitStack() as stack:
             beside = [self._beside(stack, command, environ) for command in step.beside]
-            you = Program(words, self._folder, environ)
-            stack.callback(you.end)
+            you = _started(stack, words, self._folder, environ)
             other = Seen("", "")
             if step.then:
                 you.wait_until(_listens, _READY)
-                other = Program(self._words(step.then), self._folder, environ).wait(_LONGEST)
+                other = _started(stack, self._words(step.then), self._folder, environ).wait(_LONGEST)
                 time.sleep(_SHOWING)
                 mine = you.end()
             else:
@@ -163,16 +164,13 @@ class Classroom:
             return Attempt(words, mine, other)
 
     def _beside(self, stack: ExitStack, command: str, environ: Mapping[str, str]) -> Program:
-        program = Program(self._words(command), self._folder, environ)
-        stack.callback(program.end)
+        program = _started(stack, self._words(command), self._folder, environ)
         if self._words(command)[0] != "request":
             program.wait_until(_listens, _READY)
         return program
 
     def _start(self, words: Sequence[str], environ: Mapping[str, str]) -> Program:
-        program = Program(words, self._folder, environ)
-        self._stack.callback(program.end)
-        return program
+        return _started(self._stack, words, self._folder, environ)
 
     def _words(self, command: str) -> list[str]:
         return shlex.split(command.replace("{url}", self.url))[1:]
@@ -180,3 +178,22 @@ class Classroom:
 
 def _listens(seen: Seen) -> bool:
     return any(words in seen.log for words in _LISTENS)
+
+
+def _started(stack: ExitStack, words: Sequence[str], folder: str, environ: Mapping[str, str]) -> Program:
+    """A program that `stack` ends; a signal that comes while it starts is heeded once that is sure."""
+    came: list[tuple[int, FrameType | None]] = []
+    before = on_end(lambda number, frame: came.append((number, frame)))
+    try:
+        program = Program(words, folder, environ)
+        stack.callback(program.end)
+        return program
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number, frame in came[:1]:
+            heed = before[number]
+            if callable(heed):
+                heed(number, frame)
+            else:
+                signal.raise_signal(number)

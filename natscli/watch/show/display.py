@@ -122,8 +122,7 @@ class ExchangeDisplay:
     def _show_last(self) -> None:
         if self._statistics is not None:
             seconds = time.monotonic() - self._began if self._options.read is None else self._statistics.span
-            rows = self._statistics.rows(seconds)
-            rows = self.rows = self._statistics.rows(time.monotonic() - self._began)
+            rows = self.rows = self._statistics.rows(seconds)
             if self._live is not None:
                 self._draw(self._live, rows)
             elif self._options.report != "-":

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from natscli.system.installing import install_command
 from tests.asking import Asker
 from tests.program import Program, Runner
 from tests.reply.test_docs import run_all
@@ -228,7 +229,7 @@ def test_a_missing_package_has_a_hint(runner: Runner) -> None:
     (runner.directory / "app.py").write_text("import no_such_package_at_all\n")
     run = runner("reply", "--handler", "app.py", server="nats://127.0.0.1:1")
     assert run.status == 2
-    assert "-m pip install no_such_package_at_all" in run.stderr
+    assert install_command("no_such_package_at_all") in run.stderr
 
 
 def test_an_error_names_the_deepest_line_of_the_own_modules(
