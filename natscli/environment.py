@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from errno import EBADF
-from typing import BinaryIO, TextIO, cast
+from functools import cached_property
+from typing import Any, BinaryIO, TextIO, cast
 
 from natscli.errors import Report
+from natscli.log_format import ERROR, INFO, WARNING, NeverDrawn, clock, json_line, never_drawn
 from natscli.secrets.redaction import Redactor, redact_shapes
-from natscli.system.terminal import is_drawn_on
+from natscli.system.terminal import is_drawn_on, is_file
 from natscli.text import bytes_for_people, exact_bytes, visible_line
 
 #: The styles of the log, as terminals know them (SGR codes).
@@ -61,6 +63,8 @@ class Environment:
     color: str = "auto"
     quiet: bool = False
     trace: bool = False
+    #: Whether the log is lines of JSON, see `write_log_as`.
+    log_json: bool = False
     #: The command line, without the name of the program.
     arguments: Sequence[str] = ()
     #: What lines of the log and warnings begin with: which of several processes writes them.
@@ -86,12 +90,27 @@ class Environment:
         base = self.environ.get("XDG_CONFIG_HOME") or os.path.join(home_folder(self.environ), ".config")
         return os.path.join(base, "nats")
 
+    def write_log_as(self, form: str) -> None:
+        """From now on the log is lines of `json`, or `text`."""
+        self.log_json = form == "json"
+        if isinstance(self.stderr, NeverDrawn):
+            self.stderr = self.stderr.stream
+        if self.log_json:
+            self.stderr = never_drawn(self.stderr)
+
+    @cached_property
+    def clock(self) -> Callable[[float], str]:
+        """Gives what a line of the log begins with, see `log_format.clock`."""
+        return clock(is_file(self.stderr))
+
     def interactive(self) -> bool:
         """Whether a person can be asked: stdin and stderr are both terminals."""
         return self.stdin.isatty() and self.stderr.isatty()
 
     def colored(self, stream: BinaryIO) -> bool:
-        """Whether to colour `stream`: --color, NO_COLOR, CLICOLOR_FORCE, then is it a terminal."""
+        """Whether to colour `stream`: --color, NO_COLOR, CLICOLOR_FORCE, then is it a terminal. No log of JSON."""
+        if self.log_json and stream is self.stderr:
+            return False
         if self.color != "auto":
             return self.color == "always"
         if self.environ.get("NO_COLOR"):
@@ -116,22 +135,28 @@ class Environment:
         except OSError as error:
             raise from_stdout(error) from None
 
-    def log(self, line: str) -> None:
-        """One line of the log on stderr, with the time, unless it is empty, or with --quiet."""
+    def log(self, line: str, **fields: Any) -> None:
+        """One line of the log on stderr, with the time, unless it is empty, or with --quiet.
+
+        `fields` are what it says, for a log of JSON: so for the others.
+        """
         if line and not self.quiet and not self.repeats:
             # Made of subjects and numbers, so a password that is an ordinary word is none here.
-            self._write_line(
-                f"{time.strftime('%H:%M:%S')} ", f"{self.label}{line}", DIM, redact=redact_shapes
-            )
+            label = self.clock(time.time())
+            self._write_line(INFO, label, f"{self.label}{line}", DIM, fields, redact=redact_shapes)
 
-    def notice(self, line: str) -> None:
+    def notice(self, line: str, **fields: Any) -> None:
         """One plain line on stderr, unless --quiet."""
         if not self.quiet:
-            self._write_line("", line, "")
+            self._write_line(INFO, "", line, "", fields)
 
-    def warn(self, line: str) -> None:
+    def warn(self, line: str, **fields: Any) -> None:
         """One line on stderr that --quiet does not silence."""
-        self._write_line("pynats: ", f"{self.label}{line}", CYAN)
+        self._write_line(WARNING, "pynats: ", f"{self.label}{line}", CYAN, fields)
+
+    def warning(self, line: str) -> bytes:
+        """What `warn` writes, without colours: for a log that waits to be written."""
+        return json_line(WARNING, line, time.time()) if self.log_json else f"pynats: {line}\n".encode()
 
     def log_traceback(self, error: BaseException) -> None:
         """With --trace, the traceback of an error."""
@@ -143,18 +168,24 @@ class Environment:
 
     def error(self, report: Report) -> None:
         """`pynats: error: ...` and, where there is one, the hint."""
-        self._write_line("pynats: error: ", report.message, RED)
-        if report.hint:
+        hint = self.redactor.redact(report.hint) if report.hint else None
+        fields = {"status": int(report.status), "hint": hint}
+        self._write_line(ERROR, "pynats: error: ", report.message, RED, fields)
+        if report.hint and not self.log_json:
             self.hint(report.hint)
 
     def hint(self, text: str) -> None:
         """The line after an error that may help."""
-        self._write_line("  hint: ", text, DIM)
+        self._write_line(INFO, "  hint: ", text, DIM, {})
 
     def _write_line(
-        self, label: str, line: str, style: str, redact: Callable[[str], str] | None = None
-    ) -> None:
+        self, level: str, label: str, line: str, style: str, fields: dict[str, Any],
+        redact: Callable[[str], str] | None = None,
+    ) -> None:  # fmt: skip
         line = visible_line((redact or self.redactor.redact)(line))
+        if self.log_json:
+            self.sink(json_line(level, line, time.time(), **fields))
+            return
         if style and self.colored(self.stderr):
             label = f"{style}{label}{RESET}"
         self.sink(bytes_for_people(f"{label}{line}\n"))

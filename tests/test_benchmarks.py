@@ -201,7 +201,7 @@ def test_the_raw_floor_logs_what_pynats_logs(nats_server: Server, tmp_path: Path
     command = [sys.executable, "-m", "natscli", "reply", "bench.log", "OK", "-s", nats_server.url]
     with running(command, nats_server, tmp_path / "log", "bench.log"):
         assert run(load(nats_server, "bench.log", requests=40, in_flight=8, expect="OK")).ok
-    clock = re.compile(rb"^\d\d:\d\d:\d\d ", re.MULTILINE)
+    clock = re.compile(rb"^(?:[\d-]{10} )?\d\d:\d\d:\d\d ", re.MULTILINE)
     listening, logged = (
         b'Listening on [bench.log] in group "%b"\n' % QUEUE.encode(),
         (tmp_path / "log").read_bytes(),

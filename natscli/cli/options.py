@@ -146,6 +146,12 @@ def _set_environment(ctx: click.Context, param: click.Parameter, value: Any) -> 
         setattr(app.environment, param.name, value)
 
 
+def _set_log(ctx: click.Context, param: click.Parameter, value: str | None) -> None:  # noqa: ARG001
+    app = ctx.find_object(App)
+    if value is not None and app is not None:
+        app.environment.write_log_as(value)
+
+
 def complete_contexts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Names of the known contexts, for shell completion."""
     from natscli.contexts.store import ContextStore
@@ -202,13 +208,16 @@ def connection_options(command: F) -> F:
 
 
 def output_options(command: F) -> F:
-    """Add `--color` and `--trace`, for commands that do not connect."""
+    """Add `--color`, `--log` and `--trace`, for commands that do not connect."""
     trace = option("--trace", "trace", is_flag=True, default=None, callback=_set_environment, expose_value=False,
                    group="Output", help="Log more details to stderr, tracebacks included.")  # fmt: skip
     color = option("--color", "color", type=click.Choice(["auto", "always", "never"]), callback=_set_environment,
                    expose_value=False, group="Output", is_eager=True,
                    help="Choose when to use colours.  [NO_COLOR, CLICOLOR_FORCE; default: auto]")  # fmt: skip
-    return color(trace(command))
+    log = option("--log", "log", type=click.Choice(["text", "json"]), callback=_set_log, expose_value=False,
+                 group="Output", is_eager=True,
+                 help="Write the log, stderr, as text or as lines of JSON.  [default: text]")  # fmt: skip
+    return color(log(trace(command)))
 
 
 def ask_and_hide(app: App) -> None:

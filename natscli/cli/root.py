@@ -201,6 +201,8 @@ def run(arguments: list[str], environment: Environment) -> int:
             environment.log_traceback(error)
         report = explain(error)
         status = report.status
+        if status == ExitStatus.USAGE and not environment.log_json and _wants_json(arguments):
+            environment.write_log_as("json")
         cause = error.__cause__ if isinstance(error, click.Abort) else error
         environment.interrupted = type(cause) is KeyboardInterrupt
         if environment.interrupted and environment.stderr.isatty():
@@ -208,6 +210,12 @@ def run(arguments: list[str], environment: Environment) -> int:
     if report is not None:
         environment.error(report)
     return status
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    """Whether `--log json` is given, where a mistake kept the options from being read."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--log json" in " ".join(options).replace("--log=json", "--log json")
 
 
 def _terminated(*_: object) -> NoReturn:

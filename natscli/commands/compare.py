@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from natscli.cli.groups import Command
-from natscli.cli.options import App, FileName, option, pass_app
+from natscli.cli.options import App, FileName, option, output_options, pass_app
 from natscli.errors import ExitStatus, explain
 
 
@@ -21,6 +21,7 @@ from natscli.errors import ExitStatus, explain
 @option("--fail-if", multiple=True, metavar="CONDITION", common=True,
         help="Exit with 8 if it holds: 'p99 > +10%', 'rate < 500', 'failed > 1%'; repeatable.")  # fmt: skip
 @option("-j", "--json", "as_json", is_flag=True, common=True, help="Write one JSON object.")
+@output_options
 @pass_app
 def compare(app: App, before: str, after: str, fail_if: tuple[str, ...], as_json: bool) -> int:
     """Compare two runs of requests.

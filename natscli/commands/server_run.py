@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from natscli.errors import InputError
 if TYPE_CHECKING:
     from natscli.contexts.format import Context
     from natscli.contexts.store import ContextStore
+    from natscli.environment import Environment
 
 
 class Port(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -93,9 +95,23 @@ def run(app: App, /, context_name: str | None, verbose: bool, **given: Any) -> N
             saved.remove()
 
     local.run(
-        local.ServerOptions(**given), environment.environ, log=environment.notice, ready=ready, gone=gone,
+        local.ServerOptions(**given), environment.environ, log=_log(environment), ready=ready, gone=gone,
         verbose=verbose,
     )  # fmt: skip
+
+
+def _log(environment: Environment) -> Callable[[str], None]:
+    """Writes a line of the server's log: as it is, or in a log of JSON with the level that it says."""
+    if not environment.log_json:
+        return environment.notice
+    from natscli.server.run import read_log_line
+
+    def log(line: str) -> None:
+        level, text = read_log_line(line)
+        write = environment.notice if level in ("INF", "DBG", "TRC", "") else environment.warn
+        write(text, server_level=level or None)
+
+    return log
 
 
 class _SavedContext:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from natscli.errors import InputError
-from natscli.text import exact, exact_bytes
+from natscli.text import exact, exact_bytes, replaced
 
 LINE = b"NATS/1.0"
 SERVICE_ERROR = "Nats-Service-Error"
@@ -39,6 +39,14 @@ def decode(block: bytes | None) -> Pairs:
         if colon and name:
             pairs.append((exact(name), exact(value.strip())))
     return tuple(pairs)
+
+
+def as_lists(block: bytes | None) -> dict[str, list[str]]:
+    """The headers of a block for programs: each name with its values."""
+    pairs: dict[str, list[str]] = {}
+    for name, value in decode(block):
+        pairs.setdefault(replaced(name), []).append(replaced(value))
+    return pairs
 
 
 def status(block: bytes | None) -> str:

@@ -50,9 +50,7 @@ class Encoder:
 
     def headers(self, header: bytes) -> str:
         """The headers of a block, name to list of values."""
-        pairs: dict[str, list[str]] = {}
-        for name, value in headers.decode(header):
-            pairs.setdefault(replaced(name), []).append(replaced(value))
+        pairs = headers.as_lists(header)
         members = [
             f"{self.text(name)}: [{', '.join(map(self.text, values))}]" for name, values in pairs.items()
         ]

@@ -41,8 +41,8 @@ _MOST_BYTES = 4 * 1024 * 1024
 _MOST_MESSAGES = 10_000
 #: What one that is not lossy keeps for a reader that is slow.
 _MOST_BYTES_KEPT = 256 * 1024 * 1024
-_NOT_SHOWN = b"pynats: %d more were not shown: the output could not keep up\n"
-_DISCARDED = b"pynats: the rest was not shown: interrupted\n"
+_NOT_SHOWN = "%d more were not shown: the output could not keep up"
+_DISCARDED = "the rest was not shown: interrupted"
 #: How long (seconds) the thread may go on when the one that answers has something to do; 10 times shorter than usual.
 _TURN = 0.0005
 #: At the end, how long (seconds) to wait for a reader that takes nothing at all.
@@ -163,7 +163,7 @@ class Pump:
             self._dropped = 0
             self._cut = self._writing
             self._queue.clear()
-            self._queue.append(_Entry(lambda: (_DISCARDED, b""), 0, 0))
+            self._queue.append(_Entry(lambda: (self._environment.warning(_DISCARDED), b""), 0, 0))
 
     async def written(self, broken: asyncio.Future[Any]) -> None:
         """Wait until everything that was put so far is written, or `broken` is done."""
@@ -222,7 +222,8 @@ class Pump:
             thread.join(patience)
         self._finished = thread is None or not thread.is_alive()
         if not self._finished:
-            self._write_aside(_NOT_SHOWN % (self._messages + self.lost - self._said))
+            missing = self._messages + self.lost - self._said
+            self._write_aside(self._environment.warning(_NOT_SHOWN % missing))
 
     def check(self) -> None:
         """Raises PynatsError if something could not be written."""
@@ -244,7 +245,7 @@ class Pump:
 
         def notice() -> Rendered:
             self._said += count
-            return _NOT_SHOWN % count, b""
+            return self._environment.warning(_NOT_SHOWN % count), b""
 
         if count:
             self._queue.append(_Entry(notice, 0, 0))

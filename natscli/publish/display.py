@@ -16,6 +16,7 @@ from natscli.message.recipe import Outgoing
 from natscli.output.pump import Pump
 from natscli.publish.options import PublishOptions
 from natscli.publish.publisher import Tally
+from natscli.secrets.redaction import redact_shapes
 from natscli.text import format_bytes, replaced
 
 #: Failures that are shown one by one; the rest is only counted.
@@ -54,7 +55,10 @@ class PublishDisplay:
         """See `Observer`."""
         for outgoing in batch:
             number = f"[#{outgoing.number}] " if self._options.many else ""
-            self._environment.log(f"{number}Published {len(outgoing.payload)} bytes to [{outgoing.subject}]")
+            self._environment.log(
+                f"{number}Published {len(outgoing.payload)} bytes to [{outgoing.subject}]",
+                subject=redact_shapes(outgoing.subject), number=outgoing.number, size=len(outgoing.payload),
+            )  # fmt: skip
 
     def failed(self, outgoing: Outgoing | None, error: PynatsError) -> None:
         """See `Observer`."""

@@ -27,7 +27,7 @@ from natscli.text import for_programs
 
 LOOPBACK = "127.0.0.1"
 
-_LOG_PREFIX = re.compile(r"^\[\d+\] \S+ \S+ \[[A-Z]+\] ")
+_LOG_PREFIX = re.compile(r"^\[\d+\] \S+ \S+ \[([A-Z]+)\] ")
 _POLL = 0.003
 _LOG_PATIENCE = 1.0
 #: The last line of a server that starts.
@@ -74,6 +74,12 @@ def command_line(binary: str, options: ServerOptions, scratch: str) -> list[str]
     if options.jetstream or options.store_dir is not None:
         command += ["--jetstream", "--store_dir", options.store_dir or os.path.join(scratch, "jetstream")]
     return command
+
+
+def read_log_line(line: str) -> tuple[str, str]:
+    """The level of a line that nats-server logged (`INF`, `WRN`, ...; may be empty), and what it says."""
+    found = _LOG_PREFIX.match(line)
+    return (found[1], line[found.end() :]) if found else ("", line)
 
 
 def explain_exit(lines: list[str], status: int | None) -> PynatsError:

@@ -1,8 +1,9 @@
-"""What a terminal is like: its size, and whether it understands escape sequences."""
+"""What a terminal is like, its size and whether it understands escape sequences; and what is none."""
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from typing import BinaryIO
@@ -21,6 +22,14 @@ def columns(stream: BinaryIO, environ: Mapping[str, str]) -> int:
     """How wide the text may be that is written to `stream` once: COLUMNS if that is set, else as the terminal is."""
     wanted = environ.get("COLUMNS", "")
     return int(wanted) if wanted.isdecimal() and 0 < int(wanted) < 100_000 else terminal_size(stream).columns
+
+
+def is_file(stream: BinaryIO) -> bool:
+    """Whether `stream` is a regular file, which somebody reads later."""
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def is_drawn_on(stream: BinaryIO, environ: Mapping[str, str]) -> bool:

@@ -59,7 +59,10 @@ def python(code: str) -> str:
 
 def log(program: Program) -> list[str]:
     """The lines of its stderr, without the time."""
-    return [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in program.stderr_text().splitlines()]
+    return [
+        re.sub(r"^(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d ", "", line)
+        for line in program.stderr_text().splitlines()
+    ]
 
 
 # -- what it answers ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def prod(config_home: Path, nats_server: Server) -> str:
 
 
 def lines(text: str) -> list[str]:
-    return [line[9:] for line in text.splitlines() if line[:2].isdigit()]
+    return re.findall(r"(?m)^(?:[\d-]{10} )?\d\d:\d\d:\d\d (.*)", text)
 
 
 def test_a_context_is_said_first(

@@ -45,7 +45,7 @@ def listen(nats_server: Server) -> Iterator[Listen]:
 
 
 def without_times(text: str) -> list[str]:
-    return [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in text.splitlines()]
+    return [re.sub(r"^(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d ", "", line) for line in text.splitlines()]
 
 
 def test_a_message_is_published_and_logged(publish: Publish, listen: Listen) -> None:

@@ -33,7 +33,7 @@ def ended(program: Program, status: int = 0) -> tuple[bytes, str]:
 
 
 def without_times(text: str) -> list[str]:
-    return [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in text.splitlines()]
+    return [re.sub(r"^(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d ", "", line) for line in text.splitlines()]
 
 
 def test_payloads_are_on_stdout_and_the_log_on_stderr(subscribe: Subscribe, asker: Asker) -> None:

@@ -52,6 +52,7 @@ class Assignment:
     first: bool
     color: str
     trace: bool
+    log_json: bool
 
 
 class Orders:
@@ -145,6 +146,7 @@ def _run(job: Assignment, orders: Orders) -> int:
     place = board.place(job.index)
     environment = Environment.current()
     environment.color, environment.trace = job.color, job.trace
+    environment.write_log_as("json" if job.log_json else "text")
     environment.quiet, environment.repeats = job.options.quiet, not job.first
     environment.redactor.add(*job.settings.secrets)
     try:

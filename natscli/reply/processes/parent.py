@@ -196,7 +196,7 @@ class Supervisor:
             board.reference, index,
             first=index == 0 and process.starts == 1,
             color="always" if self._environment.colored(self._environment.stderr) else self._environment.color,
-            trace=self._environment.trace,
+            trace=self._environment.trace, log_json=self._environment.log_json,
         )  # fmt: skip
         process.popen = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, f"{index + 1}/{len(self._processes)}", json.dumps(sys.path)],

@@ -12,7 +12,7 @@ from natscli.output.live import Live
 from natscli.output.pump import Pump, Rendered
 from natscli.reply.figures import Figures
 from natscli.reply.reporter import Reporter
-from natscli.reply.show.panel import json_line, line, panel
+from natscli.reply.show.panel import json_line, line, panel, record
 
 #: Seconds between two drawings of the panel, between two lines where there is none, and that a rate is measured over.
 _REDRAW, _LINE, _NOW = 0.2, 10.0, 1.0
@@ -103,10 +103,13 @@ class StatisticsReporter(Reporter):
         self._drawing = False
         return b"", b""
 
-    def _write(self, figures: Figures, write: Callable[[str], None]) -> None:
+    def _write(self, figures: Figures, write: Callable[..., None]) -> None:
+        clean = figures._replace(last_error=self._environment.redactor.redact(figures.last_error))
+        if self._environment.log_json:
+            write(line(figures), statistics=record(clean))
+            return
         if not self._as_json:
             write(line(figures))
             return
-        figures = figures._replace(last_error=self._environment.redactor.redact(figures.last_error))
         ascii_only = self._environment.stderr.isatty()
-        self._environment.sink(json_line(figures, ascii_only=ascii_only))
+        self._environment.sink(json_line(clean, ascii_only=ascii_only))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 from natscli.environment import BOLD, DIM, GREEN, YELLOW, Environment
+from natscli.log_format import INFO, json_line
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.output.pump import Rendered
@@ -27,11 +29,11 @@ def _text_renderer(environment: Environment) -> RenderRequests:
     out, err = environment.stdout, environment.stderr
     together = same_target(out, err)
     draw_out, draw_err = (stream.isatty() or environment.colored(stream) for stream in (out, err))
-    if draw_out or (draw_err and not environment.quiet):
+    if draw_out or ((draw_err or environment.log_json) and not environment.quiet):
         return _drawn(environment, draw_out, draw_err, together)
     if environment.quiet:
         return _data
-    return _together if together else _apart
+    return partial(_together if together else _apart, environment.clock)
 
 
 def data_renderers(environment: Environment, *, as_json: bool) -> Renderers:
@@ -52,8 +54,7 @@ def log_renderers(environment: Environment) -> Renderers:
     return Renderers() if environment.quiet else Renderers(received=render)
 
 
-def _clock(came: float) -> bytes:
-    return time.strftime("%H:%M:%S ", time.localtime(came)).encode()
+_Clock = Callable[[float], str]
 
 
 def _data(batch: list[Message], first: int, came: float) -> Rendered:  # noqa: ARG001
@@ -64,9 +65,9 @@ def _payloads(batch: list[Message]) -> bytes:
     return b"".join([b"%b\n" % payload for _, _, _, payload in batch])
 
 
-def _together(batch: list[Message], first: int, came: float) -> Rendered:
+def _together(clock: _Clock, batch: list[Message], first: int, came: float) -> Rendered:
     """The log and byte-exact payloads for one file, in order."""
-    now = _clock(came)
+    now = clock(came).encode()
     subjects, replies, blocks, payloads = zip(*batch, strict=True)
     if all(replies) and not any(blocks):  # what a busy responder gets: C code can fill it in
         line = now + b"[#%d] Received on [%b]\n%b\n\n"
@@ -79,9 +80,9 @@ def _together(batch: list[Message], first: int, came: float) -> Rendered:
     )
 
 
-def _apart(batch: list[Message], first: int, came: float) -> Rendered:
+def _apart(clock: _Clock, batch: list[Message], first: int, came: float) -> Rendered:
     """The log for stderr, byte-exact payloads for stdout."""
-    now = _clock(came)
+    now = clock(came).encode()
     log = b"".join(
         [
             b"%b[#%d] Received on [%b]\n" % (now, number, subject)
@@ -91,6 +92,16 @@ def _apart(batch: list[Message], first: int, came: float) -> Rendered:
         ]
     )
     return log, _payloads(batch)
+
+
+def _json_log(number: int, message: Message, came: float) -> bytes:
+    """The line of a request in a log of JSON."""
+    subject, reply, header, payload = message
+    shown = for_programs(subject)
+    return json_line(
+        INFO, f"Received on [{shown}]{'' if reply else _UNANSWERED}", came, subject=shown, request=number,
+        reply_to=for_programs(reply) or None, size=len(payload), headers=headers.as_lists(header),
+    )  # fmt: skip
 
 
 def _log_lines(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
@@ -143,7 +154,10 @@ def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: b
     parts = [("{now}", DIM), ("[#{number}] ", BOLD), ("Received on ", ""), ("[{subject}]", GREEN)]
     answered, unanswered = err.paint(*parts), err.paint(*parts, (_UNANSWERED, YELLOW))
 
-    def log(now: bytes, number: int, subject: bytes, reply: bytes, header: bytes | None) -> bytes:
+    def log(came: float, number: int, message: Message) -> bytes:
+        if environment.log_json:
+            return _json_log(number, message, came)
+        now, (subject, reply, header, _) = environment.clock(came).encode(), message
         if not draw_err:
             return _log_lines(now, number, subject, reply, header)
         shown = visible_line(for_people(subject))
@@ -159,8 +173,7 @@ def _drawn(environment: Environment, draw_out: bool, draw_err: bool, together: b
         shown = [data(payload) for _, _, _, payload in batch]
         if environment.quiet:
             return b"", b"".join(shown)
-        now = _clock(came)
-        logged = [log(now, number, s, r, h) for number, (s, r, h, _) in enumerate(batch, first)]
+        logged = [log(came, number, message) for number, message in enumerate(batch, first)]
         if together:
             return b"", b"".join(
                 [part for pair in zip(logged, shown, strict=True) for part in (*pair, b"\n")]

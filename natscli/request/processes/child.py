@@ -40,6 +40,7 @@ class Assignment:
     settings: Settings
     body: bytes | None
     trace: bool
+    log_json: bool
 
 
 class Interim(NamedTuple):
@@ -54,6 +55,7 @@ def work(part: Assignment, pipe: Pipe) -> None:
     """The whole of one process. It reports through `pipe`, which says, once it is connected, whether to send."""
     environment = Environment.current()
     environment.quiet, environment.trace = True, part.trace
+    environment.write_log_as("json" if part.log_json else "text")
     statistics, error = Statistics(), None
     try:
         recipe = compile_recipe(part.options)

@@ -41,7 +41,8 @@ async def run_all(
         recipe.body.format if options.body is None else None
     )  # read from a file or stdin, which is at its end
     display, verdict = display_of(options, environment), verdict_of(options)
-    team = Team([Assignment(i, parts, options, settings, body, environment.trace) for i in range(parts)])
+    how = environment.trace, environment.log_json
+    team = Team([Assignment(i, parts, options, settings, body, *how) for i in range(parts)])
     try:
         with display.open(team.total):
             try:

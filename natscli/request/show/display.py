@@ -166,6 +166,9 @@ class RequestDisplay:
             sizes = summary.bytes_sent, summary.bytes_received
             lines.append(output.rate_line(summary.rate, summary.seconds, *sizes))
             lines += output.rtt_lines(summary.timings, self._columns or None)
+        if self._environment.log_json:
+            self._environment.notice(lines[0], summary=summary.as_json())
+            return
         for line in lines:
             self._environment.notice(line)
         if self._style.ending is LastLines.HISTOGRAM and summary.rtt.count >= _LEAST_FOR_HISTOGRAM:
@@ -191,6 +194,8 @@ class RequestDisplay:
 
             line = record_line({"timings": record(*phases)}, time.time())
             self._rounds.add(Prerendered(b"", line))
+        elif self._environment.log_json:
+            self._environment.notice("Timings", **record(*phases))
         elif not self._environment.quiet:
             colored = self._environment.colored(self._environment.stderr)
             self._log(table(*phases, columns=self._columns, colored=colored).encode())

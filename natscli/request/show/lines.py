@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from natscli.duration import format_duration
 from natscli.environment import BOLD, CYAN, DIM, GREEN, Environment
+from natscli.log_format import INFO, json_line
 from natscli.message import headers
 from natscli.output.pump import Rendered
 from natscli.output.streams import same_target
 from natscli.request.events import Event, Prerendered, Received, Sent
 from natscli.request.show.style import Replies, RequestStyle
 from natscli.secrets.redaction import redact_shapes
-from natscli.text import bytes_for_people, exact, visible_line
+from natscli.text import bytes_for_people, exact, replaced, visible_line
 
 if TYPE_CHECKING:
     from natscli.output.terminal import Painter
@@ -40,7 +40,7 @@ def renderer(
     `output` is the pattern for the names of files.
     """
     label = _Label(many_requests, many_replies)
-    log = _log(label, _painter(environment.stderr, environment)) if style.log else None
+    log = _log(label, environment) if style.log else None
     end = b"\n" if many_requests or many_replies else b""
     if style.replies is Replies.TABLE:
         return _ordered(_only_sent(log), _table(environment), _together(environment))
@@ -114,25 +114,45 @@ def _ordered(log: _Log | None, show: _Show, together: bool) -> RenderEvents:
     return render
 
 
-def _log(label: _Label, painter: Painter | None = None) -> _Log:
-    """The log's lines; with a painter coloured, and with a note where there is no payload to be seen."""
+def _log(label: _Label, environment: Environment) -> _Log:
+    """The log's lines; on a terminal coloured, and with a note where there is no payload to be seen."""
+    if environment.log_json:
+        return _json_log
+    painter = _painter(environment.stderr, environment)
     styled = painter.styled if painter else lambda text, style: text
-    clock = _Clock(styled)
+    clock = environment.clock
     note = styled(" (empty payload)", DIM) if painter else ""
 
     def log(event: Sent | Received) -> bytes:
         if isinstance(event, Sent):
-            text = f"{clock(event.at)}{label.of_request(event.request)}Sending request on [{_safe(event.subject)}]\n"
+            when = styled(clock(event.at), DIM)
+            text = f"{when}{label.of_request(event.request)}Sending request on [{_safe(event.subject)}]\n"
         else:
             number = styled(label.of_reply(event.request, event.number), BOLD)
             rtt = styled(format_duration(event.rtt_ns / 1e9), GREEN)
-            text = f"{clock(event.came)}{number}Received with rtt {rtt}{'' if event.payload else note}\n"
+            when = styled(clock(event.came), DIM)
+            text = f"{when}{number}Received with rtt {rtt}{'' if event.payload else note}\n"
             for name, value in (*_said(event), *headers.decode(event.header)):
                 text += f"{styled(visible_line(name), CYAN)}: {visible_line(value)}\n"
             text += "\n" if text.count("\n") > 1 else ""
         return bytes_for_people(text)
 
     return log
+
+
+def _json_log(event: Sent | Received) -> bytes:
+    """A line of the log as JSON, with the members that the records of replies have."""
+    subject = replaced(_safe(event.subject))
+    if isinstance(event, Sent):
+        what = f"Sending request on [{subject}]"
+        return json_line(INFO, what, event.at, subject=subject, request=event.request)
+    names = {"Subject": "message_subject", "Reply subject": "reply_to", "Status": "status"}
+    more: dict[str, Any] = {names[name]: replaced(value) for name, value in _said(event)}
+    return json_line(
+        INFO, f"Received with rtt {format_duration(event.rtt_ns / 1e9)}", event.came, subject=subject,
+        request=event.request, reply=event.number, rtt_ns=event.rtt_ns, size=len(event.payload),
+        headers=headers.as_lists(event.header), **more,
+    )  # fmt: skip
 
 
 def _said(reply: Received) -> Iterator[tuple[str, str]]:
@@ -160,22 +180,6 @@ class _Label:
         if not self._replies:
             return self.of_request(request)
         return f"[#{request} reply {reply}] " if self._requests else f"[reply {reply}] "
-
-
-class _Clock:
-    """The time of day, made once a second."""
-
-    def __init__(self, styled: Callable[[str, str], str]) -> None:
-        self._styled = styled
-        self._second = -1
-        self._shown = ""
-
-    def __call__(self, at: float) -> str:
-        second = int(at)
-        if second != self._second:
-            self._second = second
-            self._shown = self._styled(time.strftime("%H:%M:%S ", time.localtime(second)), DIM)
-        return self._shown
 
 
 @lru_cache(64)

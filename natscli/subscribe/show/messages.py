@@ -10,6 +10,7 @@ from functools import partial
 from operator import itemgetter
 
 from natscli.environment import BOLD, DIM, GREEN, Environment
+from natscli.log_format import INFO, json_line
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.output.pump import Rendered
@@ -43,7 +44,7 @@ class MessageStyle:
 
 def renderer(environment: Environment, style: MessageStyle) -> RenderMessages:
     """The renderer that fits the streams and the flags."""
-    out, err = environment.stdout, environment.stderr
+    out = environment.stdout
     terminal = out.isatty()
     if style.as_json:
         return _json(style, ascii_only=terminal)
@@ -54,11 +55,11 @@ def renderer(environment: Environment, style: MessageStyle) -> RenderMessages:
         return lambda batch, first, came, matched: (b"", end.join([*map(itemgetter(3), batch), b""]))
     data = (_drawn_data if draw else _plain_data)(environment, style)
     if style.raw or environment.quiet or style.part == "subject":
-        return partial(_log_and_data, _clock(style), None, data, None)
-    log = (_drawn_log if err.isatty() or environment.colored(err) else _plain_log)(environment, style)
+        return partial(_log_and_data, _clock(style, environment), None, data, None)
+    log = _log(environment, style)
     # Headers end with an empty line already.
-    gap = (b"" if style.part == "headers" else b"\n") if same_target(out, err) else None
-    return partial(_log_and_data, _clock(style), log, data, gap)
+    gap = (b"" if style.part == "headers" else b"\n") if same_target(out, environment.stderr) else None
+    return partial(_log_and_data, _clock(style, environment), log, data, gap)
 
 
 def _log_and_data(
@@ -76,7 +77,7 @@ def _log_and_data(
     return b"", b"".join([part for pair in zip(logged, shown, strict=True) for part in (*pair, gap)])
 
 
-def _clock(style: MessageStyle) -> Callable[[float], str]:
+def _clock(style: MessageStyle, environment: Environment) -> Callable[[float], str]:
     """Gives the time that stands before a message; nothing before a bare subject, unless it was asked for."""
     if style.clock == "timestamp":
         return lambda came: f"{datetime.fromtimestamp(came).astimezone().isoformat(timespec='microseconds')} "
@@ -84,7 +85,7 @@ def _clock(style: MessageStyle) -> Callable[[float], str]:
         return lambda came: f"+{max(came - style.start, 0.0):.6f}s "
     if style.part == "subject":
         return lambda came: ""
-    return lambda came: time.strftime("%H:%M:%S ", time.localtime(came))
+    return environment.clock
 
 
 def _title(message: Message, matched: bool) -> tuple[str, str, str]:
@@ -92,6 +93,27 @@ def _title(message: Message, matched: bool) -> tuple[str, str, str]:
     subject, reply, _, _ = message
     ending = f" with reply [{_text(reply)}]" if reply else ""
     return ("Matched reply on " if matched else "Received on "), f"[{_text(subject)}]", ending
+
+
+def _log(environment: Environment, style: MessageStyle) -> _Log:
+    if environment.log_json:
+        return _json_log(style)
+    err = environment.stderr
+    return (_drawn_log if err.isatty() or environment.colored(err) else _plain_log)(environment, style)
+
+
+def _json_log(style: MessageStyle) -> _Log:
+    with_headers = style.part == "all"
+
+    def log(now: str, number: int, message: Message, matched: bool) -> bytes:  # noqa: ARG001
+        subject, reply, header, payload = message
+        return json_line(
+            INFO, "".join(_title(message, matched)), time.time(), subject=_text(subject), number=number,
+            reply_to=_text(reply) or None, headers=headers.as_lists(header) if with_headers else None,
+            size=len(payload),
+        )  # fmt: skip
+
+    return log
 
 
 def _plain_log(environment: Environment, style: MessageStyle) -> _Log:  # noqa: ARG001

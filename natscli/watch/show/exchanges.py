@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 
 from natscli.duration import format_duration, timestamp
 from natscli.environment import BOLD, DIM, GREEN, RED, YELLOW, Environment
+from natscli.log_format import clock
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.status import read_acknowledgement, read_problem, read_status, responder
 from natscli.output.columns import shortened, width_of
 from natscli.output.json_lines import Encoder
 from natscli.output.pump import Rendered
 from natscli.output.terminal import Painter
-from natscli.system.terminal import terminal_size
+from natscli.system.terminal import is_file, terminal_size
 from natscli.text import bytes_for_people, exact, for_people, replaced, visible_line
 
 #: Renders exchanges that ended, in that order; gives the data to write.
@@ -43,7 +42,7 @@ def renderer(
         show = _Json(ascii_only=stdout.isatty())
     else:
         painter = Painter(colored=environment.colored(stdout))
-        show = _InFull(painter, timeout) if verbose else _Lines(painter, timeout, environment)
+        show = _InFull(painter, timeout, environment) if verbose else _Lines(painter, timeout, environment)
 
     def render(exchanges: Sequence[Exchange]) -> Rendered:
         return b"", bytes_for_people("".join(map(show, exchanges)))
@@ -57,12 +56,13 @@ class _Lines:
     def __init__(self, painter: Painter, timeout: float | None, environment: Environment) -> None:
         self._painter = painter
         self._timeout = timeout
+        self._when = _clock(environment)
         self._terminal = environment.stdout if environment.stdout.isatty() else None
 
     def __call__(self, exchange: Exchange) -> str:
         request, answers = exchange.payload, exchange.answers
         parts = [
-            (_when(exchange), DIM),
+            (self._when(exchange), DIM),
             (f" [#{exchange.number}] ", BOLD),
             (_text(exchange.subject), ""),
             (f"  {_state(exchange, self._timeout)}", _COLORS[exchange.outcome]),
@@ -85,9 +85,10 @@ class _Lines:
 class _InFull:
     """The request and each reply with headers and payload."""
 
-    def __init__(self, painter: Painter, timeout: float | None) -> None:
+    def __init__(self, painter: Painter, timeout: float | None, environment: Environment) -> None:
         self._painter = painter
         self._timeout = timeout
+        self._when = _clock(environment)
 
     def __call__(self, exchange: Exchange) -> str:
         return "".join([f"{part}\n" for part in self._parts(exchange)])
@@ -109,7 +110,7 @@ class _InFull:
 
     def _part(self, exchange: Exchange, what: str, style: str, header: bytes | None, payload: bytes) -> str:
         paint = self._painter
-        line = paint.paint((_when(exchange), DIM), (f" [#{exchange.number}] ", BOLD), (what, style))
+        line = paint.paint((self._when(exchange), DIM), (f" [#{exchange.number}] ", BOLD), (what, style))
         return line + paint.header_lines(header) + paint.payload(payload)
 
 
@@ -190,11 +191,7 @@ def _text(subject: bytes) -> str:
     return exact(subject)
 
 
-def _when(exchange: Exchange) -> str:
-    """The time of day; what was recorded may have none."""
-    return _clock(int(exchange.came)) if exchange.came else "--:--:--"
-
-
-@lru_cache(4)
-def _clock(second: int) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(second))
+def _clock(environment: Environment) -> Callable[[Exchange], str]:
+    """Gives the time of day, in a file with the date; what was recorded may have none."""
+    shown = clock(is_file(environment.stdout))
+    return lambda exchange: shown(exchange.came).rstrip() if exchange.came else "--:--:--"

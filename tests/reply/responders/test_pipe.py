@@ -250,7 +250,7 @@ def test_stderr_of_the_program_is_logged_line_by_line_and_bounded(pipe: Pipe) ->
     assert pipe.one() == ([], b"")
     pipe.program.wait_for("more lines of stderr not shown: ")
     name = os.path.basename(sys.executable)
-    pipe.logged(rf"(?m)^\d\d:\d\d:\d\d \[{name}\] one$")
+    pipe.logged(rf"(?m)^[\d-]{{10}} \d\d:\d\d:\d\d \[{name}\] one$")
     assert "] \\x1b]0;title\\x07two " in pipe.log
     assert not re.search("[\x1b\x07\u2028]", pipe.log)
     assert len(pipe.log) < 300_000

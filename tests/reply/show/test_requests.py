@@ -35,7 +35,7 @@ HOSTILE: Message = (
     b"\x1b[31m\x07red\r",
 )
 ANSWERED = Ending("answered", 1500)
-CLOCK = rb"\d\d:\d\d:\d\d "
+CLOCK = rb"(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d "
 
 
 def environment(
