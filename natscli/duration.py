@@ -44,7 +44,7 @@ def parse_duration(text: str) -> float:
 
 
 def is_rate(a_second: float) -> bool:
-    """Whether something can be done so many times a second: the time from one to the next is a duration."""
+    """Whether `a_second` can be a rate: positive, finite, and with a time between two events that is a duration."""
     return 0 < a_second < math.inf and 1 / a_second <= _LONGEST
 
 

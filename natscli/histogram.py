@@ -37,7 +37,7 @@ class Histogram:
         self._exact: array[int] | None = array("q")
 
     def record(self, value: int, count: int = 1) -> None:
-        """Count `value` so many times; a negative one, from clocks that differ, as 0."""
+        """Count `value` `count` times; a negative value, which comes of clocks that differ, as 0."""
         if value < 0:
             value = 0
         if value < self.smallest or not self.count:
@@ -87,7 +87,10 @@ class Histogram:
         return [(self._middle(bucket), count) for bucket, count in sorted(self._counts.items())]
 
     def percentiles(self, ranks: Iterable[float]) -> list[int]:
-        """For each of the `ranks` (percent, growing) the least value that so many are not above; 0 of none."""
+        """The percentiles of `ranks` (percent, growing): the least value with that share at or below it.
+
+        Without any values, 0 for each.
+        """
         found, items, seen, value = [], iter(self.items()), 0, 0
         for rank in ranks:
             wanted = max(ceil(round(self.count * rank / 100, 6)), 1) if self.count else 0

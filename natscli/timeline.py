@@ -54,11 +54,11 @@ class Timeline:
         return self._last - self._first + 1 if self._intervals else 0
 
     def record(self, at: int, took: int) -> None:
-        """Something came `at` a time that `took` nanoseconds."""
+        """Note that something came at the time `at`, and `took` this number of nanoseconds."""
         self._at(at).took.record(took)
 
     def fail(self, at: int, count: int) -> None:
-        """So many things failed `at` a time."""
+        """Note that `count` things failed at the time `at`."""
         self._at(at).failed += count
 
     def add(self, other: Timeline) -> None:

@@ -60,7 +60,7 @@ def _leave_lookups_behind(servers: list[str]) -> None:
 
 
 def leave_threads_behind(most: int = 4) -> None:
-    """Have `asyncio.run` end without what still runs in threads of its loop, of which there are so many at most."""
+    """Give the loop up to `most` threads, and have `asyncio.run` end without waiting for what runs in them."""
     from concurrent.futures import ThreadPoolExecutor
 
     class LeftBehind(ThreadPoolExecutor):

@@ -10,7 +10,7 @@ from natscli.output.streams import same_target
 from natscli.system.terminal import terminal_size
 from natscli.text import bytes_for_people
 
-#: Draws for a terminal of so many columns.
+#: Draws for a terminal with the given number of columns.
 Draw = Callable[[int], str]
 T = TypeVar("T")
 

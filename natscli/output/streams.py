@@ -73,7 +73,7 @@ def write_all(stream: BinaryIO, data: bytes, progress: Callable[[], bool] | None
 
 
 def _line_end(data: bytes, start: int) -> int:
-    """Where a write that begins at `start` ends: after the last whole line, if there is one in so many bytes."""
+    """Where a write that begins at `start` ends: after the last line that is whole within `_CHUNK` bytes, if any is."""
     end = start + _CHUNK
     return len(data) if end >= len(data) else data.rfind(b"\n", start, end) + 1 or end
 

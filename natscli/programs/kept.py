@@ -132,7 +132,7 @@ class Child(asyncio.SubprocessProtocol):
     # -- the end ---------------------------------------------------------------------------------------------
 
     def _end_within(self, seconds: float) -> None:
-        """Give it nothing more, and terminate it if it has not ended in so many seconds."""
+        """Give the program nothing more, and terminate it if it has not ended after `seconds`."""
         self.has_room = False
         if not self._ending:
             self._ending = True
@@ -143,7 +143,7 @@ class Child(asyncio.SubprocessProtocol):
         self._set_timer(_TERMINATE_TIMEOUT, self.kill)
 
     def _close(self) -> None:
-        """It has ended, and something that it started has not."""
+        """Clean up after the end of the program; what it started may still run."""
         self.kill()
         if self._stdin is not None:
             self._stdin.abort()

@@ -79,7 +79,7 @@ class Children:
         return Ended(self._terminate(pid) if status is None else status, output, timed_out=status is None)
 
     def end_within(self, seconds: float) -> None:
-        """Whatever runs, or is still to be run, ends within so many seconds from now."""
+        """End within `seconds` from now what runs and what is still to be run."""
         self._last = time.monotonic() + seconds
 
     def kill(self) -> None:
@@ -196,7 +196,7 @@ def _signal(pid: int, number: int) -> bool:
 
 
 def _within(seconds: float) -> Callable[[], bool]:
-    """Whether less than so many seconds have passed since."""
+    """A function that says whether less than `seconds` have passed since this call."""
     end = time.monotonic() + seconds
     return lambda: time.monotonic() < end
 

@@ -9,7 +9,7 @@ from natscli.duration import is_rate
 from natscli.errors import InputError, refuse_together
 from natscli.message.subjects import check_publish_subject
 
-#: Without --send-on newline, each of at most so many messages is logged, as in the Go CLI.
+#: Each message of a run is logged up to this number of messages, but for --send-on newline; as in the Go CLI.
 _MOST_LOGGED = 20
 
 

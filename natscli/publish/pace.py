@@ -1,4 +1,4 @@
-"""How fast to send: at once, so many a second, or with a pause after each."""
+"""How fast to send: at once, at a rate, or with a pause after each message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Pace:
 
     @classmethod
     def rate(cls, a_second: float) -> Pace:
-        """So many a second."""
+        """The pace of `a_second` messages a second."""
         return cls(1 / a_second, _CATCH_UP)
 
     def allowed(self, now: float) -> float:
@@ -31,5 +31,5 @@ class Pace:
         return int((now - self.due) / self._interval) + 1 if now >= self.due else 0
 
     def sent(self, count: int) -> None:
-        """So many were sent."""
+        """Take note that `count` messages were sent."""
         self.due += count * self._interval

@@ -9,7 +9,7 @@ from natscli.histogram import Histogram
 
 
 class Figures(NamedTuple):
-    """Counts since `seconds` ago. `rate_now` is replies a second of late, None if that was not measured.
+    """Counts of the last `seconds`. `rate_now` is the recent rate, in replies a second; None if it was not measured.
 
     `unanswerable` requests had no reply subject, `lost` ones were in flight in a process that died;
     the server did not take the replies to `undelivered` ones. `size` is the bytes

@@ -42,15 +42,15 @@ class Timed:
         self._beside: asyncio.Task[None] | None = None
 
     def catch_up(self, in_flight: int) -> None:
-        """See `requester.Observer`."""
+        """See `events.Observer`."""
         self._observer.catch_up(in_flight)
 
     def is_behind(self) -> bool:
-        """See `requester.Observer`."""
+        """See `events.Observer`."""
         return self._observer.is_behind()
 
     def sending(self, request: Outgoing) -> None:
-        """See `requester.Observer`."""
+        """See `events.Observer`."""
         if not self._sent:
             self._sent = perf_counter_ns()
             # It starts when the request is written, so the PING is right behind it.
@@ -58,14 +58,14 @@ class Timed:
         self._observer.sending(request)
 
     def reply(self, reply: Received) -> None:
-        """See `requester.Observer`."""
+        """See `events.Observer`."""
         self._last = perf_counter_ns()
         if not self._first:
             self._first, self._rtt = self._last, reply.rtt_ns
         self._observer.reply(reply)
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
-        """See `requester.Observer`."""
+        """See `events.Observer`."""
         self._observer.failed(requests, error)
 
     async def finish(self) -> Phases:

@@ -147,7 +147,7 @@ async def _measure_one(
 
 
 async def _ping(connection: Connection, count: int, timeout: float) -> tuple[Histogram, int]:
-    """So many RTTs, and their jitter.
+    """`count` RTTs, and their jitter.
 
     Raises:
         ConnectionFailedError: there was no answer within `timeout` seconds.

@@ -77,7 +77,7 @@ class Questions:
 
 
 class Gathering:
-    """Keeps the last answer of each instance, by its id; a `request.requester.Observer`.
+    """Keeps the last answer of each instance, by its id; a `request.events.Observer`.
 
     `strange` is how many answers were none, or came from another service than the one called `name`.
     """

@@ -222,7 +222,7 @@ class Subscriber:
 
 
 class _Ignored:
-    """Leaves out messages on subjects that patterns match; what was found out is remembered, for so many subjects."""
+    """Leaves out messages whose subjects match `patterns`; the verdict on up to `_MOST_REMEMBERED` subjects is kept."""
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
         self._patterns = patterns

@@ -13,7 +13,7 @@ _LAST_WAIT = 1.0
 
 
 async def within(seconds: float | None, work: Awaitable[T]) -> T:
-    """What `work` gives, within so many seconds; with None, whenever it is done.
+    """What `work` gives, if it is done within `seconds`; None waits without a limit.
 
     `asyncio.wait_for` of Python before 3.12 drops a cancellation that comes when the work has just ended, and nats-py
     drops some itself: a task that goes on so is never cancelled again, and `asyncio.run` waits for it for ever.

@@ -14,7 +14,7 @@ from natscli.wire.transport import READ_SIZE
 #: Bytes of room that are kept for the next large message; room is up to twice what was needed.
 MOST_ROOM_KEPT = 16 * 1024 * 1024
 
-#: A read of so many bytes holds a message or two, which are sooner walked over than taken apart as a run.
+#: A read of up to this number of bytes holds a message or two: walking over them is faster than taking a run apart.
 _SHORT = 256
 
 #: Subject, sid, reply subject, size of the header block and of all, from the control line of a message.

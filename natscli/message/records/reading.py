@@ -130,7 +130,7 @@ class Values:
             return value, begin, end
 
     def _more(self, size: int) -> None:
-        """Read at least so many bytes more, and whole lines: no token of JSON goes over the end of one."""
+        """Read `size` bytes or more, up to a line end: no token of JSON crosses one."""
         try:
             data = b"".join(self._file.readlines(size))
         except (OSError, ValueError) as error:

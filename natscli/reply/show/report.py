@@ -87,7 +87,7 @@ class StatisticsReporter(Reporter):
         return time.monotonic() - self._started
 
     def _measured(self) -> Figures:
-        """The figures, with the rate of late."""
+        """The figures, with the rate over the last `_NOW` seconds."""
         figures, now, before = self._figures(self._seconds), time.monotonic(), self._before
         while len(before) > 1 and now - before[1][0] >= _NOW:
             before.popleft()

@@ -126,7 +126,7 @@ async def _report(statistics: Statistics, pipe: Pipe, display: _Quiet) -> None:
 
 
 class _Quiet:
-    """Shows nothing; a `requester.Observer`."""
+    """Shows nothing; see `events.Observer`."""
 
     def __init__(self) -> None:
         self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()

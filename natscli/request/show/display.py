@@ -81,20 +81,20 @@ class RequestDisplay:
         return self._translating.problem if self._translating is not None else None
 
     def catch_up(self, in_flight: int) -> None:
-        """See `requester.Observer`."""
+        """See `events.Observer`."""
         self._rounds.catch_up(in_flight)
 
     def is_behind(self) -> bool:
-        """See `requester.Observer`."""
+        """See `events.Observer`."""
         return self._rounds.is_behind or (self._translating is not None and self._translating.behind)
 
     def sending(self, request: Outgoing) -> None:
-        """See `requester.Observer`."""
+        """See `events.Observer`."""
         if self._style.log:
             self._rounds.add(Sent(request.subject, request.number, time.time()))
 
     def reply(self, reply: Received) -> None:
-        """See `requester.Observer`."""
+        """See `events.Observer`."""
         if not self._each:
             return
         if reply.payload.startswith(b'{"stream":') and self._acknowledged is None:
@@ -117,7 +117,7 @@ class RequestDisplay:
             self.failed([Outgoing(reply.request, reply.subject, None, b"")], error)
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
-        """See `requester.Observer`."""
+        """See `events.Observer`."""
         if requests and not self._style.each:
             return  # the summary has the number of each kind, with an example
         report = explain(error)

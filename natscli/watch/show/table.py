@@ -27,7 +27,7 @@ def table(
     rows: Sequence[StatisticsRow], title: str, screen: Screen, columns: int | None = None,
     heading: str = SUBJECT.heading,
 ) -> str:  # fmt: skip
-    """A table with a line a row, which a terminal of so many columns does not wrap; the title alone without any.
+    """A table of `rows`, one line each, which a terminal with `columns` does not wrap; without rows, the title alone.
 
     `heading` is that of the keys.
     """
