@@ -236,6 +236,89 @@ def raw_reply(host: str, port: str, subject: str, body: str, log: str = "log") -
 MESSAGE = re.compile(rb"(MSG (\S+) 1 (\S+) (\d+)\r\n([^\r]*)\r\n)")
 
 
+def raw_request(host: str, port: str, subject: str, body: str, count: str, most: str) -> None:
+    """asyncio without a client: `most` in flight, each reply held against its request, timed and written to stdout."""
+    import asyncio
+
+    inbox = f"_INBOX.{os.urandom(11).hex()}."
+    connect = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True, "protocol": 1}
+    hello = f"CONNECT {json.dumps(connect)}\r\nSUB {inbox}* 1\r\nPING\r\n".encode()
+    before = f"PUB {subject} {inbox}".encode()
+    after = b" %d\r\n%b\r\n" % (len(body.encode()), body.encode())
+    between, cut = after + before, len(inbox)
+
+    class Requester(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.rest = b""
+            self.left = int(count)
+            self.in_flight: dict[bytes, int] = {}
+            self.rtts: list[int] = []
+            self.done = asyncio.get_running_loop().create_future()
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self.write = transport.write
+            self.write(hello)
+            self.send(int(most))
+
+        def send(self, number: int) -> None:
+            number = min(number, self.left)
+            self.left -= number
+            digits = os.urandom(8 * number).hex().encode()
+            tokens = [digits[start : start + 16] for start in range(0, 16 * number, 16)]
+            self.in_flight.update(dict.fromkeys(tokens, time.perf_counter_ns()))
+            if tokens:
+                self.write(before + between.join(tokens) + after)
+
+        def data_received(self, data: bytes) -> None:
+            now = time.perf_counter_ns()
+            data = self.rest + data
+            found = REPLY.findall(data)
+            if found:
+                records, subjects, sizes, payloads = zip(*found, strict=True)
+                whole = b"".join(records)
+                # The search is right if nothing lies between the messages and each payload has its size.
+                if data.startswith(whole) and list(map(len, payloads)) == list(map(int, sizes)):
+                    self.take(subjects, payloads, now)
+                    data = data[len(whole) :]
+            self.rest = self.one_by_one(data, now) if data else b""
+
+        def one_by_one(self, data: bytes, now: int) -> bytes:
+            """Whatever the search could not take; returns what is not complete."""
+            position = 0
+            while (end := data.find(b"\r\n", position)) >= 0:
+                words = data[position:end].split()
+                if words[0] == b"MSG":
+                    stop = end + 2 + int(words[-1])
+                    if len(data) < stop + 2:
+                        break
+                    self.take((words[1],), (data[end + 2 : stop],), now)
+                    position = stop + 2
+                    continue
+                if words[0] == b"PING":
+                    self.write(b"PONG\r\n")
+                position = end + 2
+            return data[position:]
+
+        def take(self, subjects: tuple[bytes, ...], payloads: tuple[bytes, ...], now: int) -> None:
+            sent = [self.in_flight.pop(name[cut:]) for name in subjects]
+            self.rtts += [now - at for at in sent]
+            self.send(len(sent))
+            os.write(1, b"\n".join(payloads) + b"\n")
+            if not self.in_flight:
+                self.done.set_result(None)
+
+    async def run() -> None:
+        _, requester = await asyncio.get_running_loop().create_connection(Requester, host, int(port))
+        await requester.done
+
+    asyncio.run(run())
+
+
+#: record, subject, size, payload
+REPLY = re.compile(rb"(MSG (\S+) 1 (\d+)\r\n([^\r]*)\r\n)")
+
+
 def log_lines(first: int, subjects: tuple[bytes, ...], payloads: tuple[bytes, ...]) -> bytes:
     """What `pynats reply` logs about these requests, to the byte (a test compares them)."""
     line = time.strftime("%H:%M:%S [#%%d] Received on [%%b]\n%%b\n\n").encode()
@@ -278,6 +361,7 @@ FLOORS: dict[str, Callable[..., None]] = {
     "bare-subscribe": bare_subscribe,
     "bare-watch": bare_watch,
     "raw-reply": raw_reply,
+    "raw-request": raw_request,
     "mirror": mirror,
 }
 

@@ -196,6 +196,27 @@ def test_the_floors_answer_everything(
         assert run(sent).problems == []
 
 
+@pytest.mark.parametrize("payload", ["OK", "two\r\nlines", "MSG x 1 2\r\nhi", ""])
+def test_the_raw_requester_shows_every_reply(nats_server: Server, tmp_path: Path, payload: str) -> None:
+    subject = f"bench.raw-request.{len(payload)}"
+    command = [sys.executable, "-m", "natscli", "reply", subject, payload, "-s", nats_server.url]
+    requester = [
+        sys.executable,
+        "-m",
+        "benchmarks.floors",
+        "raw-request",
+        HOST,
+        str(nats_server.port),
+        subject,
+    ]
+    with running(command, nats_server, tmp_path / "log", subject):
+        asked = subprocess.run(
+            [*requester, "hi", "500", "64"], cwd=ROOT, capture_output=True, timeout=20, check=True
+        )
+    assert asked.stdout == f"{payload}\n".encode() * 500
+    assert asked.stderr == b""
+
+
 def test_the_raw_floor_logs_what_pynats_logs(nats_server: Server, tmp_path: Path) -> None:
     """To the byte, but for the clock: otherwise the two do not do the same job."""
     command = [sys.executable, "-m", "natscli", "reply", "bench.log", "OK", "-s", nats_server.url]
