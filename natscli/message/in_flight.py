@@ -64,6 +64,14 @@ class InFlight(Generic[Key, Entry]):
                     break
         return entry
 
+    def remove_all(self, keys: Sequence[Key]) -> None:
+        """Take the entries of `keys` out, which are in flight and have ended."""
+        for key in keys:
+            del self._held[key]
+        for lane in self._lanes.values():
+            for key in keys:
+                lane.pop(key, None)
+
     def expire(self, now: float) -> list[Entry]:
         """Take out those whose time is over."""
         over = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import NamedTuple, Protocol
 
 from natscli.environment import Environment
@@ -44,6 +45,14 @@ class Recipe:
             subject, header, body = self._same
             return Outgoing(number, subject, header, body if payload is None else payload)
         return self._make(number, payload)
+
+    def make_all(self, numbers: range) -> list[Outgoing]:
+        """The messages with these numbers."""
+        if self._same is None:
+            return [self._make(number, None) for number in numbers]
+        # Without a call into Python for each: most runs send the same again and again.
+        parts = zip(numbers, *map(repeat, self._same), strict=False)
+        return list(map(tuple.__new__, repeat(Outgoing), parts))
 
     def __post_init__(self) -> None:
         static = all(

@@ -19,8 +19,8 @@ class Source(Protocol):
     def start(self, wake: Callable[[], None]) -> None:
         """Get ready; `wake` is called in the event loop whenever there may be more."""
 
-    def take(self) -> Outgoing | None:
-        """The next message, or None when there is none now.
+    def take(self, most: int) -> list[Outgoing]:
+        """The next messages, `most` at most; none when there is none now.
 
         Raises:
             InputError: there cannot be any more.
@@ -43,13 +43,12 @@ class Counted:
     def start(self, wake: Callable[[], None]) -> None:
         """See `Source`."""
 
-    def take(self) -> Outgoing | None:
+    def take(self, most: int) -> list[Outgoing]:
         """See `Source`."""
-        if self._given >= self._count:
-            return None
-        self._given += 1
-        number, self._next = self._next, self._next + self._step
-        return self._recipe.make(number)
+        count = min(most, self._count - self._given)
+        first, self._next = self._next, self._next + count * self._step
+        self._given += count
+        return self._recipe.make_all(range(first, self._next, self._step))
 
     @property
     def exhausted(self) -> bool:
@@ -86,20 +85,23 @@ class EachLine:
 
         self._taken = read_lines(self._stream, hand_over)
 
-    def take(self) -> Outgoing | None:
+    def take(self, most: int) -> list[Outgoing]:
         """See `Source`."""
-        if not self._lines:
-            return None
-        line = self._lines[0]
-        if isinstance(line, InputError):
-            raise line
-        self._given += 1
-        self._repeated += 1
-        if self._repeated >= self._count:
-            self._lines.popleft()
-            self._repeated = 0
-            self._taken()
-        return self._recipe.make(self._given, line)
+        taken: list[Outgoing] = []
+        while self._lines and len(taken) < most:
+            line = self._lines[0]
+            if isinstance(line, InputError):
+                if taken:
+                    break
+                raise line
+            self._given += 1
+            self._repeated += 1
+            if self._repeated >= self._count:
+                self._lines.popleft()
+                self._repeated = 0
+                self._taken()
+            taken.append(self._recipe.make(self._given, line))
+        return taken
 
     @property
     def exhausted(self) -> bool:

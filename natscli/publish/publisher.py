@@ -119,9 +119,10 @@ class Publisher:
         batch: list[Outgoing] = []
         size = 0
         while len(batch) < most and size < _MOST_BYTES:
-            outgoing = self._source.take()
-            if outgoing is None:
+            taken = self._source.take(1)
+            if not taken:
                 break
+            outgoing = taken[0]
             try:
                 self._check(outgoing)
             except InputError as error:

@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from natscli.errors import PynatsError
+from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
 
 if TYPE_CHECKING:
     import asyncio
+
+    from natscli.request.again import Ongoing
+
+
+#: How payloads of JetStream and NestJS begin that may say that a request has failed, or that a stream has taken it.
+_JETSTREAM = (b'{"stream":', b'{"error":', b'{"type":"io.nats.jetstream.api.', b'{"err":')
 
 
 class Received(NamedTuple):
@@ -54,11 +61,11 @@ class Observer(Protocol):
     broken: asyncio.Future[PynatsError]
     """Done when nothing can be shown any more."""
 
-    def sending(self, request: Outgoing) -> None:
-        """A request is about to be written."""
+    def sending(self, requests: Sequence[Outgoing]) -> None:
+        """Requests are about to be written."""
 
-    def reply(self, reply: Received) -> None:
-        """A reply came."""
+    def replies(self, replies: Sequence[Received]) -> None:
+        """Replies came."""
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """Requests ended without what they asked for; no requests, when the whole run did."""
@@ -68,3 +75,38 @@ class Observer(Protocol):
 
     def is_behind(self) -> bool:
         """Whether no more requests should be sent until what came is shown."""
+
+
+def says_more(header: bytes | None, payload: bytes) -> bool:
+    """Whether a reply may be more than an answer: a status line, a service error, what a stream says."""
+    if header is not None and (header[8:9] == b" " or b"nats-service-error" in header.lower()):
+        return True
+    return payload[:1] == b"{" and payload.startswith(_JETSTREAM)
+
+
+def plain_answers(
+    asked: Sequence[Ongoing | None], batch: Sequence[Message], arrived: int, came: float
+) -> list[Received]:
+    """The replies of one read, each `asked` for by one of these requests, if all are plain answers; else none.
+
+    They arrived at `arrived` of `perf_counter_ns`, which is `came` seconds since 1970.
+    """
+    answers: list[Received] = []
+    if len(set(asked)) < len(asked):  # two of them answer one request
+        return answers
+    for ongoing, (_, _, header, payload) in zip(asked, batch, strict=True):
+        if (
+            ongoing is None
+            or not ongoing.counted
+            or ongoing.replies
+            or ongoing.error is not None
+            or ((header is not None or payload[:1] == b"{") and says_more(header, payload))
+        ):
+            return []
+        request, rtt = ongoing.request, arrived - ongoing.start_ns
+        # Not `Received(...)`, which calls a function in Python.
+        answer = tuple.__new__(
+            Received, (request.subject, request.number, 1, rtt, header, payload, came, b"", b"")
+        )
+        answers.append(answer)
+    return answers

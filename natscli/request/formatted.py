@@ -26,10 +26,9 @@ class InFormat:
         """See `Source`."""
         self.source.start(wake)
 
-    def take(self) -> Outgoing | None:
-        """See `Source`."""
-        request = self.source.take()
-        return None if request is None else wrapped(request, self.form)
+    def take(self, most: int) -> list[Outgoing]:
+        """See `Source`: one at a time, as one that cannot be wrapped ends the run, but not those before it."""
+        return [wrapped(request, self.form) for request in self.source.take(min(most, 1))]
 
     @property
     def exhausted(self) -> bool:
@@ -69,6 +68,7 @@ class FormattedRequester(Requester):
     """Takes replies for what they are in a format. What ends several replies is passed on as an empty one."""
 
     form: Format
+    in_format = True
 
     def _on_reply(
         self, ongoing: Ongoing, header: bytes | None, payload: bytes, arrived: int, came: float,

@@ -49,20 +49,20 @@ class Timed:
         """See `events.Observer`."""
         return self._observer.is_behind()
 
-    def sending(self, request: Outgoing) -> None:
+    def sending(self, requests: Sequence[Outgoing]) -> None:
         """See `events.Observer`."""
         if not self._sent:
             self._sent = perf_counter_ns()
             # It starts when the request is written, so the PING is right behind it.
             self._beside = asyncio.get_running_loop().create_task(self._measure())
-        self._observer.sending(request)
+        self._observer.sending(requests)
 
-    def reply(self, reply: Received) -> None:
+    def replies(self, replies: Sequence[Received]) -> None:
         """See `events.Observer`."""
         self._last = perf_counter_ns()
         if not self._first:
-            self._first, self._rtt = self._last, reply.rtt_ns
-        self._observer.reply(reply)
+            self._first, self._rtt = self._last, replies[0].rtt_ns
+        self._observer.replies(replies)
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """See `events.Observer`."""

@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING
 
 from natscli.alarm import Alarm
 from natscli.connection.connection import Connection
-from natscli.errors import (
-    ConnectionFailedError,
-    InputError,
-    PynatsError,
-)
+from natscli.errors import ConnectionFailedError, InputError, PynatsError
 from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
 from natscli.message.source import Source
 from natscli.request.again import Again, Ongoing
-from natscli.request.events import Observer, Received
+from natscli.request.events import Observer, Received, plain_answers, says_more
 from natscli.request.load import ONE_AT_ONCE, Load
 from natscli.request.options import Expectation
 from natscli.request.pace import Pace
@@ -29,8 +25,6 @@ from natscli.request.statistics import Statistics
 if TYPE_CHECKING:
     from natscli.request.conditions.judge import Judge
 
-#: How payloads of JetStream and NestJS begin that may say that a request has failed, or that a stream has taken it.
-_JETSTREAM = (b'{"stream":', b'{"error":', b'{"type":"io.nats.jetstream.api.', b'{"err":')
 #: Requests taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256
 #: Nanoseconds until an observer that was behind is asked again whether it still is.
@@ -39,6 +33,8 @@ _LOOK = 1_000_000
 
 class Requester:
     """Sends what a source gives and gathers the replies, until all is done. `statistics` counts."""
+
+    in_format = False  # whether replies are taken for what they are in a format
 
     def __init__(
         self,
@@ -65,6 +61,7 @@ class Requester:
         self._again = Again(load, self._loop.time())
         self._pace = Pace(load)
         self._next_fill = Alarm(self._fill)
+        self._only_one = expectation.replies == 1 and not (expectation.until_empty or judge or self.in_format)
         self._paced = load.schedule is not None or load.duration > 0
         self._sender = Sender(connection.client, self.statistics, self._on_own)
         self._stop_timer: asyncio.TimerHandle | None = None
@@ -102,8 +99,10 @@ class Requester:
         if free > 0:
             batch += self._begin(free, now)
         if batch:
-            self._put_in_flight(batch)
-            self._sender.send(batch, due=self._pace.is_open)
+            since, seconds = self._loop.time(), self._expect.first
+            tokens = self._in_flight.add(batch, since, seconds)
+            self._next_end.set(since + seconds)
+            self._sender.send(batch, tokens, due=self._pace.is_open)
         self._next_fill.set(self._again.next_ready)
         if self._paced:
             self._wake_at(self._pace.next_wake(now))
@@ -114,36 +113,25 @@ class Requester:
         if at is not None:
             self._next_fill.set(self._loop.time() + (at - perf_counter_ns()) / 1e9)
 
-    def _put_in_flight(self, batch: list[Ongoing]) -> None:
-        now, seconds = self._loop.time(), self._expect.first
-        for ongoing, token in zip(batch, self._in_flight.add(batch, now, seconds), strict=True):
-            ongoing.token = token
-            ongoing.attempts += 1
-        self._next_end.set(now + seconds)
-
     def _begin(self, most: int, now: int) -> list[Ongoing]:
-        """Up to `most` requests that are due."""
+        """Up to `most` requests that are due, and that the server would take."""
         self._observer.catch_up(len(self._in_flight))
         if self._observer.is_behind():
             self._pace.held_back(now)
             self._wake_at(now + _LOOK)
             return []
         batch: list[Ongoing] = []
-        for _ in range(_MOST_AT_ONCE):
-            request = self._take(now) if len(batch) < most else None
-            if request is None:
+        left = _MOST_AT_ONCE
+        while left and len(batch) < most and not (self._again.searching and batch):
+            requests = self._take(min(most - len(batch), left), now)
+            if not requests:
                 return batch
-            if self._passes(request):
-                counted = request.number > self._load.warmup
-                batch.append(Ongoing(request, counted, self._pace.due_ns))
-                if counted:
-                    self._observer.sending(request)
-                    self.statistics.late += self._pace.is_late
-                if self._again.searching:
-                    return batch
-            elif self._done.done():  # --fail-fast
+            left -= len(requests)
+            batch += self._passing(requests)
+            if self._done.done():  # --fail-fast
                 return batch
-        self._wake_at(now)
+        if not left:
+            self._wake_at(now)
         return batch
 
     def _finish_if_done(self, now: int) -> None:
@@ -152,39 +140,55 @@ class Requester:
         if over and not waiting and not self._done.done():
             self._done.set_result(None)
 
-    def _take(self, now: int) -> Outgoing | None:
-        """The next request, if there is one and it is due."""
+    def _take(self, most: int, now: int) -> list[Outgoing]:
+        """The next requests, `most` at most, if there are some and they are due."""
         if self._again.searching:
             if self._in_flight or self._again:
-                return None
+                return []
         elif self._paced and not self._pace.is_due(now):
-            return None
+            return []
+        one = self._again.searching or self._pace.is_open
         try:
-            request = self._source.take()
+            requests = self._source.take(1 if one else most)
         except InputError as error:
             self._stop(error)
-            return None
-        if request is not None and self._paced:
-            self._pace.took(request.number, now)
-        return request
+            return []
+        if requests and self._paced:
+            self._pace.took(requests[-1].number, now)
+        return requests
 
-    def _passes(self, request: Outgoing) -> bool:
-        """Whether the server would take the request; if not, it has failed."""
-        try:
-            self._sender.check(request)
-        except InputError as error:
-            self._fail([Ongoing(request, True, 0)], error)
-            return False
-        return True
+    def _passing(self, requests: list[Outgoing]) -> list[Ongoing]:
+        """Those of `requests` that the server would take, about to be sent; the others have failed."""
+        passing: list[Ongoing] = []
+        warmup, due = self._load.warmup, self._pace.due_ns
+        while requests and not self._done.done():
+            count, error = self._sender.check(requests)
+            passing += [Ongoing(request, request.number > warmup, due) for request in requests[:count]]
+            counted = [request for request in requests[:count] if request.number > warmup]
+            if counted:
+                self._observer.sending(counted)
+                self.statistics.late += self._pace.is_late * len(counted)
+            if error is not None:
+                self._fail([Ongoing(requests[count], True, 0)], error)
+            requests = requests[count + 1 :]
+        return passing
 
     # -- replies -------------------------------------------------------------------------------------------------
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:
-        cut, find = len(self._sender.prefix), self._in_flight.get
         self._note_if_full(arrived)
-        came = time.time()
-        for subject, _, header, payload in batch:
-            ongoing = find(subject[cut:])
+        cut, find, came = len(self._sender.prefix), self._in_flight.get, time.time()
+        tokens = [message[0][cut:] for message in batch]
+        at_once = self._only_one and not self._again.searching
+        answers = plain_answers(list(map(find, tokens)), batch, arrived, came) if at_once else []
+        if answers:
+            self._in_flight.remove_all(tokens)
+            self.statistics.answer(answers, arrived)
+            self._observer.replies(answers)
+            self._fill()
+            return
+        for token, (_, _, header, payload) in zip(tokens, batch, strict=True):
+            ongoing = find(token)
             if ongoing is not None:
                 self._on_reply(ongoing, header, payload, arrived, came)
             else:
@@ -213,8 +217,7 @@ class Requester:
     ) -> None:  # fmt: skip
         """Take a reply; `subject` and `reply_to` are those of a message of a stream."""
         expect, request, statistics = self._expect, ongoing.request, self.statistics
-        says_more = payload.startswith(_JETSTREAM) or (header is not None and _says_more(header))
-        if says_more and self._is_no_reply(ongoing, header, payload):
+        if says_more(header, payload) and self._is_no_reply(ongoing, header, payload):
             return
         if self._again.searching:
             self._again.found()
@@ -232,7 +235,7 @@ class Requester:
                 )
                 if self._judge is not None:
                     ongoing.error = ongoing.error or self._judge(received)
-                self._observer.reply(received)
+                self._observer.replies([received])
         if last or (ongoing.replies in (expect.replies, expect.most) and not expect.until_empty):
             self._remove(ongoing)
             self._end(ongoing, ongoing.error, arrived)
@@ -351,8 +354,3 @@ class Requester:
         if self._stop_timer is not None:
             self._stop_timer.cancel()
         self._fill()
-
-
-def _says_more(header: bytes) -> bool:
-    """Whether a reply may be more than an answer: a status line, a service error. Most are not."""
-    return header[8:9] == b" " or b"nats-service-error" in header.lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -37,44 +37,65 @@ class Sender:
         #: Whether a request has an inbox of its own.
         self.has_own = False
 
-    def check(self, request: Outgoing) -> None:
-        """Refuse what the server would not take.
+    def check(self, requests: Sequence[Outgoing]) -> tuple[int, InputError | None]:
+        """How many of `requests` come before the first that the server would not take, and why it would not.
 
-        Raises:
-            InputError: a subject that nothing can be sent to, too many bytes, headers for a server without.
+        It takes no subject that nothing can be sent to, no more bytes than its limit, some no headers.
         """
+        _, subjects, blocks, payloads = zip(*requests, strict=True)
+        count = len(requests)
+        usual = subjects.count(self._checked_subject) == count and not any(blocks)
+        if usual and max(map(len, payloads)) <= self._client.max_payload:
+            return count, None
+        for place, request in enumerate(requests):
+            try:
+                self._check(request)
+            except InputError as error:
+                return place, error
+        return count, None
+
+    def _check(self, request: Outgoing) -> None:
         if request.subject != self._checked_subject:
             check_publish_subject(request.subject)
             self._checked_subject = request.subject
             self._some_pull = self._some_pull or is_pull(request.subject)
-        header, payload = request.header, request.payload
-        if header is None and len(payload) <= self._client.max_payload:
-            return  # as nearly all are
-        if why := self._client.unfit("the request", header, payload):
+        if why := self._client.unfit("the request", request.header, request.payload):
             raise InputError(why)
 
-    def send(self, batch: list[Ongoing], *, due: bool) -> None:
-        """Write the requests at once; `due` is whether their latency counts from when they were due."""
-        prefix, statistics = self.prefix, self._statistics
-        messages: list[Message] = [
-            (p.request.subject.encode(), prefix + p.token, p.request.header, p.request.payload) for p in batch
-        ]
-        sent = size = 0
+    def send(self, batch: list[Ongoing], tokens: Sequence[bytes], *, due: bool) -> None:
+        """Write the requests at once, with these tokens of inboxes.
+
+        `due` is whether their latency counts from when they were due.
+        """
+        prefix, messages = self.prefix, list[Message]()
+        sent = again = size = 0
+        for ongoing, token in zip(batch, tokens, strict=True):
+            request, ongoing.token = ongoing.request, token
+            header, payload = request.header, request.payload
+            messages.append((request.subject.encode(), prefix + token, header, payload))
+            ongoing.attempts += 1
+            if ongoing.counted:
+                if ongoing.attempts == 1:
+                    sent += 1
+                else:
+                    again += 1
+                size += len(payload) + (len(header) if header else 0)
         now = perf_counter_ns()
         for ongoing in batch:
             if not due or not ongoing.start_ns:
                 ongoing.start_ns = now
-            if ongoing.counted:
-                sent += ongoing.attempts == 1
-                size += len(ongoing.request.payload) + len(ongoing.request.header or b"")
-                statistics.retried += ongoing.attempts > 1
-        if sent:
-            statistics.started = statistics.started or batch[0].start_ns
-        statistics.sent += sent
-        statistics.bytes_sent += size
+        self._count(sent, again, size, batch[0].start_ns)
         if self._some_pull:
             messages = [m for m, p in zip(messages, batch, strict=True) if not self._sent_alone(p, m)]
         self._client.send(messages)
+
+    def _count(self, sent: int, again: int, size: int, start: int) -> None:
+        statistics = self._statistics
+        if sent:
+            statistics.started = statistics.started or start
+        statistics.sent += sent
+        statistics.retried += again
+        statistics.bytes_sent += size
 
     def forget(self, ongoing: Ongoing) -> None:
         """Take no more replies to a request with an inbox of its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
@@ -49,6 +50,16 @@ class Statistics:
         self.first_failure: PynatsError | None = None
         self.rtt = Histogram()
         self.timeline: Timeline | None = None
+
+    def answer(self, replies: Sequence[Received], now: int) -> None:
+        """Count requests that each ended now with the one of `replies` that it waited for."""
+        rtts = [reply.rtt_ns for reply in replies]
+        for rtt, count in Counter(rtts).items():  # what was sent together and came together took as long
+            self.rtt.record(rtt, count)
+        self.replies += len(replies)
+        self.bytes_received += sum([len(reply.payload) + len(reply.header or b"") for reply in replies])
+        self.answered += len(replies)
+        self.ended = now
 
     def fail(self, error: PynatsError, count: int) -> None:
         """Count requests that failed with `error`; none, when the whole run did."""
@@ -103,15 +114,17 @@ class OverTime:
         self.broken: asyncio.Future[PynatsError] = observer.broken
         self.catch_up: Callable[[int], None] = observer.catch_up
         self.is_behind: Callable[[], bool] = observer.is_behind
-        self.sending: Callable[[Outgoing], None] = observer.sending
+        self.sending: Callable[[Sequence[Outgoing]], None] = observer.sending
         self._observer = observer
         self._timeline = statistics.keep_timeline()
 
-    def reply(self, reply: Received) -> None:
+    def replies(self, replies: Sequence[Received]) -> None:
         """See `Observer`."""
-        if reply.number == 1:
-            self._timeline.record(perf_counter_ns(), reply.rtt_ns)
-        self._observer.reply(reply)
+        now = perf_counter_ns()
+        for reply in replies:
+            if reply.number == 1:
+                self._timeline.record(now, reply.rtt_ns)
+        self._observer.replies(replies)
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """See `Observer`."""

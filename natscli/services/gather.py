@@ -59,16 +59,16 @@ class Questions:
         """See `Source`."""
         self._wake = wake
 
-    def take(self) -> Question | None:
+    def take(self, most: int) -> list[Question]:  # noqa: ARG002
         """See `Source`."""
         now = time.monotonic()
         if self.exhausted or now < self._next:
-            return None
+            return []
         self.asked += 1
         if self._pause is not None:
             self._next = now + self._pause
             asyncio.get_running_loop().call_later(self._pause, self._wake)
-        return Question(self.asked, self._subject, None, b"")
+        return [Question(self.asked, self._subject, None, b"")]
 
     @property
     def exhausted(self) -> bool:
@@ -98,18 +98,13 @@ class Gathering:
         """See `Observer`."""
         return False
 
-    def sending(self, question: Question) -> None:
+    def sending(self, questions: Sequence[Question]) -> None:
         """See `Observer`."""
 
-    def reply(self, reply: Received) -> None:
+    def replies(self, replies: Sequence[Received]) -> None:
         """See `Observer`."""
-        instance = read_response(self._verb, reply.payload)
-        if instance is None or self._name not in ("", instance.name):
-            self.strange += 1
-            return
-        key = instance.name, instance.id
-        if key not in self._found or self._found[key][1] != reply.request:  # the first of several counts
-            self._found[key] = Located(instance, reply.rtt_ns), reply.request
+        for reply in replies:
+            self._reply(reply)
 
     def failed(self, questions: Sequence[Question], error: PynatsError) -> None:  # noqa: ARG002
         """See `Observer`."""
@@ -118,6 +113,15 @@ class Gathering:
     def found(self, since: int = 1) -> list[Located]:
         """The instances that answered round `since` or a later one, sorted by name and id."""
         return [found for _, (found, number) in sorted(self._found.items()) if number >= since]
+
+    def _reply(self, reply: Received) -> None:
+        instance = read_response(self._verb, reply.payload)
+        if instance is None or self._name not in ("", instance.name):
+            self.strange += 1
+            return
+        key = instance.name, instance.id
+        if key not in self._found or self._found[key][1] != reply.request:  # the first of several counts
+            self._found[key] = Located(instance, reply.rtt_ns), reply.request
 
 
 async def gather(connection: Connection, inquiry: Inquiry) -> Gathering:

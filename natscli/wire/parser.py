@@ -233,12 +233,12 @@ def _head(line: bytes) -> _Head | None:
 
 
 def _plain_run(data: bytes) -> tuple[bytes, list[Message]] | None:
-    """The sid and the messages, if `data` is whole `MSG subject sid reply size` messages of one subscription.
+    """The sid and the messages, if `data` is whole `MSG subject sid [reply] size` messages of one subscription.
 
-    That is what a busy responder reads, and C code can take it apart. Nothing in a payload can pass for a control
-    line: the first line is one; if it has these five words and its size is that of the part after it, then that part
-    is the whole payload, and the next line is a control line again. One without a reply subject would shift all the
-    words after it, but has its size where the reply subject belongs.
+    That is what a busy responder or requester reads, and C code can take it apart. Nothing in a payload can pass for a
+    control line: the first line is one; if it has as many words as all have and its size is that of the part after it,
+    then that part is the whole payload, and the next line is a control line again. One with fewer or more words would
+    shift all the words after it, but has its size where the reply subject, or the next `MSG`, belongs.
     """
     if not data.startswith(b"MSG ") or not data.endswith(b"\r\n"):
         return None
@@ -246,16 +246,17 @@ def _plain_run(data: bytes) -> tuple[bytes, list[Message]] | None:
     bodies = parts[1::2]
     words = b" ".join(parts[:-1:2]).split(b" ")
     count = len(bodies)
-    if len(parts) != 2 * count + 1 or len(words) != 5 * count:
+    each = len(words) // count
+    if len(parts) != 2 * count + 1 or each * count != len(words) or each not in (4, 5):
         return None
-    sid, replies = words[2], words[3::5]
+    sid, replies = words[2], words[3::5] if each == 5 else [b""] * count
     if (
-        words[::5].count(b"MSG") != count
-        or words[2::5].count(sid) != count
+        words[::each].count(b"MSG") != count
+        or words[2::each].count(sid) != count
         or any(map(bytes.isdigit, replies))
     ):
         return None
-    sizes = set(zip(words[4::5], map(len, bodies), strict=True))
+    sizes = set(zip(words[each - 1 :: each], map(len, bodies), strict=True))
     if not all(size.isdigit() and int(size) == length for size, length in sizes):
         return None
-    return sid, list(zip(words[1::5], replies, repeat(None), bodies, strict=False))
+    return sid, list(zip(words[1::each], replies, repeat(None), bodies, strict=False))

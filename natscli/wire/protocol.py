@@ -13,17 +13,27 @@ def encode(messages: list[Message]) -> tuple[bytes, int]:
         return _encode_one(*messages[0]), len(messages[0][0])
     subjects, replies, blocks, payloads = zip(*messages, strict=True)
     longest = max(map(len, subjects))
-    if payloads.count(payloads[0]) == len(payloads) and not any(replies) and not any(blocks):
+    if any(blocks):
+        return b"".join([_encode_one(*message) for message in messages]), longest
+    if _all_same(payloads) and not any(replies):
         # The same to many, as a mock answers: nothing but the subjects differs.
         end = b" %d\r\n%b\r\n" % (len(payloads[0]), payloads[0])
         return b"PUB " + (end + b"PUB ").join(subjects) + end, longest
+    if _all_same(payloads) and _all_same(subjects) and all(replies):
+        # The same request again and again: nothing but the inbox differs.
+        start, end = b"PUB %b " % subjects[0], b" %d\r\n%b\r\n" % (len(payloads[0]), payloads[0])
+        return start + (end + start).join(replies) + end, longest
     commands = [
-        b"PUB %b %d\r\n%b\r\n" % (subject, len(payload), payload)
-        if not header and not reply
-        else _encode_one(subject, reply, header, payload)
-        for subject, reply, header, payload in messages
+        b"PUB %b %b %d\r\n%b\r\n" % (subject, reply, len(payload), payload)
+        if reply
+        else b"PUB %b %d\r\n%b\r\n" % (subject, len(payload), payload)
+        for subject, reply, _, payload in messages
     ]
     return b"".join(commands), longest
+
+
+def _all_same(values: tuple[bytes, ...]) -> bool:
+    return values.count(values[0]) == len(values)
 
 
 def line_length(message: Message) -> int:

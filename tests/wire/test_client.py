@@ -214,7 +214,8 @@ def test_a_payload_cannot_pass_for_messages(body: bytes, reply: bytes) -> None:
     stream = b"MSG a 1 %b%d\r\n%b\r\n" % (reply, len(body), body)
     plain = b"MSG b 1 r 2\r\nhi\r\n"
     forged, other = (1, b"a", reply.strip(), body, None), (1, b"b", b"r", b"hi", None)
-    for many in ([stream], [stream, plain], [plain, stream, stream]):
+    # Short reads are walked over, long ones taken apart as a run.
+    for many in ([stream], [stream, plain], [plain, stream, stream], [stream] * 20, [plain, stream] * 20):
         recorder.seen.clear()
         assert fed(BatchParser(recorder), [b"".join(many)]) == ""
         assert recorder.seen == [forged if part is stream else other for part in many]
@@ -395,6 +396,28 @@ def test_the_same_to_many_is_encoded_like_anything_else() -> None:
         same: list[Message] = [(b"a.%d" % number, b"", None, body) for number in range(3)]
         assert encode(same)[0] == b"".join(encode([message])[0] for message in same)
         assert encode(same)[0] == b"".join(b"PUB a.%d %d\r\n%b\r\n" % (n, len(body), body) for n in range(3))
+
+
+@pytest.mark.parametrize("payload", [b"", b"OK", b"a\r\nb"])
+def test_the_same_request_again_is_encoded_like_anything_else(payload: bytes) -> None:
+    inboxes = [b"inbox.%d" % number for number in range(3)]
+    same: list[Message] = [(b"a", inbox, None, payload) for inbox in inboxes]
+    separately = [b"PUB a %b %d\r\n%b\r\n" % (inbox, len(payload), payload) for inbox in inboxes]
+    assert encode(same) == (b"".join(separately), 1)
+    for other in ((b"bc", b"r", None, payload), (b"a", b"", None, payload), (b"a", b"r", None, b"other")):
+        assert encode([*same, other])[0] == b"".join(separately) + encode([other])[0]
+
+
+@pytest.mark.parametrize("reply", [b"", b"r "], ids=["replies", "requests"])
+def test_a_read_of_messages_alike_is_taken_apart_at_once(
+    reply: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parser, "_head", None)  # nothing is walked over
+    recorder = Recorder()
+    bodies = [b"%d" % number * 5 for number in range(100)]
+    stream = b"".join(b"MSG a 1 %b%d\r\n%b\r\n" % (reply, len(body), body) for body in bodies)
+    assert fed(BatchParser(recorder), [stream]) == ""
+    assert recorder.seen == [(1, b"a", reply.strip(), body, None) for body in bodies]
 
 
 @pytest.mark.parametrize("batches", [True, False], ids=["batches", "plain"])

@@ -82,14 +82,18 @@ class Queried:
         self.broken: asyncio.Future[PynatsError] = observer.broken
         self.catch_up: Callable[[int], None] = observer.catch_up
         self.is_behind: Callable[[], bool] = observer.is_behind
-        self.sending: Callable[[Outgoing], None] = observer.sending
+        self.sending: Callable[[Sequence[Outgoing]], None] = observer.sending
         self.failed: Callable[[Sequence[Outgoing], PynatsError], None] = observer.failed
         self.problem: PynatsError | None = None
         self._observer = observer
         self._expression = expression
 
-    def reply(self, reply: Received) -> None:
+    def replies(self, replies: Sequence[Received]) -> None:
         """See `Observer`."""
+        for reply in replies:
+            self._query(reply)
+
+    def _query(self, reply: Received) -> None:
         try:
             payload = as_bytes(self._expression.value(ReplyView(reply)))
         except FailedExpressionError as error:
@@ -97,4 +101,4 @@ class Queried:
             self.problem = self.problem or failure
             self._observer.failed([Outgoing(reply.request, reply.subject, None, b"")], failure)
         else:
-            self._observer.reply(reply._replace(payload=payload))
+            self._observer.replies([reply._replace(payload=payload)])

@@ -138,10 +138,10 @@ class _Quiet:
         """See `Observer`."""
         return False
 
-    def sending(self, request: Outgoing) -> None:
+    def sending(self, requests: Sequence[Outgoing]) -> None:
         """See `Observer`."""
 
-    def reply(self, reply: Received) -> None:
+    def replies(self, replies: Sequence[Received]) -> None:
         """See `Observer`."""
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:

@@ -88,31 +88,30 @@ class RequestDisplay:
         """See `events.Observer`."""
         return self._rounds.is_behind or (self._translating is not None and self._translating.behind)
 
-    def sending(self, request: Outgoing) -> None:
+    def sending(self, requests: Sequence[Outgoing]) -> None:
         """See `events.Observer`."""
         if self._style.log:
-            self._rounds.add(Sent(request.subject, request.number, time.time()))
+            now = time.time()
+            self._rounds.add([Sent(request.subject, request.number, now) for request in requests])
 
-    def reply(self, reply: Received) -> None:
+    def replies(self, replies: Sequence[Received]) -> None:
         """See `events.Observer`."""
         if not self._each:
             return
-        if reply.payload.startswith(b'{"stream":') and self._acknowledged is None:
-            from natscli.request.outcome import acknowledged
-
-            self._acknowledged = acknowledged(reply.payload)
+        if self._style.ending is LastLines.NOTHING and self._acknowledged is None:
+            self._acknowledged = acknowledgement(replies)
         if self._in_table:
-            self._replies += 1
-            if self._slowest is None or reply.rtt_ns > self._slowest.rtt_ns:
-                self._slowest = reply
+            self._replies += len(replies)
+            self._slowest = max(filter(None, (self._slowest, *replies)), key=lambda reply: reply.rtt_ns)
         if self._translating is None:
-            self._rounds.add(reply)
-        else:
+            self._rounds.add(replies)
+            return
+        for reply in replies:
             self._translating.add(reply)
 
     def translated(self, reply: Received, error: PynatsError | None) -> None:
         """Show a reply that was translated, or, with the error, as it came."""
-        self._rounds.add(reply)
+        self._rounds.add([reply])
         if error is not None:
             self.failed([Outgoing(reply.request, reply.subject, None, b"")], error)
 
@@ -124,7 +123,7 @@ class RequestDisplay:
         if self._style.replies is Replies.JSON:
             about = [(request.subject, request.number) for request in requests] or [("", 0)]
             lines = b"".join([error_line(self._environment, report, *which) for which in about])
-            self._rounds.add(Prerendered(b"", lines))
+            self._rounds.add([Prerendered(b"", lines)])
         if self._style.ending is not LastLines.NOTHING and requests:
             which = f"#{requests[0].number}" if len(requests) == 1 else f"{len(requests)} requests"
             report = replace(report, message=f"[{which}] {report.message}")
@@ -193,7 +192,7 @@ class RequestDisplay:
             from natscli.output.json_lines import record_line
 
             line = record_line({"timings": record(*phases)}, time.time())
-            self._rounds.add(Prerendered(b"", line))
+            self._rounds.add([Prerendered(b"", line)])
         elif self._environment.log_json:
             self._environment.notice("Timings", **record(*phases))
         elif not self._environment.quiet:
@@ -255,7 +254,7 @@ class RequestDisplay:
         if self.broken.done():
             self._pump.log(data)
             return
-        self._rounds.add(Prerendered(_EMPTY_LINE + data if self._progress else data))
+        self._rounds.add([Prerendered(_EMPTY_LINE + data if self._progress else data)])
 
     def _tick(self, progress: Progress, statistics: Callable[[], Statistics]) -> None:
         """Show the progress from time to time, in the thread that writes, unless that has other things to write."""
@@ -288,6 +287,17 @@ def _translating(display: RequestDisplay, environment: Environment, translator: 
     from natscli.request.show.translating import Translating
 
     return Translating(translator, display.translated, environment.warn)
+
+
+def acknowledgement(replies: Sequence[Received]) -> Acknowledgement | None:
+    """The first acknowledgement of a stream among `replies`."""
+    for reply in replies:
+        if reply.payload.startswith(b'{"stream":'):
+            from natscli.request.outcome import acknowledged
+
+            if (found := acknowledged(reply.payload)) is not None:
+                return found
+    return None
 
 
 def replies_line(count: int, slowest: Received) -> str:

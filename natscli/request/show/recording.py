@@ -42,21 +42,24 @@ class RequestRecorder:
         """See `Observer`."""
         return self._observer.is_behind()
 
-    def sending(self, request: Outgoing) -> None:
+    def sending(self, requests: Sequence[Outgoing]) -> None:
         """See `Observer`."""
-        self._open[request.number] = request, time.time(), []
-        if len(self._open) > _MOST_OPEN:
-            self._end(next(iter(self._open)))
-        self._observer.sending(request)
+        now = time.time()
+        for request in requests:
+            self._open[request.number] = request, now, []
+            if len(self._open) > _MOST_OPEN:
+                self._end(next(iter(self._open)))
+        self._observer.sending(requests)
 
-    def reply(self, reply: Received) -> None:
+    def replies(self, replies: Sequence[Received]) -> None:
         """See `Observer`."""
-        found = self._open.get(reply.request)
-        if found is not None:
-            found[2].append(Answer(reply.rtt_ns, reply.header, reply.payload))
-            if len(found[2]) == self._last:
-                self._end(reply.request)
-        self._observer.reply(reply)
+        for reply in replies:
+            found = self._open.get(reply.request)
+            if found is not None:
+                found[2].append(Answer(reply.rtt_ns, reply.header, reply.payload))
+                if len(found[2]) == self._last:
+                    self._end(reply.request)
+        self._observer.replies(replies)
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """See `Observer`."""

@@ -7,7 +7,7 @@ for a tenth of a second, then no more requests are sent until it is rendered. Wi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from natscli.message.message import AROUND, memory
@@ -57,10 +57,10 @@ class Rounds:
             self.flush()
         self._pausing = self._pausing and self._pump.rendering
 
-    def add(self, event: Event) -> None:
-        """Show `event`, soon."""
-        self._events.append(event)
-        self._bytes += _size(event)
+    def add(self, events: Sequence[Event]) -> None:
+        """Show `events`, soon."""
+        self._events += events
+        self._bytes += sum(map(_size, events))
         if self._timer is None:
             pause = _DIRECT if self._pump.direct else _STEADY if self._steady else _ROUND
             self._timer = self._loop.call_at(self._last + pause, self._on_time)

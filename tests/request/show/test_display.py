@@ -54,7 +54,7 @@ def test_replies_that_wait_for_their_translation_do_not_fill_the_memory(
         shown = display(environment, Translator("cat", environment.environ))
         with shown.open(Statistics):
             for number in range(1, 6):
-                shown.reply(Received("s", 1, number, 0, None, b"%d" % number * 6_000, 0.0))
+                shown.replies([Received("s", 1, number, 0, None, b"%d" % number * 6_000, 0.0)])
             await shown.finish(Statistics())
 
     with pytest.raises(PynatsError, match=r"could not keep up: 3$"):

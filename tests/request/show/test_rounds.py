@@ -69,7 +69,7 @@ async def until_shown(screen: Screen, count: int) -> None:
 def test_a_first_event_is_shown_without_a_pause() -> None:
     async def run() -> None:
         screen = Screen()
-        screen.rounds.add(line(1))
+        screen.rounds.add([line(1)])
         await asyncio.sleep(0)
         assert not screen.is_behind(1)
         await until_shown(screen, 1)
@@ -81,10 +81,10 @@ def test_a_first_event_is_shown_without_a_pause() -> None:
 def test_many_are_rendered_together_while_no_more_is_to_be_sent() -> None:
     async def run() -> None:
         screen = Screen(slow=0.05)
-        screen.rounds.add(line(0))
+        screen.rounds.add([line(0)])
         await until_shown(screen, 1)
         for number in range(1, 501):
-            screen.rounds.add(line(number))
+            screen.rounds.add([line(number)])
         assert not screen.is_behind(1)  # it may go on until the round is over
         was_behind = []
         while sum(screen.rendered) < 501:
@@ -100,10 +100,10 @@ def test_many_are_rendered_together_while_no_more_is_to_be_sent() -> None:
 def test_a_round_is_rendered_at_once_when_nothing_is_in_flight_that_could_have_to_wait() -> None:
     async def run() -> None:
         screen = Screen()
-        screen.rounds.add(line(0))
+        screen.rounds.add([line(0)])
         await until_shown(screen, 1)
         for number in range(1, 101):
-            screen.rounds.add(line(number))
+            screen.rounds.add([line(number)])
         deadline = time.monotonic() + 30
         while not screen.is_behind(1):
             assert time.monotonic() < deadline
@@ -122,10 +122,10 @@ def test_a_round_that_is_full_is_over() -> None:
 
     async def run() -> None:
         screen = Screen()
-        screen.rounds.add(line(0))
+        screen.rounds.add([line(0)])
         await until_shown(screen, 1)
         for number in range(1, 25_001):
-            screen.rounds.add(line(number))
+            screen.rounds.add([line(number)])
         screen.rounds.catch_up(0)  # without another turn of the event loop
         deadline = time.monotonic() + 30
         while sum(screen.rendered) < 25_001:
@@ -143,7 +143,7 @@ def test_a_few_events_do_not_stop_the_sending() -> None:
     async def run() -> None:
         screen = Screen(slow=0.02)
         for number in range(20):
-            screen.rounds.add(line(number))
+            screen.rounds.add([line(number)])
             await asyncio.sleep(0.01)
             assert not screen.is_behind(1)
         assert screen.close().count(b"\n") == 20
@@ -154,11 +154,11 @@ def test_a_few_events_do_not_stop_the_sending() -> None:
 def test_a_large_round_is_rendered_in_parts_in_order() -> None:
     async def run() -> None:
         screen = Screen()
-        screen.rounds.add(line(0))
+        screen.rounds.add([line(0)])
         await until_shown(screen, 1)
         count = rounds_module._PART_EVENTS * 3
         for number in range(1, count + 1):
-            screen.rounds.add(line(number))
+            screen.rounds.add([line(number)])
         screen.rounds.flush()
         await until_shown(screen, count + 1)
         assert len(screen.rendered) > 3
@@ -170,11 +170,11 @@ def test_a_large_round_is_rendered_in_parts_in_order() -> None:
 def test_what_is_discarded_is_not_shown() -> None:
     async def run() -> None:
         screen = Screen()
-        screen.rounds.add(line(0))
+        screen.rounds.add([line(0)])
         await until_shown(screen, 1)
-        screen.rounds.add(line(1))
+        screen.rounds.add([line(1)])
         screen.rounds.discard()
-        screen.rounds.add(line(2))
+        screen.rounds.add([line(2)])
         assert screen.close().splitlines()[::2] == [b"0", b"2"]
 
     asyncio.run(run())
