@@ -35,12 +35,20 @@ def canonical(payload: bytes) -> bytes | None:
 
 def contains(value: Any, part: Any) -> bool:
     """Whether `value` has all that `part` has: keys of objects, all elements of lists, equal values."""
-    if isinstance(part, dict):
-        return isinstance(value, dict) and all(k in value and contains(value[k], v) for k, v in part.items())
-    if isinstance(part, list):
-        same = isinstance(value, list) and len(value) == len(part)
-        return same and all(contains(one, other) for one, other in zip(value, part, strict=True))
-    return bool(isinstance(value, bool) == isinstance(part, bool) and value == part)
+    pairs = [(value, part)]  # no recursion: a value may be nested as deep as Python reads it
+    while pairs:
+        value, part = pairs.pop()
+        if isinstance(part, dict):
+            if not isinstance(value, dict) or not part.keys() <= value.keys():
+                return False
+            pairs += [(value[key], wanted) for key, wanted in part.items()]
+        elif isinstance(part, list):
+            if not isinstance(value, list) or len(value) != len(part):
+                return False
+            pairs += zip(value, part, strict=True)
+        elif isinstance(value, bool) != isinstance(part, bool) or value != part:
+            return False
+    return True
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -45,6 +46,38 @@ class SubjectTree(Generic[T]):
             nodes = [node.next[name] for node in nodes for name in names if name in node.next]
             if not nodes:
                 break
-        for node in nodes:
-            found += node.ends
-        return [value for _, value in sorted(found, key=lambda pair: pair[0])]
+        return _in_order(found, nodes)
+
+    def overlapping(self, pattern: str) -> list[T]:
+        """The values of all patterns that match a subject that `pattern` matches too, in the order they were added."""
+        found: list[tuple[int, T]] = []
+        nodes = [self._root]
+        for token in pattern.split("."):
+            for node in nodes:
+                found += node.rest
+            if token == "*":
+                nodes = [following for node in nodes for following in node.next.values()]
+            elif token == ">":
+                nodes = [
+                    below for node in nodes for following in node.next.values() for below in _all(following)
+                ]
+                found += [pair for node in nodes for pair in node.rest]
+            else:
+                nodes = [node.next[name] for node in nodes for name in (token, "*") if name in node.next]
+        return _in_order(found, nodes)
+
+
+def _all(node: _Node[T]) -> Iterator[_Node[T]]:
+    """A node, and all below it."""
+    nodes = [node]
+    while nodes:
+        node = nodes.pop()
+        nodes += node.next.values()
+        yield node
+
+
+def _in_order(found: list[tuple[int, T]], ends: list[_Node[T]]) -> list[T]:
+    """What was found, and what ends here, as it was added."""
+    for node in ends:
+        found += node.ends
+    return [value for _, value in sorted(found, key=lambda pair: pair[0])]

@@ -98,6 +98,19 @@ def minimal(patterns: Iterable[str]) -> list[str]:
     return [p for p in unique if set(tree.covering(p)) <= {p}]
 
 
+def meeting(patterns: Iterable[str]) -> tuple[str, str] | None:
+    """The first two patterns that match a subject both, if there are any; `patterns` are different ones."""
+    tree: SubjectTree[str] = SubjectTree()
+    known = list(patterns)
+    for pattern in known:
+        tree.add(pattern, pattern)
+    for pattern in filter(has_wildcard, known):
+        others = [other for other in tree.overlapping(pattern) if other != pattern]
+        if others:
+            return pattern, others[0]
+    return None
+
+
 def overlap(pattern: str, other: str) -> bool:
     """Whether there are subjects that both match; both may have wildcards."""
     mine, others = pattern.split("."), other.split(".")

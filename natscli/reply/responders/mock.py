@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from functools import lru_cache
-from typing import Any
 
 from natscli.environment import Environment
 from natscli.errors import InputError
-from natscli.message.json_values import UNREADABLE, canonical, parsed
-from natscli.message.subject_tree import SubjectTree
-from natscli.message.subjects import has_wildcard, overlap
+from natscli.message.json_values import canonical
+from natscli.message.subjects import meeting, overlap
 from natscli.message.templates import Template
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.answers import AnswerTemplate
-from natscli.reply.responders.parts.mock_file import MockFile, Rule, read
+from natscli.reply.responders.parts.mock_file import MockFile, read
+from natscli.reply.responders.parts.mock_rules import Rules
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Place, Responder
-from natscli.text import exact
 
 #: Notes that are logged one by one.
 _MOST_NOTES = 10
-_NOT_PARSED = object()
 
 
 class Mock(Responder):
@@ -52,10 +48,7 @@ class Mock(Responder):
             value = canonical(request)
             if value is not None:
                 self._by_value.setdefault((subject, value), answers)
-        tree: SubjectTree[Rule] = SubjectTree()
-        for rule in mock.rules:
-            tree.add(rule.subject, rule)
-        self._rules = lru_cache(4096)(lambda subject: tuple(tree.covering(exact(subject))))
+        self._rules = Rules(mock.rules)
 
     async def start(self, host: Host) -> None:
         self._send = host.send
@@ -90,20 +83,11 @@ class Mock(Responder):
             value = canonical(payload)
             answers = None if value is None else self._by_value.get((subject, value))
         if answers is None:
-            answers = self._rule(subject, payload)
+            rule = self._rules.first(subject, payload)
+            answers = None if rule is None else rule.answers
         if answers is None:
             return self._unmatched
         return answers.popleft() if len(answers) > 1 else answers[0]
-
-    def _rule(self, subject: bytes, payload: bytes) -> deque[AnswerTemplate] | None:
-        """The answers of the first rule that matches."""
-        value: Any = _NOT_PARSED
-        for rule in self._rules(subject):
-            if not rule.takes_all and value is _NOT_PARSED:
-                value = parsed(payload)
-            if rule.takes_all or (value is not UNREADABLE and rule.matches(value)):
-                return rule.answers
-        return None
 
 
 def build(options: ReplyOptions, environment: Environment) -> Responder:
@@ -117,15 +101,13 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
     for place in mock.left_out:
         environment.warn(f"left out, because no request should have that subject: {place}")
     if options.subject is None and not options.group:
-        known = mock.subjects
-        for pattern in filter(has_wildcard, known):
-            both = next((other for other in known if other != pattern and overlap(pattern, other)), None)
-            if both is not None:
-                raise InputError(
-                    f"a request may match both {pattern!r} and {both!r}, and would come twice",
-                    where=path,
-                    hint="without a queue group, give SUBJECT",
-                )
+        both = meeting(mock.subjects)
+        if both is not None:
+            raise InputError(
+                f"a request may match both {both[0]!r} and {both[1]!r}, and would come twice",
+                where=path,
+                hint="without a queue group, give SUBJECT",
+            )
     _log_notes(mock, options, environment)
     if not options.reload:
         return Mock(mock, path)

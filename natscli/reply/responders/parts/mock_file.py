@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 from natscli.errors import InputError
 from natscli.message import headers, subjects
 from natscli.message.exchange import Outcome
-from natscli.message.json_values import contains
 from natscli.message.records.content import RecordProblem, check_keys, check_text
 from natscli.message.records.reading import (
     Values,
@@ -25,6 +24,7 @@ from natscli.message.records.reading import (
 from natscli.message.subject_tree import SubjectTree
 from natscli.message.templates import Template
 from natscli.reply.responders.parts.answers import AnswerTemplate, parse_answer
+from natscli.reply.responders.parts.mock_rules import ANY, Rule
 from natscli.reply.responders.responder import Failure
 
 #: What a server says when there are no responders; a requester takes it for that.
@@ -33,30 +33,7 @@ _NO_RESPONDERS = AnswerTemplate(
 )
 
 
-_ANY: Any = object()
 _TOKEN = re.compile(r"\{\{\s*(\d+)\s*\}\}")
-
-
-@dataclass(eq=False)
-class Rule:
-    """What answers requests on `subject`, in turn; only those with `json` in theirs, if it is given.
-
-    `place` is where it stands in the file.
-    """
-
-    subject: str
-    answers: deque[AnswerTemplate]
-    json: Any = _ANY
-    place: str = ""
-
-    @property
-    def takes_all(self) -> bool:
-        """Whether it answers whatever the payload is."""
-        return self.json is _ANY
-
-    def matches(self, value: Any) -> bool:
-        """Whether it answers a request that is this JSON; `UNREADABLE` for one that is none."""
-        return self.json is _ANY or contains(value, self.json)
 
 
 @dataclass(frozen=True)
@@ -109,12 +86,13 @@ def read(path: str, stdin: BinaryIO | None = None, *, templates: bool = True) ->
 
 def _hidden(rules: list[Rule]) -> Iterator[str]:
     """What to say of rules behind others that answer all that they would."""
-    tree: SubjectTree[Rule] = SubjectTree()
+    tree: SubjectTree[str] = SubjectTree()  # of rules that take all
     for rule in rules:
-        before = next((other for other in tree.covering(rule.subject) if other.takes_all), None)
-        if before is not None:
-            yield f"{rule.place}: this rule never answers, because {before.subject!r} before it does"
-        tree.add(rule.subject, rule)
+        before = tree.covering(rule.subject)
+        if before:
+            yield f"{rule.place}: this rule never answers, because {before[0]!r} before it does"
+        elif rule.takes_all:
+            tree.add(rule.subject, rule.subject)
 
 
 def _missing_tokens(rule: Rule, record: Any) -> Iterator[str]:
@@ -129,8 +107,8 @@ def _missing_tokens(rule: Rule, record: Any) -> Iterator[str]:
 def _entry(record: Any, templates: bool) -> Rule | tuple[str, bytes, list[AnswerTemplate]]:
     """A rule, or the subject, the payload that is asked for, and the answers in turn."""
     check_record(record)
-    wanted = record.get("request", _ANY)
-    is_rule = wanted is _ANY or (isinstance(wanted, dict) and "json" in wanted)
+    wanted = record.get("request", ANY)
+    is_rule = wanted is ANY or (isinstance(wanted, dict) and "json" in wanted)
     subject = check_text(record["subject"], ("subject",))
     try:
         (subjects.check_subscribe_subject if is_rule else subjects.check_publish_subject)(subject)
@@ -139,9 +117,9 @@ def _entry(record: Any, templates: bool) -> Rule | tuple[str, bytes, list[Answer
     answers = _answers(record, templates and is_rule)
     if not is_rule:
         return subject, request_of(wanted)[1], answers
-    if wanted is not _ANY:
+    if wanted is not ANY:
         check_keys(wanted, ("request",), ("json",))
-    return Rule(subject, deque(answers), _ANY if wanted is _ANY else wanted["json"])
+    return Rule(subject, deque(answers), ANY if wanted is ANY else wanted["json"])
 
 
 def _answers(record: dict[str, Any], templates: bool) -> list[AnswerTemplate]:

@@ -1,0 +1,123 @@
+"""The rules of a mock, found by subject and by what they ask for, so that their number does not matter."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+from natscli.message.json_values import contains, parsed
+from natscli.message.subject_tree import SubjectTree
+from natscli.reply.responders.parts.answers import AnswerTemplate
+from natscli.text import exact
+
+#: What a rule asks for that takes any request.
+ANY: Any = object()
+_MISSING: Any = object()
+#: Where in a JSON value something stands: keys and indices.
+_Path = tuple[Any, ...]
+_Numbered = tuple[int, "Rule"]
+
+
+@dataclass(eq=False)
+class Rule:
+    """What answers requests on `subject`, in turn; only those with `json` in theirs, if it is given.
+
+    `place` is where it stands in the file.
+    """
+
+    subject: str
+    answers: deque[AnswerTemplate]
+    json: Any = ANY
+    place: str = ""
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether it answers whatever the payload is."""
+        return self.json is ANY
+
+    def matches(self, value: Any) -> bool:
+        """Whether it answers a request that is this JSON; `UNREADABLE` for one that is none."""
+        return self.takes_all or contains(value, self.json)
+
+
+class Rules:
+    """Finds the first rule, in the order of the file, that answers a request."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        by_subject: dict[str, list[_Numbered]] = {}
+        for number, rule in enumerate(rules):
+            by_subject.setdefault(rule.subject, []).append((number, rule))
+        tree: SubjectTree[_SameSubject] = SubjectTree()
+        for subject, same in by_subject.items():
+            tree.add(subject, _SameSubject(same))
+        self._on = lru_cache(4096)(lambda subject: tuple(tree.covering(exact(subject))))
+
+    def first(self, subject: bytes, payload: bytes) -> Rule | None:
+        """The rule that answers, if any does."""
+        groups = self._on(subject)
+        value = parsed(payload) if any(group.reads for group in groups) else None
+        found = [one for group in groups if (one := group.first(value)) is not None]
+        return min(found, key=_number)[1] if found else None
+
+
+class _SameSubject:
+    """The rules of one subject, by the rarest of the values that each asks for.
+
+    `reads` says whether any of them looks at the payload. Rules behind one that takes all requests never answer.
+    """
+
+    def __init__(self, rules: list[_Numbered]) -> None:
+        self._values: dict[_Path, dict[Any, list[_Numbered]]] = {}
+        self._others: list[_Numbered] = []
+        end = next((index for index, (_, rule) in enumerate(rules) if rule.takes_all), len(rules))
+        self.reads = end > 0
+        wanted = [list(_scalars(rule.json)) for _, rule in rules[:end]]
+        often = Counter(chain.from_iterable(wanted))
+        for rule, scalars in zip(rules, wanted, strict=False):
+            if scalars:
+                path, scalar = min(scalars, key=often.__getitem__)
+                self._values.setdefault(path, {}).setdefault(scalar, []).append(rule)
+            else:
+                self._others.append(rule)
+        self._others += rules[end : end + 1]
+
+    def first(self, value: Any) -> _Numbered | None:
+        """The first rule that answers a request that is this JSON, and its number."""
+        lists = (by.get(_scalar(_at(value, path)), ()) for path, by in self._values.items())
+        candidates = sorted(chain(self._others, *lists), key=_number)
+        return next((one for one in candidates if one[1].matches(value)), None)
+
+
+def _number(one: _Numbered) -> int:
+    return one[0]
+
+
+def _scalars(value: Any) -> Iterator[tuple[_Path, Any]]:
+    """Where the texts, numbers and the like are in a JSON value, and what."""
+    parts: list[tuple[_Path, Any]] = [((), value)]
+    while parts:
+        path, value = parts.pop()
+        if isinstance(value, dict | list):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            parts += [((*path, key), part) for key, part in items]
+        else:
+            yield path, _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    """The same for what `contains` takes for equal: true is not 1, but 1.0 is."""
+    return (value,) if isinstance(value, bool) else None if isinstance(value, dict | list) else value
+
+
+def _at(value: Any, path: _Path) -> Any:
+    """What stands at `path`, if anything does."""
+    for key in path:
+        fits = isinstance(value, dict) and key in value if isinstance(key, str) else isinstance(value, list)
+        if not fits or (not isinstance(key, str) and key >= len(value)):
+            return _MISSING
+        value = value[key]
+    return value
