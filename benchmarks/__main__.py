@@ -10,23 +10,25 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benchmarks import machine, report
+from benchmarks import alternatives, machine, report
 from benchmarks.cases import Case, all_cases
+from benchmarks.growth import growth_cases
 from benchmarks.measures import Measure, Sample
 from benchmarks.report import Result
-from benchmarks.server import ROOT, Bench, BenchError
+from benchmarks.server import ROOT, Bench, BenchError, NotHere
 
 #: How often --patient repeats a measurement that was disturbed.
 ATTEMPTS = 6
-BEGIN, END = "<!-- table -->", "<!-- /table -->"
 
 
 def main() -> int:
     """Run what was asked for; 1 if a reply was wrong or, with --check, a requirement is not met."""
     options = _options()
-    cases = [case for case in all_cases(options.quick) if _wanted(case, options)]
+    part = 10 if options.quick else 1
+    known = [*all_cases(options.quick), *growth_cases(part), *alternatives.alternative_cases(part)]
+    cases = [case for case in known if _wanted(case, options)]
     if not cases:
-        print(f"no such case; there are: {', '.join(case.name for case in all_cases())}", file=sys.stderr)
+        print(f"no such case; there are: {', '.join(case.name for case in known)}", file=sys.stderr)
         return 2
     results: list[Result] = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stop what was started
@@ -56,12 +58,14 @@ def measure(bench: Bench, case: Case, runs: int, *, patient: bool) -> Result:
     for run in range(min(runs, case.most_runs)):
         turn = run % len(labels)
         for label in labels[turn:] + labels[:turn]:
-            if label in result.problems:
+            if label in result.problems or label in result.absent:
                 continue
             _progress(f"{case.name}: run {run + 1}, {label} ...")
             try:
                 samples = _samples(bench, case.measures[label], ATTEMPTS if patient else 1)
                 result.samples.setdefault(label, []).append(min(samples, key=lambda s: s.details["others"]))
+            except NotHere as error:
+                result.absent[label] = str(error)
             except (BenchError, OSError) as error:
                 bench.check()
                 result.problems[label] = str(error)
@@ -98,22 +102,28 @@ def save(results: list[Result], about: dict[str, object], write_docs: bool) -> N
     table = report.as_markdown(results, about)
     (folder / "results.md").write_text(table)
     if write_docs:
-        write_table(ROOT / "docs" / "performance.md", table)
+        path = ROOT / "docs" / "performance.md"
+        rest = [result for result in results if not result.case.installs]
+        if rest:
+            write_table(path, report.as_markdown(rest, about))
+        if rows := alternatives.table([result for result in results if result.case.installs]):
+            write_table(path, f"{report.circumstances(about)}\n\n{rows}", "alternatives")
 
 
-def write_table(path: Path, table: str) -> None:
-    """Replace what is between the two markers of a document."""
-    before, begin, rest = path.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+def write_table(path: Path, table: str, name: str = "table") -> None:
+    """Replace what is between the two markers with this `name` of a document."""
+    first, last = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, begin, rest = path.read_text().partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise SystemExit(f"{path.name} has no {BEGIN} ... {END}")
-    path.write_text(f"{before}{BEGIN}\n{table}{END}{after}")
+        raise SystemExit(f"{path.name} has no {first} ... {last}")
+    path.write_text(f"{before}{first}\n{table}{last}{after}")
 
 
 def _wanted(case: Case, options: argparse.Namespace) -> bool:
     if options.only:
         return any(fnmatch(case.name, pattern) for pattern in options.only)
-    return options.full or not case.slow
+    return not case.installs and (options.full or not case.slow)
 
 
 def _options() -> argparse.Namespace:
@@ -122,7 +132,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="NAME", help="only these cases; * matches anything"
     )
-    parser.add_argument("--full", action="store_true", help="slow cases too (memory)")
+    parser.add_argument("--full", action="store_true", help="slow cases too (memory, growth)")
     parser.add_argument(
         "--quick", action="store_true", help="a fifth of the requests, 2 runs: for a first impression"
     )

@@ -80,6 +80,8 @@ class Case:
     needs: tuple[Need, ...] = ()
     #: Measured unless named only when asked for (`--full`, `--only`).
     slow: bool = False
+    #: Measured only when named: it installs what it needs.
+    installs: bool = False
     most_runs: int = 100
 
 

@@ -52,13 +52,14 @@ def python(code: str) -> Command:
     return lambda _: [sys.executable, "-c", code]
 
 
-def rate(command: Command, load: Load, warm_up: int = 2000) -> Measure:
-    """Requests a second that a responder answers."""
+def rate(command: Command, load: Load, warm_up: int = 2000, seconds: float = 15.0) -> Measure:
+    """Requests a second that a responder answers, which may take `seconds` to start."""
 
     def measure(bench: Bench) -> Sample:
         now = replace(load, port=bench.port)
         warm = replace(now, requests=min(warm_up, max(16, load.requests // 10)))
-        with bench.responder(command(bench), now.subject.replace("{i}", "ready")) as process:
+        subject = now.subject.replace("{i}", "ready")
+        with bench.responder(command(bench), subject, seconds=seconds) as process:
             bench.load(warm)
             before, log_before = Usage.of(process.pid), bench.log_size
             report = bench.load(now)

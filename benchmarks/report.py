@@ -12,11 +12,15 @@ from benchmarks.measures import Sample
 
 @dataclass
 class Result:
-    """What one case gave: the samples of each measurement, in the order of the runs, or why there are none."""
+    """What one case gave: the samples of each measurement, in the order of the runs, or why there are none.
+
+    `problems` are failures; what is `absent` cannot be had on this machine.
+    """
 
     case: Case
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
 
     def values(self, label: str, detail: str | None = None) -> list[float]:
         """The values of a measurement, or one of its details, run by run."""
@@ -90,8 +94,8 @@ def as_text(result: Result) -> str:
     """One case for a terminal."""
     lines = [f"{result.case.name}: {result.case.title} ({result.case.unit})"]
     for label in result.case.measures:
-        if label in result.problems:
-            lines.append(f"  {label:<28} {result.problems[label]}")
+        if reason := result.problems.get(label, result.absent.get(label)):
+            lines.append(f"  {label:<28} {reason}")
             continue
         values = result.values(label)
         details = ", ".join(f"{k} {number(v)}" for k, v in _details(result.samples[label]).items())
@@ -103,12 +107,20 @@ def as_text(result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
+def circumstances(about: dict[str, Any], runs: str = "") -> str:
+    """A sentence about the machine and the runs; `runs` says which cases have fewer."""
+    return (
+        f"{about['date']}, {about['processor']}, {about['cores']} cores, {about['system']}, "
+        f"Python {about['python']}, nats-py {about['nats-py']}, nats-server {about['nats-server']}; "
+        f"medians of {about['runs']} runs{f' ({runs})' if runs else ''}; "
+        f"others used {about['others']:.0%} of the machine."
+    )
+
+
 def as_markdown(results: list[Result], about: dict[str, Any]) -> str:
     """Two tables: what is required, and all medians."""
     lines = [
-        f"{about['date']}, {about['processor']}, {about['cores']} cores, {about['system']}, "
-        f"Python {about['python']}, nats-py {about['nats-py']}, nats-server {about['nats-server']}; "
-        f"medians of {about['runs']} runs (stalled 3, memory 1); others used {about['others']:.0%} of the machine.",
+        circumstances(about, "stalled and growth at most 3, memory 1"),
         "",
         "| case | what | measured | required | | others used |",
         "|---|---|---:|---:|---|---:|",
@@ -122,8 +134,9 @@ def as_markdown(results: list[Result], about: dict[str, Any]) -> str:
     lines += ["", "| case | what | median | lowest to highest | unit |", "|---|---|---:|---:|---|"]
     for result in results:
         for label in result.case.measures:
-            if label in result.problems:
-                lines.append(f"| {result.case.name} | {label} | - | not measured | |")
+            if label not in result.samples:
+                reason = "not here" if label in result.absent else "not measured"
+                lines.append(f"| {result.case.name} | {label} | - | {reason} | |")
                 continue
             values = result.values(label)
             spread = f"{number(min(values))} to {number(max(values))}"
@@ -144,6 +157,7 @@ def as_json(results: list[Result], about: dict[str, Any]) -> dict[str, Any]:
                 "samples": {label: [asdict(s) for s in samples] for label, samples in result.samples.items()},
                 "medians": {label: statistics.median(result.values(label)) for label in result.samples},
                 "problems": result.problems,
+                "absent": result.absent,
                 "needs": [
                     asdict(need)
                     | {"title": need.title, "measured": result.measured(need), "met": result.is_met(need)}

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,10 @@ HOST = "127.0.0.1"
 
 class BenchError(Exception):
     """A process did not do what the measurement needs."""
+
+
+class NotHere(BenchError):
+    """What would be measured cannot be had on this machine."""
 
 
 def nats_server_binary() -> str:
@@ -156,9 +161,9 @@ class Bench:
 
     @contextmanager
     def responder(
-        self, command: Sequence[str], subject: str, output: int | None = None
+        self, command: Sequence[str], subject: str, output: int | None = None, seconds: float = 15.0
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """A responder that answers on `subject`; stdout and stderr both go to one file, or to `output`."""
+        """A responder that answers on `subject` within `seconds`; stdout and stderr go to one file, or to `output`."""
         log = self.folder / "responder.log"
         with open(log, "wb") as file:
             target = file if output is None else output
@@ -166,7 +171,7 @@ class Bench:
                 command, cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=target, stderr=target
             )
         try:
-            self._until(lambda: somebody_answers(HOST, self.port, subject), process, log)
+            self._until(lambda: somebody_answers(HOST, self.port, subject), process, log, seconds)
             yield process
         finally:
             stop(process)
@@ -195,6 +200,29 @@ class Bench:
         if not ok:
             raise BenchError("wrong replies: " + "; ".join(report.problems[:3]))
         return report
+
+    def processor_time(
+        self, command: Sequence[str], stdin: Path | None = None, seconds: float = 240.0
+    ) -> float:
+        """Seconds of processor time that a whole process takes; its output goes to a file.
+
+        Raises:
+            BenchError: it failed, or did not end within `seconds`.
+        """
+        with open(stdin or os.devnull, "rb") as source, open(self.folder / "stdout", "w+b") as file:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environ, stdin=source, stdout=file, stderr=subprocess.STDOUT
+            )
+            timer = threading.Timer(seconds, process.kill)
+            timer.start()
+            _, status, usage = os.wait4(process.pid, 0)
+            timer.cancel()
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != 0:
+                file.seek(0)
+                error = file.read().decode(errors="replace").strip()[-300:]
+                raise BenchError(f"{' '.join(command[:3])} exited with {process.returncode}: {error}")
+        return usage.ru_utime + usage.ru_stime
 
     def time(
         self, command: Sequence[str], *, to_file: bool = False, seconds: float = 120.0

@@ -82,8 +82,13 @@ def somebody_answers(host: str, port: int, subject: str) -> bool:
         wire.close()
 
 
-def somebody_subscribes(host: str, port: int, subject: str, payload: bytes) -> bool:
-    """Whether `payload`, published to `subject`, goes to anybody: the server says at once when it does not."""
+def somebody_subscribes(
+    host: str, port: int, subject: str, payload: bytes, reply: bytes | None = None
+) -> bool:
+    """Whether `payload`, published to `subject`, goes to anybody: the server says at once when it does not.
+
+    A `reply` is sent to it then.
+    """
     wire = Wire(host, port)
     try:
         inbox = f"_INBOX.subscribed.{time.monotonic_ns():x}"
@@ -91,6 +96,10 @@ def somebody_subscribes(host: str, port: int, subject: str, payload: bytes) -> b
         wire.send(
             b"PUB %b %b %d\r\n%b\r\nPING\r\n" % (subject.encode(), inbox.encode(), len(payload), payload)
         )
-        return b" 503" not in wire._until(b"PONG\r\n")
+        if b" 503" in wire._until(b"PONG\r\n"):
+            return False
+        if reply is not None:
+            wire.send(b"PUB %b %d\r\n%b\r\n" % (inbox.encode(), len(reply), reply))
+        return True
     finally:
         wire.close()

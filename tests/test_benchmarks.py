@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import write_table
+from benchmarks.alternatives import ALTERNATIVES, alternative_cases, table
 from benchmarks.cases import Case, Need, all_cases
 from benchmarks.floors import QUEUE, log_lines
+from benchmarks.growth import growth_cases
 from benchmarks.load import Load, Report, Verifier, run
 from benchmarks.measures import Sample
 from benchmarks.report import Result
@@ -234,7 +236,7 @@ def test_the_raw_floor_logs_what_pynats_logs(nats_server: Server, tmp_path: Path
 
 
 def test_each_requirement_is_about_something_measured() -> None:
-    cases = all_cases()
+    cases = [*all_cases(), *growth_cases(1), *alternative_cases(1)]
     assert len({case.name for case in cases}) == len(cases)
     for case in cases:
         for need in case.needs:
@@ -251,6 +253,23 @@ def test_a_requirement_is_about_the_median_of_the_ratios_of_each_run() -> None:
     result.problems["b"] = "it crashed"
     assert result.measured(need) is None
     assert not result.ok
+
+
+def test_a_client_that_cannot_be_had_is_left_out_by_name() -> None:
+    replies, requests, serial = (Result(case) for case in alternative_cases(1))
+    for result in (replies, requests, serial):
+        result.samples = {label: [Sample(2000.0), Sample(3000.0)] for label in ("pynats", "natsio 1.0.1")}
+        result.samples["bare nats-py"] = [Sample(1000.0), Sample(1500.0)]
+        result.absent = {"Go nats": "nats is not on PATH"} if "Go nats" in result.case.measures else {}
+        assert result.ok
+    rows = [
+        [cell.strip() for cell in row.split("|")[1:-1]]
+        for row in table([replies, requests, serial]).splitlines()
+    ]
+    assert [row[0] for row in rows[2:]] == [one.name for one in ALTERNATIVES]
+    assert rows[2][1:7] == ["2,500", "2.00"] * 3
+    assert rows[-1][1:7] == ["not here", "", "-", "", "not here", ""]  # it asks one at a time
+    assert table([]) == ""
 
 
 def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
