@@ -34,8 +34,11 @@ def nats_server_binary() -> str:
 class Server:
     """One nats-server process on 127.0.0.1; made by `start_server`."""
 
-    def __init__(self, config: str, args: tuple[str, ...], directory: Path, monitor: bool) -> None:
+    def __init__(
+        self, config: str, args: tuple[str, ...], directory: Path, monitor: bool, binary: str = ""
+    ) -> None:
         self.directory = directory
+        self._binary = binary or nats_server_binary()
         self.port = -1
         self.ports: dict[str, list[str]] = {}
         self._monitor = -1 if monitor else None
@@ -85,7 +88,7 @@ class Server:
         return None
 
     def _start_once(self) -> None:
-        command = [nats_server_binary(), "-a", "127.0.0.1", "-p", str(self.port)]
+        command = [self._binary, "-a", "127.0.0.1", "-p", str(self.port)]
         command += ["-c", str(self._config), "--ports_file_dir", str(self.directory)]
         if self._monitor is not None:
             command += ["-m", str(self._monitor)]
@@ -163,13 +166,15 @@ def _read_ports(path: Path) -> dict[str, list[str]]:
 
 
 @contextmanager
-def start_server(config: str = "", *args: str, monitor: bool = False) -> Iterator[Server]:
+def start_server(config: str = "", *args: str, monitor: bool = False, binary: str = "") -> Iterator[Server]:
     """A nats-server with `config` (the text of a configuration file) and more `args`, stopped at the end.
+
+    `binary` is the path of another one than that of the tests.
 
     The address and the port of the configuration are overridden: it listens on a free port of 127.0.0.1.
     """
     directory = Path(tempfile.mkdtemp(prefix="pynats-test-server-"))
-    server = Server(config, args, directory, monitor)
+    server = Server(config, args, directory, monitor, binary)
     atexit.register(server.stop)
     try:
         server.start()

@@ -74,6 +74,14 @@ def service_error(message: str, code: int) -> bytes:
     return encode([(SERVICE_ERROR, text), (SERVICE_ERROR_CODE, str(code))])
 
 
+def traced(destination: str, *, deliver: bool) -> list[tuple[str, str]]:
+    """The headers that have servers report to the subject `destination` where a message goes (ADR-41).
+
+    Without `deliver` nobody gets the message itself; but servers before 2.11 know none of this, and deliver it.
+    """
+    return [("Nats-Trace-Dest", destination), *([] if deliver else [("Nats-Trace-Only", "true")])]
+
+
 def parse(values: Iterable[str]) -> list[tuple[str, str]]:
     """`NAME:VALUE` options as pairs.
 

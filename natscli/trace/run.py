@@ -34,7 +34,7 @@ async def run(
         if refused is not None and path.first is None:
             raise refused
         if path.first is None:
-            raise _no_report(connection)
+            raise NoReplyError("timeout: no server reported where the message goes", where=connection.url)
         if as_json:
             ascii_only = environment.stdout.isatty()
             environment.out(to_json(path, outgoing.subject, delivered=deliver, ascii_only=ascii_only))
@@ -51,10 +51,13 @@ async def _traced(
 ) -> tuple[Path, PynatsError | None]:
     """The path, as far as it was reported, and what the server refused."""
     client = connection.client
+    if problem := client.why_untraced():
+        raise PynatsError(problem, where=connection.url)
+    inbox = client.new_inbox()
+    header = headers.encode([*headers.decode(outgoing.header), *headers.traced(inbox, deliver=deliver)])
+    if problem := client.unfit("the message", header, outgoing.payload):
+        raise InputError(problem)
     info = client.server_info
-    size = len(outgoing.payload) + len(outgoing.header or b"")
-    if size > client.max_payload:
-        raise InputError(f"the message has {size} bytes, the server takes {client.max_payload}")
     path = Path(str(info.get("server_id", "")), int(info.get("client_id", 0)))
     came = asyncio.Event()
 
@@ -63,7 +66,6 @@ async def _traced(
             path.add(payload)
         came.set()
 
-    inbox = client.new_inbox()
     refused: list[PynatsError] = []
     await client.subscribe_batches(inbox, "", take)
     await connection.confirm()
@@ -73,16 +75,9 @@ async def _traced(
         came.set()
 
     connection.on_refusal = refuse
-    client.send(
-        [(outgoing.subject.encode(), b"", _traced_header(outgoing, inbox, deliver), outgoing.payload)]
-    )
+    client.send([(outgoing.subject.encode(), b"", header, outgoing.payload)])
     await _gather(path, came, connection.timeout)
     return path, refused[0] if refused else None
-
-
-def _traced_header(outgoing: Outgoing, inbox: str, deliver: bool) -> bytes:
-    pairs = [("Nats-Trace-Dest", inbox), *([] if deliver else [("Nats-Trace-Only", "true")])]
-    return headers.encode([*headers.decode(outgoing.header), *pairs])
 
 
 async def _gather(path: Path, came: asyncio.Event, seconds: float) -> None:
@@ -98,16 +93,6 @@ async def _gather(path: Path, came: asyncio.Event, seconds: float) -> None:
     with suppress(asyncio.TimeoutError):  # of messages that were sent on with the same headers
         came.clear()
         await within(_SILENCE / 10, came.wait())
-
-
-def _no_report(connection: Connection) -> PynatsError:
-    version = str(connection.client.server_info.get("version", ""))
-    numbers = version.split(".")[:2]
-    if all(part.isdecimal() for part in numbers) and tuple(map(int, numbers)) < (2, 11):
-        return PynatsError(
-            f"nats-server {version} traces no messages, 2.11 and newer do", where=connection.url
-        )
-    return NoReplyError("timeout: no server reported where the message goes", where=connection.url)
 
 
 def _sum_up(path: Path, environment: Environment, *, deliver: bool) -> ExitStatus:

@@ -28,8 +28,6 @@ _WINDOW = 0.5
 _MOST_AT_ONCE = 16
 #: Watchers that may come before others in the answer of a server.
 _MOST_CONNECTIONS = 64
-#: The first version of the server that does not deliver what only is to be traced.
-_TRACES = (2, 11)
 #: Events of a trace that are a way to somebody whom CONNZ does not know: an import, a stream, a mapping.
 _ELSEWHERE = frozenset({"si", "se", "js", "sm"})
 
@@ -88,8 +86,8 @@ class Interest:
 
     def ask(self, subject: bytes, if_none: Callable[[], None]) -> None:
         """Ask who gets what is sent to `subject`, and call `if_none` if the servers say that nobody does."""
-        if not _traces(self._client.server_info):
-            self._cannot("the server is older than 2.11, or has no headers")
+        if problem := self._client.why_untraced():
+            self._cannot(problem)
         question = self._questions.get(subject)
         if question is None:
             if self.why_not or len(self._questions) >= _MOST_AT_ONCE:
@@ -102,7 +100,7 @@ class Interest:
             token, inbox = self._new_inbox()
             self._by_token[token] = question
             body = json.dumps({"filter_subject": text, "limit": _MOST_CONNECTIONS})
-            trace = headers.encode([("Nats-Trace-Dest", inbox), ("Nats-Trace-Only", "true")])
+            trace = headers.encode(headers.traced(inbox, deliver=False))
             self._client.send(
                 [(SUBJECT.encode(), inbox.encode(), None, body.encode()), (subject, b"", trace, b"")]
             )
@@ -162,13 +160,6 @@ class Interest:
         elif question.listed and question.traced and not question.somebody:
             for call in question.if_none:
                 call()
-
-
-def _traces(info: dict[str, Any]) -> bool:
-    """Whether a server answers traces and does not deliver them."""
-    version = str(info.get("version", "")).split(".")
-    numbers = tuple(int(part) for part in version[:2] if part.isdecimal())
-    return bool(info.get("headers")) and numbers >= _TRACES
 
 
 def _take(question: _Question, answer: bytes, info: dict[str, Any]) -> None:

@@ -35,6 +35,8 @@ Instead = Callable[[Message, str], "Message | None"]
 MAX_CONTROL_LINE = 4096
 #: Bytes that a control line has around a subject, at most: the sizes.
 _AROUND = 24
+#: The first version of nats-server that traces messages.
+_FIRST_TRACING = (2, 11)
 
 
 class UnsupportedError(nats_py.errors.Error):  # type: ignore[misc]
@@ -161,6 +163,14 @@ class Client(LenientTLS, Reconnecting):
         if header and not self.takes_headers:
             return f"{what} has headers, the server supports none (before 2.2, or no_header_support)"
         return ""
+
+    def why_untraced(self) -> str:
+        """Why the server would trace no message, but deliver it (ADR-41); an empty string if it traces."""
+        version = str(self.server_info.get("version", ""))
+        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+        if numbers < _FIRST_TRACING:
+            return f"nats-server {version} traces no messages, 2.11 and newer do"
+        return "" if self.takes_headers else "the server supports no headers, and so traces no messages"
 
     def _fitting(self, messages: list[Message], instead: Instead) -> list[Message]:
         """What is sent of replies, some of which may not fit."""

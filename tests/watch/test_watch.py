@@ -571,5 +571,7 @@ def test_that_nobody_can_be_known_to_be_missing_is_said_once(
     older.close()
     assert [record["outcome"] for record in records(program)] == ["unanswered"] * 3
     said = [line for line in program.stderr_text().splitlines() if "without responders" in line]
-    why = "the server is older than 2.11, or has no headers"
-    assert [line[20:] for line in said] == [f"Requests without responders are shown as unanswered: {why}"]
+    why = {"older": r"nats-server 2\.10\.\d+ traces no messages, 2\.11 and newer do",
+           "no headers": "the server supports no headers, and so traces no messages"}[kind]  # fmt: skip
+    assert len(said) == 1
+    assert re.fullmatch(f"Requests without responders are shown as unanswered: {why}", said[0][20:])
