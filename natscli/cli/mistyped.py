@@ -20,7 +20,7 @@ _HABITS = (
     ("publish", _DATA, _SENT),
     ("reply", _DATA, "the body of replies is the argument after SUBJECT"),
     ("pynats", ("-v", "-V"), "--version shows the version; --trace, with a command, logs more"),
-    ("", ("-v", "--verbose"), "--trace logs more; -v is --verbose of request, watch and server run"),
+    ("", ("-v", "--verbose"), "--trace logs more; -v is --verbose of request, reply, watch and server run"),
     ("", ("-q",), "--quiet writes no log; -q is --queue of reply and subscribe"),
 )
 

@@ -70,6 +70,10 @@ then stop; a second one stops at once.
         help="Ask SUBJECT the same after --upstream, and log where its reply differs.")  # fmt: skip
 @option("--ignore", metavar="JSONPATH", multiple=True,
         help="Do not compare these members of JSON with --candidate; repeatable.")  # fmt: skip
+@option("--replies", type=click.IntRange(min=0), default=1, metavar="N",
+        help="Pass on N replies of --upstream; 0 for all.  [default: 1]")  # fmt: skip
+@option("--reply-timeout", type=DURATION, default=0.3, metavar="DURATION",
+        help="Longest wait for one more reply of --upstream.  [default: 300ms]")  # fmt: skip
 @option("--mock", metavar="FILE", type=FileName(), common=True,
         help="Reply as FILE says: recorded replies, and rules; - is stdin.")  # fmt: skip
 @option("--record", metavar="FILE", type=FileName(),
@@ -108,6 +112,7 @@ then stop; a second one stops at once.
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each request as a line of JSON.")
 @option("--stats", is_flag=True, common=True, help="Show statistics in place of each request.")
+@option("-v", "--verbose", is_flag=True, help="Log what each request was answered with.")
 @option("--quiet", is_flag=True, help="Write payloads only, no log to stderr.")
 @connection_options
 @pass_app

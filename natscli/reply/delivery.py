@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter_ns
 
@@ -11,8 +11,9 @@ from natscli.connection.connection import Connection
 from natscli.environment import Environment
 from natscli.message import headers
 from natscli.message.message import Message, memory_of
-from natscli.output.pump import Pump
+from natscli.output.pump import Pump, Render
 from natscli.reply.ended import Ending, Renderers
+from natscli.reply.responders.parts.several import Several
 from natscli.reply.responders.responder import Batch, Failure, reply_subject
 
 TOO_LARGE = Failure(500, "the reply is larger than the server takes")
@@ -43,6 +44,9 @@ class Delivery:
         self._why: dict[bytes, str] = {}
         #: What the log says after the requests that are being answered; None between two batches.
         self._notices: list[str] | None = None
+        #: What is shown after the requests that are being answered, with how many and how large they are.
+        self._after: list[tuple[Render, int, int]] = []
+        self._several = Several()
         self.deliver: Deliver = self.send if render.ended is None else self._send_and_show
 
     def begin(self) -> None:
@@ -55,6 +59,9 @@ class Delivery:
         if self._render.received is not None:
             render = partial(self._render.received, requests, first, time.time())
             self._pump.put(render, len(requests), self._size(requests))
+            after, self._after = self._after, []
+            for shown in after:
+                self._pump.put(*shown)
         if notices:
             for line in notices:
                 self._environment.warn(line)
@@ -78,11 +85,25 @@ class Delivery:
                 self._warn(f"[#{number}] {why[reply_subject(request)]}")
         return unfit
 
+    def deliver_some(self, batch: Batch, replies: list[Message]) -> None:
+        """Send some of the replies to a single request, which is not done yet."""
+        self.send(batch, replies, None)
+        if self._render.ended is not None:
+            self._several.add(batch, replies)
+
     def _send_and_show(
         self, batch: Batch, replies: list[Message], failure: Failure | None
     ) -> Mapping[bytes, Failure]:
         """Send replies, and show the requests, which ended so."""
         unfit = self.send(batch, replies, failure)
+        lost, before = self._several.take_lost(batch), self._several.take(batch)
+        if lost or before:
+            for index, part in enumerate(batch.single()):
+                replied = replies[index : index + 1]
+                earlier = [one.reply for one in before.get(part.first, ())]
+                ending = unfit.get(reply_subject(part.requests[0]), failure)
+                self._show(part, lost or bool(earlier or replied), ending, replied, earlier)
+            return unfit
         if not unfit:
             self._show(batch, bool(replies), failure, replies)
             return unfit
@@ -95,21 +116,33 @@ class Delivery:
             start = end
         return unfit
 
-    def _show(self, batch: Batch, replied: bool, failure: Failure | None, replies: list[Message]) -> None:
+    def _show(
+        self,
+        batch: Batch,
+        replied: bool,
+        failure: Failure | None,
+        replies: list[Message],
+        before: Sequence[Message] = (),
+    ) -> None:
         """Show requests that ended, with `replies`, or without any."""
         duration = perf_counter_ns() - batch.arrived
         if failure is UNDELIVERED:
             outcome = Ending("undelivered", duration)
         elif failure is not None:
             name = "refused" if failure is BUSY else "error"
-            outcome = Ending(name, duration, failure.code, failure.text, replies)
+            outcome = Ending(name, duration, failure.code, failure.text, replies, before)
         else:
-            outcome = Ending("answered" if replied else "unanswered", duration, replies=replies)
+            name = "answered" if replied else "unanswered"
+            outcome = Ending(name, duration, replies=replies, before=before)
         assert self._render.ended is not None
         render = partial(
             self._render.ended, batch.requests, batch.first, time.time() - duration / 1e9, outcome
         )
-        self._pump.put(render, len(batch.requests), self._size(batch.requests) + self._size(replies))
+        size = self._size(batch.requests) + self._size([*replies, *before])
+        if self._notices is not None and self._render.received is not None:
+            self._after.append((render, len(batch.requests), size))
+        else:
+            self._pump.put(render, len(batch.requests), size)
 
     def _size(self, requests: list[Message]) -> int:
         """The bytes of memory that `requests` take, about; 0 where the output keeps none."""

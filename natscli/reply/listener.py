@@ -34,6 +34,8 @@ _NO_HEADERS = (
     "the server does not support headers (before 2.2, or no_header_support): replies go without theirs, "
     "and what fails gets no reply"
 )
+#: Stands for the last reply of several where that was sent before; it counts, and has no bytes.
+_NO_MORE: Message = (b"", b"", None, b"")
 _STOPPING = Failure(503, "the responder is stopping", notice="")
 
 
@@ -68,6 +70,8 @@ class Listener:
         )
         self._delivery = Delivery(connection, environment, self._pump, render)
         self._stop = asyncio.Event()
+        #: When the last of several replies went to requests that are not done (nanoseconds), by their numbers.
+        self._begun: dict[int, int] = {}
         self._refused = 0
 
     async def run(self) -> None:
@@ -285,9 +289,12 @@ class Listener:
         """Requests are answered, or one of them in part: count and deliver the replies."""
         if more:
             statistics.add(replies)
-            self._delivery.send(batch, replies, failure)
+            self._begun[batch.first] = perf_counter_ns()
+            self._delivery.deliver_some(batch, replies)
             return
-        statistics.finish(len(batch.requests), replies)
+        # Requests that end without a reply end alone.
+        begun = self._begun and self._begun.pop(batch.first, 0)
+        statistics.finish(len(batch.requests), replies or ([_NO_MORE] if begun else []))
         unfit = deliver(batch, replies, failure)
         if failure is not None:
             statistics.fail(failure, len(batch.requests))
@@ -311,7 +318,8 @@ class Listener:
         if more:
             self._done(deliver, statistics, batch, replies, failure, more=True)
             return
-        elapsed, count = perf_counter_ns() - batch.arrived, len(batch.requests)
+        last = 0 if replies or not self._begun else self._begun.get(batch.first, 0)
+        elapsed, count = (last or perf_counter_ns()) - batch.arrived, len(batch.requests)
         statistics.spend(elapsed * count, elapsed, count)
         self._done(deliver, statistics, batch, replies, failure)
         self._pending.remove(batch.requests)

@@ -27,6 +27,8 @@ class ReplyOptions:
     upstream: str | None = None
     candidate: str | None = None
     ignore: tuple[str, ...] = ()
+    replies: int = 1
+    reply_timeout: float = 0.3
     mock: str | None = None
     record: str | None = None
     service: str | None = None
@@ -48,6 +50,7 @@ class ReplyOptions:
     templates: bool = True
     as_json: bool = False
     quiet: bool = False
+    verbose: bool = False
     stats: bool = False
     processes: int = 1
 
@@ -117,7 +120,7 @@ RESPONDERS = (
         "upstream",
         "responders.upstream",
         excludes=("--header", "--format"),
-        allows=("--candidate",),
+        allows=("--candidate", "--replies"),
     ),
     ResponderOption("--mock", "mock", "responders.mock", excludes=("--header",), allows=("--reload",)),
 )
@@ -131,6 +134,9 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--json": lambda options: options.as_json,
     "--processes": lambda options: options.processes > 1,
     "--candidate": lambda options: options.candidate is not None,
+    "--replies": lambda options: options.replies != 1,
+    "--reply-timeout": lambda options: options.reply_timeout != ReplyOptions.reply_timeout,
+    "--verbose": lambda options: options.verbose,
     "--ignore": lambda options: bool(options.ignore),
     "--reload": lambda options: options.reload,
     "--stats": lambda options: options.stats,
@@ -145,6 +151,9 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
 #: Options of which only one can be given, apart from those of responders.
 _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--stats", "--quiet"),
+    ("--stats", "--verbose"),
+    ("--quiet", "--verbose"),
+    ("--candidate", "--replies"),
     ("--mock -", "--processes"),
     ("--mock -", "--reload"),
     ("--record -", "--processes"),
@@ -169,7 +178,7 @@ def _check_together(options: ReplyOptions) -> None:
     for row in RESPONDERS:
         for option in row.allows:
             needs[option] = (*needs.get(option, ()), row.name)
-    refuse_alone(given, *needs.items(), ("--ignore", ("--candidate",)))
+    refuse_alone(given, *needs.items(), ("--ignore", ("--candidate",)), ("--reply-timeout", ("--replies",)))
 
 
 def check(options: ReplyOptions) -> None:
@@ -193,6 +202,8 @@ def check(options: ReplyOptions) -> None:
         raise InputError("Windows cannot run a command for each request", where="--command")
     if options.command_timeout == 0:
         raise InputError("a timeout must be more than 0", where="--command-timeout")
+    if options.reply_timeout == 0:
+        raise InputError("a timeout must be more than 0", where="--reply-timeout")
 
 
 def _check_service(options: ReplyOptions, name: str) -> None:

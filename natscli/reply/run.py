@@ -53,7 +53,7 @@ async def run(
         shared.new_statistics if shared else partial(Statistics, times=times.record, sizes=options.stats)
     )
     async with connected(plan, environment, listener=True, wait=options.wait) as connection:
-        environment.log(plan.whereabouts(connection.url, always=getattr(options, "verbose", False)))
+        environment.log(plan.whereabouts(connection.url, always=options.verbose))
         routes = _routes(options, responder, new_statistics)
         counted = [route.statistics for route in routes]
         if options.service is not None:
@@ -94,8 +94,10 @@ def _routes(
 
 def _renderers(options: ReplyOptions, environment: Environment) -> Renderers:
     if options.record == "-":
-        return Renderers() if options.stats else log_renderers(environment)
-    return (data_renderers if options.stats else renderers)(environment, as_json=options.as_json)
+        return Renderers() if options.stats else log_renderers(environment, verbose=options.verbose)
+    if options.stats:
+        return data_renderers(environment, as_json=options.as_json)
+    return renderers(environment, as_json=options.as_json, verbose=options.verbose)
 
 
 def _report(

@@ -17,7 +17,7 @@ from tests.servers import Server
 
 _SENT = "the payload is the argument after SUBJECT; --body-file FILE sends a file"
 _QUEUE = "-q is --queue GROUP here; --quiet writes no log"
-_TRACE = "--trace logs more; -v is --verbose of request, watch and server run"
+_TRACE = "--trace logs more; -v is --verbose of request, reply, watch and server run"
 
 HABITS: dict[str, tuple[str, str]] = {
     "request x -d y": ("no such option '-d'", _SENT),
@@ -36,7 +36,6 @@ HABITS: dict[str, tuple[str, str]] = {
         "a queue group cannot begin with '-': '-r' (--queue)", "-q is --queue GROUP; --quiet writes no log",
     ),
     "publish x y -v": ("no such option '-v'", _TRACE),
-    "reply x --verbose": ("no such option '--verbose'", _TRACE),
     "--verbose request x": ("no such option '--verbose'", _TRACE),
     "-v": ("no such option '-v'", "--version shows the version; --trace, with a command, logs more"),
     "request x y --count 0": (

@@ -36,7 +36,9 @@ class CheckedJSON(Format):
         return Asked(content.payload)
 
     def replies(self, asked: Asked, answers: list[Content]) -> list[Content]:  # noqa: ARG002
-        return [self._reply(answer) for answer in answers]
+        *before, last = answers
+        ended = before and not last.payload  # an empty one after others says that there are no more
+        return [*map(self._reply, before), last if ended else self._reply(last)]
 
     def _reply(self, answer: Content) -> Content:
         if headers.read_service_error(answer.header) is not None:

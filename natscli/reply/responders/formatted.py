@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from functools import partial
 
 from natscli.message.formats.format import Asked, Content, Format
 from natscli.message.message import Message
-from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, Wrapper
+from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, Wrapper, reply_subject
 
 
 class Formatted(Wrapper):
-    """Gives what is in a request to the responder, and wraps its answers, all that it gives at once together."""
+    """Gives what is in a request to the responder, and wraps its answers, all of a request together."""
 
     def __init__(self, inner: Responder, form: Format) -> None:
         super().__init__(inner)
         self.immediate = False
         self._form = form
-        self._more: dict[bytes, list[Content]] = {}
+        self._more: dict[int, list[Content]] = {}
 
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
-        self._send = host.send
-        await super().start(replace(host, send_instead=self._keep))
+        await super().start(host)
 
     def respond(self, batch: Batch, done: Done) -> None:
         for one in batch.single():
@@ -40,31 +38,33 @@ class Formatted(Wrapper):
         self.inner.respond(opened, partial(self._done, one, asked, done))
 
     def _done(
-        self, one: Batch, asked: Asked, done: Done, _: Batch, replies: list[Message], failure: Failure | None
-    ) -> None:
-        if not replies:
-            done(one, [], failure)
+        self, one: Batch, asked: Asked, done: Done, _: Batch, replies: list[Message], failure: Failure | None,
+        *, more: bool = False,
+    ) -> None:  # fmt: skip
+        contents = [Content(header, payload) for _, _, header, payload in replies]
+        if more:
+            self._more.setdefault(one.first, []).extend(contents)
             return
-        [(to, _reply, header, payload)] = replies
-        self._more[to] = [Content(header, payload)]
-        self._loop.call_soon(
-            self._answer, one, asked, done, to, failure
-        )  # when what is sent beside it came too
+        before = self._more.pop(one.first, [])
+        if before and self._form.several and contents == [Content(None, b"")]:
+            contents = []  # it only says that there are no more, which the format has a way of its own for
+        if before or contents:
+            self._loop.call_soon(self._answer, one, asked, done, [*before, *contents], failure)
+        else:
+            done(one, [], failure)
 
-    def _keep(self, messages: list[Message]) -> None:
-        """Keep the further answers to requests that are being answered, instead of sending them."""
-        for to, _, header, payload in messages:
-            self._more[to].append(Content(header, payload))
-
-    def _answer(self, one: Batch, asked: Asked, done: Done, to: bytes, failure: Failure | None) -> None:
+    def _answer(
+        self, one: Batch, asked: Asked, done: Done, contents: list[Content], failure: Failure | None
+    ) -> None:
+        to = reply_subject(one.requests[0])
         try:
-            first, *more = self._form.replies(asked, self._more.pop(to))
+            *before, last = self._form.replies(asked, contents)
         except ValueError as error:
             self._fail(one, done, asked, Failure(500, str(error)))
             return
-        done(one, [(to, b"", *first)], failure)
-        if more:
-            self._send([(to, b"", *content) for content in more])
+        for content in before:
+            done(one, [(to, b"", *content)], None, more=True)
+        done(one, [(to, b"", *last)], failure)
 
     def _fail(self, one: Batch, done: Done, asked: Asked, failure: Failure) -> None:
         to, _, header, payload = failure.reply(one.requests[0])

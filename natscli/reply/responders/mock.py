@@ -14,7 +14,7 @@ from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.answers import AnswerTemplate
 from natscli.reply.responders.parts.mock_file import MockFile, read
 from natscli.reply.responders.parts.mock_rules import Rules
-from natscli.reply.responders.responder import Batch, Done, Failure, Host, Place, Responder
+from natscli.reply.responders.responder import Batch, Done, Failure, Place, Responder
 
 #: Notes that are logged one by one.
 _MOST_NOTES = 10
@@ -50,9 +50,6 @@ class Mock(Responder):
                 self._by_value.setdefault((subject, value), answers)
         self._rules = Rules(mock.rules)
 
-    async def start(self, host: Host) -> None:
-        self._send = host.send
-
     def respond(self, batch: Batch, done: Done) -> None:
         answers = [self._find(subject, payload) for subject, _, _, payload in batch.requests]
         taken = 0
@@ -68,14 +65,21 @@ class Mock(Responder):
         if answers[0].silent:
             done(batch, [], None)
             return
-        numbered = list(
-            zip(answers, batch.requests, range(batch.first, batch.first + len(answers)), strict=True)
-        )
+        if any(answer.more for answer in answers):
+            for one, answer in zip(batch.single(), answers, strict=True):
+                self._answer_in_parts(one, answer, done)
+            return
+        numbered = zip(answers, batch.requests, range(batch.first, batch.first + len(answers)), strict=True)
         done(
             batch, [answer.reply(request, number) for answer, request, number in numbered], answers[0].failure
         )
-        if more := [one.reply(r, n) for answer, r, n in numbered for one in answer.more]:
-            self._send(more)
+
+    def _answer_in_parts(self, one: Batch, answer: AnswerTemplate, done: Done) -> None:
+        parts = [part.reply(one.requests[0], one.first) for part in (answer, *answer.more)]
+        for part in parts[:-1]:
+            done(one, [part], None, more=True)
+        failures = (part.failure for part in (answer, *answer.more))
+        done(one, parts[-1:], next(filter(None, failures), None))
 
     def _find(self, subject: bytes, payload: bytes) -> AnswerTemplate:
         answers = self._recorded.get((subject, payload))

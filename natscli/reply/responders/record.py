@@ -14,6 +14,7 @@ from natscli.errors import PynatsError, reason
 from natscli.message.message import Message, memory_of
 from natscli.message.records.file import Writer, open_to_append
 from natscli.reply.responders.parts.exchange_lines import lines
+from natscli.reply.responders.parts.several import Part, Several
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, Wrapper
 
 #: Seconds from a reply to its line; lines, and bytes of them, that are made before requests get their turn again.
@@ -25,7 +26,7 @@ _SHORT_PATIENCE = 1.0
 
 
 class Recorded(Wrapper):
-    """Appends every request that is answered, or left unanswered on purpose, and its reply to a file."""
+    """Appends every request that is answered, or left unanswered on purpose, and its replies to a file."""
 
     def __init__(self, inner: Responder, path: str) -> None:
         """Open the file.
@@ -36,7 +37,8 @@ class Recorded(Wrapper):
         super().__init__(inner)
         self._path = path
         self._writer = Writer(open_to_append(path), self._failed)
-        self._kept: deque[tuple[Batch, list[Message], int]] = deque()
+        self._kept: deque[tuple[Batch, list[Message], int, dict[int, list[Part]]]] = deque()
+        self._several = Several()
         self._requests = self._bytes = self._answered = 0
         self._lines = self._render()
         self._timer: asyncio.TimerHandle | None = None
@@ -71,11 +73,15 @@ class Recorded(Wrapper):
     ) -> None:
         done(batch, replies, failure, more=more)
         if more:
+            self._several.add(batch, replies)
             return
-        self._kept.append((batch, replies, perf_counter_ns()))
         self._answered += len(batch.requests)
+        if self._several.take_lost(batch):
+            return
+        before = self._several.take(batch)
+        self._kept.append((batch, replies, perf_counter_ns(), before))
         self._requests += len(batch.requests)
-        self._bytes += memory_of(batch.requests) + memory_of(replies)
+        self._bytes += _memory(batch, replies, before)
         if self._requests > _MOST_KEPT or self._bytes > _MOST_BYTES_KEPT:
             self._write()
         elif self._timer is None:
@@ -103,11 +109,10 @@ class Recorded(Wrapper):
     def _render(self) -> Iterator[bytes]:
         """The lines of all that is kept; asked for no more than that."""
         while True:
-            batch, replies, ended = self._kept.popleft()
-            yield from lines(
-                batch, replies, ended, time.time_ns() - perf_counter_ns(), self.inner.asked_instead
-            )
-            self._bytes -= memory_of(batch.requests) + memory_of(replies)
+            batch, replies, ended, before = self._kept.popleft()
+            clock = time.time_ns() - perf_counter_ns()
+            yield from lines(batch, replies, ended, clock, self.inner.asked_instead, before)
+            self._bytes -= _memory(batch, replies, before)
 
     def _failed(self) -> None:
         """Called in a thread: the file takes nothing more. Requests are answered all the same."""
@@ -117,3 +122,10 @@ class Recorded(Wrapper):
     def _log_failure(self) -> None:
         assert self._writer.failure is not None
         self._environment.warn(f"cannot record any more: {reason(self._writer.failure)} ({self._path})")
+
+
+def _memory(batch: Batch, replies: list[Message], before: dict[int, list[Part]]) -> int:
+    size = memory_of(batch.requests) + memory_of(replies)
+    return (
+        size + sum(memory_of([part.reply for part in parts]) for parts in before.values()) if before else size
+    )

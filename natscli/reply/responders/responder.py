@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -95,19 +95,10 @@ class Done(Protocol):
 
 @dataclass(frozen=True)
 class Host:
-    """What a responder may use: the connection (`connection.client`) and the log (`environment`).
-
-    `send_instead` is what `send` is for a responder that something is wrapped around.
-    """
+    """What a responder may use: the connection (`connection.client`) and the log (`environment`)."""
 
     connection: Connection
     environment: Environment
-    send_instead: Callable[[list[Message]], None] | None = None
-
-    @property
-    def send(self) -> Callable[[list[Message]], None]:
-        """Sends replies beside those that `done` is called with."""
-        return self.send_instead or self.connection.client.send
 
     @property
     def max_payload(self) -> int:

@@ -26,18 +26,25 @@ _TOKEN = re.compile(r"\{\{\s*\d+\s*\}\}")
 
 
 class Upstream(Responder):
-    """Asks another subject and waits for one reply to each request; `concurrency` at once, 0 for any number.
+    """Asks another subject and waits for `replies` to each request; `concurrency` at once, 0 for any number.
 
-    `subject` is where to, a template of the tokens of the subject that was asked.
+    `subject` is where to, a template of the tokens of the subject that was asked. Other than one reply, 0 for any
+    number, each is passed on when it comes; the last is an empty one, an error, or that after which none came for `gap`
+    seconds.
     """
 
-    def __init__(self, subject: Template, concurrency: int = 0) -> None:
+    def __init__(self, subject: Template, concurrency: int = 0, replies: int = 1, gap: float = 0.0) -> None:
         self._subject = subject
+        self._replies, self._gap = replies, gap
+        #: How many replies have come to requests that are not done yet, by their numbers.
+        self._came: dict[int, int] = {}
+        self._said = False
         self._outstanding = Outstanding(random_tokens(), concurrency)
         self._pulls = subjects.is_pull(for_programs(subject.format))
 
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
+        self._host = host
         self._finished = Finished()
         self._alarm = Alarm(self._time_out)
         self._client = host.connection.client
@@ -79,23 +86,44 @@ class Upstream(Responder):
 
     def _on_replies(self, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
         for subject, _, block, payload in messages:
-            job = self._outstanding.end(subject[len(self._inbox) :])
-            if job is not None:  # else it is late, or not the first
-                self._answer(job, block, payload)
+            self._take(subject[len(self._inbox) :], block, payload)
         self._finished.flush()
         self._send()
 
-    def _on_own(self, token: bytes, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
-        """Take the reply to a request with an inbox of its own."""
+    def _take(self, token: bytes, block: bytes | None, payload: bytes) -> bool:
+        """Pass a reply on; gives whether it was the last to its request."""
+        if self._replies != 1 and payload and headers.read_service_error(block) is None:
+            job = self._outstanding.extend(token, self._loop.time(), self._gap)
+            if job is not None and self._came.get(job.number, 0) + 1 != self._replies:
+                self._came[job.number] = self._came.get(job.number, 0) + 1
+                reply = (job.request[1], b"", block, payload)
+                job.done(Batch([job.request], job.number, job.arrived), [reply], None, more=True)
+                self._alarm.set(self._outstanding.next_end)
+                return False
         job = self._outstanding.end(token)
         if job is not None:
-            self._own.close(token)
-            self._answer(job, *messages[0][2:])
+            self._came.pop(job.number, None)
+            self._answer(job, block, payload)
+        elif not self._said:
+            self._said = True
+            more = "" if self._replies != 1 else "; --replies 0 passes several on"
+            self._host.environment.log(f"Replies that are late, or not the first, are not passed on{more}")
+        return True
+
+    def _on_own(self, token: bytes, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
+        """Take the reply to a request with an inbox of its own."""
+        for _, _, block, payload in messages:
+            if self._take(token, block, payload):
+                self._own.close(token)
+                break
         self._finished.flush()
         self._send()
 
     def _time_out(self) -> None:
         for job in self._outstanding.expire(self._loop.time()):
+            if self._came.pop(job.number, 0):
+                job.done(Batch([job.request], job.number, job.arrived), [], None)
+                continue
             waited = format_duration(self._timeout)
             self._fail(job, Failure(504, f"no reply on [{self._subject_of(job)}] within {waited}"))
         self._alarm.set(self._outstanding.next_end)
@@ -121,7 +149,8 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:  # noqa
     Raises:
         InputError: no request can be sent there, or they would come back.
     """
-    upstream = Upstream(_destination(options.upstream or "", _WHERE, options), options.concurrency or 0)
+    destination = _destination(options.upstream or "", _WHERE, options)
+    upstream = Upstream(destination, options.concurrency or 0, options.replies, options.reply_timeout)
     if options.candidate is None:
         return upstream
     from natscli.message.records.compare import Comparison

@@ -12,17 +12,23 @@ from natscli.message import headers
 from natscli.message.message import Message
 from natscli.output.pump import Rendered
 from natscli.output.streams import same_target
-from natscli.reply.ended import Ending, RenderEnded, Renderers, RenderRequests
+from natscli.reply.ended import Ending, RenderEnded, Renderers, RenderRequests, replies_to
 from natscli.text import bytes_for_people, for_people, for_programs
 
 _UNANSWERED = " (no reply subject, not answered)"
 
 
-def renderers(environment: Environment, *, as_json: bool) -> Renderers:
+def renderers(environment: Environment, *, as_json: bool, verbose: bool = False) -> Renderers:
     """What fits the streams and the flags."""
     if as_json:
         return Renderers(ended=_json(ascii_only=environment.stdout.isatty()))
-    return Renderers(received=_text_renderer(environment))
+    return Renderers(received=_text_renderer(environment), ended=_answers(environment) if verbose else None)
+
+
+def _answers(environment: Environment) -> RenderEnded:
+    from natscli.reply.show.answers import renderer
+
+    return renderer(environment)
 
 
 def _text_renderer(environment: Environment) -> RenderRequests:
@@ -43,7 +49,7 @@ def data_renderers(environment: Environment, *, as_json: bool) -> Renderers:
     return renderers(environment, as_json=True) if as_json else Renderers(received=_data)
 
 
-def log_renderers(environment: Environment) -> Renderers:
+def log_renderers(environment: Environment, *, verbose: bool = False) -> Renderers:
     """What fits stderr alone, where stdout is for something else."""
     draw_err = environment.stderr.isatty() or environment.colored(environment.stderr)
     shown = _drawn(environment, draw_out=False, draw_err=draw_err, together=False)
@@ -51,7 +57,9 @@ def log_renderers(environment: Environment) -> Renderers:
     def render(batch: list[Message], first: int, came: float) -> Rendered:
         return shown(batch, first, came)[0], b""
 
-    return Renderers() if environment.quiet else Renderers(received=render)
+    if environment.quiet:
+        return Renderers()
+    return Renderers(received=render, ended=_answers(environment) if verbose else None)
 
 
 _Clock = Callable[[float], str]
@@ -130,10 +138,9 @@ def _json(*, ascii_only: bool) -> RenderEnded:
                 last = subject
                 begin = f'{{"time": "{time}", "subject": {encoder.decoded(subject)}, "request": '
             reply_to = text(for_programs(reply)) if reply else "null"
-            sent = ""
-            if outcome.replies:
-                _, _, block, data = outcome.replies[number - first]
-                sent = f"{{{message(block, data)}}}"
+            sent = ", ".join(
+                [f"{{{message(block, data)}}}" for _, _, block, data in replies_to(number - first, outcome)]
+            )
             request = message(header, payload)
             lines.append(
                 f'{begin}{number}, "reply_to": {reply_to}, {ended}, {request}, "replies": [{sent}]}}\n'

@@ -1,13 +1,14 @@
-"""The lines that `--record` writes: an exchange each, from a batch and its replies."""
+"""Exchanges as lines of JSON, in the form that recordings have: those of a batch and its replies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 
 from natscli.duration import timestamp
 from natscli.message.message import Message
 from natscli.message.records.writing import content, finished, text
+from natscli.reply.responders.parts.several import Part
 from natscli.reply.responders.responder import Batch
 
 
@@ -17,16 +18,33 @@ def lines(
     ended: int,
     clock: int,
     subject_of: Callable[[bytes], bytes] = bytes,
+    before: Mapping[int, Sequence[Part]] | None = None,
 ) -> Iterator[bytes]:
     """A line for each request of `batch` and its reply; without replies, they were not answered.
 
     `ended` is when (nanoseconds of `perf_counter_ns`), `clock` what to add for nanoseconds since 1970. `subject_of`
-    gives the subject of the service that answered; where that is another, the one that was asked is `via`.
+    gives the subject of the service that answered; where that is another, the one that was asked is `via`. `before`
+    are the replies that came before, by the number of the request.
     """
     came = timestamp((batch.arrived + clock) / 1e9)
-    start = f'{{"time":"{came}","duration_ns":{ended - batch.arrived},"subject":'
-    for (asked, _, header, payload), reply in zip(batch.requests, replies or repeat(None), strict=False):
-        answer = "null" if reply is None else content(reply[2], reply[3])
+    several = before or {}
+    numbered = enumerate(zip(batch.requests, replies or repeat(None), strict=False), batch.first)
+    for number, ((asked, _, header, payload), reply) in numbered:
+        parts = [*several.get(number, ()), *([Part(reply, ended)] if reply is not None else [])]
         subject = subject_of(asked)
         via = "" if subject == asked else f'"via":{text(asked)},'
-        yield finished(f'{start}{text(subject)},{via}"request":{content(header, payload)},"reply":{answer}}}')
+        took = (parts[-1].at if parts else ended) - batch.arrived
+        yield finished(
+            f'{{"time":"{came}","duration_ns":{took},"subject":{text(subject)},{via}'
+            f'"request":{content(header, payload)},{_answers(parts, batch.arrived)}}}'
+        )
+
+
+def _answers(parts: Sequence[Part], arrived: int) -> str:
+    """The member for the replies; where there are several, each has its time."""
+    if not parts:
+        return '"reply":null'
+    if len(parts) == 1:
+        return f'"reply":{content(*parts[0].reply[2:])}'
+    several = [f'{{"rtt_ns":{part.at - arrived},{content(*part.reply[2:])[1:]}' for part in parts]
+    return f'"replies":[{",".join(several)}]'
