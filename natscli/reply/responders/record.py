@@ -14,7 +14,7 @@ from natscli.errors import PynatsError, reason
 from natscli.message.message import Message, memory_of
 from natscli.message.records.file import Writer, open_to_append
 from natscli.reply.responders.parts.exchange_lines import lines
-from natscli.reply.responders.parts.several import Part, Several
+from natscli.reply.responders.parts.several import EarlierReply, Several
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, Wrapper
 
 #: Seconds from a reply to its line; lines, and bytes of them, that are made before requests get their turn again.
@@ -37,7 +37,7 @@ class Recorded(Wrapper):
         super().__init__(inner)
         self._path = path
         self._writer = Writer(open_to_append(path), self._failed)
-        self._kept: deque[tuple[Batch, list[Message], int, dict[int, list[Part]]]] = deque()
+        self._kept: deque[tuple[Batch, list[Message], int, dict[int, list[EarlierReply]]]] = deque()
         self._several = Several()
         self._requests = self._bytes = self._answered = 0
         self._lines = self._render()
@@ -124,7 +124,7 @@ class Recorded(Wrapper):
         self._environment.warn(f"cannot record any more: {reason(self._writer.failure)} ({self._path})")
 
 
-def _memory(batch: Batch, replies: list[Message], before: dict[int, list[Part]]) -> int:
+def _memory(batch: Batch, replies: list[Message], before: dict[int, list[EarlierReply]]) -> int:
     size = memory_of(batch.requests) + memory_of(replies)
     return (
         size + sum(memory_of([part.reply for part in parts]) for parts in before.values()) if before else size

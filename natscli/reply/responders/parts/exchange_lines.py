@@ -8,7 +8,7 @@ from itertools import repeat
 from natscli.duration import timestamp
 from natscli.message.message import Message
 from natscli.message.records.writing import content, finished, text
-from natscli.reply.responders.parts.several import Part
+from natscli.reply.responders.parts.several import EarlierReply
 from natscli.reply.responders.responder import Batch
 
 
@@ -18,7 +18,7 @@ def lines(
     ended: int,
     clock: int,
     subject_of: Callable[[bytes], bytes] = bytes,
-    before: Mapping[int, Sequence[Part]] | None = None,
+    before: Mapping[int, Sequence[EarlierReply]] | None = None,
 ) -> Iterator[bytes]:
     """A line for each request of `batch` and its reply; without replies, they were not answered.
 
@@ -30,7 +30,7 @@ def lines(
     several = before or {}
     numbered = enumerate(zip(batch.requests, replies or repeat(None), strict=False), batch.first)
     for number, ((asked, _, header, payload), reply) in numbered:
-        parts = [*several.get(number, ()), *([Part(reply, ended)] if reply is not None else [])]
+        parts = [*several.get(number, ()), *([EarlierReply(reply, ended)] if reply is not None else [])]
         subject = subject_of(asked)
         via = "" if subject == asked else f'"via":{text(asked)},'
         took = (parts[-1].at if parts else ended) - batch.arrived
@@ -40,7 +40,7 @@ def lines(
         )
 
 
-def _answers(parts: Sequence[Part], arrived: int) -> str:
+def _answers(parts: Sequence[EarlierReply], arrived: int) -> str:
     """The member for the replies; where there are several, each has its time."""
     if not parts:
         return '"reply":null'

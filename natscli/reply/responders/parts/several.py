@@ -12,7 +12,7 @@ from natscli.reply.responders.responder import Batch
 _MOST = 32 * 1024 * 1024
 
 
-class Part(NamedTuple):
+class EarlierReply(NamedTuple):
     """A reply that was not the last, and when it was sent (nanoseconds of `time.perf_counter_ns`)."""
 
     reply: Message
@@ -28,7 +28,7 @@ class Several:
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
         self._bytes = 0
-        self._kept: dict[int, list[Part]] = {}
+        self._kept: dict[int, list[EarlierReply]] = {}
         self._lost: set[int] = set()
 
     def add(self, batch: Batch, replies: list[Message]) -> None:
@@ -41,9 +41,9 @@ class Several:
             self._lost.add(number)
             return
         self._bytes += size
-        self._kept.setdefault(number, []).extend([Part(reply, now) for reply in replies])
+        self._kept.setdefault(number, []).extend([EarlierReply(reply, now) for reply in replies])
 
-    def take(self, batch: Batch) -> dict[int, list[Part]]:
+    def take(self, batch: Batch) -> dict[int, list[EarlierReply]]:
         """What came before the last replies to the requests of `batch`, by their numbers; nothing is kept of it."""
         if not self._kept:
             return {}
@@ -60,5 +60,5 @@ class Several:
         self._lost.remove(batch.first)
         return True
 
-    def _drop(self, parts: list[Part]) -> None:
+    def _drop(self, parts: list[EarlierReply]) -> None:
         self._bytes -= memory_of([part.reply for part in parts])
