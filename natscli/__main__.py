@@ -12,7 +12,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # What is imported stays, and messages are freed as they go: looking for garbage as often as Python does by
     # default is a tenth of the start-up time.
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(100_000, 20, 50)
+    from natscli.system.lazy import OF_OTHERS, LazyFinder
+
+    LazyFinder(OF_OTHERS).__enter__()
     from natscli.cli.root import main as run
 
     run()

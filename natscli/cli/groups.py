@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from natscli.cli.explained import Explained, Listed
-from natscli.cli.options import App
+from natscli.cli.options import App, Option
 from natscli.environment import Environment
 from natscli.errors import InputError
 
@@ -75,7 +75,7 @@ def _help_option(name: str, text: str) -> click.Option:
             ctx.exit()
 
     kept_as = f"_show_{'all' if name == '--help' else 'short'}"
-    return click.Option([name, kept_as], is_flag=True, is_eager=True, expose_value=False, help=text,
+    return Option([name, kept_as], is_flag=True, is_eager=True, expose_value=False, help=text,
                         callback=callback)  # fmt: skip
 
 

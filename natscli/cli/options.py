@@ -78,8 +78,11 @@ class FileName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 class Option(click.Option):
     """An option with its place in the help: the heading it is listed under, and whether `-h` shows it."""
 
-    def __init__(self, *args: Any, group: str = "Options", common: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, group: str = "Options", common: bool = False, help: str = "", **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.help = help  # as it is: click would take out the indent of a docstring, with `inspect`
         self.group = group
         self.common = common
 

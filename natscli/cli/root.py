@@ -11,7 +11,7 @@ import click
 
 from natscli import __version__
 from natscli.cli.groups import Group, show_help, show_topics
-from natscli.cli.options import App, connection_options, pass_app
+from natscli.cli.options import App, connection_options, option, pass_app
 from natscli.environment import Environment
 from natscli.errors import EXIT_STATUS_HELP, ExitStatus, PynatsError, Report, Terminated, explain
 from natscli.system.exits import run_exit_functions
@@ -111,9 +111,9 @@ def _verbose_asked(ctx: click.Context, param: click.Parameter, value: bool) -> N
         "pynats context add local -s 127.0.0.1 --select": "save a server",
     },
 )
-@click.option("--version", is_flag=True, expose_value=False, callback=_version_asked,
+@option("--version", is_flag=True, expose_value=False, callback=_version_asked,
               help="Show the version; with --verbose those of nats-py, Python and nats-server too.")  # fmt: skip
-@click.option("--verbose", is_flag=True, is_eager=True, expose_value=False, callback=_verbose_asked, hidden=True,
+@option("--verbose", is_flag=True, is_eager=True, expose_value=False, callback=_verbose_asked, hidden=True,
               help="Show more versions with --version.")  # fmt: skip
 @connection_options
 def cli() -> None:
@@ -169,9 +169,7 @@ def help_(ctx: click.Context, command: tuple[str, ...]) -> None:
 
 
 @cli.command(hidden=True, examples={"pynats version": "show it", "pynats --version": "the same"})
-@click.option(
-    "-v", "--verbose", is_flag=True, help="Show the versions of nats-py, Python and nats-server too."
-)
+@option("-v", "--verbose", is_flag=True, help="Show the versions of nats-py, Python and nats-server too.")
 @pass_app
 def version(app: App, verbose: bool) -> None:
     """Show the version."""
@@ -218,6 +216,11 @@ def _wants_json(arguments: list[str]) -> bool:
     return "--log json" in " ".join(options).replace("--log=json", "--log json")
 
 
+def _interrupted(*_: object) -> NoReturn:
+    # Python's own handler does the same; but that one asyncio replaces by another, at a price.
+    raise KeyboardInterrupt
+
+
 def _terminated(*_: object) -> NoReturn:
     raise Terminated
 
@@ -225,7 +228,7 @@ def _terminated(*_: object) -> NoReturn:
 def main() -> None:
     """The `pynats` command."""
     environment = Environment.current()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, _interrupted)
     # A SIGTERM ends like Ctrl-C does, cleaning up; `reply` and `server run` have their own way.
     signal.signal(signal.SIGTERM, _terminated)
     status = run(sys.argv[1:], environment)

@@ -126,6 +126,10 @@ def run(
     """
     import asyncio
 
+    from natscli.system.lazy import spare_ssl
+
+    spare_ssl()
+
     async def main() -> T:
         Stop(install=install)
         return await work

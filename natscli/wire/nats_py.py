@@ -1,8 +1,8 @@
 """Imports nats-py without what a request or a reply never uses.
 
 nats-py imports its JetStream half, aiohttp where it is installed, and `importlib.metadata` to find its own version:
-together more than the rest of a `pynats request`. Here the first two are executed when they are first used, with the
-standard library's `LazyLoader`, and the version is read from the name of the `.dist-info` folder beside the package.
+together more than the rest of a `pynats request`. Here the first two are executed when they are first used
+(`system/lazy.py`), and the version is read from the name of the `.dist-info` folder beside the package.
 
 What is used of it besides its public names is listed here too, and compared with what is there: see `differences`.
 """
@@ -12,28 +12,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import LazyLoader
+from importlib.machinery import PathFinder
 from types import ModuleType
+from typing import Any
 
+from natscli.system.lazy import LazyFinder
+
+#: Modules that nats-py imports, and most connections never use.
 _LATER = ("nats.js", "aiohttp", "multidict")
-
-
-class _LaterFinder:
-    """A meta path finder that has the modules in `_LATER` executed at the first use of an attribute."""
-
-    @staticmethod
-    def find_spec(
-        name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if name not in _LATER:
-            return None
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = LazyLoader(spec.loader)
-        return spec
 
 
 def _installed_version(distribution: str) -> str:
@@ -61,11 +49,10 @@ def _light_imports() -> Iterator[None]:
         stand_in = ModuleType("importlib.metadata")
         stand_in.version = _installed_version  # type: ignore[attr-defined]
         sys.modules["importlib.metadata"] = stand_in
-    sys.meta_path.insert(0, _LaterFinder)
     try:
-        yield
+        with LazyFinder(_LATER):
+            yield
     finally:
-        sys.meta_path.remove(_LaterFinder)
         if stand_in is not None and sys.modules.get("importlib.metadata") is stand_in:
             del sys.modules["importlib.metadata"]
 
@@ -77,6 +64,28 @@ with _light_imports():
     from nats.aio.subscription import Subscription
     from nats.aio.transport import TcpTransport, WebSocketTransport
     from nats.protocol.parser import Parser
+
+
+def _is_coroutine_function(call: Any) -> bool:
+    """As `inspect.iscoroutinefunction`, which takes a third as long to import as asyncio."""
+    code = getattr(call, "__code__", None)
+    if code is not None and code.co_flags & 0x80:  # CO_COROUTINE
+        return True
+    import inspect
+
+    return inspect.iscoroutinefunction(call)
+
+
+def _of_inspect(name: str) -> Any:
+    import inspect
+
+    return getattr(inspect, name)
+
+
+# nats-py asks this of the callbacks that it is given when it connects.
+_inspect = ModuleType("inspect")
+vars(_inspect).update(iscoroutinefunction=_is_coroutine_function, __getattr__=_of_inspect)
+vars(sys.modules["nats.aio.client"])["inspect"] = _inspect
 
 if sys.version_info < (3, 12):
     # Their `asyncio.wait_for` may lose a cancellation: a task that waits for a reply so never ends.

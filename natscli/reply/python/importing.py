@@ -17,6 +17,7 @@ from natscli.reply.python.explain import describe, shown
 from natscli.reply.python.finder import serve_folder
 from natscli.reply.python.functions import HandlerFunction, endpoints, named
 from natscli.reply.python.lifespan import find_lifespan
+from natscli.system import lazy
 
 _WHERE = "--handler"
 
@@ -85,6 +86,7 @@ def load(source: HandlerName) -> Loaded:
         InputError: there is no such file, module or function, it cannot take a request, or it cannot be imported; with
             the file and the line where that is.
     """
+    lazy.end()
     before = set(sys.modules)
     importlib.invalidate_caches()
     try:
