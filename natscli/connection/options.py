@@ -138,6 +138,9 @@ def _check_websocket(settings: Settings, schemes: set[str]) -> None:
     if settings.socks_proxy:
         raise InputError("a SOCKS proxy is for nats:// and tls:// only", where=settings.socks_proxy.source)
     _require("aiohttp", "ws:// and wss:// need the extra 'websocket'", "websocket", settings.server.source)
+    import aiohttp
+
+    _ = aiohttp.ClientSession  # executed here: it takes a while, which is no part of the time to connect
 
 
 def _check_socks(proxy: str, source: str) -> None:
