@@ -63,7 +63,6 @@ BAD_IMPORTS = {
 SHARED_NAMES = {
     "Assignment": "all that another process has to know of a run",
     "Endpoint": "what a service answers on",
-    "Limits": "the bounds of an engine",
     "Observer": "what an engine tells what happens",
     "Pace": "when the next is due",
     "Statistics": "what an engine counts",

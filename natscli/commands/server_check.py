@@ -44,12 +44,12 @@ def _limit(name: str, what: str, default: str, level: str) -> Callable[[F], F]:
         help="Write it in this form.  [default: nagios]")  # fmt: skip
 @connection_options
 @pass_app
-def check(app: App, /, check: str, form: str, **limits: float) -> int:  # noqa: ARG001
+def check(app: App, /, check: str, form: str, **levels: float) -> int:  # noqa: ARG001
     """Check the connection to a server, for monitoring."""
-    from natscli.server.check import Limits
+    from natscli.server.check import Levels
 
     pairs = {
-        what: Limits(limits[f"{what}_warn"], limits[f"{what}_critical"]) for what in ("connect", "rtt", "req")
+        what: Levels(levels[f"{what}_warn"], levels[f"{what}_critical"]) for what in ("connect", "rtt", "req")
     }
     for what, pair in pairs.items():
         if pair.critical and pair.warning > pair.critical:

@@ -19,7 +19,7 @@ class State(IntEnum):
     UNKNOWN = 3
 
 
-class Limits(NamedTuple):
+class Levels(NamedTuple):
     """Seconds from which on it is a warning, or critical; 0 for never."""
 
     warning: float
@@ -27,19 +27,19 @@ class Limits(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """What was measured: the name of the figure, what it is in words, seconds, and its limits."""
+    """What was measured: the name of the figure, what it is in words, seconds, and its levels."""
 
     name: str
     words: str
     seconds: float
-    limits: Limits
+    levels: Levels
 
     @property
     def state(self) -> State:
         """What the time means."""
-        if self.limits.critical and self.seconds >= self.limits.critical:
+        if self.levels.critical and self.seconds >= self.levels.critical:
             return State.CRITICAL
-        if self.limits.warning and self.seconds >= self.limits.warning:
+        if self.levels.warning and self.seconds >= self.levels.warning:
             return State.WARNING
         return State.OK
 
@@ -62,7 +62,7 @@ class CheckVerdict(NamedTuple):
         marks = {State.OK: "OK", State.WARNING: "Warn", State.CRITICAL: "Crit"}
         parts = [f"{marks[m.state]}:{m.words} {format_duration(m.seconds)}" for m in self.measures]
         figures = [
-            f"{m.name}={m.seconds:.4f}s;{m.limits.warning:.4f};{m.limits.critical:.4f}" for m in self.measures
+            f"{m.name}={m.seconds:.4f}s;{m.levels.warning:.4f};{m.levels.critical:.4f}" for m in self.measures
         ]
         return f"{self.state.name} Connection {' '.join(parts)} | {' '.join(figures)}\n"
 
@@ -71,8 +71,8 @@ class CheckVerdict(NamedTuple):
         figures = {
             m.name: {
                 "ns": round(m.seconds * 1e9),
-                "warning_ns": round(m.limits.warning * 1e9),
-                "critical_ns": round(m.limits.critical * 1e9),
+                "warning_ns": round(m.levels.warning * 1e9),
+                "critical_ns": round(m.levels.critical * 1e9),
                 "state": m.state.name,
             }
             for m in self.measures

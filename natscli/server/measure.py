@@ -10,12 +10,12 @@ from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import PynatsError, explain
 from natscli.message.message import Message
-from natscli.server.check import CheckVerdict, Limits, Measure
+from natscli.server.check import CheckVerdict, Levels, Measure
 from natscli.system.waiting import within
 
 
 async def measure(
-    plan: Plan, environment: Environment, connect: Limits, rtt: Limits, request: Limits
+    plan: Plan, environment: Environment, connect: Levels, rtt: Levels, request: Levels
 ) -> CheckVerdict:
     """The verdict on the connection that `plan` makes; a problem with it is one, and not raised."""
     try:
@@ -29,7 +29,7 @@ async def measure(
 
 
 async def _measured(
-    plan: Plan, environment: Environment, connect: Limits, rtt: Limits, request: Limits
+    plan: Plan, environment: Environment, connect: Levels, rtt: Levels, request: Levels
 ) -> list[Measure]:
     start = perf_counter()
     async with connected(plan, environment) as connection:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import pytest
 
-from natscli.server.check import CheckVerdict, Limits, Measure, State
+from natscli.server.check import CheckVerdict, Levels, Measure, State
 from tests.program import Runner
 from tests.servers import Server, free_port
 
 
 def verdict(seconds: float, warning: float, critical: float) -> CheckVerdict:
-    return CheckVerdict([Measure("rtt", "rtt time", seconds, Limits(warning, critical))])
+    return CheckVerdict([Measure("rtt", "rtt time", seconds, Levels(warning, critical))])
 
 
 @pytest.mark.parametrize(
