@@ -70,6 +70,19 @@ class Child(asyncio.SubprocessProtocol):
         assert self._stdin is not None
         self._stdin.write(data)
 
+    def pause_output(self) -> None:
+        """Read no more of its stdout, until `resume_output`."""
+        self._read("pause_reading")
+
+    def resume_output(self) -> None:
+        """Read on, see `pause_output`."""
+        self._read("resume_reading")
+
+    def _read(self, step: str) -> None:
+        stdout = self._transport.get_pipe_transport(_STDOUT) if self._transport is not None else None
+        if stdout is not None and not stdout.is_closing():
+            getattr(stdout, step)()
+
     async def finish(self) -> None:
         """Close its standard input and wait for its end, which signals bring about if it takes long."""
         self._end_within(_CLOSE_TIMEOUT)

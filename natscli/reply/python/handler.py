@@ -23,8 +23,9 @@ from natscli.reply.python.explain import describe, summary
 from natscli.reply.python.functions import HandlerFunction
 from natscli.reply.python.importing import Loaded
 from natscli.reply.python.received import ReceivedRequest
-from natscli.reply.python.streams import GONE, KINDS, Feed, Streams
+from natscli.reply.python.streams import KINDS, Feed, Streams
 from natscli.reply.responders.parts.finished import Finished, Job
+from natscli.reply.responders.parts.presence import GONE
 from natscli.reply.responders.parts.workers import Workers
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
 from natscli.text import replaced

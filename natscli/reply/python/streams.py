@@ -1,8 +1,4 @@
-"""Several replies to one request: the values that a generator yields, each sent as it comes.
-
-The requester may be gone, and only the server knows: so now and then a reply has a reply subject of ours, and the
-server answers there that nobody listens (503).
-"""
+"""Several replies to one request: the values that a generator yields, each sent as it comes."""
 
 from __future__ import annotations
 
@@ -10,28 +6,19 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
-from time import monotonic
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
-from natscli.message import headers
-from natscli.message.in_flight import random_tokens
 from natscli.message.message import Message
 from natscli.reply.responders.parts.finished import Job
+from natscli.reply.responders.parts.presence import GONE, STOPPING, Presence, room
 from natscli.reply.responders.responder import Batch, Failure, Host
 from natscli.text import exact
 
 #: What a handler may return in place of a reply.
 KINDS = (AsyncGeneratorType, GeneratorType)
-GONE = Failure(499, "the requester is gone", notice="")
-STOPPING = Failure(503, "the responder is stopping", notice="")
-
-#: Seconds between two replies that ask whether somebody listens.
-_LOOK = 0.25
 #: Values after which other requests get their turn, and that a thread may be ahead of what is sent.
 _TURN, _AHEAD = 32, 64
-#: Bytes that may wait for a connection, and seconds until it is looked again whether they still do.
-_MOST_WAITING, _PAUSE = 1024 * 1024, 0.01
 
 
 class Stream:
@@ -40,7 +27,6 @@ class Stream:
     def __init__(self, job: Job, token: bytes) -> None:
         self.token = token
         self.ending: Failure | None = None
-        self.looked = monotonic()
         self._job = job
         self._batch = Batch([job.request], job.number, job.arrived)
         self._task = asyncio.current_task()
@@ -79,10 +65,8 @@ class Streams:
     def __init__(self, host: Host, message: Callable[[Job, Any], Message]) -> None:
         self._client = host.connection.client
         self._message = message
-        self._tokens = random_tokens()
+        self._presence = Presence(self._client, lambda token: self._active[token].stop(GONE))
         self._active: dict[bytes, Stream] = {}
-        self._inbox = b""
-        self._subscribing: asyncio.Task[None] | None = None
         self._draining = False
 
     def drain(self) -> None:
@@ -93,8 +77,7 @@ class Streams:
 
     def refused(self, text: str) -> bool:
         """End those whose replies are not permitted, as the server says in `text`; whether it was about a stream."""
-        if self._inbox and exact(self._inbox[:-1]).lower() in text.lower():
-            self._inbox = b""  # then nobody says that a requester is gone
+        if self._presence.refused(text):
             return True
         refused = [stream for stream in self._active.values() if f'"{exact(stream.subject)}"' in text]
         for stream in refused:
@@ -103,12 +86,11 @@ class Streams:
 
     async def run(self, job: Job, values: Any) -> Stream:
         """Send each of `values`; gives the stream, which has ended. Raises what the generator raises."""
-        stream = Stream(job, next(self._tokens))
         if self._draining:
+            stream = Stream(job, b"")
             stream.ending = STOPPING
             return stream
-        if self._subscribing is None:
-            self._subscribing = asyncio.get_running_loop().create_task(self._subscribe())
+        stream = Stream(job, self._presence.begin())
         self._active[stream.token] = stream
         try:
             await self._send_all(stream, job, values)
@@ -117,6 +99,7 @@ class Streams:
                 raise
         finally:
             del self._active[stream.token]
+            self._presence.end(stream.token)
             if stream.ending is not None:
                 await stream.stopped()
             if isinstance(values, AsyncGeneratorType):
@@ -127,32 +110,11 @@ class Streams:
         sent = 0
         async for value in values if hasattr(values, "__aiter__") else _each(values):
             subject, _, block, payload = self._message(job, value)
-            stream.send((subject, self._look(stream), block, payload))
+            stream.send((subject, self._presence.look(stream.token), block, payload))
             sent += 1
             if sent % _TURN == 0:
                 await asyncio.sleep(0)
-                await self._client.written()
-            while self._client.pending_data_size > _MOST_WAITING:
-                await asyncio.sleep(_PAUSE)
-
-    def _look(self, stream: Stream) -> bytes:
-        """The reply subject of the next reply: where the server says that nobody listens; mostly none."""
-        now = monotonic()
-        if not self._inbox or now - stream.looked < _LOOK:
-            return b""
-        stream.looked = now
-        return self._inbox + stream.token
-
-    async def _subscribe(self) -> None:
-        inbox = self._client.new_inbox()
-        self._inbox = f"{inbox}.".encode()
-        await self._client.subscribe_batches(f"{inbox}.*", "", self._on_answers)
-
-    def _on_answers(self, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
-        for subject, _, block, payload in messages:
-            stream = self._active.get(subject[len(self._inbox) :])
-            if stream is not None and headers.status(block) == "503" and not payload:
-                stream.stop(GONE)
+                await room(self._client)
 
 
 async def _each(values: Iterable[Any]) -> AsyncIterator[Any]:

@@ -32,6 +32,8 @@ from natscli.reply.responders.parts.pipe_lines import (
     plain_payload,
     request_line,
 )
+from natscli.reply.responders.parts.presence import GONE, STOPPING, room
+from natscli.reply.responders.parts.unfinished import Unfinished
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, fail
 from natscli.text import for_people
 
@@ -60,7 +62,7 @@ class Pipe(Responder):
         self._timeout = timeout
         self._outstanding = Outstanding(count(), concurrency)
         self._child: Child | None = None
-        self._stopping = False
+        self._stopping = self._draining = False
         #: Ends without an answer in a row, and the requests that were refused since the last.
         self._failures = self._refused = 0
 
@@ -68,6 +70,7 @@ class Pipe(Responder):
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._finished = Finished()
+        self._unfinished = Unfinished(host.connection.client, lambda number: self._stop([number], GONE))
         self._alarm = Alarm(self._time_out)
         environment, name = host.environment, os.path.basename(self._argv[0])
         self._log = LimitedLog(lambda line: environment.log(f"[{name}] {line}"), "more lines of stderr")
@@ -87,6 +90,15 @@ class Pipe(Responder):
         self._outstanding.add(jobs, now, self._timeout)
         self._alarm.set(now + self._timeout)
         self._send()
+
+    def drain(self) -> None:
+        self._draining = True
+        self._stop(self._unfinished.numbers, STOPPING)
+
+    def refused(self, text: str) -> bool:
+        known, ended = self._unfinished.refused(text)
+        self._stop(ended, GONE)
+        return known
 
     async def finish(self) -> None:
         self._stopping = True
@@ -127,12 +139,24 @@ class Pipe(Responder):
             more = f" and {len(late) - 1} more" if len(late) > 1 else ""
             self._host.environment.warn(f"[#{late[0].number}]{more}: {text}")
             self._fail(late, Failure(504, text, notice=""))
+            self._stop([n for n in self._unfinished.numbers if n not in self._outstanding], STOPPING)
             self._send()
 
     def _fail(self, jobs: Iterable[Job], failure: Failure) -> None:
         for job in jobs:
             self._finished.add(job, failure.reply(job.request), failure)
         self._finished.flush()
+
+    def _stop(self, numbers: list[int], why: Failure) -> None:
+        """End requests that get several answers, and tell the program so; and the requesters, unless they are gone."""
+        lines = self._unfinished.stop(numbers)
+        if lines and self._child is not None:
+            self._child.write(lines)
+        for job in filter(None, map(self._outstanding.end, numbers)):
+            if why is GONE:
+                job.done(Batch([job.request], job.number, job.arrived), [], GONE)
+            else:
+                self._fail([job], why)
 
     # -- from the program ------------------------------------------------------------------------------------
 
@@ -149,11 +173,26 @@ class Pipe(Responder):
                     self._strange.add(lambda line=line, error=error: _no_answer(line, error))  # type: ignore[misc]
                 continue
             more = value.pop("more", False) is True
+            if self._unfinished.was_stopped(number, more=more):
+                continue
             job = self._take(number, more)
-            if job is not None:
-                self._answer(number, job, value, more)
+            if job is None:
+                continue
+            self._answer(number, job, value, more)
+            if more and self._draining:
+                self._stop([number], STOPPING)
         self._finished.flush()
         self._send()
+        if self._unfinished.numbers and self._child is not None:
+            self._holding = self._loop.create_task(self._hold(self._child))
+
+    async def _hold(self, child: Child) -> None:
+        """Read no more from the program until the connection takes more: it may answer without end."""
+        child.pause_output()
+        try:
+            await room(self._host.connection.client)
+        finally:
+            child.resume_output()
 
     def _take(self, number: int, more: bool) -> Job | None:
         """The request with this id, if the program has still to answer it; with `more`, it has again."""
@@ -161,6 +200,7 @@ class Pipe(Responder):
             job = self._outstanding.extend(number, self._loop.time(), self._timeout)
         else:
             job = self._outstanding.end(number)
+            self._unfinished.end(number)
         if job is not None:
             self._failures = 0
         else:
@@ -170,31 +210,33 @@ class Pipe(Responder):
         return job
 
     def _answer(self, number: int, job: Job, value: dict[str, Any], more: bool) -> None:
+        to = self._unfinished.look(number, job) if more else b""
         payload = plain_payload(value)
         if payload is not None:
-            self._reply(job, (job.request[1], b"", self._block(job, b""), payload), None, more)
+            self._reply(number, job, (job.request[1], to, self._block(job, b""), payload), None, more)
             return
         try:
             answer = parse_answer(value, (), templates=False)
         except RecordProblem as problem:
             self._outstanding.end(number)  # with `more`, it is given away still
+            self._unfinished.end(number)
             self._wrong(job, ": ".join(filter(None, (".".join(map(str, problem.path)), str(problem)))))
             return
         block = answer.block.format or None if answer.failure else self._block(job, answer.block.format)
-        reply = job.request[1], b"", block, answer.payload.format
+        reply = job.request[1], to, block, answer.payload.format
         if answer.delay:
             left = self._timeout - (perf_counter_ns() - job.arrived) / 1e9
             delay = answer.delay if more else min(answer.delay, left)
-            self._loop.call_later(delay, self._reply, job, reply, answer.failure, more)
+            self._loop.call_later(delay, self._reply, number, job, reply, answer.failure, more)
         else:
-            self._reply(job, reply, answer.failure, more)
+            self._reply(number, job, reply, answer.failure, more)
 
-    def _reply(self, job: Job, reply: Message, failure: Failure | None, more: bool) -> None:
+    def _reply(self, number: int, job: Job, reply: Message, failure: Failure | None, more: bool) -> None:
         """Send a reply; with `more`, the request is not done yet."""
-        if more:
-            job.done(Batch([job.request], job.number, job.arrived), [reply], None, more=True)
-        else:
+        if not more:
             self._finished.add(job, reply, failure)
+        elif number in self._outstanding:
+            job.done(Batch([job.request], job.number, job.arrived), [reply], None, more=True)
 
     def _block(self, job: Job, block: bytes) -> bytes | None:
         """The header block of the program, and the headers that all replies have."""
@@ -209,6 +251,8 @@ class Pipe(Responder):
         number, what = id_of(line), f"longer than {self._most} bytes"
         job = None if number is None else self._outstanding.end(number)
         if job is not None:
+            assert number is not None
+            self._unfinished.end(number)
             self._wrong(job, what)
         else:
             self._strange.add(lambda: _no_answer(line, NoAnswerError(what)))
@@ -251,6 +295,7 @@ class Pipe(Responder):
         self._failures += 1
         pause = _RESTART.pause(self._failures)
         lost = self._outstanding.clear() if self._is_down else self._outstanding.lose()
+        self._unfinished.clear()
         count, self._refused = len(lost) + self._refused, 0
         lines = [
             notice,

@@ -88,6 +88,12 @@ def error(code: int, text: str) -> list[bytes]:
     return [f"Nats-Service-Error: {text}".encode(), f"Nats-Service-Error-Code: {code}".encode()]
 
 
+def memory(program: Program) -> int:
+    """The bytes that a program has in memory."""
+    resident = int(Path(f"/proc/{program.pid}/statm").read_text().split()[1])
+    return resident * os.sysconf("SC_PAGE_SIZE")
+
+
 def gone(pid: int) -> bool:
     return not process_exists(pid)
 
@@ -498,3 +504,85 @@ def test_a_program_may_answer_several_times(
     assert answers[1].seconds - answers[0].seconds > 0.2
     assert program.stop() == 0
     assert "Answered 1 request " in program.stderr_text()
+
+
+#: Answers without end until it is told to stop. A request has the seconds between two answers, and their bytes.
+ENDLESS = """
+import json, queue, sys, threading, time
+asked, stopped = queue.Queue(), set()
+def read():
+    for line in sys.stdin:
+        r = json.loads(line)
+        print("got", line, end="", file=sys.stderr, flush=True)
+        stopped.add(r["id"]) if r.get("stop") else asked.put(r)
+    asked.put(None)
+threading.Thread(target=read, daemon=True).start()
+while r := asked.get():
+    count = 0
+    while r["data"] and r["id"] not in stopped:
+        pause, size = r["data"].split()
+        count += 1
+        print(json.dumps({"id": r["id"], "data": str(count).ljust(int(size)), "more": True}), flush=True)
+        time.sleep(float(pause))
+    print(json.dumps({"id": r["id"]}), flush=True)
+"""
+
+
+@pytest.mark.parametrize("pause", [b"0", b"0.1"])
+def test_a_program_is_told_that_the_requester_of_several_replies_is_gone(
+    pipe: Pipe, nats_server: Server, pause: bytes
+) -> None:
+    pipe.run("", loop=ENDLESS)
+    with Asker(nats_server) as asker:
+        asker.send(pipe.subject, pause + b" 0")
+        assert [answer.payload for answer in asker.receive(5)] == [b"1", b"2", b"3", b"4", b"5"]
+    gone = time.monotonic()
+    pipe.logged(r'got \{"id":\d+,"stop":true\}')
+    assert time.monotonic() - gone < 2  # 1, and what a busy machine takes
+    assert pipe.one(b"") == ([], b"")  # the next request
+    assert pipe.program.stop() == 0
+    assert "1 error" in pipe.log
+    assert "an answer to no request" not in pipe.log  # what it answered after that
+
+
+def test_a_program_that_answers_without_end_is_stopped_by_the_drain(pipe: Pipe) -> None:
+    pipe.run("", loop=ENDLESS)
+    pipe.asker.send(pipe.subject, b"0.05 0")
+    assert len(pipe.asker.receive(3)) == 3
+    pipe.program.send_signal(signal.SIGTERM)
+    while not (answer := pipe.asker.receive(1)[0]).lines:
+        pass
+    assert answer.lines == error(503, "the responder is stopping")
+    assert pipe.program.wait() == 0
+    assert '"stop":true' in pipe.log
+
+
+def test_a_program_that_goes_on_too_late_is_told_to_stop(pipe: Pipe) -> None:
+    pipe.run("", "--command-timeout", "300ms", loop=ENDLESS)
+    pipe.asker.send(pipe.subject, b"0.6 0")
+    first, last = pipe.asker.receive(2)
+    assert first.payload == b"1"
+    assert last.lines == error(504, "no answer within 300ms")
+    pipe.logged('"stop":true')
+    assert pipe.program.stop() == 0
+
+
+def test_a_program_that_answers_without_end_waits_for_the_server(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    server = server_factory()
+    program = spawn(
+        "reply", "endless", "--pipe", f"'{sys.executable}' endless.py", server=server, cwd=tmp_path
+    )
+    with Asker(server) as asker:
+        asker.wait_for_responder("endless")
+        asker.send("endless", b"0 50000")
+        asker.receive(100)
+        before = memory(program)
+        with server.paused():
+            time.sleep(1.5)  # in which it would write some hundred megabytes
+            assert memory(program) - before < 20_000_000
+        assert len(asker.receive(1000)) == 1000
+    program.wait_for('"stop":true')
+    assert program.stop() == 0

@@ -40,6 +40,10 @@ class Outstanding(Generic[Key]):
         """When to call `expire`; None without any."""
         return self._held.next_end
 
+    def __contains__(self, key: Key) -> bool:
+        """Whether the job with this key is given away, and is not answered."""
+        return key in self._given
+
     def add(self, jobs: Iterable[Job], since: float, seconds: float) -> None:
         """Let jobs wait; their time is over `seconds` after `since`."""
         entries: list[_Entry[Key]] = [_Entry(job) for job in jobs]
