@@ -23,7 +23,7 @@ from natscli.cli.options import (
     option,
     pass_app,
 )
-from natscli.errors import PynatsError, explain
+from natscli.errors import InputError, PynatsError, explain
 from natscli.message.formats import NAMES, load
 from natscli.message.recipe import Recipe, compile_recipe, read_body
 from natscli.request.options import RequestOptions, check
@@ -104,6 +104,8 @@ if TYPE_CHECKING:
         help="Compare with FILE of an earlier --summary-json, also in --fail-if: 'p99 > +10%'.")  # fmt: skip
 @option("--expect", multiple=True, metavar="EXPR",
         help="Fail unless EXPR, in Python, is true on each reply; repeatable.")  # fmt: skip
+@option("--expect-service", metavar="NAME",
+        help="Fail unless every instance of the service answers; with --replies 0.")  # fmt: skip
 @option("--query", metavar="EXPR", help="Write what EXPR gives on each reply, not the payload.")
 @option(
     "-v", "--verbose", is_flag=True, help="On a terminal, show the payloads of many requests and replies too."
@@ -165,7 +167,9 @@ def _prepared(options: RequestOptions) -> RequestOptions:
 
 
 def _checked(recipe: Recipe, options: RequestOptions) -> Recipe:
-    """`recipe`, if the format of `options` can hold what it makes."""
+    """`recipe`, if the format of `options` can hold what it makes, and --expect-service knows its subject."""
+    if options.expect_service is not None and not recipe.subject.is_static:
+        raise InputError("the subject must be a text, not a template", where="--expect-service")
     if options.format is not None and not options.by_line:
         from natscli.request.formatted import check as check_format
 

@@ -66,11 +66,11 @@ def _endpoint(name: str, route: Route) -> Endpoint:
         name=name or route.name or _name_of(route.subject),
         subject=route.subject,
         queue_group=route.queue,
-        num_requests=counted.requests,
+        num_requests=counted.finished,
         num_errors=counted.errors,
         last_error=counted.last_error,
         processing_time=counted.processing,
-        average_processing_time=counted.processing // counted.requests if counted.requests else 0,
+        average_processing_time=counted.processing // counted.finished if counted.finished else 0,
     )
 
 

@@ -57,6 +57,7 @@ class RequestOptions:
     fail_if: tuple[str, ...] = ()
     baseline: str | None = None
     expect: tuple[str, ...] = ()
+    expect_service: str | None = None
     query: str | None = None
     verbose: bool = False
     as_json: bool = False
@@ -116,6 +117,7 @@ _GIVEN: dict[str, Callable[[RequestOptions], bool]] = {
     "--report": lambda options: options.report is not None,
     "--report -": lambda options: options.report == "-",
     "--expect": lambda options: bool(options.expect),
+    "--expect-service": lambda options: options.expect_service is not None,
     "--query": lambda options: options.query is not None,
     "--retries": lambda options: options.retries is not None,
     "--retry-on": lambda options: options.retry_on is not None,
@@ -144,6 +146,7 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     *(("--record -", other) for other in ("--json", "--raw", "--output", "--query")),
     *(("--report -", other) for other in ("--json", "--raw", "--output", "--query")),
     ("--report -", "--record -", "--summary-json -", "--hdr -"),
+    *(("--expect-service", other) for other in ("--count", "--duration", "--send-on newline", "--format")),
     ("--processes", "--verbose"),
     ("--processes", "--send-on newline"),
     ("--processes", "--fail-fast"),
@@ -157,6 +160,7 @@ _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("--warmup", ("--count", "--duration", "--send-on newline")),
     ("--fail-fast", ("--count", "--duration", "--send-on newline")),
     ("--retry-on", ("--retries",)),
+    ("--expect-service", ("--replies", "--first", "--wait-for-empty")),
     ("--report", ("--count", "--duration", "--send-on newline")),
 )
 
@@ -190,6 +194,10 @@ def check(options: RequestOptions) -> None:
     several = options.many_requests or options.many_replies
     if options.output not in (None, "-") and several and "{n}" not in options.output:
         raise InputError("the name of the file needs {n} for the number of each reply", where="--output")
+    if options.expect_service is not None:
+        from natscli.message.micro import check_name
+
+        check_name(options.expect_service, "--expect-service")
     retries(options)
 
 

@@ -22,6 +22,7 @@ from natscli.request.show.display import RequestDisplay
 from natscli.request.show.lines import renderer
 from natscli.request.show.style import request_style
 from natscli.request.statistics import OverTime, Statistics
+from natscli.text import exact
 from natscli.wire.nats_py import errors as nats_errors
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from natscli.message.expressions import Expression
     from natscli.programs.translate import Translator
     from natscli.request.conditions.judge import Judge, Queried
+    from natscli.request.conditions.roll_call import RollCall
     from natscli.request.conditions.thresholds import Verdict
     from natscli.request.events import Observer
     from natscli.request.phases import Timed
@@ -55,6 +57,7 @@ async def run(
     how, start, timing = load(options), perf_counter_ns(), _timing(options)
     (judge, query), verdict = expressions(options), verdict_of(options)
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
+        roll_call = await _roll_call(options, recipe, connection)
         display, statistics = display_of(options, environment, translator), Statistics()
         source = _source(options, how, recipe, environment)
         how = after(how, start, connection.steps)
@@ -73,7 +76,10 @@ async def run(
                     await recorded.finish()
                 if timed is not None:
                     display.phases(await timed.finish())
-                failures = conclude(display, statistics, verdict)
+                failures = [
+                    *conclude(display, statistics, verdict),
+                    *await _absent(roll_call, display, statistics),
+                ]
                 await _explain(display, statistics, connection, plan, environment)
                 await display.finish(statistics)
         finally:
@@ -125,6 +131,31 @@ def status(
         first = None
     failure = next(filter(None, (*failures, first, *others)), None)
     return failure.status if failure is not None else ExitStatus.OK
+
+
+async def _roll_call(options: RequestOptions, recipe: Recipe, connection: Connection) -> RollCall | None:
+    """Who is to answer, with --expect-service.
+
+    Raises:
+        UnexpectedError: nobody is there.
+    """
+    if options.expect_service is None:
+        return None
+    from natscli.request.conditions.roll_call import RollCall
+
+    roll_call = RollCall(connection, options.expect_service, exact(recipe.subject.format))
+    await roll_call.begin()
+    return roll_call
+
+
+async def _absent(
+    roll_call: RollCall | None, display: RequestDisplay, statistics: Statistics
+) -> Sequence[PynatsError]:
+    """Show who has not answered; these are given back."""
+    failures = await roll_call.end(statistics.replies + statistics.more) if roll_call is not None else ()
+    for failure in failures:
+        display.failed([], failure)
+    return failures
 
 
 def _requester(options: RequestOptions, timeout: float) -> Callable[..., Requester]:
