@@ -76,10 +76,7 @@ async def run(
                     await recorded.finish()
                 if timed is not None:
                     display.phases(await timed.finish())
-                failures = [
-                    *conclude(display, statistics, verdict),
-                    *await _absent(roll_call, display, statistics),
-                ]
+                failures = await _failures(display, statistics, verdict, roll_call)
                 await _explain(display, statistics, connection, plan, environment)
                 await display.finish(statistics)
         finally:
@@ -148,14 +145,15 @@ async def _roll_call(options: RequestOptions, recipe: Recipe, connection: Connec
     return roll_call
 
 
-async def _absent(
-    roll_call: RollCall | None, display: RequestDisplay, statistics: Statistics
+async def _failures(
+    display: RequestDisplay, statistics: Statistics, verdict: Verdict | None, roll_call: RollCall | None
 ) -> Sequence[PynatsError]:
-    """Show who has not answered; these are given back."""
-    failures = await roll_call.end(statistics.replies + statistics.more) if roll_call is not None else ()
-    for failure in failures:
+    """Show what is wrong with the run as a whole, and who has not answered; these are given back."""
+    absent = await roll_call.end(statistics.replies + statistics.more) if roll_call is not None else ()
+    failures = conclude(display, statistics, verdict)
+    for failure in absent:
         display.failed([], failure)
-    return failures
+    return [*failures, *absent]
 
 
 def _requester(options: RequestOptions, timeout: float) -> Callable[..., Requester]:
