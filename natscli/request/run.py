@@ -72,10 +72,7 @@ async def run(
                 _log_whereabouts(options, plan, connection, environment)
                 await requester.run()
                 await _take_what_came(connection, options)
-                if recorded is not None:
-                    await recorded.finish()
-                if timed is not None:
-                    display.phases(await timed.finish())
+                await _finish(display, recorded, timed)
                 failures = await _failures(display, statistics, verdict, roll_call)
                 await _explain(display, statistics, connection, plan, environment)
                 await display.finish(statistics)
@@ -128,6 +125,14 @@ def status(
         first = None
     failure = next(filter(None, (*failures, first, *others)), None)
     return failure.status if failure is not None else ExitStatus.OK
+
+
+async def _finish(display: RequestDisplay, recorded: RequestRecorder | None, timed: Timed | None) -> None:
+    """Write the last of what is recorded, show the phases."""
+    if recorded is not None:
+        await recorded.finish()
+    if timed is not None:
+        display.phases(await timed.finish())
 
 
 async def _roll_call(options: RequestOptions, recipe: Recipe, connection: Connection) -> RollCall | None:
