@@ -28,7 +28,7 @@ _COUNTING, _LOOK = 0.5, 0.05
 
 
 @dataclass(frozen=True)
-class Counted:
+class InstanceCounts:
     """What an instance has counted on a subject, each None if it does not say, and its queue group there.
 
     `requests`, and the `spent` nanoseconds of processing them.
@@ -53,7 +53,7 @@ class RollCall:
     def __init__(self, connection: Connection, service: str, subject: str) -> None:
         self._connection = connection
         self._service, self._subject = service, subject
-        self._before: dict[str, Counted] = {}
+        self._before: dict[str, InstanceCounts] = {}
 
     async def begin(self) -> None:
         """Find out whom the request will reach.
@@ -76,7 +76,7 @@ class RollCall:
         while True:
             after = on_subject(await self._ask(len(self._before), self._connection.timeout), self._subject)
             states = [state(one, after.get(one.instance.id)) for one in self._before.values()]
-            counted = len(states) - states.count(State.SILENT)
+            counted = len(states) - states.count(Handled.NO)
             if counted >= wanted or asyncio.get_running_loop().time() > deadline:
                 return [
                     UnexpectedError(text, where=self._subject)
@@ -112,7 +112,7 @@ class RollCall:
         return list(found.values())
 
 
-def on_subject(instances: Sequence[Instance], subject: str) -> dict[str, Counted]:
+def on_subject(instances: Sequence[Instance], subject: str) -> dict[str, InstanceCounts]:
     """What each of `instances` that has endpoints on `subject` has counted there, by its id."""
     found = {}
     for instance in instances:
@@ -122,7 +122,7 @@ def on_subject(instances: Sequence[Instance], subject: str) -> dict[str, Counted
                 _sum(e.num_requests for e in endpoints),
                 _sum(e.processing_time for e in endpoints),
             )
-            found[instance.id] = Counted(instance, requests, spent, endpoints[0].queue_group)
+            found[instance.id] = InstanceCounts(instance, requests, spent, endpoints[0].queue_group)
     return found
 
 
@@ -131,37 +131,37 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return None if None in known else sum(filter(None, known))
 
 
-class State(Enum):
+class Handled(Enum):
     """What the counts of an instance say."""
 
-    HANDLED = auto()
-    OPEN = auto()
+    YES = auto()
+    PERHAPS = auto()
     """It got a request, which it may still be handling; or it does not say."""
-    SILENT = auto()
+    NO = auto()
 
 
-def state(before: Counted, after: Counted | None) -> State:
+def state(before: InstanceCounts, after: InstanceCounts | None) -> Handled:
     """Whether an instance has handled a request between the two; one that is gone has not."""
     if after is None or (before.requests is not None and after.requests == before.requests):
-        return State.SILENT
+        return Handled.NO
     if before.requests is None or before.spent is None or after.spent is None:
-        return State.OPEN
-    return State.HANDLED if after.spent > before.spent else State.OPEN
+        return Handled.PERHAPS
+    return Handled.YES if after.spent > before.spent else Handled.PERHAPS
 
 
 def absent(
-    service: str, expected: Sequence[Counted], after: Mapping[str, Counted], replies: int
+    service: str, expected: Sequence[InstanceCounts], after: Mapping[str, InstanceCounts], replies: int
 ) -> Iterator[str]:
     """What to say of those that have not answered, a text each; of a queue group, one member is to answer."""
-    groups: defaultdict[str, list[Counted]] = defaultdict(list)
+    groups: defaultdict[str, list[InstanceCounts]] = defaultdict(list)
     for one in expected:
         groups[one.queue or one.instance.id].append(one)
     opened, handled = [], 0
     for members in groups.values():
         states = {state(one, after.get(one.instance.id)) for one in members}
-        if State.HANDLED in states:
+        if Handled.YES in states:
             handled += 1
-        elif State.OPEN in states:
+        elif Handled.PERHAPS in states:
             opened.append(members)
         else:
             yield _silent(service, members, after)
@@ -176,7 +176,7 @@ def absent(
         )
 
 
-def _silent(service: str, members: Sequence[Counted], after: Mapping[str, Counted]) -> str:
+def _silent(service: str, members: Sequence[InstanceCounts], after: Mapping[str, InstanceCounts]) -> str:
     names = ", ".join(one.name for one in members)
     if len(members) > 1:
         return f"none of service {service!r} in queue group {members[0].queue!r} answered: {names}"
