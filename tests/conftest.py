@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests import leftovers
+from tests import leftovers, starting
 from tests.asking import Asker
 from tests.certificates import Certificates, make_certificates
 from tests.peers import Peers
@@ -147,6 +147,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the session when any run of any test left something: see tests/leftovers.py."""
+    starting.end()
     if hasattr(session.config, "workerinput"):
         return
     session.config.stash[LEFT] = left = leftovers.end(os.environ)

@@ -18,26 +18,13 @@ from typing import IO, Any
 
 from tests.leftovers import record
 from tests.servers import Server
-
-#: What changes what pynats does, or, as PYTHONDONTWRITEBYTECODE, how long each of its thousands of starts takes.
-_REMOVED = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "PYTHONPATH",
-            "PYTHONDONTWRITEBYTECODE")  # fmt: skip
+from tests.starting import start, usual_environment
 
 
 def clean_environment(home: Path, config_home: Path) -> dict[str, str]:
     """This process's environment without anything that pynats reads, and with a home of its own."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("NATS_", "_PYNATS", "XDG_"))}
-    for name in _REMOVED:
-        kept.pop(name, None)
-    scripts = str(Path(sys.executable).parent)
-    return kept | {
-        "HOME": str(home),
-        "USERPROFILE": str(home),
-        "XDG_CONFIG_HOME": str(config_home),
-        "PATH": f"{scripts}{os.pathsep}{kept.get('PATH', '')}",
-        "LC_ALL": "C.UTF-8",
-        "TERM": "xterm-256color",
-    }
+    own = {"HOME": str(home), "USERPROFILE": str(home), "XDG_CONFIG_HOME": str(config_home)}
+    return usual_environment() | own
 
 
 def until(condition: Callable[[], object], what: str = "") -> None:
@@ -90,10 +77,10 @@ class Program:
         self._folder = Path(tempfile.mkdtemp(prefix="pynats-test-run-"))
         self._signalled = 0.0
         with (self._folder / "stdout").open("wb") as out, (self._folder / "stderr").open("wb") as err:
-            command = [sys.executable, "-m", "natscli", *arguments]
             popen.setdefault("stdin", subprocess.DEVNULL)
-            popen.setdefault("creationflags", getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0))
-            self._process = subprocess.Popen(command, stdout=out, stderr=err, env=dict(environ), **popen)
+            if sys.platform == "win32":
+                popen.setdefault("creationflags", subprocess.CREATE_NEW_PROCESS_GROUP)
+            self._process = start(arguments, environ, stdout=out, stderr=err, **popen)
 
     @property
     def pid(self) -> int:
@@ -209,11 +196,12 @@ class Runner:
         timeout: float = 30,
         within: float = 0,
         shows_secrets: bool = False,
+        anew: bool = False,
     ) -> Run:
         """Run to the end. `server` goes in as NATS_URL; None in `env` removes a variable; no stdin is a null one.
 
-        With `within` it must not take more seconds than that, for which a machine that is busy with other tests gets
-        three tries.
+        Python is started `anew` where that matters, see tests/starting.py. With `within` it must not take more
+        seconds than that, for which a machine that is busy with other tests gets three tries.
 
         Raises:
             subprocess.TimeoutExpired: it ran longer than `timeout` seconds and was killed.
@@ -224,28 +212,26 @@ class Runner:
             for _ in range(3):
                 run = self(
                     *arguments, server=server, env=env, stdin=stdin, cwd=cwd, timeout=timeout,
-                    shows_secrets=shows_secrets,
+                    shows_secrets=shows_secrets, anew=anew,
                 )  # fmt: skip
                 if run.seconds < within:
                     return run
                 took.append(run.seconds)
             raise AssertionError(f"longer than {within} seconds: {took}")
-        command = [sys.executable, "-m", "natscli", *arguments]
-        how: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-        start = time.perf_counter()
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            env=self._environ(server, env),
-            cwd=cwd or self.directory,
-            timeout=timeout,
-            check=False,
-            **how,
-        )
-        seconds = time.perf_counter() - start
+        began = time.perf_counter()
+        with start(
+            arguments, self._environ(server, env), anew=anew, cwd=cwd or self.directory, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        ) as process:  # fmt: skip
+            try:
+                stdout, stderr = process.communicate(stdin, timeout)
+            except BaseException:
+                process.kill()
+                raise
+        seconds = time.perf_counter() - began
         if not shows_secrets:
-            record(done.stdout + b"\n" + done.stderr, arguments)
-        return Run(done.returncode, done.stdout, done.stderr.decode("utf-8", "surrogateescape"), seconds)
+            record(stdout + b"\n" + stderr, arguments)
+        return Run(process.returncode, stdout, stderr.decode("utf-8", "surrogateescape"), seconds)
 
     def spawn(
         self,
@@ -257,7 +243,10 @@ class Runner:
         shows_secrets: bool = False,
         **popen: Any,
     ) -> Program:
-        """Start a program and return when `ready` is on its stdout or stderr; for `reply`: `Listening on`."""
+        """Start a program and return when `ready` is on its stdout or stderr; for `reply`: `Listening on`.
+
+        `popen` as tests/starting.py takes it.
+        """
         if ready is None and "reply" in arguments[:1]:
             ready = "Listening on"
         environ = self._environ(server, env)

@@ -33,7 +33,8 @@ def test_a_listener_does_not_show_its_secrets_to_ps(
     server_factory: Callable[..., Server], spawn: Callable[..., Program], config: str, flags: list[str]
 ) -> None:
     server = server_factory(config)
-    program = spawn("reply", "title", "OK", *(flag.format(port=server.port) for flag in flags), server=server)
+    flags = [flag.format(port=server.port) for flag in flags]
+    program = spawn("reply", "title", "OK", *flags, server=server, anew=True)
     shown = Path(f"/proc/{program.pid}/cmdline").read_bytes()
     assert b"title" in shown
     assert b"s3cr3t" not in shown

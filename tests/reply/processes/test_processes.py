@@ -392,7 +392,7 @@ def test_a_password_reaches_the_processes_but_not_ps(server_factory: Any, spawn:
     server = server_factory('authorization { user: u, password: "s3cr3t-hidden" }')
     program = spawn(
         "reply", "x", "OK", "--processes", "2", "--user", "u", "--password", "s3cr3t-hidden", server=server,
-        ready="processes answer",
+        ready="processes answer", anew=True,
     )  # fmt: skip
     for pid in [program.pid, *pids(program)]:
         for name in ("cmdline", "environ"):

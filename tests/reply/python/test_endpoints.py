@@ -220,7 +220,7 @@ def test_modules_beside_a_handler_do_not_stand_in_for_those_of_python(
         "from natscli import endpoint\nfrom helper import WORD\n"
         "@endpoint('a')\nasync def answer(request): return WORD\n"
     )
-    program = runner.spawn("reply", "--handler", "sub/app.py", "--json", "--stats", server=server)
+    program = runner.spawn("reply", "--handler", "sub/app.py", "--json", "--stats", server=server, anew=True)
     assert asker.ask("a", b"")[0].payload == b'"mine"'
     assert program.stop() == 0
 
