@@ -74,7 +74,10 @@ def test(name: str, python: str, arguments: list[str], pinned: list[str]) -> boo
     print(f"\n=== Python {name} ({python})", flush=True)
     try:
         own = set_up(python, ROOT / ".venvs" / name.replace(" ", "-"), pinned)
-        subprocess.run([str(own), "-m", "pytest", "-n", "auto", "-q", *arguments], check=True, cwd=ROOT)
+        # Each start of pynats is one of this Python, see tests/starting.py.
+        environ = {**os.environ, "PYNATS_TEST_START": "anew"}
+        command = [str(own), "-m", "pytest", "-n", "auto", "-q", *arguments]
+        subprocess.run(command, check=True, cwd=ROOT, env=environ)
     except (subprocess.CalledProcessError, OSError) as error:
         print(f"Python {name}: {error}", file=sys.stderr)
         return False

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from tests import leftovers, starting
+from tests.alone import turn
 from tests.asking import Asker
 from tests.certificates import Certificates, make_certificates
 from tests.peers import Peers
@@ -25,6 +26,9 @@ from tests.servers import Server, free_port, start_server
 if TYPE_CHECKING:
     from tests.terminal import Terminal
 
+# How long an example takes says more of what else runs here.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 settings.register_profile("fuzz", max_examples=200_000)
 
 FAULTS_TABLE = ("| fault | tries | survived | lost | time to recover |", "|---|---|---|---|---|")
@@ -128,6 +132,11 @@ LONGEST = ("test_the_suite_passes_with_other_private_names", "test_each_option_i
 )  # fmt: skip
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each processor: most tests wait, for a process to end or for time to pass."""
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest tests first."""
     items.sort(key=lambda item: getattr(item, "originalname", "") not in LONGEST)
@@ -138,10 +147,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Under nohup, a hang-up signal would be ignored by every program that is tested.
     """
+    config.addinivalue_line("markers", "alone: no other test runs meanwhile")
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not hasattr(config, "workerinput"):
         leftovers.begin(os.environ)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A test that is marked `alone` runs while no other does: see tests/alone.py."""
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.hookimpl(trylast=True)

@@ -15,7 +15,8 @@ FACTS = """
 import json, os, signal, sys
 
 def stream(file):
-    return [file.encoding, file.errors, file.line_buffering, file.fileno(), file.newlines, os.fstat(file.fileno()).st_mode]
+    mode = os.fstat(file.fileno()).st_mode
+    return [file.encoding, file.errors, file.line_buffering, file.fileno(), file.newlines, mode]
 
 facts = {
     "argv": sys.argv[1:], "name": os.path.basename(sys.argv[0]), "path": sys.path[0], "flags": list(sys.flags),

@@ -210,7 +210,7 @@ def test_a_socks_proxy_is_connected_through(nats_server: Server, pynats: Runner)
         away = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=f"127.0.0.1:{free_port()}")
         assert away.status == 5
         assert "through the SOCKS proxy: it reports: connection refused" in away.stderr
-    gone = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=nats_server, within=2)
+    gone = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=nats_server, within=4)
     assert gone.status == 5
     assert f"through the SOCKS proxy: nothing listens at {proxy.url.rpartition('/')[2]} (" in gone.stderr
     for wrong in ("nonsense", "socks5://127.0.0.1", "socks5://127.0.0.1:99999"):

@@ -44,7 +44,7 @@ def run_on_terminal(
     if typed:
         os.write(master, typed)
     output = bytearray()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         if not select.select([master], [], [], max(deadline - time.monotonic(), 0))[0]:
             process.kill()

@@ -44,11 +44,12 @@ def drawn_on_terminal(runner: Runner, server: Server, arguments: tuple[str, ...]
 
 
 def coloured_in_a_pipe(runner: Runner, server: Server, arguments: tuple[str, ...]) -> bytes:
-    run = runner(*arguments, "--color", "always", "--verbose", server=server)
+    run = runner(*arguments, "--color", "always", "--verbose", server=server, anew=True)
     assert run.status == 0
     return run.stdout + run.stderr.encode()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("show", [drawn_on_terminal, coloured_in_a_pipe])
 def test_a_run_that_is_drawn_takes_at_most_three_times_as_long_and_has_the_same_rtt(
@@ -59,18 +60,18 @@ def test_a_run_that_is_drawn_takes_at_most_three_times_as_long_and_has_the_same_
     body: str,
 ) -> None:
     arguments = ("request", echo, body, *MANY)
-    seen = []
-    for _ in range(5):
-        raw = runner(*arguments, "--raw", server=nats_server)
+    raws, shown = [], []
+    for _ in range(6):  # the best of each: what else runs here only makes them worse
+        raw = runner(*arguments, "--raw", server=nats_server, anew=True)
+        raws.append((raw.seconds, p50(raw.stderr)))
         start = time.perf_counter()
         output = show(runner, nats_server, arguments)
-        seconds = time.perf_counter() - start
+        shown.append((time.perf_counter() - start, p50(output.decode())))
         assert output.count(b"Received with rtt") == COUNT
-        ratios = seconds / raw.seconds, p50(output.decode()) / p50(raw.stderr)
-        if ratios[0] <= 3 and ratios[1] <= 1.2:
+        seconds, rtt = (min(s[n] for s in shown) / min(r[n] for r in raws) for n in (0, 1))
+        if seconds <= 3 and rtt <= 1.2:
             return
-        seen.append(ratios)
-    raise AssertionError(f"times of the raw run and of its median RTT: {seen}")
+    raise AssertionError(f"{seconds:.1f} times the seconds and {rtt:.2f} times the RTT: {raws} {shown}")
 
 
 def interrupt(runner: Runner, server: Server, arguments: tuple[str, ...]) -> tuple[float, int, bytes]:

@@ -240,7 +240,7 @@ def test_lines_that_are_no_answers_are_logged_escaped_and_bounded(pipe: Pipe) ->
     assert "a line of the program is no answer (not an object of JSON): starting \\x1b[2J\n" in log
     assert "an answer to no request that waits for one, late or the second: id 999999\n" in log
     assert "\x1b" not in log
-    assert len(log) < 50_000
+    assert len(log) < 500_000  # so many a second, of 50 MB
 
 
 def test_stderr_of_the_program_is_logged_line_by_line_and_bounded(pipe: Pipe) -> None:
@@ -259,7 +259,7 @@ def test_stderr_of_the_program_is_logged_line_by_line_and_bounded(pipe: Pipe) ->
     pipe.logged(rf"(?m)^[\d-]{{10}} \d\d:\d\d:\d\d \[{name}\] one$")
     assert "] \\x1b]0;title\\x07two " in pipe.log
     assert not re.search("[\x1b\x07\u2028]", pipe.log)
-    assert len(pipe.log) < 300_000
+    assert len(pipe.log) < 1_500_000  # so many a second, of 50 MB
     assert pipe.program.stop() == 0
     assert "] no line end" in pipe.log
 
@@ -276,7 +276,7 @@ def test_a_request_that_is_not_answered_in_time_is_an_error_and_a_late_answer_is
 
 
 def test_a_program_that_stops_reading_does_not_hold_up_the_rest(pipe: Pipe) -> None:
-    pipe.run("    time.sleep(60 if data else 0)\n    answer(r)\n", "--command-timeout", "1500ms")
+    pipe.run("    time.sleep(60 if data else 0)\n    answer(r)\n", "--command-timeout", "3s")
     started = time.monotonic()
     payloads = [b"x" * 500_000] * 200
     answers = pipe.ask(*payloads)
@@ -495,13 +495,13 @@ def test_a_program_may_answer_several_times(
         "        print(json.dumps({'id': id, 'data': str(n), 'more': True}), flush=True)\n"
         "    print(json.dumps({'id': id}), flush=True)\n"
     )
-    command = ("--pipe", f"'{sys.executable}' many.py", "--command-timeout", "600ms")  # for each, not for all
+    command = ("--pipe", f"'{sys.executable}' many.py", "--command-timeout", "800ms")  # for each, not for all
     program = spawn("reply", tmp_path.name, *command, server=nats_server)
     with Asker(nats_server) as asker:
         asker.send(tmp_path.name, b"x")
         answers = asker.receive(4)
     assert [answer.payload for answer in answers] == [b"0", b"1", b"2", b""]
-    assert answers[1].seconds - answers[0].seconds > 0.2
+    assert answers[3].seconds - answers[0].seconds > 0.2
     assert program.stop() == 0
     assert "Answered 1 request " in program.stderr_text()
 

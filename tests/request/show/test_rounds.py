@@ -14,6 +14,7 @@ from natscli.output.pump import Pump, Rendered
 from natscli.request.events import Event, Prerendered
 from natscli.request.show import rounds as rounds_module
 from natscli.request.show.rounds import Rounds
+from tests.program import until
 
 
 class Screen:
@@ -29,7 +30,7 @@ class Screen:
             Environment(io.BytesIO(), self._out, self._out, {}), lossy=False, on_failure=lambda error: None
         )
         self.rounds = Rounds(self.pump, self._render)
-        self._shown = b""
+        self.shown = b""
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -39,7 +40,8 @@ class Screen:
         return b"", b"".join([event.data for event in events if isinstance(event, Prerendered)])
 
     def _read(self) -> None:
-        self._shown = self._reader.read()
+        while chunk := os.read(self._reader.fileno(), 65536):
+            self.shown += chunk
 
     def is_behind(self, in_flight: int) -> bool:
         """As a requester asks it."""
@@ -52,7 +54,7 @@ class Screen:
         self._out.close()
         self._thread.join()
         self._reader.close()
-        return self._shown
+        return self.shown
 
 
 def line(number: int) -> Prerendered:
@@ -172,6 +174,7 @@ def test_what_is_discarded_is_not_shown() -> None:
         screen = Screen()
         screen.rounds.add([line(0)])
         await until_shown(screen, 1)
+        until(lambda: screen.shown == b"0\n")
         screen.rounds.add([line(1)])
         screen.rounds.discard()
         screen.rounds.add([line(2)])
