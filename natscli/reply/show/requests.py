@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import count
+from itertools import chain
 
 from natscli.environment import BOLD, DIM, GREEN, YELLOW, Environment
 from natscli.log_format import INFO, json_line
@@ -70,7 +70,7 @@ def _data(batch: list[Message], first: int, came: float) -> Rendered:  # noqa: A
 
 
 def _payloads(batch: list[Message]) -> bytes:
-    return b"".join([b"%b\n" % payload for _, _, _, payload in batch])
+    return b"\n".join([*(payload for _, _, _, payload in batch), b""])
 
 
 def _together(clock: _Clock, batch: list[Message], first: int, came: float) -> Rendered:
@@ -78,8 +78,7 @@ def _together(clock: _Clock, batch: list[Message], first: int, came: float) -> R
     now = clock(came).encode()
     subjects, replies, blocks, payloads = zip(*batch, strict=True)
     if all(replies) and not any(blocks):  # what a busy responder gets: C code can fill it in
-        line = now + b"[#%d] Received on [%b]\n%b\n\n"
-        return b"", b"".join(map(line.__mod__, zip(count(first), subjects, payloads, strict=False)))
+        return b"", _filled(b"%b[#%%d] Received on [%%b]\n%%b\n\n" % now, first, subjects, payloads)
     return b"", b"".join(
         [
             b"%b%b\n\n" % (_log_lines(now, number, subject, reply, header), payload)
@@ -91,15 +90,23 @@ def _together(clock: _Clock, batch: list[Message], first: int, came: float) -> R
 def _apart(clock: _Clock, batch: list[Message], first: int, came: float) -> Rendered:
     """The log for stderr, byte-exact payloads for stdout."""
     now = clock(came).encode()
+    subjects, replies, blocks, _ = zip(*batch, strict=True)
+    if all(replies) and not any(blocks):
+        return _filled(b"%b[#%%d] Received on [%%b]\n" % now, first, subjects), _payloads(batch)
     log = b"".join(
         [
-            b"%b[#%d] Received on [%b]\n" % (now, number, subject)
-            if reply and not header
-            else _log_lines(now, number, subject, reply, header)
+            _log_lines(now, number, subject, reply, header)
             for number, (subject, reply, header, _) in enumerate(batch, first)
         ]
     )
     return log, _payloads(batch)
+
+
+def _filled(line: bytes, first: int, *columns: tuple[bytes, ...]) -> bytes:
+    """`line` for each, filled in with its number, from `first` on, and what it has in the `columns`."""
+    length = len(columns[0])
+    rows = zip(range(first, first + length), *columns, strict=True)
+    return (line * length) % tuple(chain.from_iterable(rows))
 
 
 def _json_log(number: int, message: Message, came: float) -> bytes:
