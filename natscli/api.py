@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine, Generator, Mapping
-from dataclasses import fields
 from types import TracebackType
 from typing import Any
 
@@ -45,7 +44,7 @@ def load_context(name: str | None = None, **overrides: Any) -> Settings:
 def _check(overrides: Mapping[str, object]) -> None:
     """Raises TypeError for what would silently not be used."""
     default = Settings()
-    known: dict[str, object] = {f.name: getattr(default, f.name).value for f in fields(default)}
+    known: dict[str, object] = {name: getattr(default, name).value for name in default._fields}
     known["no_context"] = False
     for name, value in overrides.items():
         if name not in known:

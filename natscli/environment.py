@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from errno import EBADF
 from functools import cached_property
 from typing import Any, BinaryIO, TextIO, cast
@@ -51,33 +50,42 @@ def from_stdout(error: OSError) -> OSError:
     return error
 
 
-@dataclass
 class Environment:
     """Where a run reads from and writes to, and what it must not show."""
 
-    stdin: BinaryIO
-    stdout: BinaryIO
-    stderr: BinaryIO
-    environ: Mapping[str, str]
-    redactor: Redactor = field(default_factory=Redactor)
-    color: str = "auto"
-    quiet: bool = False
-    trace: bool = False
+    #: Whether --trace is given.
+    trace = False
     #: Whether the log is lines of JSON, see `write_log_as`.
-    log_json: bool = False
+    log_json = False
     #: The command line, without the name of the program.
     arguments: Sequence[str] = ()
     #: What lines of the log and warnings begin with: which of several processes writes them.
-    label: str = ""
+    label = ""
     #: Whether another process logs the same.
-    repeats: bool = False
+    repeats = False
     #: Whether a Ctrl-C ended the run.
-    interrupted: bool = False
-    #: Where the log goes; a responder puts its own here, so that a slow terminal cannot hold it up.
-    sink: Callable[[bytes], None] = field(init=False)
+    interrupted = False
 
-    def __post_init__(self) -> None:
-        self.sink = self._write_log
+    def __init__(
+        self,
+        stdin: BinaryIO,
+        stdout: BinaryIO,
+        stderr: BinaryIO,
+        environ: Mapping[str, str],
+        redactor: Redactor | None = None,
+        color: str = "auto",
+        quiet: bool = False,
+    ) -> None:
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self.environ = environ
+        self.redactor = redactor or Redactor()
+        #: The values of --color and --quiet.
+        self.color = color
+        self.quiet = quiet
+        #: Where the log goes; a responder puts its own here, so that a slow terminal cannot hold it up.
+        self.sink: Callable[[bytes], None] = self._write_log
 
     @classmethod
     def current(cls) -> Environment:

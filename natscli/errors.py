@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
+
+from natscli.frozen import Frozen
 
 
 class ExitStatus(IntEnum):
@@ -139,8 +140,7 @@ def reason(error: Exception) -> str:
     return f"{text[:1].lower()}{text[1:]}"
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Frozen):
     """An error as it is shown: one line, perhaps a hint line, and the exit status."""
 
     message: str

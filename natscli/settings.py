@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -12,6 +11,7 @@ from natscli.contexts.kinds import KINDS, PARTS, Holds, Kind, deciding, used
 from natscli.contexts.urls import complete_url
 from natscli.duration import parse_duration
 from natscli.errors import InputError
+from natscli.frozen import Frozen
 
 if TYPE_CHECKING:
     from natscli.contexts.format import Context
@@ -22,8 +22,7 @@ T = TypeVar("T")
 DEFAULT_TIMEOUT = 5.0
 
 
-@dataclass(frozen=True)
-class Value(Generic[T]):
+class Value(Frozen, Generic[T]):
     """A setting and where it came from: a flag, a variable, a context or `default`.
 
     A value that was resolved has the `reference` to it, to resolve it again.
@@ -37,38 +36,37 @@ class Value(Generic[T]):
         return bool(self.value)
 
 
-def _nothing() -> Value[str]:
-    return Value("")
+#: A setting that was not given.
+_NOTHING = Value("")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Settings:
+class Settings(Frozen):
     """Everything that is needed to connect. Credentials may still be references, see contexts/credentials.
 
     Its repr shows what is set and where it is from, but no secret.
     """
 
-    server: Value[str] = field(default_factory=lambda: Value(DEFAULT_URL))
-    user: Value[str] = field(default_factory=_nothing)
-    password: Value[str] = field(default_factory=_nothing)
-    token: Value[str] = field(default_factory=_nothing)
-    creds: Value[str] = field(default_factory=_nothing)
-    nkey: Value[str] = field(default_factory=_nothing)
-    nsc: Value[str] = field(default_factory=_nothing)
-    jwt: Value[str] = field(default_factory=_nothing)
-    seed: Value[str] = field(default_factory=_nothing)
-    tlscert: Value[str] = field(default_factory=_nothing)
-    tlskey: Value[str] = field(default_factory=_nothing)
-    tlsca: Value[str] = field(default_factory=_nothing)
-    tlsfirst: Value[bool] = field(default_factory=lambda: Value(False))
-    inbox_prefix: Value[str] = field(default_factory=_nothing)
-    socks_proxy: Value[str] = field(default_factory=_nothing)
-    connection_name: Value[str] = field(default_factory=_nothing)
-    timeout: Value[float] = field(default_factory=lambda: Value(DEFAULT_TIMEOUT))
-    context: Value[str] = field(default_factory=_nothing)
+    server: Value[str] = Value(DEFAULT_URL)
+    user: Value[str] = _NOTHING
+    password: Value[str] = _NOTHING
+    token: Value[str] = _NOTHING
+    creds: Value[str] = _NOTHING
+    nkey: Value[str] = _NOTHING
+    nsc: Value[str] = _NOTHING
+    jwt: Value[str] = _NOTHING
+    seed: Value[str] = _NOTHING
+    tlscert: Value[str] = _NOTHING
+    tlskey: Value[str] = _NOTHING
+    tlsca: Value[str] = _NOTHING
+    tlsfirst: Value[bool] = Value(False)
+    inbox_prefix: Value[str] = _NOTHING
+    socks_proxy: Value[str] = _NOTHING
+    connection_name: Value[str] = _NOTHING
+    timeout: Value[float] = Value(DEFAULT_TIMEOUT)
+    context: Value[str] = _NOTHING
 
     def __repr__(self) -> str:
-        given = ((f.name, getattr(self, f.name)) for f in fields(self))
+        given = ((name, getattr(self, name)) for name in self._fields)
         shown = [
             f"{name}={redacted_value(CONTEXT_KEYS.get(name, name), setting.value)!r} ({setting.source})"
             for name, setting in given
@@ -88,7 +86,7 @@ class Settings:
     @property
     def given(self) -> dict[str, str]:
         """What was given, by its field here, and where: a flag, a variable or a context."""
-        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        values = ((name, getattr(self, name)) for name in self._fields)
         return {name: value.source for name, value in values if value and value.source != "default"}
 
     @property

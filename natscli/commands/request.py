@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -163,7 +162,7 @@ def _prepared(options: RequestOptions) -> RequestOptions:
         verdict(options.fail_if, options.baseline)
     if options.format is None:
         return options
-    return replace(options, subject=load(options.format).subject(options.subject))
+    return options.replace(subject=load(options.format).subject(options.subject))
 
 
 def _checked(recipe: Recipe, options: RequestOptions) -> Recipe:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from natscli.contexts import credentials
@@ -96,26 +95,26 @@ def with_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
         if part.holds is Holds.SECRET:
             secret = credentials.resolve_literal(value.value, environ)
             plain = not credentials.scheme_of(secret)
-            value = replace(value, value=secret if plain else _embedded(secret.encode()), reference=kept)
+            value = value.replace(value=secret if plain else _embedded(secret.encode()), reference=kept)
         elif part.holds is Holds.FILE:
             data = credentials.resolve_file(value.value, environ)
-            value = replace(value, value=_embedded(data), reference=kept)
+            value = value.replace(value=_embedded(data), reference=kept)
         else:
             path, urls = credentials.nsc_profile(value.value, environ)
-            changes["creds"] = replace(
-                value, value=_embedded(credentials.resolve_file(path, environ)), reference=path
+            changes["creds"] = value.replace(
+                value=_embedded(credentials.resolve_file(path, environ)), reference=path
             )
             if urls and settings.server.source == "default":
-                changes["server"] = replace(value, value=urls)
-            value = replace(value, value="")
+                changes["server"] = value.replace(value=urls)
+            value = value.replace(value="")
         changes[part.setting] = value
-    return replace(settings, **changes)
+    return settings.replace(**changes)
 
 
 def without_programs(settings: Settings, environ: Mapping[str, str]) -> Settings:
     """`settings` without the credentials that only `op`, `nsc` or whoever writes to a pipe has: to check the rest."""
     dropped = {
-        part.setting: replace(value, value="")
+        part.setting: value.replace(value="")
         for part in PARTS
         if (value := getattr(settings, part.setting))
         and (
@@ -124,14 +123,14 @@ def without_programs(settings: Settings, environ: Mapping[str, str]) -> Settings
             or (part.holds is Holds.FILE and credentials.is_pipe(value.value, environ))
         )
     }
-    return replace(settings, **dropped)
+    return settings.replace(**dropped)
 
 
 def with_references(settings: Settings) -> Settings:
     """`settings` in which references that `with_secrets` has resolved are references again."""
     values = {part.setting: getattr(settings, part.setting) for part in PARTS}
-    changes = {name: replace(v, value=v.reference, reference="") for name, v in values.items() if v.reference}
-    return replace(settings, **changes)
+    changes = {name: v.replace(value=v.reference, reference="") for name, v in values.items() if v.reference}
+    return settings.replace(**changes)
 
 
 def _is_reference(holds: Holds, value: str) -> bool:
@@ -152,8 +151,8 @@ def _without_pipes(settings: Settings, environ: Mapping[str, str]) -> Settings:
             and credentials.is_pipe(value.value, environ)
         ):
             data = credentials.resolve_file(value.value, environ)
-            changes[part.setting] = replace(value, value=_embedded(data))
-    return replace(settings, **changes)
+            changes[part.setting] = value.replace(value=_embedded(data))
+    return settings.replace(**changes)
 
 
 def _embedded(data: bytes) -> str:

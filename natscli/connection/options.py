@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,18 +12,15 @@ from natscli.connection.tls import may_change, tls_context
 from natscli.contexts.format import split_urls
 from natscli.contexts.urls import complete_url
 from natscli.errors import InputError
+from natscli.frozen import Frozen
 
 if TYPE_CHECKING:
     from natscli.environment import Environment
     from natscli.settings import Settings
 
 
-@dataclass(frozen=True, repr=False)
-class Plan:
-    """All that is needed to connect, with every reference resolved: nothing here waits or asks any more.
-
-    It has no repr, which would show passwords in a traceback or a debugger.
-    """
+class Plan(Frozen):
+    """All that is needed to connect, with every reference resolved: nothing here waits or asks any more."""
 
     servers: list[str]
     options: dict[str, Any]
@@ -119,7 +115,7 @@ def prepare(settings: Settings, environment: Environment) -> Plan:
 
         return await asyncio.to_thread(read)
 
-    return replace(ready, read_credentials=read_beside)
+    return ready.replace(read_credentials=read_beside)
 
 
 def _checked_prefix(prefix: str, source: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from natscli.contexts.credentials import embedded
@@ -35,10 +34,10 @@ def apply(existing: Context | None, given: Mapping[str, Any]) -> tuple[Context, 
         stored = [part.key for part in kind.parts if getattr(base, part.key)]
         if stored and exclude(kind, chosen[0]):
             notes.append(f"replaced the stored credentials ({kind.name}) by those given ({chosen[0].name})")
-            base = replace(base, **dict.fromkeys(stored, ""))  # type: ignore[arg-type]
+            base = base.replace(**dict.fromkeys(stored, ""))
             if kind.name == "nsc" and not base.url and not values.get("url"):
                 notes.append("the server URLs came from nsc too: set them with --server")
-    changed = replace(base, **values)
+    changed = base.replace(**values)
     for kind in KINDS:
         for part in kind.parts[1:]:
             if values.get(part.key) and not getattr(changed, kind.key):
@@ -59,7 +58,7 @@ def embed(context: Context, environ: Mapping[str, str]) -> Context:
         for part in PARTS
         if part.embedded
     }
-    return replace(context, **values)  # type: ignore[arg-type]
+    return context.replace(**values)
 
 
 def _normalized(base: Context, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
 from math import isfinite
+from types import MappingProxyType
 from typing import Any
 
 from natscli.contexts.credentials import scheme_of
 from natscli.contexts.kinds import Holds, deciding, keys, used
 from natscli.errors import InputError
+from natscli.frozen import Frozen
 from natscli.secrets.redaction import MASK, redact_shapes
 from natscli.text import for_programs, mended
 
 
-@dataclass(frozen=True, repr=False)
-class Context:
+class Context(Frozen):
     """A named set of connection settings: the keys of the file in the order the Go CLI writes them."""
 
     description: str = ""
@@ -45,7 +45,7 @@ class Context:
     windows_cert_match: str = ""
     windows_ca_certs_match: tuple[str, ...] | None = None
     #: Keys of newer versions or other tools; kept when the file is rewritten.
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = MappingProxyType({})
 
     def __repr__(self) -> str:
         # A traceback or a log may show this, so it never shows the values of credentials.
@@ -57,7 +57,7 @@ class Context:
 DEFAULT_URL = "nats://127.0.0.1:4222"
 
 #: The known keys in file order.
-KEYS = tuple(f.name for f in fields(Context) if f.name != "extra")
+KEYS = tuple(name for name in Context._fields if name != "extra")
 
 #: Keys whose value is a secret, unless it is a reference to one.
 SECRET_KEYS = frozenset(keys(Holds.SECRET))
@@ -155,7 +155,7 @@ def credential_kinds(context: Context) -> tuple[str, ...]:
 def redacted(context: Context) -> Context:
     """`context` with every secret masked; references such as `env://NAME` and paths stay."""
     shown = {key: redacted_value(key, getattr(context, key)) for key in KEYS}
-    return replace(context, **shown, extra={k: _redacted_extra(k, v) for k, v in context.extra.items()})
+    return context.replace(**shown, extra={k: _redacted_extra(k, v) for k, v in context.extra.items()})
 
 
 def secrets(context: Context) -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import repeat
 from typing import NamedTuple, Protocol
 
 from natscli.environment import Environment
 from natscli.errors import InputError
+from natscli.frozen import Frozen
 from natscli.message import headers, payload
 from natscli.message.subjects import check_publish_subject
 from natscli.message.templates import Facts, Template, compile_template
@@ -25,14 +26,12 @@ class Outgoing(NamedTuple):
     payload: bytes
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(Frozen):
     """How to make messages: subject and headers as templates, and the body, unless it comes from elsewhere."""
 
     subject: Template
     header: tuple[tuple[str, Template], ...]
     body: Template
-    _same: tuple[str, bytes | None, bytes] | None = field(init=False, repr=False, compare=False)
 
     @property
     def is_static(self) -> bool:
@@ -54,12 +53,11 @@ class Recipe:
         parts = zip(numbers, *map(repeat, self._same), strict=False)
         return list(map(tuple.__new__, repeat(Outgoing), parts))
 
-    def __post_init__(self) -> None:
-        static = all(
-            template.is_static for template in (self.subject, self.body, *(t for _, t in self.header))
-        )
-        # What is the same for all requests is made once.
-        object.__setattr__(self, "_same", self._make(1, None)[1:] if static else None)
+    @cached_property
+    def _same(self) -> tuple[str, bytes | None, bytes] | None:
+        """What is the same for all messages, if everything is; made once."""
+        templates = (self.subject, self.body, *(template for _, template in self.header))
+        return self._make(1, None)[1:] if all(template.is_static for template in templates) else None
 
     def _make(self, number: int, payload: bytes | None) -> Outgoing:
         facts = Facts(number)
@@ -131,7 +129,7 @@ def read_body(recipe: Recipe, options: Described, environment: Environment) -> R
         InputError: it cannot be read, or is larger than any server takes.
     """
     if options.body_file is not None and options.body_file != "-":
-        return replace(recipe, body=Template(payload.read_file(options.body_file)))
+        return recipe.replace(body=Template(payload.read_file(options.body_file)))
     asked = (
         options.force_stdin or options.body_file or (options.body is None and not environment.stdin.isatty())
     )
@@ -147,7 +145,7 @@ def read_body(recipe: Recipe, options: Described, environment: Environment) -> R
         )
         environment.log(f"Waiting for standard input ({end})")
 
-    return replace(recipe, body=Template(payload.read_stdin(environment.stdin, on_wait)))
+    return recipe.replace(body=Template(payload.read_stdin(environment.stdin, on_wait)))
 
 
 def _check_file(body: str) -> None:

@@ -10,10 +10,10 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import product
 
 from natscli.errors import InputError
+from natscli.frozen import Frozen
 from natscli.message.payload import LARGEST
 from natscli.text import bytes_for_programs, exact_bytes
 
@@ -23,13 +23,15 @@ _FILLER = (_LETTERS * 5)[:256]
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
-@dataclass
 class Facts:
     """What a template can be filled with. `count` is the number of the request or reply."""
 
-    count: int
-    subject: bytes = b""
-    request: bytes = b""
+    __slots__ = ("count", "request", "subject")
+
+    def __init__(self, count: int, subject: bytes = b"", request: bytes = b"") -> None:
+        self.count = count
+        self.subject = subject
+        self.request = request
 
 
 Field = Callable[[Facts], bytes]
@@ -111,12 +113,11 @@ class JSONField:
             return b"null" if self.as_json else b""
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(Frozen):
     """A compiled template: `%`-format bytes and the fields for it."""
 
     format: bytes
-    fields: tuple[Field, ...] = field(default=())
+    fields: tuple[Field, ...] = ()
 
     @property
     def is_static(self) -> bool:

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 from natscli.duration import format_duration
@@ -66,7 +65,7 @@ class PublishDisplay:
         if self._failures <= _MOST_SHOWN:
             report = explain(error)
             number = f"[#{outgoing.number}] " if self._options.many and outgoing is not None else ""
-            self._environment.error(replace(report, message=f"{number}{report.message}"))
+            self._environment.error(report.replace(message=f"{number}{report.message}"))
 
     @contextmanager
     def open(self) -> Iterator[None]:

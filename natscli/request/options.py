@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from natscli.duration import is_rate
 from natscli.errors import InputError, refuse_alone, refuse_together
+from natscli.frozen import Frozen
 from natscli.request.load import RETRYABLE, Load, Retries
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ _DEFAULT_GAP = 0.3
 MOST_IN_FLIGHT = 65_536
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class RequestOptions:
+class RequestOptions(Frozen):
     """What was given on the command line, by the names of its parameters. Durations in seconds."""
 
     subject: str

@@ -133,9 +133,7 @@ async def _measure_one(
     given, shown = address.shown
     measured = Measured(given, shown, time.time(), context)
     try:
-        async with connected(
-            replace(plan, servers=[address.url], options=options), environment
-        ) as connection:
+        async with connected(plan.replace(servers=[address.url], options=options), environment) as connection:
             info = connection.client.server_info
             rtt, jitter = await _ping(connection, count, plan.timeout)
             return replace(

@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -247,7 +246,7 @@ def test_a_token_goes_along_with_all_but_a_user(
     option: str, ok: Callable[..., Run], contexts: Contexts
 ) -> None:
     key = "user_jwt" if option == "jwt" else option
-    both = replace(Context(url="h", token=f"{SECRET}-t"), **{key: "env://X"})  # type: ignore[arg-type]
+    both = Context(url="h", token=f"{SECRET}-t").replace(**{key: "env://X"})
     ok("add", "x", "-s", "h", f"--{option}", "env://X", "--token", f"{SECRET}-t")
     ok("add", "y", "-s", "h", f"--{option}", "env://X")
     done = ok("add", "y", "--token", f"{SECRET}-t")

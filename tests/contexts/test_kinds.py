@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import pytest
 
 from natscli.cli.root import cli
@@ -16,8 +14,8 @@ from natscli.settings import CONTEXT_KEYS, VARIABLES, Settings, Value
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.setting)
 def test_every_part_is_a_setting_a_key_and_an_option(part: Part) -> None:
-    assert part.setting in {field.name for field in fields(Settings)}
-    assert part.key in {field.name for field in fields(Context)}
+    assert part.setting in Settings._fields
+    assert part.key in Context._fields
     assert (CONTEXT_KEYS[part.setting], VARIABLES.get(part.setting, "")) == (part.key, part.variable)
     assert LABELS[part.key] == part.label
     options = {param.name: getattr(param, "help", "") for param in cli.params}

@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,7 +98,7 @@ def test_what_is_no_context_is_not_listed(store: ContextStore) -> None:
 
 def test_an_empty_file_can_be_saved_over(store: ContextStore) -> None:
     put(store, "a", b"")
-    assert store.update("a", lambda old: replace(old or Context(), url="new")).url == "new"
+    assert store.update("a", lambda old: (old or Context()).replace(url="new")).url == "new"
 
 
 def test_a_missing_context_suggests_the_near_name(store: ContextStore) -> None:
@@ -240,7 +239,7 @@ def test_a_linked_context_stays_a_link(store: ContextStore, tmp_path: Path) -> N
     link = put(store, "a", b"{}")
     link.unlink()
     link.symlink_to(real)
-    store.update("a", lambda old: replace(old or Context(), user="u"))
+    store.update("a", lambda old: (old or Context()).replace(user="u"))
     assert link.is_symlink()
     assert parse(real.read_bytes(), "") == Context(url="old", user="u")
     assert os.listdir(real.parent) == ["a.json"]
@@ -328,7 +327,6 @@ def test_a_save_over_what_another_program_changed_is_refused(store: ContextStore
 
 _WRITER = """
 import sys
-from dataclasses import replace
 from natscli.contexts.format import Context
 from natscli.contexts.store import ContextStore
 folder, number = sys.argv[1], sys.argv[2]
@@ -338,7 +336,7 @@ for turn in range(5):
     name = f"own-{number}-{turn}"
     store.save(name, Context(description="x" * 5000, url=name))
     store.select(name)
-    store.update("shared", lambda old: replace(old, description=old.description + f"{number}.{turn} "))
+    store.update("shared", lambda old: old.replace(description=old.description + f"{number}.{turn} "))
 """
 
 

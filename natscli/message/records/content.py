@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from natscli.errors import InputError
@@ -39,7 +38,7 @@ def parse_payload(value: dict[str, Any], path: Path, templates: bool) -> Templat
         except ValueError:  # Python reads and writes them, and no other parser does
             raise RecordProblem("JSON has neither NaN nor infinity", (*path, "json")) from None
         filled = template(with_values(text) if templates else text, (*path, "json"), templates)
-        return replace(filled, fields=tuple(map(_in_json, filled.fields)))
+        return filled.replace(fields=tuple(map(_in_json, filled.fields)))
     return template(value.get("data", ""), (*path, "data"), templates)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from time import perf_counter_ns
 from typing import NamedTuple
@@ -60,7 +60,7 @@ def work(part: Assignment, pipe: Pipe) -> None:
     try:
         recipe = compile_recipe(part.options)
         if part.body is not None:
-            recipe = replace(recipe, body=Template(part.body))
+            recipe = recipe.replace(body=Template(part.body))
         plan = prepare(part.settings, environment)
         sending = _send(part, recipe, plan, environment, statistics, pipe)
         signals.run(sending, precise=part.options.rate is not None)

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -126,7 +125,7 @@ class RequestDisplay:
             self._rounds.add([Prerendered(b"", lines)])
         if self._style.ending is not LastLines.NOTHING and requests:
             which = f"#{requests[0].number}" if len(requests) == 1 else f"{len(requests)} requests"
-            report = replace(report, message=f"[{which}] {report.message}")
+            report = report.replace(message=f"[{which}] {report.message}")
         self._environment.error(report)
 
     def summary(self, statistics: Statistics) -> None:
@@ -320,5 +319,5 @@ def error_line(environment: Environment, report: Report, subject: str, request: 
     """A failure as a line of JSON, without secrets; `request` is its number, 0 when the whole run failed."""
     from natscli.request.show import json
 
-    clean = replace(report, message=environment.redactor.redact(report.message))
+    clean = report.replace(message=environment.redactor.redact(report.message))
     return json.error_line(subject, request, clean, time.time(), ascii_only=environment.stdout.isatty())
