@@ -20,6 +20,11 @@ else:
 T = TypeVar("T", bound="Frozen")
 
 
+def field_names(frozen: Frozen | type[Frozen]) -> tuple[str, ...]:
+    """The names of the fields of an object or a class, in order."""
+    return frozen._fields
+
+
 @dataclass_transform(frozen_default=True)
 class Frozen:
     """Its fields are the annotations of the class, some with defaults, given by position or by name.
