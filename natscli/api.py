@@ -14,7 +14,6 @@ from natscli.connection.options import prepare
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import PynatsError
-from natscli.frozen import field_names
 from natscli.settings import Settings, resolve
 from natscli.wire.client import Client
 
@@ -45,7 +44,7 @@ def load_context(name: str | None = None, **overrides: Any) -> Settings:
 def _check(overrides: Mapping[str, object]) -> None:
     """Raises TypeError for what would silently not be used."""
     default = Settings()
-    known: dict[str, object] = {name: getattr(default, name).value for name in field_names(default)}
+    known: dict[str, object] = {name: getattr(default, name).value for name in default.field_names()}
     known["no_context"] = False
     for name, value in overrides.items():
         if name not in known:

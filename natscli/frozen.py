@@ -20,11 +20,6 @@ else:
 T = TypeVar("T", bound="Frozen")
 
 
-def field_names(frozen: Frozen | type[Frozen]) -> tuple[str, ...]:
-    """The names of the fields of an object or a class, in order."""
-    return frozen._fields
-
-
 @dataclass_transform(frozen_default=True)
 class Frozen:
     """Its fields are the annotations of the class, some with defaults, given by position or by name.
@@ -50,6 +45,11 @@ class Frozen:
             raise TypeError(f"{kind.__name__}() misses {', '.join(missing)}")
         for name in fields:
             self.__dict__[name] = given[name] if name in given else getattr(kind, name)
+
+    @classmethod
+    def field_names(cls) -> tuple[str, ...]:
+        """The names of the fields, in order."""
+        return cls._fields
 
     def replace(self: T, **changes: Any) -> T:
         """Another one with these fields, the others being the same."""

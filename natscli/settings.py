@@ -11,7 +11,7 @@ from natscli.contexts.kinds import KINDS, PARTS, Holds, Kind, deciding, used
 from natscli.contexts.urls import complete_url
 from natscli.duration import parse_duration
 from natscli.errors import InputError
-from natscli.frozen import Frozen, field_names
+from natscli.frozen import Frozen
 
 if TYPE_CHECKING:
     from natscli.contexts.format import Context
@@ -66,7 +66,7 @@ class Settings(Frozen):
     context: Value[str] = _NOTHING
 
     def __repr__(self) -> str:
-        given = ((name, getattr(self, name)) for name in field_names(self))
+        given = ((name, getattr(self, name)) for name in self.field_names())
         shown = [
             f"{name}={redacted_value(CONTEXT_KEYS.get(name, name), setting.value)!r} ({setting.source})"
             for name, setting in given
@@ -86,7 +86,7 @@ class Settings(Frozen):
     @property
     def given(self) -> dict[str, str]:
         """What was given, by its field here, and where: a flag, a variable or a context."""
-        values = ((name, getattr(self, name)) for name in field_names(self))
+        values = ((name, getattr(self, name)) for name in self.field_names())
         return {name: value.source for name, value in values if value and value.source != "default"}
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import pytest
 
-from natscli.frozen import Frozen, field_names
+from natscli.frozen import Frozen
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Box(Frozen, Generic[T]):
 
 
 def test_fields_are_given_by_position_or_by_name_and_have_defaults() -> None:
-    assert field_names(Point(1)) == field_names(Point) == ("x", "y", "name")
+    assert Point(1).field_names() == Point.field_names() == ("x", "y", "name")
     for point in (Point(1), Point(1, 2), Point(x=1), Point(1, name="", y=2)):
         assert (point.x, point.y, point.name, point.both) == (1, 2, "", (1, 2))
     assert (Box("v").value, Box(1, "n").note) == ("v", "n")

@@ -12,7 +12,7 @@ from typing import Any
 from natscli.contexts.credentials import scheme_of
 from natscli.contexts.kinds import Holds, deciding, keys, used
 from natscli.errors import InputError
-from natscli.frozen import Frozen, field_names
+from natscli.frozen import Frozen
 from natscli.secrets.redaction import MASK, redact_shapes
 from natscli.text import for_programs, mended
 
@@ -57,7 +57,7 @@ class Context(Frozen):
 DEFAULT_URL = "nats://127.0.0.1:4222"
 
 #: The known keys in file order.
-KEYS = tuple(name for name in field_names(Context) if name != "extra")
+KEYS = tuple(name for name in Context.field_names() if name != "extra")
 
 #: Keys whose value is a secret, unless it is a reference to one.
 SECRET_KEYS = frozenset(keys(Holds.SECRET))

@@ -9,14 +9,13 @@ from natscli.connection import credentials
 from natscli.contexts.format import Context, redacted, secrets
 from natscli.contexts.kinds import KINDS, PARTS, Holds, Part
 from natscli.contexts.shown import LABELS
-from natscli.frozen import field_names
 from natscli.settings import CONTEXT_KEYS, VARIABLES, Settings, Value
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.setting)
 def test_every_part_is_a_setting_a_key_and_an_option(part: Part) -> None:
-    assert part.setting in field_names(Settings)
-    assert part.key in field_names(Context)
+    assert part.setting in Settings.field_names()
+    assert part.key in Context.field_names()
     assert (CONTEXT_KEYS[part.setting], VARIABLES.get(part.setting, "")) == (part.key, part.variable)
     assert LABELS[part.key] == part.label
     options = {param.name: getattr(param, "help", "") for param in cli.params}

@@ -6,13 +6,12 @@ import pytest
 
 from natscli.commands.request import request
 from natscli.errors import InputError
-from natscli.frozen import field_names
 from natscli.request.options import Expectation, RequestOptions, check, expectation
 
 
 def test_every_parameter_of_the_command_is_an_option_of_the_run() -> None:
     exposed = {param.name for param in request.params if param.expose_value}
-    assert exposed == set(field_names(RequestOptions))
+    assert exposed == set(RequestOptions.field_names())
 
 
 def test_the_defaults_of_the_command_are_those_of_the_run() -> None:
