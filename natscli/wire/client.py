@@ -77,6 +77,11 @@ class Client(LenientTLS, Reconnecting):
                 raise UnsupportedError(f"a SOCKS proxy cannot be used with nats-py {nats_py.version}")
         await super().connect(servers, **options)
 
+    def know(self, urls: list[str]) -> None:
+        """Reconnect to these servers too; with public names only, to those that the cluster tells of."""
+        if not DIFFERENCES:
+            super().know(urls)
+
     async def flush(self, timeout: float = 10) -> None:
         """Wait until the server has taken all that was sent.
 
@@ -327,7 +332,7 @@ class Client(LenientTLS, Reconnecting):
     async def published(self) -> None:
         """Wait until everything given to `send` is on its way."""
         while self._publishing:
-            await asyncio.gather(*self._publishing)
+            await asyncio.gather(*self._publishing, return_exceptions=True)  # one may have been cancelled
 
 
 if DIFFERENCES:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from natscli.cli.jetstream import FLAGS
+from natscli.wire.client import DIFFERENCES
 from tests.program import Run, Runner
 from tests.publish.listeners import Listener
 from tests.request.terminals import run_on_terminal
@@ -232,7 +233,8 @@ def test_a_refused_message_exits_6(pynats: Runner, strict_server: Server, how: t
     url = f"nats://u:p@127.0.0.1:{strict_server.port}"
     run = pynats("pub", "no.way", "x", *how, "-s", url)
     assert run.status == 6
-    assert 'does not permit this: Permissions Violation for Publish to "no.way"' in run.errors[-1]
+    reason = 'Permissions Violation for Publish to "no.way"'
+    assert f"does not permit this: {reason.lower() if DIFFERENCES else reason}" in run.errors[-1]
     assert "Published" not in run.stderr
     if "--json" in how:
         (found,) = run.objects
