@@ -63,7 +63,7 @@ then stop; a second one stops at once.
 @option("--pipe", metavar="COMMAND", help="Reply with lines of JSON from a COMMAND that keeps running.")
 @option("--handler", metavar="FILE.py[:FUNCTION]", common=True,
         help="Reply with what a Python function returns.")  # fmt: skip
-@option("--reload", is_flag=True, help="Load the handler again when its code changes.")
+@option("--reload", is_flag=True, help="Load the handler, or the mock, again when it changes.")
 @option("--upstream", metavar="SUBJECT",
         help="Pass requests on to SUBJECT, reply with its replies.")  # fmt: skip
 @option("--candidate", metavar="SUBJECT",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from time import perf_counter_ns
@@ -21,15 +21,23 @@ from natscli.reply.ended import Renderers
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending
 from natscli.reply.reporter import Reporter
-from natscli.reply.responders.responder import Batch, Done, Failure, Host, fail, reply_subject
+from natscli.reply.responders.responder import (
+    Batch,
+    Done,
+    Failure,
+    Host,
+    Listen,
+    Place,
+    fail,
+    reply_subject,
+)
 from natscli.reply.routes import LIMITS, Limits, Route
 from natscli.reply.statistics import Statistics
+from natscli.reply.subscriptions import Subscriptions
 from natscli.system.signals import Stop, on_info
 from natscli.system.waiting import within
 from natscli.wire.nats_py import errors as nats_errors
 
-#: Subjects that the log names; of others, how many.
-_MOST_LOGGED = 10
 _NO_HEADERS = (
     "the server does not support headers (before 2.2, or no_header_support): replies go without theirs, "
     "and what fails gets no reply"
@@ -44,7 +52,7 @@ class Listener:
 
     def __init__(
         self,
-        routes: Sequence[Route],
+        routes: list[Route],
         connection: Connection,
         environment: Environment,
         render: Renderers,
@@ -52,8 +60,13 @@ class Listener:
         report: Reporter,
         limits: Limits = LIMITS,
         stop: Callable[[Callable[[], object]], Stop] = Stop,
+        new_route: Callable[[int, Place], Route] | None = None,
     ) -> None:
-        """`stop` makes what calls its argument when a signal, or another process, asks to end."""
+        """`stop` makes what calls its argument when a signal, or another process, asks to end.
+
+        `new_route` makes a route of a place and its index, for responders that change where to listen, which changes
+        `routes`; without it, none may.
+        """
         self._routes = routes
         self._responders = list(dict.fromkeys(route.responder for route in routes))
         self._connection = connection
@@ -68,6 +81,8 @@ class Listener:
         self._pump = Pump(
             environment, lossy=True, on_failure=self._output_failed, wrap=report.wrap, turn=report.turn
         )
+        self._subscriptions = Subscriptions(routes, connection, environment, self._subscribe, limits.timeout)
+        self._new_route = new_route
         self._delivery = Delivery(connection, environment, self._pump, render)
         self._stop = asyncio.Event()
         #: When the last of several replies went to requests that are not done (nanoseconds), by their numbers.
@@ -106,7 +121,7 @@ class Listener:
     async def _serve(self) -> None:
         try:
             for responder in self._responders:
-                await responder.start(Host(self._connection, self._environment))
+                await responder.start(Host(self._connection, self._environment, self._listen))
             await self._serve_to_the_end()
         except Exception:
             with suppress(PynatsError):  # what came first is said
@@ -119,34 +134,28 @@ class Listener:
             await responder.close()
 
     async def _serve_to_the_end(self) -> None:
-        subscriptions = [await self._subscribe(route) for route in self._routes]
-        await self._connection.confirm()
+        await self._subscriptions.begin()
         self._connection.on_refusal = self._on_refusal
-        self._connection.needs(
-            s for s, route in zip(subscriptions, self._routes, strict=True) if not route.internal
-        )
         if not self._client.takes_headers:
             self._environment.warn(_NO_HEADERS)
-        self._log_subjects([route for route in self._routes if not route.internal])
+        self._subscriptions.log()
         self._report.begin(self._pump)
         on_info(self._report.write)
         self._tick()
         await self._unless_lost(self._stop.wait())
-        await self._unless_lost(self._drain(subscriptions))
+        await self._unless_lost(self._drain())
         for responder in self._responders:
             await responder.finish()
-
-    def _log_subjects(self, routes: list[Route]) -> None:
-        for route in routes[:_MOST_LOGGED]:
-            group = f' in group "{route.queue}"' if route.queue else ""
-            self._environment.log(f"Listening on [{route.subject}]{group}")
-        if more := len(routes[_MOST_LOGGED:]):
-            self._environment.log(f"Listening on {more} more subject{'s' * (more > 1)}")
 
     def _tick(self) -> None:
         if self._report.interval:
             self._report.tick()
             self._loop.call_later(self._report.interval, self._tick)
+
+    @property
+    def _listen(self) -> Listen | None:
+        """See `Host`."""
+        return self._new_route and partial(self._subscriptions.change, new_route=self._new_route)
 
     async def _subscribe(self, route: Route) -> Any:
         deliver = self._delivery.send if route.internal else self._delivery.deliver
@@ -164,7 +173,7 @@ class Listener:
         except nats_errors.Error as error:
             raise classify(error, self._connection.url) from None
 
-    async def _drain(self, subscriptions: list[Any]) -> None:
+    async def _drain(self) -> None:
         """Take no more requests, answer those that are pending, and wait until the replies are sent.
 
         Raises:
@@ -172,7 +181,7 @@ class Listener:
         """
         if self._pending.requests:
             self._environment.log(f"Draining, requests pending: {self._pending.requests}")
-        await self._end_all(subscriptions)
+        await self._subscriptions.end()
         for responder in self._responders:
             responder.drain()
         await self._answered()
@@ -184,17 +193,6 @@ class Listener:
             await asyncio.sleep(0.02)
         if self._client.is_connected:
             await self._connection.confirm()
-
-    async def _end_all(self, subscriptions: list[Any]) -> None:
-        """Take what was on its way for all subscriptions, and no more; the server gets one time for all of them."""
-        connected = self._client.is_connected  # without a connection, no more requests come anyway
-        ends = [asyncio.ensure_future(s.drain() if connected else s.unsubscribe()) for s in subscriptions]
-        done, late = await asyncio.wait(ends, timeout=self._limits.timeout)
-        for end in late:
-            end.cancel()
-        for end in done:
-            if not end.cancelled():
-                end.exception()  # a connection that fails now is found when the replies are sent
 
     async def _answered(self) -> None:
         """Wait until nothing is pending; it may hang, so the log says how to stop."""

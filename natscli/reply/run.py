@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
@@ -54,14 +55,12 @@ async def run(
     )
     async with connected(plan, environment, listener=True, wait=options.wait) as connection:
         environment.log(plan.whereabouts(connection.url, always=options.verbose))
-        routes = _routes(options, responder, new_statistics)
-        counted = [route.statistics for route in routes]
+        counted: list[Statistics] = []
+        new_route = partial(_new_route, options, responder, new_statistics, counted)
+        places = responder.places if options.subject is None else (Place(options.subject),)
+        routes = list(map(new_route, count(), places))
         if options.service is not None:
-            from natscli.reply.service import control_routes, new_instance
-
-            instance = new_instance(options)
-            environment.log(f'Service "{instance.name}" {instance.version}, instance {instance.id}')
-            routes += control_routes(instance, options.endpoint, list(routes))
+            routes += _service_routes(options, environment, routes)
         listener = Listener(
             routes,
             connection,
@@ -70,26 +69,32 @@ async def run(
             shared.numbers if shared else Numbers(options.count),
             shared.report if shared else _report(options, environment, counted, times),
             stop=shared.new_stop if shared else Stop,
+            new_route=new_route if options.subject is None else None,
         )
         await listener.run()
 
 
-def _routes(
-    options: ReplyOptions, responder: Responder, new_statistics: Callable[[], Statistics]
-) -> list[Route]:
-    """A route for each place that the responder answers on."""
-    places = responder.places if options.subject is None else (Place(options.subject),)
-    return [
-        Route(
-            place.subject,
-            options.group if place.queue is None else place.queue,
-            responder,
-            place=index,
-            name=place.name,
-            statistics=new_statistics(),
-        )
-        for index, place in enumerate(places)
-    ]
+def _new_route(
+    options: ReplyOptions,
+    responder: Responder,
+    new_statistics: Callable[[], Statistics],
+    counted: list[Statistics],
+    index: int,
+    place: Place,
+) -> Route:
+    """A route for a place of the responder, with this index; its statistics join those that are `counted`."""
+    counted.append(new_statistics())
+    queue = options.group if place.queue is None else place.queue
+    return Route(place.subject, queue, responder, place=index, name=place.name, statistics=counted[-1])
+
+
+def _service_routes(options: ReplyOptions, environment: Environment, routes: list[Route]) -> list[Route]:
+    """Where a new instance of --service, whose endpoints are `routes`, is found."""
+    from natscli.reply.service import control_routes, new_instance
+
+    instance = new_instance(options)
+    environment.log(f'Service "{instance.name}" {instance.version}, instance {instance.id}')
+    return control_routes(instance, options.endpoint, routes)
 
 
 def _renderers(options: ReplyOptions, environment: Environment) -> Renderers:

@@ -44,13 +44,13 @@ def new_instance(options: ReplyOptions) -> Instance:
 
 
 def control_routes(instance: Instance, endpoint: str, routes: Sequence[Route]) -> list[Route]:
-    """The nine subjects on which `instance`, whose endpoints are `routes`, is found.
+    """The nine subjects on which `instance`, whose endpoints are what `routes` are when it is asked, is found.
 
     All endpoints are called `endpoint`; if that is empty, each as its subject is.
     """
 
     def describe(verb: Verb) -> bytes:
-        endpoints = tuple(_endpoint(endpoint, route) for route in routes)
+        endpoints = tuple(_endpoint(endpoint, route) for route in routes if not route.internal)
         return write_response(verb, replace(instance, endpoints=endpoints))
 
     controls = {verb: Control(partial(describe, verb)) for verb in Verb}

@@ -452,7 +452,7 @@ def test_many_subscriptions_share_one_time_at_the_end(
             os.waitpid(nats.pid, os.WUNTRACED)
             try:
                 began = time.monotonic()
-                await listener._end_all(many)
+                await listener._subscriptions._end(many)
                 assert time.monotonic() - began < 3  # one by one: 15
             finally:
                 os.kill(nats.pid, signal.SIGCONT)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from natscli.reply.python.functions import HandlerFunction
 from natscli.reply.python.importing import Loaded
 from natscli.reply.python.lifespan import Lifespan
+from natscli.reply.responders.responder import Place
 
 
 class Code:
     """Loaded code, its lifespan, and the number of requests that it answers (`running`).
 
-    `functions` are those for the places where the responder listens, by index. `retired` code gets no more requests.
+    `functions` are those for the places where the responder listens, or has listened, by index. `retired` code gets no
+    more requests.
     """
 
     def __init__(self, loaded: Loaded) -> None:
@@ -20,16 +21,13 @@ class Code:
         self.running = 0
         self.retired = False
 
-    def take_places(self, before: Code) -> list[str]:
-        """Answer where the code `before` did; gives what is missing or new, as lines for people.
+    def take_places(self, before: Code) -> dict[int, Place]:
+        """Answer where the code `before` did, and at new places; gives where to listen, by the index of the function.
 
-        A place whose endpoint is gone keeps the function of before.
+        A function whose endpoint is gone stays, for requests that are on their way.
         """
-        ours = {one.place: one for one in self.loaded.functions}
-        found = list[HandlerFunction]()
-        for one in before.functions:
-            found.append(ours.pop(one.place, one))
-        known = {one.place for one in self.loaded.functions}
-        gone = [f"{one.place.subject} is still answered as before" for one in found if one.place not in known]
-        self.functions = tuple(found)
-        return [*gone, *(f"{place.subject} is not listened on before a restart" for place in ours)]
+        ours = {one.place[:2]: one for one in self.loaded.functions}
+        wanted = set(ours)
+        found = [ours.pop(one.place[:2], one) for one in before.functions]
+        self.functions = (*found, *ours.values())
+        return {index: one.place for index, one in enumerate(self.functions) if one.place[:2] in wanted}

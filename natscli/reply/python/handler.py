@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context, copy_context
 from functools import partial
 from itertools import count, repeat
@@ -37,6 +37,9 @@ _PATIENCE = 1.0
 #: What a handler returned, or the exception that it raised.
 Returned = tuple[Any, "BaseException | None"]
 
+#: What async functions run in, and what plain ones do.
+_Pool = tuple[Coroutines[_Asked], Workers[Returned]]
+
 
 class Handler(Responder):
     """Calls the functions of `code`, which may be replaced at any time: async in the event loop, plain in threads."""
@@ -55,10 +58,9 @@ class Handler(Responder):
         self._streams = Streams(host, self._message)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
-        shared = self._new_pool(self._concurrency)
-        self._pools = [
-            self._new_pool(one.concurrency) if one.concurrency else shared for one in self.code.functions
-        ]
+        self._shared = self._new_pool(self._concurrency)
+        self._all_pools = [self._shared]
+        self._pools = self._pools_for((), self.code.functions)
         _log_unhandled(host.environment, lambda: self.code.loaded)
         try:
             await self.code.lifespan.enter()
@@ -97,7 +99,7 @@ class Handler(Responder):
     def kill(self) -> None:
         if hasattr(self, "_finished"):
             self._stopped = True
-            for coroutines, workers in self._pools:
+            for coroutines, workers in self._all_pools:
                 coroutines.stop()
                 workers.stop()
             for task in self._tasks:
@@ -105,11 +107,27 @@ class Handler(Responder):
 
     def use(self, code: Code) -> None:
         """Answer with other code, whose lifespan is entered; that of before is left after its last request."""
+        self._pools = self._pools_for(self.code.functions, code.functions)
         before, self.code = self.code, code
         before.retired = True
         self._leave_if_over(before)
 
-    def _new_pool(self, most: int) -> tuple[Coroutines[_Asked], Workers[Returned]]:
+    def _pools_for(
+        self, before: Sequence[HandlerFunction], functions: Sequence[HandlerFunction]
+    ) -> list[_Pool]:
+        """What each of `functions` runs in: the same as `before`, unless it answers another number at once."""
+        pools = []
+        for index, one in enumerate(functions):
+            if index < len(before) and one.concurrency == before[index].concurrency:
+                pools.append(self._pools[index])
+            elif one.concurrency:
+                pools.append(self._new_pool(one.concurrency))
+                self._all_pools.append(pools[-1])
+            else:
+                pools.append(self._shared)
+        return pools
+
+    def _new_pool(self, most: int) -> _Pool:
         return Coroutines(most, self._await), Workers(most, eager=False)
 
     async def _await(self, asked: _Asked) -> None:

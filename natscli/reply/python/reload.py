@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 
@@ -15,7 +16,7 @@ from natscli.reply.python.code import Code
 from natscli.reply.python.explain import describe, shown
 from natscli.reply.python.handler import Handler
 from natscli.reply.python.importing import HandlerName, Loaded, load
-from natscli.reply.responders.responder import Host, Wrapper
+from natscli.reply.responders.responder import Host, Listen, Place, Wrapper
 from natscli.system.installing import extra_command
 
 #: Milliseconds without a change after which the changes of one save are complete.
@@ -27,8 +28,18 @@ _LOOK = 500
 class Reloading(Wrapper):
     """Watches the folders of all code that was imported with the handler, in a thread of its own."""
 
-    def __init__(self, handler: Handler, source: HandlerName, environment: Environment) -> None:
-        """Raises InputError: the package that watches files is not installed."""
+    def __init__(
+        self,
+        handler: Handler,
+        source: HandlerName,
+        environment: Environment,
+        check: Callable[[Sequence[Place]], None],
+    ) -> None:
+        """`check` raises InputError for places that the options do not go with.
+
+        Raises:
+            InputError: the package that watches files is not installed.
+        """
         try:
             import watchfiles  # noqa: F401
         except ImportError:
@@ -38,11 +49,14 @@ class Reloading(Wrapper):
         self._handler = handler
         self._source = source
         self._environment = environment
+        self._check = check
+        self._listen: Listen | None = None
         self._stamps = _stamps(handler.code.loaded)
         self._stop = threading.Event()
 
     async def start(self, host: Host) -> None:
         await super().start(host)
+        self._listen = host.listen
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._watch, name="reload", daemon=True).start()
 
@@ -94,17 +108,23 @@ class Reloading(Wrapper):
     async def _use(self, loaded: Loaded) -> bool:
         """Enter the lifespan of new code and answer with it; False if that fails."""
         code = Code(loaded)
-        notes = code.take_places(self._handler.code)
+        places: dict[int, Place] = {}
         try:
+            if self._listen is not None:
+                places = code.take_places(self._handler.code)
+                self._check(tuple(places.values()))
             await code.lifespan.enter()
+        except InputError as error:
+            self._environment.warn(f"not reloaded, the code before stays: {error}")
+            return False
         except Exception as error:
             why = describe(error, loaded.file)
             self._environment.warn(f"not reloaded, the code before stays: lifespan failed: {why}")
             return False
         self._handler.use(code)
         self._environment.log(f"Reloaded {shown(os.path.abspath(loaded.file))}")
-        for note in notes:
-            self._environment.warn(note)
+        if self._listen is not None:
+            await self._listen(places)
         return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 
 from natscli.environment import Environment
 from natscli.errors import InputError
@@ -104,20 +105,25 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
     mock = read(path, environment.stdin, templates=options.templates)
     for place in mock.left_out:
         environment.warn(f"left out, because no request should have that subject: {place}")
-    if options.subject is None and not options.group:
-        both = meeting(mock.subjects)
-        if both is not None:
-            raise InputError(
-                f"a request may match both {both[0]!r} and {both[1]!r}, and would come twice",
-                where=path,
-                hint="without a queue group, give SUBJECT",
-            )
+    check = partial(_check_meeting, options)
+    check(mock)
     _log_notes(mock, options, environment)
     if not options.reload:
         return Mock(mock, path)
     from natscli.reply.responders.parts.mock_reload import ReloadingMock
 
-    return ReloadingMock(Mock(mock, path), path, templates=options.templates)
+    return ReloadingMock(Mock(mock, path), path, check, templates=options.templates)
+
+
+def _check_meeting(options: ReplyOptions, mock: MockFile) -> None:
+    """Refuse subjects of which two match one request, which would come twice: a queue group gives it to one."""
+    both = meeting(mock.subjects) if options.subject is None and not options.group else None
+    if both is not None:
+        raise InputError(
+            f"a request may match both {both[0]!r} and {both[1]!r}, and would come twice",
+            where=options.mock or "",
+            hint="without a queue group, give SUBJECT",
+        )
 
 
 def _log_notes(mock: MockFile, options: ReplyOptions, environment: Environment) -> None:

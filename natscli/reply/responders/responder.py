@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -93,12 +93,20 @@ class Done(Protocol):
     ) -> object: ...
 
 
+#: Listens on these places from now on, by their indices, and on no others.
+Listen = Callable[[Mapping[int, Place]], Awaitable[None]]
+
+
 @dataclass(frozen=True)
 class Host:
-    """What a responder may use: the connection (`connection.client`) and the log (`environment`)."""
+    """What a responder may use: the connection (`connection.client`) and the log (`environment`).
+
+    `listen` changes where requests come from; None where the subject is given, or the responder is not listened for.
+    """
 
     connection: Connection
     environment: Environment
+    listen: Listen | None = None
 
     @property
     def max_payload(self) -> int:

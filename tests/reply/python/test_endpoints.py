@@ -200,6 +200,60 @@ def test_ten_edits_of_the_documented_app_lose_nothing(
     assert "Traceback" not in log
 
 
+CHANGING = """
+    from natscli import endpoint
+    @endpoint("old.{n}", name="moving")
+    def moving(request): return "{n}"
+    @endpoint("stays", name="{name}")
+    async def stays(request): return "{n}"
+    """
+
+
+def test_endpoints_that_are_new_are_listened_on_and_those_that_are_gone_are_not(
+    app: Callable[..., Program], runner: Runner, server: Server, asker: Asker
+) -> None:
+    pytest.importorskip("watchfiles", reason="--reload needs watchfiles, which the extra reload installs")
+    program = app(CHANGING.format(n=0, name="first"), "--service", "moves", "--reload")
+    over, answered = threading.Event(), [0, 0]
+
+    def load() -> None:
+        with Asker(server) as other:
+            while not over.is_set():
+                for answer in other.ask("stays", *[b""] * 10):
+                    answered[not answer.payload.isdigit()] += 1
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    for number in range(1, 6):
+        code = CHANGING.format(n=number, name=f"name-{number}")
+        (runner.directory / "app.py").write_text(textwrap.dedent(code))
+        program.wait_for(f"Listening on [old.{number}]")
+        assert asker.ask(f"old.{number}", b"")[0].payload == b"%d" % number
+        assert asker.ask(f"old.{number - 1}", b"")[0].header.startswith(b"NATS/1.0 503")
+    over.set()
+    thread.join()
+    assert answered[1] == 0
+    [stats] = json.loads(runner("service", "stats", "moves", "--json", server=server).text)
+    found = {one["name"]: (one["subject"], one["num_requests"]) for one in stats["endpoints"]}
+    assert found == {"name-5": ("stays", answered[0]), "moving": ("old.5", 1)}
+    assert program.stop() == 0
+    assert f"Answered {answered[0] + 5:,} requests" in program.stderr_text()  # also by those that are gone
+    assert "Not listening any more on [old.4]" in program.stderr_text()
+
+
+def test_endpoints_that_the_options_do_not_go_with_are_not_reloaded(
+    app: Callable[..., Program], runner: Runner, asker: Asker
+) -> None:
+    pytest.importorskip("watchfiles", reason="--reload needs watchfiles, which the extra reload installs")
+    code = "from natscli import endpoint\n@endpoint('one')\ndef one(request): return '1'\n"
+    program = app(code, "--service", "x", "--endpoint", "only", "--reload")
+    (runner.directory / "app.py").write_text(code + "@endpoint('two')\ndef two(request): return '2'\n")
+    program.wait_for("not reloaded, the code before stays: there are 2 endpoints, and one name")
+    assert asker.ask("one", b"")[0].payload == b"1"
+    assert asker.ask("two", b"")[0].header.startswith(b"NATS/1.0 503")
+    assert program.stop() == 0
+
+
 def _requests(value: Any, name: str) -> int:
     """The requests of all endpoints of a name, wherever they are."""
     if isinstance(value, dict):

@@ -506,6 +506,23 @@ def test_a_file_may_be_edited(
         file.write_text(json.dumps({"subject": tmp_path.name, "reply": {"data": "new", "delay": "10ms"}}))
         program.wait_for("Reloaded m.jsonl")
         assert asker.ask(tmp_path.name, b"")[0].payload == b"new"
+        file.write_text(json.dumps({"subject": f"{tmp_path.name}.*", "reply": "{{1}}"}))
+        program.wait_for(f"Listening on [{tmp_path.name}.*]")
+        assert asker.ask(f"{tmp_path.name}.one", b"")[0].payload == b"one"
+        assert asker.ask(tmp_path.name, b"")[0].header.startswith(b"NATS/1.0 503")
+    assert program.stop() == 0
+
+
+def test_a_file_with_subjects_that_overlap_is_not_reloaded_without_a_queue_group(
+    nats_server: Server, spawn: Callable[..., Program], runner: Runner, tmp_path: Path
+) -> None:
+    file, name = runner.directory / "m.jsonl", tmp_path.name
+    file.write_text(json.dumps({"subject": f"{name}.*.b", "reply": "1"}))
+    program = spawn("reply", "--mock", "m.jsonl", "--reload", "--queue", "", server=nats_server)
+    file.write_text("".join(json.dumps({"subject": f"{name}.{s}", "reply": "2"}) for s in ("*.b", "a.*")))
+    program.wait_for("would come twice")
+    with Asker(nats_server) as asker:
+        assert asker.ask(f"{name}.a.b", b"")[0].payload == b"1"
     assert program.stop() == 0
 
 

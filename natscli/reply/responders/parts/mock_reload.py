@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from natscli.errors import InputError
-from natscli.reply.responders.parts.mock_file import read
-from natscli.reply.responders.responder import Host, Wrapper
+from natscli.reply.responders.parts.mock_file import MockFile, read
+from natscli.reply.responders.responder import Host, Place, Wrapper
 
 if TYPE_CHECKING:
     from natscli.reply.responders.mock import Mock
@@ -18,14 +19,20 @@ _LOOK = 0.2
 
 
 class ReloadingMock(Wrapper):
-    """A mock whose file may be edited. Which subjects are listened on does not change before a restart."""
+    """A mock whose file may be edited."""
 
-    def __init__(self, mock: Mock, path: str, *, templates: bool) -> None:
+    def __init__(
+        self, mock: Mock, path: str, check: Callable[[MockFile], object], *, templates: bool
+    ) -> None:
+        """`check` raises InputError for a file that the options do not go with."""
         super().__init__(mock)
         self.immediate = False  # a reply of the next file may have a delay
         self._mock = mock
         self._path = path
+        self._check = check
         self._templates = templates
+        #: The indices of all subjects that were ever listened on.
+        self._indices = {place.subject: index for index, place in enumerate(mock.places)}
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self, host: Host) -> None:
@@ -47,11 +54,15 @@ class ReloadingMock(Wrapper):
             seen = stamp
             try:
                 found = await asyncio.to_thread(read, self._path, templates=self._templates)
+                self._check(found)
             except InputError as error:
                 host.environment.warn(f"not reloaded, what was read before stays: {error}")
                 continue
             self._mock.use(found)
             host.environment.log(f"Reloaded {self._path}")
+            if host.listen is not None:
+                indices = self._indices
+                await host.listen({indices.setdefault(s, len(indices)): Place(s) for s in found.subjects})
             for note in found.notes:
                 host.environment.warn(note)
 
