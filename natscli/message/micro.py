@@ -73,6 +73,8 @@ class Instance:
     endpoints: tuple[Endpoint, ...] = ()
 
 
+#: In the data of our own endpoints: the requests that got a reply, of all that were counted.
+ANSWERED = "answered"
 #: How deep the data of an endpoint may be nested: programs refuse, or do not survive, what is deeper.
 _DEEPEST = 64
 #: What the responses to a verb have besides name, id, version and metadata; the same for their endpoints.

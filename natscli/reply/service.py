@@ -10,7 +10,14 @@ from dataclasses import replace
 from functools import partial
 
 from natscli.duration import timestamp
-from natscli.message.micro import Endpoint, Instance, Verb, control_subjects, write_response
+from natscli.message.micro import (
+    ANSWERED,
+    Endpoint,
+    Instance,
+    Verb,
+    control_subjects,
+    write_response,
+)
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.responder import Batch, Done, Responder
 from natscli.reply.routes import Route
@@ -71,6 +78,7 @@ def _endpoint(name: str, route: Route) -> Endpoint:
         last_error=counted.last_error,
         processing_time=counted.processing,
         average_processing_time=counted.processing // counted.finished if counted.finished else 0,
+        data={ANSWERED: counted.answered},
     )
 
 

@@ -128,3 +128,15 @@ def test_an_instance_that_does_not_say_what_it_counted_is_not_called_silent() ->
     (said,) = absent("s", list(before.values()), {}, 0)
     assert said == "an instance of service 's' did not answer, and is gone: id1 (1.0.0)"
     assert on_subject([counted(1)], "a.b.c") == {}
+
+
+def test_one_of_ours_that_takes_the_request_and_gives_no_reply_is_named(
+    pynats: Runner, spawn: Spawn, server: Server
+) -> None:
+    ours = ["reply", "drop.roll", "here", "--service", "drop", "--queue", ""]
+    spawn(*ours, server=server)
+    dropping = spawn(*ours, "--drop", "1", server=server)
+    id = dropping.stderr_text().partition("instance ")[2].split()[0]
+    run = ask(pynats, server, "drop")
+    assert (run.status, run.stdout) == (8, b"here\n")
+    assert f"an instance of service 'drop' did not answer: {id}" in run.errors[-1]

@@ -3,7 +3,8 @@
 A reply does not say which instance it is from. But every instance counts the requests to each of its endpoints, and
 tells how many those are: one whose count has not grown when the replies have come has not handled the request. Some
 clients count a request when it comes, others when it was handled; the processing time grows when it was, but that of
-some clients has milliseconds. So what is left open by both is decided by how many replies came.
+some clients has milliseconds. So what is left open by both is decided by how many replies came. `pynats reply` says how
+many requests it has answered, too, which leaves nothing open.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from enum import Enum, auto
 from natscli.connection.connection import Connection
 from natscli.errors import PynatsError, UnexpectedError
 from natscli.message.message import Message
-from natscli.message.micro import Instance, Verb, control_subject, read_response
+from natscli.message.micro import ANSWERED, Endpoint, Instance, Verb, control_subject, read_response
 from natscli.message.subjects import covers
 from natscli.system.waiting import within
 
@@ -31,13 +32,14 @@ _COUNTING, _LOOK = 0.5, 0.05
 class InstanceCounts:
     """What an instance has counted on a subject, each None if it does not say, and its queue group there.
 
-    `requests`, and the `spent` nanoseconds of processing them.
+    `requests`, the `spent` nanoseconds of processing them, and those that were `answered`, which only ours say.
     """
 
     instance: Instance
     requests: int | None
     spent: int | None
     queue: str
+    answered: int | None = None
 
     @property
     def name(self) -> str:
@@ -118,12 +120,19 @@ def on_subject(instances: Sequence[Instance], subject: str) -> dict[str, Instanc
     for instance in instances:
         endpoints = [e for e in instance.endpoints if e.subject and covers(e.subject, subject)]
         if endpoints:
-            requests, spent = (
-                _sum(e.num_requests for e in endpoints),
-                _sum(e.processing_time for e in endpoints),
+            found[instance.id] = InstanceCounts(
+                instance,
+                requests=_sum(e.num_requests for e in endpoints),
+                spent=_sum(e.processing_time for e in endpoints),
+                queue=endpoints[0].queue_group,
+                answered=_sum(map(_answered, endpoints)),
             )
-            found[instance.id] = InstanceCounts(instance, requests, spent, endpoints[0].queue_group)
     return found
+
+
+def _answered(endpoint: Endpoint) -> int | None:
+    found = endpoint.data.get(ANSWERED) if isinstance(endpoint.data, dict) else None
+    return found if type(found) is int else None
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
@@ -144,6 +153,8 @@ def state(before: InstanceCounts, after: InstanceCounts | None) -> Handled:
     """Whether an instance has handled a request between the two; one that is gone has not."""
     if after is None or (before.requests is not None and after.requests == before.requests):
         return Handled.NO
+    if before.answered is not None and after.answered is not None:
+        return Handled.YES if after.answered > before.answered else Handled.NO
     if before.requests is None or before.spent is None or after.spent is None:
         return Handled.PERHAPS
     return Handled.YES if after.spent > before.spent else Handled.PERHAPS
