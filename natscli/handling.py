@@ -42,7 +42,10 @@ class ServiceError(Exception):
 
     def __init__(self, code: int, text: str, *, data: Any = b"", headers: HeaderValues | None = None) -> None:
         super().__init__(f"{code}: {text}")
-        self.code = index(code)  # of an enum, the number
+        try:
+            self.code = index(code)  # of an enum, the number
+        except TypeError:
+            raise TypeError(f"the code of a ServiceError is int, not {type(code).__name__}") from None
         self.text = text
         self.data = data
         self.headers = headers or {}
@@ -246,6 +249,8 @@ def _header_pairs(given: HeaderValues) -> list[tuple[str, str]]:
     pairs = []
     for name, values in given.items():
         for value in values if isinstance(values, (list, tuple)) else (values,):
+            if value is None or isinstance(value, (bytes, bytearray, memoryview)):
+                raise TypeError(f"the value of header {name!r} is str, not {type(value).__name__}")
             try:
                 headers.check(name, str(value))
             except InputError as error:  # which says that it is of --header

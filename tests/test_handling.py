@@ -69,6 +69,17 @@ def test_headers_that_cannot_be_sent_are_refused(value: dict[str, Any]) -> None:
         handling.encode(Reply(headers=value))
 
 
+@pytest.mark.parametrize(("value", "kind"), [(b"x", "bytes"), (None, "NoneType"), (["a", b"x"], "bytes")])
+def test_a_header_that_is_no_text_is_a_type_error(value: Any, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"the value of header 'A' is str, not {kind}"):
+        Reply(headers={"A": value}).encode()
+
+
+def test_the_code_of_an_error_is_a_number() -> None:
+    with pytest.raises(TypeError, match="the code of a ServiceError is int, not str"):
+        ServiceError("404", "x")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("value", [float("inf"), object(), {1, 2}, {("a",): 1}, "\ud800"])
 def test_what_cannot_be_sent_is_an_error(value: object) -> None:
     with pytest.raises((TypeError, ValueError)):

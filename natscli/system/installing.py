@@ -15,6 +15,25 @@ EXTRAS = {
     "hdr": "hdrhistogram",
 }
 
+#: Packages whose module has another name: a package of that name would be a stranger's.
+_PACKAGES = {
+    "attr": "attrs", "bs4": "beautifulsoup4", "cv2": "opencv-python", "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv", "jwt": "pyjwt", "MySQLdb": "mysqlclient", "PIL": "pillow", "serial": "pyserial",
+    "sklearn": "scikit-learn", "yaml": "pyyaml", "zmq": "pyzmq",
+}  # fmt: skip
+
+
+def package_of(module: str) -> str:
+    """The package that brings a module which is missing; an empty string if a part of one is missing that is there."""
+    from importlib.util import find_spec
+
+    top = module.partition(".")[0]
+    try:
+        there = top != module and find_spec(top) is not None
+    except ValueError:  # a module that was made by hand
+        there = True
+    return "" if there else _PACKAGES.get(top, top)
+
 
 def extra_command(extra: str) -> str:
     """The command that installs what `extra` brings."""

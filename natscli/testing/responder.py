@@ -15,11 +15,14 @@ from natscli.connection.connect import connect
 from natscli.connection.options import prepare
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
-from natscli.handling import Request, ServiceError, encode
-from natscli.message.header_lines import header_block
-from natscli.message.headers import SERVICE_ERROR, SERVICE_ERROR_CODE, encode_lines
+from natscli.handling import Request, encode
+from natscli.message.header_lines import header_block, header_lines
 from natscli.message.message import Message
 from natscli.reply.options import ReplyOptions
+from natscli.reply.python.explain import place
+from natscli.reply.python.functions import HandlerFunction, is_async
+from natscli.reply.python.handler import Handler as PythonHandler
+from natscli.reply.python.importing import Loaded
 from natscli.reply.python.received import ReceivedRequest
 from natscli.reply.responders.mock import build as build_mock
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
@@ -28,15 +31,21 @@ from natscli.testing.background import Background
 
 #: What a test gives to answer with: a function of the request, plain or async.
 Handler = Callable[[Request], Any]
+#: Requests that a function answers at once.
+_AT_ONCE = 64
 
 
 class AnsweredRequest(NamedTuple):
-    """A request and what was answered: header block and payload; None for no reply. `failure` is what went wrong."""
+    """A request and what was answered: header block and payload; None for no reply. `failure` is what went wrong.
+
+    Of several replies, these are those of the last; `before` has the payloads of the others.
+    """
 
     request: Request
     header: bytes | None
     payload: bytes | None
     failure: str = ""
+    before: tuple[bytes, ...] = ()
 
 
 class TestResponder:
@@ -49,6 +58,8 @@ class TestResponder:
         self._background = background
         self._responder = responder
         self._arrived = threading.Condition()
+        self._count = 0
+        self._before: dict[int, list[bytes]] = {}
         places = tuple(place.subject for place in responder.places)
         self.subjects = places if subject is None else (subject,)
         background.wait(self._start(url))
@@ -89,10 +100,12 @@ class TestResponder:
 
     async def _stop(self) -> None:
         self._responder.kill()
+        asyncio.get_running_loop().set_exception_handler(None)  # which a handler sets
         await self._connection.close()
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:
-        self._responder.respond(Batch(batch, len(self.answered), arrived), self._done)
+        self._responder.respond(Batch(batch, self._count, arrived), self._done)
+        self._count += len(batch)
 
     def _done(
         self, batch: Batch, replies: list[Message], failure: Failure | None, *, more: bool = False
@@ -100,52 +113,21 @@ class TestResponder:
         if replies:
             self._connection.client.send([reply for reply in replies if reply[0]])
         if more:
+            self._before.setdefault(batch.first, []).extend(reply[3] for reply in replies)
             return
-        said = f"{failure.code}: {failure.text}" if failure is not None else ""
+        said = (
+            f"{failure.code}: {(failure.notice or failure.text).splitlines()[0]}"
+            if failure is not None
+            else ""
+        )
         with self._arrived:
             for index, (subject, reply, header, payload) in enumerate(batch.requests):
-                request = ReceivedRequest(subject, reply, header, payload, batch.first + index, None)
+                number = batch.first + index
+                request = ReceivedRequest(subject, reply, header, payload, number, None)
                 block, data = replies[index][2:] if replies else (None, None)
-                self.answered.append(AnsweredRequest(request, block, data, said))
+                before = tuple(self._before.pop(number, ()))
+                self.answered.append(AnsweredRequest(request, block, data, said, before))
             self._arrived.notify_all()
-
-
-class _Function(Responder):
-    """Answers with what a function of the test gives."""
-
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def respond(self, batch: Batch, done: Done) -> None:
-        for one in batch.single():
-            task = asyncio.get_running_loop().create_task(self._answer(one, done))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    def kill(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-
-    async def _answer(self, one: Batch, done: Done) -> None:
-        subject, to, header, payload = one.requests[0]
-        request = ReceivedRequest(subject, to, header, payload, one.first, None)
-        failure: Failure | None = None
-        try:
-            if inspect.iscoroutinefunction(self._handler):
-                value = await self._handler(request)
-            else:
-                value = await asyncio.to_thread(self._handler, request)
-            lines, data = encode(value)
-        except ServiceError as error:
-            lines, data = encode(error.data)
-            lines += encode_lines([(SERVICE_ERROR, error.text), (SERVICE_ERROR_CODE, str(error.code))])
-            failure = Failure(error.code, error.text)
-        except Exception as error:
-            failure = Failure(500, f"{type(error).__name__}: {error}")
-            done(one, [failure.reply(one.requests[0])], failure)
-            return
-        done(one, [(to, b"", header_block(lines), data)], failure)
 
 
 class _Body(Responder):
@@ -171,11 +153,22 @@ def responder_of(
     """What answers with a body, a function, or a file of recorded exchanges and rules.
 
     Raises:
+        TypeError: `handler` is no function.
         InputError: the file cannot be read, or has a mistake.
     """
     if handler is not None:
-        return _Function(handler)
+        return _function(handler)
     if mock is None:
         return _Body(body)
     environment = Environment(BytesIO(), BytesIO(), BytesIO(), {})
     return build_mock(ReplyOptions(subject=subject, mock=fspath(mock)), environment)
+
+
+def _function(handler: Handler) -> Responder:
+    """Answers as `pynats reply --handler` does."""
+    if not callable(handler):
+        raise TypeError(f"handler is a function, not {type(handler).__name__}")
+    file = getattr(inspect.unwrap(handler), "__code__", None)
+    where = file.co_filename if file is not None else ""
+    function = HandlerFunction(handler, is_async(handler), place(handler, where))
+    return PythonHandler(Loaded((function,), None, where, {}), header_lines(()), _AT_ONCE)

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from natscli.system.installing import EXTRAS, command_for, extra_command
+from natscli.system.installing import EXTRAS, command_for, extra_command, package_of
 
 COMMANDS = {
     "pipx": ("/home/me/.local/share/pipx/venvs/pynats-cli", True, "pipx inject pynats-cli aiohttp"),
@@ -43,3 +43,11 @@ def test_this_python_gets_it() -> None:
     command = extra_command("reload")
     assert sys.executable in command
     assert command.endswith(" install watchfiles") == (find_spec("pip") is not None)
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("requests_nope", "requests_nope"), ("nope.part", "nope"), ("yaml", "pyyaml"), ("json.nope", "")],
+)
+def test_a_missing_module_is_brought_by_its_package(module: str, package: str) -> None:
+    assert package_of(module) == package

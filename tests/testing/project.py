@@ -45,6 +45,16 @@ def test_an_async_handler(nats_client, nats_reply):
     nats_reply("reverse", handler=slow)
     assert nats_client.request("reverse", b"abc").data == b"cba"
 
+    async def several(request):
+        for number in range(3):
+            yield number
+
+    replier, inbox = nats_reply("count", handler=several), nats_client.new_inbox()
+    replies = nats_client.subscribe(inbox)
+    nats_client.publish("count", b"", reply=inbox)
+    assert [replies.next_msg(timeout=5).data for _ in range(4)] == [b"0", b"1", b"2", b""]
+    assert (replier.answered[0].before, replier.answered[0].payload) == ((b"0", b"1", b"2"), b"")
+
 
 def test_a_mock(nats_client, nats_reply, tmp_path):
     rules = tmp_path / "rules.jsonl"

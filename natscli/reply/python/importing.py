@@ -74,7 +74,7 @@ def parse(text: str, *, named: bool) -> HandlerName:
     if text and not named and (text.endswith(".py") or not colon):
         return HandlerName(text, "")
     if not colon or not module or not function:
-        example = f"{module or text or 'calc.py'}:{function if colon and function else 'answer'}"
+        example = f"{module or text.strip(':') or 'calc.py'}:{function if colon and function else 'answer'}"
         raise InputError(f"{text!r} names no function", where=_WHERE, hint=f"for example: {_WHERE} {example}")
     return HandlerName(module, function)
 
@@ -112,9 +112,10 @@ def _hint(error: BaseException) -> str:
     """How to install the package that a handler imports and that is not there, where pynats is installed."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
-    from natscli.system.installing import install_command
+    from natscli.system.installing import install_command, package_of
 
-    return f"it is imported with pynats' own Python: {install_command(error.name.partition('.')[0])}"
+    package = package_of(error.name)
+    return f"it is imported with pynats' own Python: {install_command(package)}" if package else ""
 
 
 def _own_modules(before: set[str], root: str) -> dict[str, ModuleType]:
