@@ -1,7 +1,8 @@
 """Matches replies to requests, whatever the order they are seen in: pure, and bounded in memory.
 
-A message is a reply if its subject is the reply subject of an open exchange. A reply that is seen before its request,
-as happens in a cluster where they come by different ways, is held for a moment. What cannot be matched is counted.
+A message is a reply if its subject is the reply subject of an open exchange, or if it was pulled (`pulls`). A reply that
+is seen before its request, as happens in a cluster where they come by different ways, is held for a moment. What cannot
+be matched is counted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.message import Message, memory
 from natscli.message.status import ReplyProblem, read_problem
 from natscli.watch.inboxes import Inboxes
+from natscli.watch.pulls import Pulls
 
 #: Bytes of memory that an open exchange takes besides its messages.
 _OPEN = 300
@@ -110,6 +112,7 @@ class Matcher:
         self._held_size = 0
         self._ended: dict[bytes, None] = {}
         self._finished: list[Exchange] = []
+        self._pulls = Pulls()
 
     @property
     def full(self) -> bool:
@@ -128,7 +131,11 @@ class Matcher:
                 if hash(message[0]) % WHOLE < self.share and not message[0].startswith(self._own):
                     self._hold(message, arrived)
             elif not message[1] or message[1].startswith(_NO_INBOXES):
-                self.counts.published += 1
+                exchange = opened.get(self._pulls.answered_by(message))
+                if exchange is not None:
+                    self._add(exchange, message, arrived)
+                else:
+                    self.counts.published += 1
             else:
                 self._request(message, arrived, came)
 
@@ -211,6 +218,7 @@ class Matcher:
         counts.followed += 1
         self._open[reply] = exchange
         self._size += exchange.size
+        self._pulls.asked(exchange)
         self._ended.pop(reply, None)
         self._unchecked.append((arrived, reply, exchange.number))
         for when, held in self._held.pop(reply, ()):
@@ -273,6 +281,7 @@ class Matcher:
     def _forget(self, exchange: Open) -> None:
         del self._open[exchange.message[1]]
         self._size -= exchange.size
+        self._pulls.ended(exchange)
 
     def _is_open(self, exchange: Open) -> bool:
         return self._open.get(exchange.message[1]) is exchange

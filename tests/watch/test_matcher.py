@@ -11,6 +11,7 @@ from natscli.message.exchange import Exchange, Outcome
 from natscli.message.message import Message
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.matcher import WHOLE, Matcher, MatchLimits
+from natscli.watch.pulls import wanted
 
 MS = 1_000_000
 LIMITS = MatchLimits(timeout=5000 * MS, gap=300 * MS, hold=1000 * MS)
@@ -188,6 +189,50 @@ def test_messages_without_a_reply_subject_and_jetstream_deliveries_are_no_reques
     see(matcher, [request("a", ""), request("a", "$JS.ACK.s.c.1.1.1.1.0")], 0, 0)
     assert matcher.take(9000 * MS) == []
     assert matcher.counts.published == 2
+
+
+def delivered(consumer: str, payload: bytes, before: str = "") -> Message:
+    return b"orders.new", f"$JS.ACK.{before}{consumer}.1.7.3.1700000000000000000.0".encode(), None, payload
+
+
+def test_a_message_that_is_pulled_is_a_reply_to_the_oldest_pull_of_its_consumer() -> None:
+    matcher = Matcher(LIMITS, inboxes())
+    pull = "$JS.API.CONSUMER.MSG.NEXT.ORDERS."
+    see(
+        matcher,
+        [
+            request(pull + "a", "1", b""),
+            request(f"PREFIX{pull[3:]}a", "2", b'{"batch": 2, "expires": 1000000000}'),
+            request(pull + "b", "3", b"1"),
+        ],
+        0,
+    )
+    see(matcher, [delivered("ORDERS.b", b"b1", "hub.ACCHASH.")], 10 * MS)
+    see(matcher, [delivered("ORDERS.a", b"a%d" % n) for n in range(4)], 20 * MS)
+    see(matcher, [delivered("ORDERS.c", b"c")], 20 * MS)
+    exchanges = sorted(matcher.take(900 * MS), key=lambda exchange: exchange.number)
+    assert [[answer.payload for answer in e.answers] for e in exchanges] == [[b"a0"], [b"a1", b"a2"], [b"b1"]]
+    assert [exchange.rtt_ns for exchange in exchanges] == [20 * MS, 20 * MS, 10 * MS]
+    assert matcher.counts.published == 2
+    see(matcher, [delivered("ORDERS.a", b"pushed")], 910 * MS)  # nobody waits any more
+    assert matcher.counts.published == 3
+
+
+@pytest.mark.parametrize(
+    ("payload", "count"),
+    [
+        (b"", 1),
+        (b"5", 5),
+        (b'{"batch":3}', 3),
+        (b"{", 1),
+        (b"0", 1),
+        (b"true", 1),
+        (b'{"batch":"x"}', 1),
+        (b"[]", 1),
+    ],
+)
+def test_how_many_messages_are_pulled(payload: bytes, count: int) -> None:
+    assert wanted(payload) == count
 
 
 def test_a_reply_seen_on_a_watched_subject_is_a_reply() -> None:

@@ -127,6 +127,38 @@ def test_what_the_servers_cannot_know_is_not_said(spawn: Spawn, accounts: Server
     )
 
 
+@pytest.mark.parametrize("subjects", [("$JS.API.CONSUMER.>",), (">",)], ids=["pulls", "all"])
+def test_messages_that_are_pulled_are_the_replies_of_pulls(
+    spawn: Spawn, accounts: Server, peers: Peers, subjects: tuple[str, ...]
+) -> None:
+    app = peers.connect(accounts.url, user="app", password="p")
+    stream = f"PULLED{len(subjects[0])}"
+
+    async def prepare() -> Any:
+        await app.jetstream().add_stream(name=stream, subjects=[f"{stream}.*"])
+        return await app.jetstream().pull_subscribe(f"{stream}.*", "worker")
+
+    async def pull() -> None:
+        for number in range(3):
+            await app.jetstream().publish(f"{stream}.new", b"%d" % number)
+        for messages in (await consumer.fetch(1, timeout=5), await consumer.fetch(2, timeout=5)):
+            for message in messages:
+                await message.ack()
+
+    consumer = peers.run(prepare())
+    program = watching(spawn, accounts, *subjects, user="app")
+    peers.run(pull())
+    wanted = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.worker"
+    program.wait_until(lambda: program.stdout_bytes().count(wanted.encode()) >= 2, "two pulls")
+    pulls = [
+        record
+        for record in map(json.loads, program.stdout_bytes().splitlines())
+        if record["subject"] == wanted
+    ]
+    assert [record["outcome"] for record in pulls] == ["answered"] * 2
+    assert [[reply["data"] for reply in record["replies"]] for record in pulls] == [["0"], ["1", "2"]]
+
+
 def test_who_may_not_trace_says_unanswered_and_why(spawn: Spawn, accounts: Server, peers: Peers) -> None:
     program = watching(spawn, accounts, "nobody", "--timeout", "1s", user="reader")
     client = peers.connect(accounts.url, user="app", password="p")
