@@ -1,8 +1,8 @@
 """Matches replies to requests, whatever the order they are seen in: pure, and bounded in memory.
 
 A message is a reply if its subject is the reply subject of an open exchange, or if it was pulled (`pulls`). A reply
-that is seen before its request, as happens in a cluster where they come by different ways, is held for a moment. What cannot
-be matched is counted.
+that is seen before its request, as happens in a cluster where they come by different ways, is held for a moment.
+What cannot be matched is counted.
 """
 
 from __future__ import annotations
