@@ -1,15 +1,17 @@
 """Asks a second service what the first has answered, and says where it differs (`--candidate`).
 
 The law of this file: the requester has its reply before the candidate is asked, and what the candidate does, or does
-not do, changes nothing for it. What waits for the candidate is bounded; what is more is not asked, and counted.
+not do, changes nothing for it. So it is asked a moment later, a few requests at a time, for other requests come first.
+What waits for the candidate is bounded; what is more is not asked, and counted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from functools import partial
+from itertools import count, repeat
 from typing import NamedTuple
 
 from natscli.alarm import Alarm
@@ -28,15 +30,24 @@ from natscli.text import for_programs
 _MOST_WAITING, _MOST_LINES = 4096, 20
 #: Seconds that the end waits for the candidate.
 _PATIENCE = 1.0
+#: Seconds from a reply to asking the candidate, and requests that it is asked at once.
+_DELAY, _AT_ONCE = 0.02, 32
 
 
 class _Asked(NamedTuple):
-    """A request that the candidate was asked, its number, and the exchange with the first service."""
+    """A request that the candidate is asked, its number, when it was answered (seconds since 1970) and with what."""
 
     request: Message
     number: int
-    subject: bytes
-    exchange: Exchange
+    came: float
+    reply: Message
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange with the first service."""
+        (asked, _, header, payload), reply = self.request, self.reply
+        answer = Answer(0, reply[2], reply[3])
+        return Exchange(0, self.came, asked, b"", header, payload, (answer,), Outcome.ANSWERED)
 
 
 class Compared(Wrapper):
@@ -54,6 +65,8 @@ class Compared(Wrapper):
         self._comparison = comparison
         self._record = record
         self._recording: Recording | None = None
+        self._due: deque[_Asked] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._asked: InFlight[bytes, _Asked] = InFlight(random_tokens())
         self._lines = 0
         self._second = 0.0
@@ -78,14 +91,16 @@ class Compared(Wrapper):
         super().kill()
         if hasattr(self, "_alarm"):
             self._alarm.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def finish(self) -> None:
         """Wait a moment for the candidate, then say what became of it all."""
         await super().finish()
         deadline = self._loop.time() + _PATIENCE
-        while self._asked and self._loop.time() < deadline:
+        while (self._asked or self._due) and self._loop.time() < deadline:
             await asyncio.sleep(0.02)
-        self.counts["late"] += len(self._asked.clear())
+        self.counts["late"] += len(self._asked.clear()) + len(self._due)
         names = {
             "same": "the same",
             "differed": "differed",
@@ -101,30 +116,31 @@ class Compared(Wrapper):
         self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None, *, more: bool = False
     ) -> None:
         done(batch, replies, failure, more=more)
-        if replies:
-            self._loop.call_soon(self._ask, batch, replies)
+        room = max(_MOST_WAITING - len(self._asked) - len(self._due), 0)
+        if len(replies) > room:
+            self.counts["skipped"] += len(replies) - room
+        now = time.time()
+        asked = zip(batch.requests[:room], count(batch.first), repeat(now), replies, strict=False)
+        self._due.extend(map(_Asked._make, asked))
+        if self._timer is None and self._due:
+            self._timer = self._loop.call_later(_DELAY, self._ask)
 
-    def _ask(self, batch: Batch, replies: list[Message]) -> None:
-        """Ask the candidate; the replies are sent already."""
-        room = _MOST_WAITING - len(self._asked)
-        self.counts["skipped"] += max(len(batch.requests) - room, 0)
-        entries, came = [], time.time()
-        for number, (request, reply) in enumerate(zip(batch.requests[: max(room, 0)], replies, strict=False)):
-            asked, _, header, payload = request
-            exchange = Exchange(
-                0, came, asked, b"", header, payload, (Answer(0, reply[2], reply[3]),), Outcome.ANSWERED
-            )
-            subject = self._subject.fill(Facts(0, asked))
-            entries.append(_Asked(request, batch.first + number, subject, exchange))
-        now = self._loop.time()
-        keys = self._asked.add(entries, now, self._timeout)
+    def _ask(self) -> None:
+        """Ask the candidate some of what is due."""
+        entries = [self._due.popleft() for _ in range(min(len(self._due), _AT_ONCE))]
+        self._timer = self._loop.call_later(0, self._ask) if self._due else None
+        keys = self._asked.add(entries, self._loop.time(), self._timeout)
         self._client.send(
             [
-                (e.subject, self._inbox + key, e.request[2], e.request[3])
+                (self._subject_of(e.request), self._inbox + key, e.request[2], e.request[3])
                 for e, key in zip(entries, keys, strict=True)
             ]
         )
         self._alarm.set(self._asked.next_end)
+
+    def _subject_of(self, request: Message) -> bytes:
+        """Where the candidate is asked the same."""
+        return self._subject.fill(Facts(0, request[0]))
 
     def _on_replies(self, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
         for subject, _, header, payload in messages:
@@ -133,6 +149,9 @@ class Compared(Wrapper):
                 continue
             if header is not None and header.startswith(headers.LINE + b" 503") and not payload:
                 self._differs(asked, None, "no responders")
+                continue
+            if asked.reply[2:] == (header, payload):
+                self.counts["same"] += 1
                 continue
             answer = Answer(0, header, payload)
             found = self._comparison.differences(asked.exchange, [answer], no_responders=False)
@@ -150,12 +169,13 @@ class Compared(Wrapper):
         self.counts["differed" if answer is not None else "late"] += 1
         if self._recording is not None and answer is not None:
             exchange = asked.exchange
-            kept = exchange._replace(subject=asked.subject, via=exchange.subject, answers=(answer,))
+            kept = exchange._replace(
+                subject=self._subject_of(asked.request), via=exchange.subject, answers=(answer,)
+            )
             self._recording.add([kept])
         if self._loop.time() - self._second > 1:
             self._second, self._lines = self._loop.time(), 0
         self._lines += 1
         if self._lines <= _MOST_LINES:
-            self._environment.log(
-                f"[#{asked.number}] candidate [{for_programs(asked.subject)}] differs: {text}"
-            )
+            subject = for_programs(self._subject_of(asked.request))
+            self._environment.log(f"[#{asked.number}] candidate [{subject}] differs: {text}")

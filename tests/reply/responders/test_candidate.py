@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import re
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -71,6 +75,79 @@ def test_a_candidate_changes_nothing_for_the_requester(
     summary = json.loads((tmp_path / "s.json").read_text())
     assert summary["answered"] == 2000
     assert summary["rtt_ns"]["max"] < 900e6  # never as long as the candidate takes
+
+
+@contextmanager
+def candidate(server: Server, subject: str, how: str) -> Iterator[None]:
+    """Somebody who sleeps for a second before the reply, who reads nothing, or who goes away again and again."""
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.wait(0.1):
+            with Asker(server) as short:
+                short.listen(subject)
+                over.wait(0.1)
+
+    with Asker(server) as still:
+        if how == "hangs":
+            still.listen(subject)
+        thread = threading.Thread(target=come_and_go)
+        if how == "dies":
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if how == "dies":
+                thread.join(30)
+
+
+def ratio_of_p99(asker: Asker, subjects: tuple[str, str], blocks: int = 30, size: int = 50) -> float:
+    """How much longer the slowest in a hundred take on the second subject: blocks of both in turn, in any order."""
+    took: dict[str, list[float]] = {subject: [] for subject in subjects}
+    for _ in range(blocks):
+        for subject in random.sample(subjects, 2):
+            for _ in range(size):
+                took[subject] += [answer.seconds for answer in asker.ask(subject, b"x")]
+                time.sleep(0.001)
+    first, second = (sorted(took[subject])[blocks * size * 99 // 100] for subject in subjects)
+    return second / first
+
+
+@pytest.mark.parametrize("how", ["hangs", "sleeps for a second", "dies"])
+def test_a_candidate_costs_the_requester_nothing(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], how: str
+) -> None:
+    """Side by side with --upstream alone, within 10 %; other load makes single figures differ by more than that."""
+    server = server_factory()
+    spawn("reply", "stable.*", "OK", "--quiet", server=server, ready="")
+    if how == "sleeps for a second":
+        spawn("reply", "next.*", "OK", "--sleep", "1s..1s", server=server)
+    spawn("reply", "alone.*", "--upstream", "stable.{{1}}", server=server)
+    with candidate(server, "next.*", how), Asker(server) as asker:
+        asker.wait_for_responder("stable.1")
+        spawn(
+            "reply", "beside.*", "--upstream", "stable.{{1}}", "--candidate", "next.{{1}}", "--timeout", "2s",
+            server=server,
+        )  # fmt: skip
+        asker.ask("beside.1", b"x")
+        tries: list[float] = []
+        while not tries or (min(tries) > 1.1 and len(tries) < 5):
+            tries.append(ratio_of_p99(asker, ("alone.1", "beside.1")))
+    assert min(tries) <= 1.1, tries
+
+
+def test_what_is_asked_late_is_compared_at_the_end(
+    spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
+) -> None:
+    name = tmp_path.name
+    spawn("reply", f"{name}.stable.*", "OK", server=nats_server)
+    spawn("reply", f"{name}.next.*", "OK", server=nats_server)
+    proxy = start(spawn, nats_server, name, "--count", "300")
+    with Asker(nats_server) as asker:
+        asker.ask(f"{name}.ask.1", *[b"x"] * 300)
+    assert proxy.wait() == 0
+    assert "Candidate: 300 the same" in proxy.stderr_text()
 
 
 def test_a_candidate_that_is_listened_on_or_alone_is_refused(runner: Runner) -> None:
