@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from functools import partial
-from itertools import count, repeat
+from itertools import count, repeat, starmap
 from typing import NamedTuple
 
 from natscli.alarm import Alarm
@@ -121,7 +121,7 @@ class Compared(Wrapper):
             self.counts["skipped"] += len(replies) - room
         now = time.time()
         asked = zip(batch.requests[:room], count(batch.first), repeat(now), replies, strict=False)
-        self._due.extend(map(_Asked._make, asked))
+        self._due.extend(starmap(_Asked, asked))
         if self._timer is None and self._due:
             self._timer = self._loop.call_later(_DELAY, self._ask)
 
