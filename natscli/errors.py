@@ -39,6 +39,16 @@ EXIT_STATUS_HELP: dict[ExitStatus, str] = {
     ExitStatus.INTERRUPTED: "interrupted",
 }
 
+#: In a word or two, of those that scripts look at.
+EXIT_STATUS_NAMES: dict[ExitStatus, str] = {
+    ExitStatus.NO_RESPONDERS: "no responders",
+    ExitStatus.TIMEOUT: "timeout",
+    ExitStatus.CONNECTION: "connection",
+    ExitStatus.REFUSED: "refused",
+    ExitStatus.SERVICE_ERROR: "error",
+    ExitStatus.UNEXPECTED: "unexpected",
+}
+
 
 class PynatsError(Exception):
     """Any failure pynats reports on purpose.

@@ -16,6 +16,8 @@ class Explained:
     notes: str
     #: How many examples `-h` shows.
     short_examples = 2
+    #: Whether `-h` names the exit statuses.
+    names_exits = False
 
     def appendix(self) -> tuple[Section, ...]:
         """More tables for the end of `--help`."""

@@ -23,12 +23,14 @@ class Helped(Explained):
     params: list[click.Parameter]
 
     def __init__(
-        self, *args: Any, examples: Mapping[str, str] | None = None, notes: str = "", **kwargs: Any
-    ) -> None:
+        self, *args: Any, examples: Mapping[str, str] | None = None, notes: str = "", names_exits: bool = False,
+        **kwargs: Any,
+    ) -> None:  # fmt: skip
         kwargs.setdefault("add_help_option", False)
         super().__init__(*args, **kwargs)
         self.examples = examples or {}
         self.notes = notes
+        self.names_exits = names_exits
         self.params = [
             *self.params,
             _help_option("-h", "Show short help."),
@@ -101,6 +103,7 @@ class Command(Helped, click.Command):
     - `examples`: command lines, each with what it does, the two that explain most first. At least two.
     - `common=True` puts an option into `-h`, which must fit 24 lines of 80 columns (a test holds this): usage, one
       line, two examples, the common options, and one line for the connection options.
+    - `names_exits` puts the exit statuses into `-h`.
     - `notes` come last. A paragraph that has an indented line is shown line by line, its first line as a heading.
 
     `-h`, `--help`, docs/commands.md and the man pages are all made of it; `make docs` writes the last two.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from natscli.cli.options import CONNECTION
 from natscli.cli.pages import Entry, Page
 from natscli.environment import Environment
+from natscli.errors import EXIT_STATUS_NAMES
 from natscli.system.terminal import columns
 
 #: A piece of a line: what it is (a key of `STYLES`, or nothing) and its text.
@@ -56,8 +57,11 @@ def draw(lines: Iterable[Line]) -> str:
 
 
 def short(page: Page, width: int = 80) -> Iterator[Line]:
-    """One screen: usage, one line, commands with an alias, examples, common options, how to see the rest."""
+    """One screen: usage, one line, commands with an alias, examples, common options, exits, how to see the rest."""
     *lines, last = _short(page, width)
+    if page.names_exits:
+        names = ", ".join(f"{int(status)} {name}" for status, name in EXIT_STATUS_NAMES.items())
+        lines += _wrapped([("heading", "Exit"), *_words(names)], width)
     if page.topics:
         lines.append([("heading", "Topics: "), ("code", f"pynats help {', '.join(page.topics)}")])
     lines.append(last)

@@ -55,6 +55,7 @@ class Page:
     appendix: tuple[Section, ...]
     short_examples: int
     topics: tuple[str, ...]
+    names_exits: bool = False
 
     @property
     def connects(self) -> bool:
@@ -79,6 +80,7 @@ def page_of(ctx: click.Context) -> Page:
         appendix=command.appendix() if isinstance(command, Explained) else (),
         short_examples=command.short_examples if isinstance(command, Explained) else 2,
         topics=tuple(topics_of(ctx.command_path.partition(" ")[2])),
+        names_exits=isinstance(command, Explained) and command.names_exits,
     )
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.command(
     cls=Command,
     notes=SENDING,
+    names_exits=True,
     examples={
         "pynats request help.please 'I need help!'": "send a request",
         "pynats request orders.new --json < o.json": "send a file, get JSON",

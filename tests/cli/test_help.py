@@ -318,3 +318,10 @@ def test_a_group_of_click_commands_has_help_too() -> None:
 
     text = plain(short(page_of(click.Context(tools, info_name="tools"))))
     assert "  one  Use one.\n" in text
+
+
+def test_the_short_help_of_request_names_the_exit_statuses(pynats: Runner) -> None:
+    text = pynats("request", "-h").text
+    line = "Exit 3 no responders, 4 timeout, 5 connection, 6 refused, 7 error, 8 unexpected"
+    assert line in text.splitlines()
+    assert "exit-status" in text
