@@ -44,9 +44,10 @@ def steps(text: str) -> Iterator[Step]:
 
 
 def pattern(line: str) -> str:
-    """A line as a regular expression: numbers, times and units may differ."""
+    """A line as a regular expression: numbers, times and units may differ; a file has the date before the time."""
+    date = r"(?:[\d-]{10} )?" if re.match(r"\d\d:\d\d:\d\d ", line) else ""
     parts = re.split(r"\d+(?::\d+)*(?:\.\d+)?(?:ns|µs|ms|s)?\b", line)
-    return r"\d+(?::\d+)*(?:\.\d+)?(?:ns|µs|ms|s)?".join(re.escape(part) for part in parts)
+    return date + r"\d+(?::\d+)*(?:\.\d+)?(?:ns|µs|ms|s)?".join(re.escape(part) for part in parts)
 
 
 def test_the_set_up_commands_exist() -> None:
