@@ -7,7 +7,8 @@ sixth of the start of a request. What holds of them:
   module (`__spec__`, `__file__`, ...) is true from the beginning. Only its code has not run.
 - Its code runs once, in the thread that first asks for or sets anything else in it; other threads wait. From then on
   it is a module like all others. If its code fails, so does each use.
-- A name that is imported from it (`from ssl import SSLError`) is a use.
+- A name that is imported from it (`from ssl import SSLError`) is a use. For a few names (`ANSWERS`) it is none: what
+  click and nats-py use of these modules at each start is here, and does the same.
 - The program asks for this (`natscli/__main__.py`). Who imports natscli into a program of their own gets every module
   as Python has it, but for those that `wire/nats_py.py` lists. It ends before code of others is imported (`--handler`).
 
@@ -16,9 +17,10 @@ Python 3.15 has lazy imports of its own; these work with every Python.
 
 from __future__ import annotations
 
+import os
 import sys
 from _thread import RLock
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -27,12 +29,39 @@ if TYPE_CHECKING:
     from importlib.abc import Loader
 
 #: What click, asyncio and nats-py import at their top, and a plain request does without. Millions of instructions that
-#: each takes with what it imports, of 236 of `import asyncio` (Python 3.11): ssl 34, inspect 31, hmac's hashes 2,
-#: locale 5, ntpath 5 (of pathlib), ipaddress 5 (of urllib), textwrap 4 (of traceback).
+#: each takes with what it imports, of 236 of `import asyncio` (Python 3.11): ssl 30, inspect 22, secrets 13,
+#: platform 9, locale 5, ntpath 5 (of pathlib), ipaddress 5 (of urllib), textwrap 4 (of traceback).
 OF_OTHERS = (
-    "asyncio.sslproto", "asyncio.staggered", "fnmatch", "hashlib", "inspect", "ipaddress", "linecache", "locale",
-    "ntpath", "ssl", "textwrap", "tokenize",
+    "asyncio.sslproto", "asyncio.staggered", "fnmatch", "inspect", "ipaddress", "linecache", "locale", "ntpath",
+    "platform", "secrets", "ssl", "textwrap", "tokenize",
 )  # fmt: skip
+
+
+def _is_coroutine_function(call: Any) -> bool:
+    code = getattr(call, "__code__", None)
+    if code is not None and code.co_flags & 0x80:  # CO_COROUTINE
+        return True
+    import inspect
+
+    return inspect.iscoroutinefunction(call)
+
+
+def _random_below(limit: int) -> int:
+    from random import SystemRandom
+
+    return SystemRandom().randrange(limit)
+
+
+#: What lazy modules answer without being executed.
+ANSWERS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    "inspect": {"iscoroutinefunction": _is_coroutine_function},
+    "platform": {"system": lambda: os.uname().sysname} if sys.platform == "linux" else {},
+    "secrets": {
+        "randbelow": _random_below,
+        "token_bytes": lambda size=None: os.urandom(32 if size is None else size),
+        "token_hex": lambda size=None: os.urandom(32 if size is None else size).hex(),
+    },
+}
 
 
 class LazyFinder:
@@ -99,7 +128,11 @@ class _Unused(ModuleType):
     """A module whose code has not run."""
 
     def __getattr__(self, name: str) -> Any:
-        _execute(self)
+        answer = ANSWERS.get(self.__name__, {}).get(name)
+        if answer is not None:
+            return answer
+        if name != "__path__":  # which packages have from the beginning; each `from` looks for it
+            _execute(self)
         return ModuleType.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: object) -> None:

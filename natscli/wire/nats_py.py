@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from types import ModuleType
-from typing import Any
 
 from natscli.system.lazy import LazyFinder
 
@@ -65,27 +64,6 @@ with _light_imports():
     from nats.aio.transport import TcpTransport, WebSocketTransport
     from nats.protocol.parser import Parser
 
-
-def _is_coroutine_function(call: Any) -> bool:
-    """As `inspect.iscoroutinefunction`, which takes a third as long to import as asyncio."""
-    code = getattr(call, "__code__", None)
-    if code is not None and code.co_flags & 0x80:  # CO_COROUTINE
-        return True
-    import inspect
-
-    return inspect.iscoroutinefunction(call)
-
-
-def _of_inspect(name: str) -> Any:
-    import inspect
-
-    return getattr(inspect, name)
-
-
-# nats-py asks this of the callbacks that it is given when it connects.
-_inspect = ModuleType("inspect")
-vars(_inspect).update(iscoroutinefunction=_is_coroutine_function, __getattr__=_of_inspect)
-vars(sys.modules["nats.aio.client"])["inspect"] = _inspect
 
 if sys.version_info < (3, 12):
     # Their `asyncio.wait_for` may lose a cancellation: a task that waits for a reply so never ends.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio.base_events
+import functools
 import importlib
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from natscli.system import lazy
-from natscli.system.lazy import LazyFinder, is_unused
+from natscli.system.lazy import ANSWERS, LazyFinder, is_unused
 
 #: Counts how often it is executed, slowly.
 _CODE = """
@@ -26,6 +28,22 @@ early = "early"
 time.sleep(0.05)
 late = "late"
 """
+
+
+#: What the functions that lazy modules have an answer for are called with; None is without an argument.
+GIVEN: dict[str, tuple[object, ...]] = {
+    "iscoroutinefunction": (
+        asyncio.sleep,
+        asyncio.run,
+        asyncio.Event().wait,
+        functools.partial(asyncio.sleep, 1),
+        5,
+    ),
+    "system": (None,),
+    "randbelow": (1 << 64,),
+    "token_bytes": (None, 8),
+    "token_hex": (None, 8),
+}
 
 
 @pytest.fixture
@@ -126,6 +144,37 @@ def test_after_the_end_modules_are_executed_when_they_are_imported(name: str) ->
     assert sys.meta_path == before
     importlib.import_module(name)
     assert executions() == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "given"),
+    [(m, n, a) for m, names in ANSWERS.items() for n in names for a in GIVEN[n]],
+)
+def test_what_a_lazy_module_answers_unexecuted_is_what_it_answers_executed(
+    module: str, name: str, given: object
+) -> None:
+    arguments = () if given is None else (given,)
+    lazily, really = (
+        ANSWERS[module][name](*arguments),
+        getattr(importlib.import_module(module), name)(*arguments),
+    )
+    if module == "secrets":
+        assert type(lazily) is type(really)
+        assert (
+            (lazily < given and really < given) if name == "randbelow" else (len(lazily) == len(really) > 0)
+        )
+        assert lazily != ANSWERS[module][name](*arguments)
+    else:
+        assert lazily == really
+
+
+def test_an_answer_is_no_use() -> None:
+    code = "import platform, secrets, inspect; from secrets import token_hex; token_hex(4); platform.system()"
+    lines = f"LazyFinder(OF_OTHERS).__enter__(); {code}; print([m for m in sys.modules if is_unused(sys.modules[m])])"
+    start = "import sys; from natscli.system.lazy import OF_OTHERS, LazyFinder, is_unused; "
+    done = subprocess.run([sys.executable, "-c", start + lines], capture_output=True, text=True, check=True)
+    unused = {"inspect", "secrets"} | ({"platform"} if sys.platform == "linux" else set())
+    assert unused <= set(ast.literal_eval(done.stdout))
 
 
 #: A use of TLS by a program of which asyncio did without `ssl`.
