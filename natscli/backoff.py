@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from natscli.frozen import Frozen
 
 #: Doublings after which any pause is the longest.
 _MOST = 30
 
 
-class Backoff(NamedTuple):
+class Backoff(Frozen):
     """Pauses in seconds, from the `first` to the `longest`."""
 
     first: float

@@ -25,7 +25,7 @@ SILENCE = 0.05
 #: More instances than these are more than a list of candidates is good for.
 _MOST = 1000
 #: What is offered of what came from the network: nothing that any shell takes for more than text.
-_PLAIN = re.compile(r"[A-Za-z0-9_.:/=@+-]+")
+_PLAIN = r"[A-Za-z0-9_.:/=@+-]+"
 
 
 def complete_services(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
@@ -56,7 +56,7 @@ def _items(found: dict[str, str], incomplete: str) -> list[CompletionItem]:
     return [
         CompletionItem(value, help=text)
         for value, text in sorted(found.items())
-        if value.startswith(incomplete) and _PLAIN.fullmatch(value)
+        if value.startswith(incomplete) and re.fullmatch(_PLAIN, value)
     ]
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import NamedTuple
+
+from natscli.frozen import Frozen
 
 
 class Holds(Enum):
@@ -19,7 +20,7 @@ class Holds(Enum):
     PROFILE = "what names the rest to `nsc`"
 
 
-class Part(NamedTuple):
+class Part(Frozen):
     """A setting of a kind: its field in `Settings`, which is its option too, and its key in a context file.
 
     `metavar` and `help` are those of the option; without `help` there is none. With `asked` the value `-` asks for it
@@ -37,7 +38,7 @@ class Part(NamedTuple):
     embedded: bool = False
 
 
-class Kind(NamedTuple):
+class Kind(Frozen):
     """A kind of credentials, named by the first of its parts.
 
     It excludes all others but those it `goes_with`, by their names, and the one it is `overridden_by` (ADR-21).

@@ -9,7 +9,7 @@ import sys
 from natscli.errors import InputError
 
 #: The control characters; the last ones are bytes that could not be decoded.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\udc80-\udc9f]")
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\udc80-\udc9f]"
 
 
 def validate_name(name: str) -> None:
@@ -20,7 +20,7 @@ def validate_name(name: str) -> None:
     """
     if not name:
         raise InputError("a context needs a name")
-    if _CONTROL.search(name):
+    if not (name.isascii() and name.isprintable()) and re.search(_CONTROL, name):
         raise InputError(f"invalid context name {name!r}: it contains a control character")
     for part in ("/", "\\", ".."):
         if part in name:

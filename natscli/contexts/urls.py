@@ -8,9 +8,9 @@ from natscli.errors import InputError
 
 _SCHEMES = ("nats", "tls", "ws", "wss")
 #: A scheme without its colon, or with too few slashes.
-_NO_COLON = re.compile(r"(nats|tls|wss?)(?:/{1,3}|:/|;//?)(?!/)", re.IGNORECASE)
+_NO_COLON = r"(?i)(nats|tls|wss?)(?:/{1,3}|:/|;//?)(?!/)"
 #: Characters that no name of a host has.
-_NOT_IN_NAMES = re.compile(r"[\x00-\x20\x7f\"#%/:;<>?@\[\\\]^`{|}]")
+_NOT_IN_NAMES = frozenset((*map(chr, range(0x21)), *'\x7f"#%/:;<>?@[\\]^`{|}'))
 _LONGEST_LABEL, _LONGEST_NAME = 63, 253
 
 
@@ -55,14 +55,15 @@ def _with_scheme(text: str, source: str) -> str:
     """`text` with `nats://` before a bare host or port. Raises InputError, as `complete_url` does."""
     if any(character.isspace() for character in text):
         raise InputError("a blank in the server URL", where=source, hint="separate several URLs with commas")
-    mistyped = _NO_COLON.match(text) if "://" not in text else None
+    mistyped = re.match(_NO_COLON, text) if "://" not in text else None
     if mistyped:
         scheme = mistyped[1].lower()
         raise InputError(
             f"the server URL has no '://' after {scheme!r}", where=source, hint=f"{scheme}://HOST:PORT"
         )
     if "://" not in text:
-        text = f"nats://{'127.0.0.1' if re.match(r':(?!:)', text) else ''}{text}"
+        only_a_port = text.startswith(":") and not text.startswith("::")
+        text = f"nats://{'127.0.0.1' if only_a_port else ''}{text}"
     return text
 
 
@@ -91,9 +92,9 @@ def _impossible(host: str) -> str:
     """Why nothing can have this name; empty if something may."""
     if ":" in host:
         return "" if _is_ipv6(host) else "it is no IPv6 address"
-    odd = _NOT_IN_NAMES.search(host)
-    if odd:
-        return f"no name has {odd[0]!r}"
+    odd = next((character for character in host if character in _NOT_IN_NAMES), None)
+    if odd is not None:
+        return f"no name has {odd!r}"
     if not host.isascii():
         try:
             host = host.encode("idna").decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -37,6 +36,8 @@ def read_stdin(stream: BinaryIO, on_wait: Callable[[], object]) -> bytes:
     Raises:
         InputError: more than any server takes as one payload, or it cannot be read.
     """
+    import select
+
     ready: Sequence[object] = (stream,)
     with suppress(OSError, ValueError):  # Windows only waits for sockets, and memory has no descriptor
         ready, _, _ = select.select([stream], [], [], _QUIET)
@@ -113,6 +114,8 @@ def chunks_of(stream: BinaryIO, size: int) -> Iterator[bytes]:
     source = getattr(stream, "raw", stream)
     while (chunk := source.read(size)) != b"":
         if chunk is None:  # another process made it non-blocking: pipes and terminals are shared
+            import select
+
             select.select([source], [], [])
         else:
             yield chunk

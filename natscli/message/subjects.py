@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable
 
 from natscli.errors import InputError
-from natscli.message.subject_tree import SubjectTree
 
 #: Spaces and control characters, and arguments that were not UTF-8 (they come as surrogates).
-_UNFIT = re.compile("[\\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNFIT = "[\\s\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 #: Where requests are answered that came through the import of a service from another account.
 IMPORTERS = "_R_.>"
@@ -49,7 +48,7 @@ def check_queue(queue: str) -> None:
     Raises:
         InputError: spaces or control characters in it.
     """
-    if _UNFIT.search(queue):
+    if _is_unfit(queue):
         raise InputError(f"a queue group has no spaces or control characters: {queue!r}", where="--queue")
 
 
@@ -91,6 +90,8 @@ def has_wildcard(subject: str) -> bool:
 
 def minimal(patterns: Iterable[str]) -> list[str]:
     """`patterns` without those that another one covers, or that are there twice."""
+    from natscli.message.subject_tree import SubjectTree
+
     unique = list(dict.fromkeys(patterns))
     tree: SubjectTree[str] = SubjectTree()
     for pattern in filter(has_wildcard, unique):
@@ -100,6 +101,8 @@ def minimal(patterns: Iterable[str]) -> list[str]:
 
 def meeting(patterns: Iterable[str]) -> tuple[str, str] | None:
     """The first two patterns that match a subject both, if there are any; `patterns` are different ones."""
+    from natscli.message.subject_tree import SubjectTree
+
     tree: SubjectTree[str] = SubjectTree()
     known = list(patterns)
     for pattern in known:
@@ -122,10 +125,17 @@ def overlap(pattern: str, other: str) -> bool:
     return len(mine) == len(others)
 
 
+def _is_unfit(name: str) -> bool:
+    """Whether a subject or a queue group has spaces, control characters or what is not UTF-8."""
+    if name.isascii():  # as most are: to compile the pattern is a hundredth of the start
+        return not name.isprintable() or " " in name
+    return re.search(_UNFIT, name) is not None
+
+
 def _check_tokens(subject: str, where: str) -> None:
     if not subject:
         raise InputError("a subject cannot be empty", where=where)
-    if _UNFIT.search(subject):
+    if _is_unfit(subject):
         raise InputError(f"a subject has no spaces or control characters: {subject!r}", where=where)
     if "" in subject.split("."):
         raise InputError(f"a subject has no empty token: {subject!r}", where=where)

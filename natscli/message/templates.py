@@ -20,7 +20,7 @@ from natscli.text import bytes_for_programs, exact_bytes
 _LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #: A letter for each byte. The first eight come a little more often, which does not matter for filler.
 _FILLER = (_LETTERS * 5)[:256]
-_ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_ACTION = r"(?s)\{\{(.*?)\}\}"
 
 
 class Facts:
@@ -86,12 +86,12 @@ def _token(index: int) -> Field:
 
 #: How the name of a field begins that gives JSON; nobody types it.
 _AS_JSON = "\0json."
-_WHOLE_STRING = re.compile(r'"\{\{\s*\.?json\.([^\s{}"\\]+)\s*\}\}"')
+_WHOLE_STRING = r'"\{\{\s*\.?json\.([^\s{}"\\]+)\s*\}\}"'
 
 
 def with_values(text: str) -> str:
     """A JSON text whose strings are templates: those that are nothing but `{{json.KEY}}` become the values there."""
-    return _WHOLE_STRING.sub(lambda found: f"{{{{{_AS_JSON}{found[1]}}}}}", text)
+    return re.sub(_WHOLE_STRING, lambda found: f"{{{{{_AS_JSON}{found[1]}}}}}", text)
 
 
 class JSONField:
@@ -146,7 +146,7 @@ def compile_template(text: str, where: str, *, reply: bool, enabled: bool = True
 def parse(text: str, where: str, known: Mapping[str, Field]) -> Iterator[str | Field]:
     """The texts and the fields that `text` is made of, in order."""
     end = 0
-    for match in _ACTION.finditer(text):
+    for match in re.finditer(_ACTION, text) if "{{" in text else ():
         yield text[end : match.start()]
         yield _field(match.group(1), match.start() + 1, where, known)
         end = match.end()

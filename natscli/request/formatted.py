@@ -57,11 +57,11 @@ def check(recipe: Recipe, form: Format) -> None:
 
 def expecting(expectation: Expectation, options: RequestOptions, form: Format, timeout: float) -> Expectation:
     """`expectation`, and what the format knows: whether there is a last reply, and why there may be none."""
-    expectation = expectation._replace(silence=form.silence)
+    expectation = expectation.replace(silence=form.silence)
     if not form.several or options.many_replies:
         return expectation
     gap = expectation.gap if options.reply_timeout is not None else timeout
-    return expectation._replace(first=timeout, gap=gap, until_empty=True, last="last one")
+    return expectation.replace(first=timeout, gap=gap, until_empty=True, last="last one")
 
 
 class FormattedRequester(Requester):

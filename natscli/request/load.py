@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from natscli.backoff import Backoff
 from natscli.errors import ExitStatus, PynatsError
+from natscli.frozen import Frozen
 
 if TYPE_CHECKING:
     from natscli.request.schedule import OpenLoop
@@ -20,7 +21,7 @@ RETRYABLE = {
 RETRY = Backoff(0.01, 0.25)
 
 
-class Retries(NamedTuple):
+class Retries(Frozen):
     """How often a request is sent again, and after which failures. What had a reply is not sent again."""
 
     times: int = 0
@@ -36,7 +37,7 @@ class Retries(NamedTuple):
         return self.times > 0 and ExitStatus.CONNECTION in self.after
 
 
-class Load(NamedTuple):
+class Load(Frozen):
     """How requests are sent. Times in seconds.
 
     With a `schedule` each is sent when it is due, else as soon as fewer than `concurrency` are in flight. The first
@@ -55,7 +56,7 @@ class Load(NamedTuple):
     def share(self, index: int, parts: int) -> Load:
         """The load of process number `index`, from 0, of `parts` processes."""
         schedule = self.schedule and self.schedule.share(index, parts)
-        return self._replace(schedule=schedule, concurrency=(self.concurrency + parts - 1 - index) // parts)
+        return self.replace(schedule=schedule, concurrency=(self.concurrency + parts - 1 - index) // parts)
 
 
 #: One request after the other.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from natscli.duration import is_rate
 from natscli.errors import InputError, refuse_alone, refuse_together
@@ -235,7 +235,7 @@ def _schedule(rate: float, ramp: float) -> OpenLoop:
     return OpenLoop(rate, ramp)
 
 
-class Expectation(NamedTuple):
+class Expectation(Frozen):
     """When a request is done. Times in seconds.
 
     `replies` many replies, the first within `first`, each later one within `gap` of the one before; 0 for all that

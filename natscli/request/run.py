@@ -295,7 +295,7 @@ def after(how: Load, start_ns: int, steps: Mapping[str, int]) -> Load:
     if not how.wait_for_responders:
         return how
     waited = perf_counter_ns() - start_ns - (steps["ready"] - steps["began"])
-    return how._replace(wait_for_responders=max(how.wait_for_responders - waited / 1e9, 0.001))
+    return how.replace(wait_for_responders=max(how.wait_for_responders - waited / 1e9, 0.001))
 
 
 def _source(options: RequestOptions, how: Load, recipe: Recipe, environment: Environment) -> Source:

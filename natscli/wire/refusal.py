@@ -6,10 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 #: `Permissions Violation for Subscription to "svc.a" using queue "q" (sid "1")`; the sid only when permissions change.
-_TEXT = re.compile(
-    r'permissions violation for (publish|subscription)[^"]* to "(.*?)"(?: using queue "(.*?)")?(?: \(sid "(\d+)"\))?$',
-    re.IGNORECASE,
-)
+_TEXT = r'(?i)permissions violation for (publish|subscription)[^"]* to "(.*?)"(?: using queue "(.*?)")?(?: \(sid "(\d+)"\))?$'
 
 
 class Refusal(NamedTuple):
@@ -34,7 +31,7 @@ class Refusal(NamedTuple):
 
 def read(text: str) -> Refusal | None:
     """The refusal in the server's words; None if they are about something else."""
-    found = _TEXT.search(text.strip("'"))
+    found = re.search(_TEXT, text.strip("'"))
     if found is None:
         return None
     kind, subject, queue, sid = found.groups()

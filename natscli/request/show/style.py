@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import NamedTuple
 
 from natscli.environment import Environment
+from natscli.frozen import Frozen
 from natscli.request.options import RequestOptions
 
 
@@ -35,7 +35,7 @@ class LastLines(Enum):
     """Figures, and a histogram of the RTTs."""
 
 
-class RequestStyle(NamedTuple):
+class RequestStyle(Frozen):
     """How a run is shown: its `replies`, and its `ending`.
 
     The `log` has a line for each request and reply. At a `steady` rate the requests do not wait for what is shown.
