@@ -5,9 +5,10 @@ Importing this package costs next to nothing: each name is imported when first u
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as `typing` has it, which is not imported for that
 if TYPE_CHECKING:
+    from typing import Any
+
     from natscli.api import connect, load_context
     from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError
     from natscli.handling import Reply, Request, ServiceError, endpoint

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -118,11 +119,27 @@ class Number(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 def option(*declarations: str, **attributes: Any) -> Callable[[F], F]:
     """`click.option` with a `group` (its heading in the help) and `common` (whether `-h` shows it)."""
+    return _add(_made(*declarations, **attributes))
+
+
+def _made(*declarations: str, **attributes: Any) -> Option:
+    """The option that `option` adds."""
     kind = attributes.get("type")
     if isinstance(kind, click.IntRange) or kind is int:
         low, high = (kind.min, kind.max) if isinstance(kind, click.IntRange) else (None, None)
         attributes["type"] = WholeNumber(min=low, max=high)
-    return click.option(*declarations, cls=Option, **attributes)
+    return Option(declarations, **attributes)
+
+
+def _add(*options: Option) -> Callable[[F], F]:
+    """Gives a command these options, which others may have too: making options is a good part of the start."""
+
+    def decorate(command: F) -> F:
+        for one in reversed(options):
+            command = click.option(cls=cast(Any, lambda *_, one=one, **__: one))(command)
+        return command
+
+    return decorate
 
 
 #: Connection settings that are files, of which `-` is stdin; a secret of `-` is asked for.
@@ -183,11 +200,17 @@ _CONNECTION: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
 
 def connection_options(command: F) -> F:
     """Add every connection option; what is given lands in `App.flags`, never in the command's arguments."""
-    decorators: list[Callable[[F], F]] = []
+    return _add(*_connection_options(), *_output_options())(command)
+
+
+@cache
+def _connection_options() -> tuple[Option, ...]:
+    made: list[Option] = []
 
     def add(*declarations: str, **attributes: Any) -> None:
-        attributes.setdefault("callback", _record)
-        decorators.append(option(*declarations, expose_value=False, group=CONNECTION, **attributes))
+        made.append(
+            _made(*declarations, expose_value=False, group=CONNECTION, callback=_record, **attributes)
+        )
 
     for declarations, variable, metavar, text in _CONNECTION:
         files = metavar in ("FILE", "LOCATION")
@@ -204,23 +227,26 @@ def connection_options(command: F) -> F:
     add("--context", "context", metavar="NAME", shell_complete=complete_contexts,
         help="Use this context instead of the selected one.  [NATS_CONTEXT]")  # fmt: skip
     add("--no-context", "no_context", is_flag=True, default=None, help="Use no context.")
-    command = output_options(command)
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    return command
+    return tuple(made)
 
 
 def output_options(command: F) -> F:
     """Add `--color`, `--log` and `--trace`, for commands that do not connect."""
-    trace = option("--trace", "trace", is_flag=True, default=None, callback=_set_environment, expose_value=False,
-                   group="Output", help="Log more details to stderr, tracebacks included.")  # fmt: skip
-    color = option("--color", "color", type=click.Choice(["auto", "always", "never"]), callback=_set_environment,
-                   expose_value=False, group="Output", is_eager=True,
-                   help="Choose when to use colours.  [NO_COLOR, CLICOLOR_FORCE; default: auto]")  # fmt: skip
-    log = option("--log", "log", type=click.Choice(["text", "json"]), callback=_set_log, expose_value=False,
-                 group="Output", is_eager=True,
-                 help="Write the log, stderr, as text or as lines of JSON.  [default: text]")  # fmt: skip
-    return color(log(trace(command)))
+    return _add(*_output_options())(command)
+
+
+@cache
+def _output_options() -> tuple[Option, ...]:
+    return (
+        _made("--color", "color", type=click.Choice(["auto", "always", "never"]), callback=_set_environment,
+              expose_value=False, group="Output", is_eager=True,
+              help="Choose when to use colours.  [NO_COLOR, CLICOLOR_FORCE; default: auto]"),
+        _made("--log", "log", type=click.Choice(["text", "json"]), callback=_set_log, expose_value=False,
+              group="Output", is_eager=True,
+              help="Write the log, stderr, as text or as lines of JSON.  [default: text]"),
+        _made("--trace", "trace", is_flag=True, default=None, callback=_set_environment, expose_value=False,
+              group="Output", help="Log more details to stderr, tracebacks included."),
+    )  # fmt: skip
 
 
 def ask_and_hide(app: App) -> None:

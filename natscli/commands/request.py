@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from natscli.cli.discovery import complete_endpoints
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
@@ -28,7 +27,15 @@ from natscli.message.recipe import Recipe, compile_recipe, read_body
 from natscli.request.options import RequestOptions, check
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from natscli.environment import Environment
+
+
+def _complete_subject(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from natscli.cli.discovery import complete_endpoints
+
+    return complete_endpoints(ctx, param, incomplete)
 
 
 @click.command(
@@ -44,7 +51,7 @@ if TYPE_CHECKING:
         "printf '1\\n2\\n3\\n' | pynats request square --send-on newline": "send each line",
     },
 )
-@click.argument("subject", shell_complete=complete_endpoints)
+@click.argument("subject", shell_complete=_complete_subject)
 @click.argument("body", required=False)
 @option("--body-file", type=FileName(), metavar="FILE", common=True,
         help="Send the contents of FILE; - is stdin.")  # fmt: skip

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from natscli.contexts import credentials
 from natscli.contexts.kinds import KINDS, PARTS, Holds
+from natscli.frozen import Frozen
 
 if TYPE_CHECKING:
     from natscli.contexts.creds import Creds
@@ -70,7 +71,7 @@ class Credentials:
         return validity(self._jwt)
 
 
-class _Read(NamedTuple):
+class _Read(Frozen):
     """What was read of credentials: nats-py's options, the user JWT, and the URLs that `nsc` has for them."""
 
     options: dict[str, Any]
@@ -195,7 +196,7 @@ def _nsc(settings: Settings, environ: Mapping[str, str]) -> _Read:
     from natscli.contexts.creds import creds_of
 
     path, urls = credentials.nsc_profile(settings.nsc.value, environ)
-    return _signing(creds_of(path, environ))._replace(servers=urls)
+    return _signing(creds_of(path, environ)).replace(servers=urls)
 
 
 def _jwt(settings: Settings, environ: Mapping[str, str]) -> _Read:

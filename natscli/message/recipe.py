@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from functools import cached_property
 from itertools import repeat
 from typing import NamedTuple, Protocol
@@ -151,6 +150,8 @@ def read_body(recipe: Recipe, options: Described, environment: Environment) -> R
 def _check_file(body: str) -> None:
     """Refuse a body that names a file as curl does: its name would be sent, not what is in it."""
     if body.startswith("@") and os.path.isfile(body[1:]):
-        name = shlex.quote(body[1:])
+        from shlex import quote
+
+        name = quote(body[1:])
         raise InputError(f"{body!r} is text, and there is a file of that name", where="BODY",
                          hint=f"--body-file {name} sends the file; the text can come from standard input")  # fmt: skip

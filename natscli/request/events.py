@@ -37,19 +37,25 @@ class Received(NamedTuple):
     reply_to: bytes = b""
 
 
-class Sent(NamedTuple):
+class Sent:
     """A request that was sent `at` a time (seconds since 1970)."""
 
-    subject: str
-    request: int
-    at: float
+    __slots__ = ("at", "request", "subject")
+
+    def __init__(self, subject: str, request: int, at: float) -> None:
+        self.subject = subject
+        self.request = request
+        self.at = at
 
 
-class Prerendered(NamedTuple):
+class Prerendered:
     """Bytes that need no rendering, for the log and for stdout."""
 
-    log: bytes
-    data: bytes = b""
+    __slots__ = ("data", "log")
+
+    def __init__(self, log: bytes, data: bytes = b"") -> None:
+        self.log = log
+        self.data = data
 
 
 Event = Received | Sent | Prerendered

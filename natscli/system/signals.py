@@ -125,10 +125,14 @@ def run(
         KeyboardInterrupt: it was cancelled so; Terminated, if not by Ctrl-C.
     """
     import asyncio
+    import gc
 
     from natscli.system.lazy import spare_ssl
 
     spare_ssl()
+    # What was imported is no garbage. The rest is looked through often enough to hold up nothing for long.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
     async def main() -> T:
         Stop(install=install)

@@ -16,7 +16,7 @@ from typing import Any
 
 from natscli.message.message import LARGE, Message
 from natscli.system.waiting import within
-from natscli.wire import nats_py, plain
+from natscli.wire import nats_py
 from natscli.wire.login import LoggingIn
 from natscli.wire.parser import BatchParser
 from natscli.wire.protocol import encode, line_length
@@ -117,6 +117,7 @@ class Client(LenientTLS, Reconnecting):
             subscription = await self.subscribe(subject, queue=queue)
             self._handlers[b"%d" % subscription._id] = (subscription, handler)
         else:
+            from natscli.wire import plain
 
             async def one(message: Any) -> None:
                 handler([plain.received(message)], perf_counter_ns())
@@ -322,6 +323,8 @@ class Client(LenientTLS, Reconnecting):
                 await self._error_cb(nats_py.errors.FlushTimeoutError())
 
     def _publish_later(self, messages: list[Message]) -> None:
+        from natscli.wire import plain
+
         async def publish() -> None:
             self.dropped += await plain.publish(self, messages, self.on_failure)
 

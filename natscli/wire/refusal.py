@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
+
+from natscli.frozen import Frozen
 
 #: `Permissions Violation for Subscription to "svc.a" using queue "q" (sid "1")`; the sid only when permissions change.
-_TEXT = r'(?i)permissions violation for (publish|subscription)[^"]* to "(.*?)"(?: using queue "(.*?)")?(?: \(sid "(\d+)"\))?$'
+_TEXT = (
+    r'(?i)permissions violation for (publish|subscription)[^"]* to "(.*?)"'
+    r'(?: using queue "(.*?)")?(?: \(sid "(\d+)"\))?$'
+)
 
 
-class Refusal(NamedTuple):
+class Refusal(Frozen):
     """What is not permitted: to publish to `subject`, or a `subscription` to it, in a `queue` group or none."""
 
     subscription: bool
