@@ -7,7 +7,7 @@ import gc
 
 def main() -> None:
     """Run `pynats` with the arguments of this process, and exit with its status."""
-    # What is imported stays: looking for garbage meanwhile, as often as Python does by default, is a tenth of the start.
+    # What is imported stays: to look for garbage meanwhile, as often as Python does, is a tenth of the start.
     gc.set_threshold(100_000, 20, 50)
     import signal
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,6 +71,7 @@ def show_topics(ctx: click.Context) -> None:
     )
 
 
+@cache
 def _help_option(name: str, text: str) -> click.Option:
     def callback(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
         if value and not ctx.resilient_parsing:

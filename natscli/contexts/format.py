@@ -177,7 +177,7 @@ def split_urls(urls: str) -> list[str]:
     A comma in a password, before an `@`, ends none.
     """
     found: list[str] = []
-    for part in re.split(r",\s+|,(?=[A-Za-z0-9+.-]+://)", urls):
+    for part in re.split(r",\s+|,(?=[A-Za-z0-9+.-]+://)", urls) if "," in urls else [urls]:
         userinfo, at, hosts = part.rpartition("@")
         first, *others = hosts.split(",")
         found += [f"{userinfo}{at}{first}", *others]

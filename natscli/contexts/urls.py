@@ -55,7 +55,7 @@ def _with_scheme(text: str, source: str) -> str:
     """`text` with `nats://` before a bare host or port. Raises InputError, as `complete_url` does."""
     if any(character.isspace() for character in text):
         raise InputError("a blank in the server URL", where=source, hint="separate several URLs with commas")
-    mistyped = re.match(_NO_COLON, text) if "://" not in text else None
+    mistyped = re.match(_NO_COLON, text) if "://" not in text and "/" in text else None
     if mistyped:
         scheme = mistyped[1].lower()
         raise InputError(
