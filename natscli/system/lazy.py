@@ -55,7 +55,7 @@ def _random_below(limit: int) -> int:
 #: What lazy modules answer without being executed.
 ANSWERS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "inspect": {"iscoroutinefunction": _is_coroutine_function},
-    "platform": {"system": lambda: os.uname().sysname} if sys.platform == "linux" else {},
+    "platform": {"system": lambda: "Linux"} if sys.platform == "linux" else {},
     "secrets": {
         "randbelow": _random_below,
         "token_bytes": lambda size=None: os.urandom(32 if size is None else size),
