@@ -78,9 +78,14 @@ def covers(pattern: str, other: str) -> bool:
 def is_pull(subject: str) -> bool:
     """Whether a message of a JetStream consumer is asked for, which comes with the subject of its stream.
 
-    An API prefix or a domain may stand before.
+    An API prefix or a domain may stand before. An acknowledgement can ask for the next one too (`+NXT`).
     """
-    return ".CONSUMER.MSG.NEXT." in subject
+    return ".CONSUMER.MSG.NEXT." in subject or subject.startswith("$JS.ACK.")
+
+
+def is_internal(subject: str) -> bool:
+    """Whether the server itself may take it: its own subscriptions are neither in traces nor in CONNZ."""
+    return subject.startswith(("$JS.", "$SYS."))
 
 
 def has_wildcard(subject: str) -> bool:

@@ -13,6 +13,7 @@ from natscli.errors import ExitStatus, InputError, NoReplyError, PynatsError, Re
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
+from natscli.message.subjects import is_internal
 from natscli.system.waiting import within
 from natscli.trace.path import Path
 from natscli.trace.tree import to_json, tree
@@ -43,7 +44,7 @@ async def run(
             environment.out(tree(path, outgoing.subject, colored=colored, times=times))
     if refused is not None or path.refusal:
         raise refused or RefusedError(path.refusal, where=connection.url)
-    return _sum_up(path, environment, deliver=deliver)
+    return _sum_up(path, outgoing.subject, environment, deliver=deliver)
 
 
 async def _traced(
@@ -95,7 +96,7 @@ async def _gather(path: Path, came: asyncio.Event, seconds: float) -> None:
         await within(_SILENCE / 10, came.wait())
 
 
-def _sum_up(path: Path, environment: Environment, *, deliver: bool) -> ExitStatus:
+def _sum_up(path: Path, subject: str, environment: Environment, *, deliver: bool) -> ExitStatus:
     """Say how many receive the message, and what is not known; the status."""
     clients = sum(event.receives and event.type == "egress" for event in path.events)
     streams = sum(event.receives and event.type == "stream" for event in path.events)
@@ -106,6 +107,9 @@ def _sum_up(path: Path, environment: Environment, *, deliver: bool) -> ExitStatu
     if not counts:
         if missing or untold:
             environment.notice("No receiver is known")
+            return ExitStatus.OK
+        if is_internal(subject):
+            environment.notice("No receiver is known: what the server itself takes is in no trace")
             return ExitStatus.OK
         environment.notice("Nobody receives it")
         return ExitStatus.NO_RESPONDERS

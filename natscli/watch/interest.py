@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from natscli.message import headers
 from natscli.message.message import Message
+from natscli.message.subjects import is_internal
 from natscli.watch.options import WATCHER
 from natscli.wire.client import Client
 
@@ -64,7 +65,7 @@ class _Question:
 
 
 class Interest:
-    """Asks about few subjects at a time, and is answered on `inbox`.
+    """Asks about few subjects at a time, and is answered on `inbox`; not about those that the server itself may take.
 
     `why_not` is why nothing can be found out, an empty string as long as it can; `on_failure` is called with it.
     """
@@ -95,6 +96,8 @@ class Interest:
             try:
                 text = subject.decode()
             except UnicodeDecodeError:
+                return
+            if is_internal(text):
                 return
             question = self._questions[subject] = _Question(subject)
             token, inbox = self._new_inbox()

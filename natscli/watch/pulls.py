@@ -14,7 +14,7 @@ from natscli.message.message import Message
 if TYPE_CHECKING:
     from natscli.watch.matcher import Open
 
-#: What a message to pull with is sent to, before the stream and the consumer.
+#: What a request to pull is sent to, before the stream and the consumer; an acknowledgement may be one too (`+NXT`).
 _NEXT = b".CONSUMER.MSG.NEXT."
 _ACK = b"$JS.ACK."
 #: Where stream and consumer are in a reply subject of so many tokens; longer ones begin with a domain and an account.
@@ -32,14 +32,13 @@ class Pulls:
     def asked(self, exchange: Open) -> None:
         """An exchange has begun, perhaps one of these."""
         subject, reply, _, payload = exchange.message
-        if _NEXT in subject:
-            self._waiting.setdefault(_consumer(subject), {})[reply] = wanted(payload)
+        if consumer := _consumer(subject):
+            self._waiting.setdefault(consumer, {})[reply] = wanted(payload)
 
     def ended(self, exchange: Open) -> None:
         """An exchange is over, perhaps one of these."""
         subject, reply, _, _ = exchange.message
-        if _NEXT in subject:
-            consumer = _consumer(subject)
+        if consumer := _consumer(subject):
             waiting = self._waiting.get(consumer, {})
             waiting.pop(reply, None)
             if not waiting:
@@ -49,8 +48,7 @@ class Pulls:
         """The reply subject of the request that a message answers; an empty one for any other message."""
         if not self._waiting or not message[1].startswith(_ACK):
             return b""
-        tokens = message[1].split(b".")
-        waiting = self._waiting.get(b".".join(tokens[_IN_SHORT if len(tokens) == _SHORT else _IN_LONG]))
+        waiting = self._waiting.get(_consumer(message[1]))
         if not waiting:
             return b""
         reply = next(iter(waiting))
@@ -61,7 +59,8 @@ class Pulls:
 
 
 def wanted(payload: bytes) -> int:
-    """How many messages a request asks for: none given, a number, or `{"batch": N}`."""
+    """How many messages a request asks for: a number or `{"batch": N}`, in acknowledgements after `+NXT`; else one."""
+    payload = payload.removeprefix(b"+NXT").strip()
     try:
         value = json.loads(payload) if payload and len(payload) <= _LARGEST else 1
     except (ValueError, RecursionError):
@@ -71,5 +70,8 @@ def wanted(payload: bytes) -> int:
 
 
 def _consumer(subject: bytes) -> bytes:
-    """Stream and consumer, as in `ORDERS.worker`."""
-    return subject.rpartition(_NEXT)[2]
+    """Stream and consumer of a subject to pull with, or to acknowledge on, as in `ORDERS.worker`; empty for others."""
+    if subject.startswith(_ACK):
+        tokens = subject.split(b".")
+        return b".".join(tokens[_IN_SHORT if len(tokens) == _SHORT else _IN_LONG])
+    return subject.partition(_NEXT)[2]

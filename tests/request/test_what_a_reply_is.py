@@ -83,6 +83,15 @@ def test_a_message_of_a_consumer_is_the_reply(pynats: Runner, streams: Server) -
     assert taken.status == 0
 
 
+def test_the_message_after_an_acknowledgement_is_its_reply(pynats: Runner, streams: Server) -> None:
+    assert pynats("request", "orders.{{Count}}", "{{Count}}", "--count", "2", server=streams).status == 0
+    run = pynats("request", PULL, "", "--json", server=streams)
+    run = pynats("request", run.objects[0]["reply_to"], "+NXT", "--json", server=streams)
+    assert (run.status, run.objects[0]["data"], run.objects[0]["message_subject"]) == (0, "2", "orders.2")
+    run = pynats("request", run.objects[0]["reply_to"], "+ACK", "--raw", server=streams)
+    assert (run.status, run.stdout) == (0, b"")
+
+
 def test_each_of_many_pulls_gets_a_message_of_its_own(pynats: Runner, streams: Server) -> None:
     run = pynats("request", "orders.{{Count}}", "{{Count}}", "--count", "40", "--raw", server=streams)
     assert run.status == 0

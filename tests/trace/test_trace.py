@@ -102,6 +102,15 @@ def test_a_mapping_and_a_stream(
     assert peers.run(stream.stream_info("ORDERS")).state.messages == 0
 
 
+@pytest.mark.parametrize("subject", ["$JS.API.CONSUMER.MSG.NEXT.ORDERS.C", "$JS.API.DIRECT.GET.ORDERS"])
+def test_what_the_server_itself_takes_is_not_said_to_have_no_receiver(
+    pynats: Runner, server_factory: Callable[..., Server], subject: str
+) -> None:
+    done = pynats("trace", subject, server=server_factory())
+    said = "No receiver is known: what the server itself takes is in no trace\n"
+    assert (done.status, done.stderr) == (0, said)
+
+
 def test_another_account_reports_what_it_allows(
     pynats: Runner, server_factory: Callable[..., Server], peers: Peers
 ) -> None:

@@ -216,6 +216,9 @@ def test_a_message_that_is_pulled_is_a_reply_to_the_oldest_pull_of_its_consumer(
     assert matcher.counts.published == 2
     see(matcher, [delivered("ORDERS.a", b"pushed")], 910 * MS)  # nobody waits any more
     assert matcher.counts.published == 3
+    see(matcher, [request("$JS.ACK.ORDERS.a.1.7.3.1700000000000000000.0", "4", b"+NXT")], 920 * MS)
+    see(matcher, [delivered("ORDERS.a", b"next")], 930 * MS)
+    assert [exchange.answers[0].payload for exchange in matcher.take(1800 * MS)] == [b"next"]
 
 
 @pytest.mark.parametrize(

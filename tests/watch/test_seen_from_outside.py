@@ -159,6 +159,25 @@ def test_messages_that_are_pulled_are_the_replies_of_pulls(
     assert [[reply["data"] for reply in record["replies"]] for record in pulls] == [["0"], ["1", "2"]]
 
 
+def test_who_pulls_and_waits_is_not_said_to_have_no_responders(
+    spawn: Spawn, accounts: Server, peers: Peers
+) -> None:
+    app = peers.connect(accounts.url, user="app", password="p")
+
+    async def pull() -> None:
+        await app.jetstream().add_stream(name="EMPTY", subjects=["empty.*"])
+        await app.jetstream().pull_subscribe("empty.*", "worker")
+        await app.publish(
+            "$JS.API.CONSUMER.MSG.NEXT.EMPTY.worker", b'{"expires":9000000000}', reply="_INBOX.x.y"
+        )
+        await app.flush()
+
+    program = watching(spawn, accounts, "$JS.API.CONSUMER.MSG.>", "--timeout", "1500ms", user="app")
+    peers.run(pull())
+    assert [record["outcome"] for record in records(program, 1)] == ["unanswered"]
+    assert "Nobody answers" not in program.stderr_text()
+
+
 def test_who_may_not_trace_says_unanswered_and_why(spawn: Spawn, accounts: Server, peers: Peers) -> None:
     program = watching(spawn, accounts, "nobody", "--timeout", "1s", user="reader")
     client = peers.connect(accounts.url, user="app", password="p")
