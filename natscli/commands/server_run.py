@@ -55,8 +55,8 @@ PORT = Port()
         help="Keep JetStream data in DIR; implies --jetstream.  [default: a temporary folder]")  # fmt: skip
 @option("-m", "--monitor", type=PORT, metavar="PORT", common=True,
         help="Serve HTTP monitoring on PORT.")  # fmt: skip
-@option("-c", "--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE", common=True,
-        help="Read nats-server's configuration from FILE; options override it.")  # fmt: skip
+@option("-c", "--config", type=click.Path(exists=True, dir_okay=False, allow_dash=True), metavar="FILE", common=True,
+        help="Read nats-server's configuration from FILE, - is stdin; options override it.")  # fmt: skip
 @option("--context", "context_name", metavar="NAME", common=True,
         help="Save it as the context NAME while it runs.")  # fmt: skip
 @option("-v", "--verbose", is_flag=True, common=True, help="Show the server's log from the start.")
@@ -94,10 +94,10 @@ def run(app: App, /, context_name: str | None, verbose: bool, **given: Any) -> N
         if saved is not None:
             saved.remove()
 
-    local.run(
-        local.ServerOptions(**given), environment.environ, log=_log(environment), ready=ready, gone=gone,
-        verbose=verbose,
-    )  # fmt: skip
+    text = environment.stdin.read() if given["config"] == "-" else b""
+    options = local.ServerOptions(**given, config_text=text)
+    log = _log(environment)
+    local.run(options, environment.environ, log=log, ready=ready, gone=gone, verbose=verbose)
 
 
 def _log(environment: Environment) -> Callable[[str], None]:

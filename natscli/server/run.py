@@ -30,6 +30,8 @@ LOOPBACK = "127.0.0.1"
 _LOG_PREFIX = re.compile(r"^\[\d+\] \S+ \S+ \[([A-Z]+)\] ")
 _POLL = 0.003
 _LOG_PATIENCE = 1.0
+#: The file for a configuration that was not in one; it is only in the way of what is said of it.
+_FROM_STDIN = "standard input"
 #: The last line of a server that starts.
 _READY = "Server is ready"
 #: How long (seconds) the log must be silent to be taken for complete.
@@ -41,11 +43,15 @@ _STOP_PATIENCE = 10.0
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """What to run. A `port` of -1 is a free one, None is the configuration file's or 4222."""
+    """What to run. A `port` of -1 is a free one, None is the configuration's or 4222.
+
+    `config` is the path of its configuration, or `-` for what is in `config_text`.
+    """
 
     host: str = LOOPBACK
     port: int | None = None
     config: str | None = None
+    config_text: bytes = b""
     jetstream: bool = False
     store_dir: str | None = None
     monitor: int | None = None
@@ -66,7 +72,10 @@ def command_line(binary: str, options: ServerOptions, scratch: str) -> list[str]
     """
     command = [binary, "--addr", options.host, "--ports_file_dir", scratch]
     if options.config is not None:
-        command += ["--config", options.config]
+        command += [
+            "--config",
+            os.path.join(scratch, _FROM_STDIN) if options.config == "-" else options.config,
+        ]
     if options.port is not None:
         command += ["--port", str(options.port)]
     if options.monitor is not None:
@@ -136,6 +145,9 @@ def run(
     binary = find_nats_server(environ)
     scratch = tempfile.mkdtemp(prefix="pynats-server-")
     try:
+        if options.config == "-":
+            with open(os.path.join(scratch, _FROM_STDIN), "wb") as file:
+                file.write(options.config_text)
         with _Child(command_line(binary, options, scratch), environ) as child:
 
             def clean_up() -> None:
@@ -183,7 +195,9 @@ def _serve(
     announced = False
     last: list[str] = []
     while not child.log_closed:
-        lines = child.read_log(None if announced else _POLL)
+        lines = [
+            line.replace(f"{scratch}{os.sep}", "") for line in child.read_log(None if announced else _POLL)
+        ]
         ports = {} if announced else _read_ports(scratch, child.process.pid)
         if ports:
             _check_exposure(ports, child.process.pid, options)
@@ -311,6 +325,6 @@ def _check_exposure(ports: Mapping[str, list[str]], pid: int, options: ServerOpt
         if not is_loopback(host):
             raise InputError(
                 f"the configuration opens port {port} to the network at {host}, so the server was stopped",
-                where=options.config,
+                where=_FROM_STDIN if options.config == "-" else options.config,
                 hint="set 'host: 127.0.0.1' there, or allow it: --host 0.0.0.0",
             )

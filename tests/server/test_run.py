@@ -15,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -30,9 +31,9 @@ from tests.servers import Server, free_port, process_exists
 def run_server(spawn: Callable[..., Program]) -> Callable[..., Program]:
     """Start `pynats server run ARGS` on a free port (unless ARGS say which) and wait for its URL."""
 
-    def start(*args: str) -> Program:
+    def start(*args: str, **popen: Any) -> Program:
         port = () if {"--port", "--config"} & set(args) else ("--port", "-1")
-        program = spawn("server", "run", "--verbose", *port, *args, ready="Ready at")
+        program = spawn("server", "run", "--verbose", *port, *args, ready="Ready at", **popen)
         program.wait_until(lambda: program.stdout_bytes().endswith(b"\n"), "the URL")
         return program
 
@@ -197,6 +198,34 @@ def test_a_configuration_may_open_more_ports_on_loopback(
     config = 'port: -1\nwebsocket { host: "127.0.0.1", port: -1, no_tls: true }\n'
     (tmp_path / "nats.conf").write_text(config)
     assert run_server("--config", str(tmp_path / "nats.conf")).stop() == 0
+
+
+def test_a_configuration_comes_from_standard_input(
+    run_server: Callable[..., Program], tmp_path: Path
+) -> None:
+    (tmp_path / "nats.conf").write_text("port: -1\nserver_name: from_stdin\n")
+    with (tmp_path / "nats.conf").open("rb") as file:
+        program = run_server("--config", "-", stdin=file)
+    assert b'"server_name":"from_stdin"' in greeting(url_of(program))
+    assert program.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"no_such_setting: 1\n", "nats-server refused its configuration: "),
+        (b'port: -1\nwebsocket { host: "0.0.0.0", port: -1, no_tls: true }\n', "opens port "),
+    ],
+)
+def test_a_wrong_configuration_from_standard_input_is_said_in_one_line(
+    pynats: Runner, text: bytes, message: str
+) -> None:
+    run = pynats("server", "run", "--config", "-", "--port", "-1", stdin=text)
+    assert run.status == 2
+    error = next(line for line in run.errors if line.startswith("pynats: error: "))
+    assert message in error
+    assert "standard input" in error
+    assert "pynats-server-" not in run.stderr
 
 
 def test_a_wrong_configuration_is_said_in_one_line(pynats: Runner, tmp_path: Path) -> None:
