@@ -145,9 +145,7 @@ def run(
     binary = find_nats_server(environ)
     scratch = tempfile.mkdtemp(prefix="pynats-server-")
     try:
-        if options.config == "-":
-            with open(os.path.join(scratch, _FROM_STDIN), "wb") as file:
-                file.write(options.config_text)
+        _write_config(options, scratch)
         with _Child(command_line(binary, options, scratch), environ) as child:
 
             def clean_up() -> None:
@@ -164,6 +162,12 @@ def run(
                     gone()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _write_config(options: ServerOptions, scratch: str) -> None:
+    if options.config == "-":
+        with open(os.path.join(scratch, _FROM_STDIN), "wb") as file:
+            file.write(options.config_text)
 
 
 class _Calm:
