@@ -1,4 +1,5 @@
-// The JavaScript clients: `v2|v3 URL SUBJECT PREFIX` asks once and writes the reply; `service URL` is a service.
+// The JavaScript clients: `v2|v3 URL SUBJECT PREFIX` asks once and writes the reply; `service URL` is a service; `find URL
+// NAME` writes what a service says of itself, and its replies on NAME.fail and NAME.many.
 import { createRequire } from 'node:module';
 
 const [mode, url, subject, prefix] = process.argv.slice(2);
@@ -20,6 +21,21 @@ if (mode === 'service') {
   });
   await connection.flush();
   console.log('ready');
+} else if (mode === 'find') {
+  const { connect } = await import('@nats-io/transport-node');
+  const { Svcm, ServiceError } = await import('@nats-io/services');
+  const connection = await connect({ servers: url });
+  const client = new Svcm(connection).client();
+  const found = {};
+  for (const verb of ['ping', 'info', 'stats']) {
+    for await (const one of await client[verb](subject)) found[verb] = one;
+  }
+  const failed = ServiceError.toServiceError(await connection.request(`${subject}.fail`, ''));
+  const many = [];
+  const options = { strategy: 'sentinel', maxWait: 5000 };
+  for await (const one of await connection.requestMany(`${subject}.many`, '', options)) many.push(one.string());
+  console.log(JSON.stringify({ ...found, failed: { code: failed.code, message: failed.message }, many }));
+  await connection.close();
 } else {
   const { connect } = mode === 'v2' ? createRequire(import.meta.url)('nats') : await import('@nats-io/transport-node');
   const connection = await connect({ servers: url, ...(prefix ? { inboxPrefix: prefix } : {}) });

@@ -133,6 +133,28 @@ def test_services_of_javascript(service: Server, pynats: Runner) -> None:
     assert "jscalc" in pynats("service", "stats", "jscalc", "--timeout", "1s", server=service).text
 
 
+SERVICE = """
+from natscli import ServiceError, endpoint
+@endpoint("ours.fail", name="fail")
+def fail(request): raise ServiceError(422, "no numbers")
+@endpoint("ours.many", name="many")
+async def many(request):
+    for number in range(3): yield number
+"""
+
+
+def test_a_service_of_ours_is_found_by_javascript(spawn: Spawn, runner: Runner, nats_server: Server) -> None:
+    (runner.directory / "ours.py").write_text(SERVICE)
+    options = ("--service", "ours", "--metadata", "lang=py", "--service-version", "1.2.3")
+    spawn("reply", "--handler", "ours.py", *options, server=nats_server)
+    found = json.loads(output_of(project("clients"), "clients.mjs", "find", nats_server.url, "ours"))
+    assert (found["ping"]["version"], found["info"]["metadata"]) == ("1.2.3", {"lang": "py"})
+    assert [one["subject"] for one in found["info"]["endpoints"]] == ["ours.fail", "ours.many"]
+    assert [one["num_requests"] for one in found["stats"]["endpoints"]] == [0, 0]
+    assert found["failed"] == {"code": 422, "message": "no numbers"}
+    assert found["many"] == ["0", "1", "2", ""]
+
+
 def test_services_of_nats_py(nats_server: Server, peers: Peers, pynats: Runner) -> None:
     async def add(request: nats.micro.Request) -> None:
         await request.respond(b"3")
