@@ -19,6 +19,8 @@ help:  ## this list
 demo: $(VENV)/.demo  ## start a server and run a reply and a request for real
 	@$(BIN)/python -m scripts.demo
 
+# Empty: what is compiled is kept, for the other workers and the next time.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY)  ## the whole suite, against real servers; ARGS='-k name' runs a part
 	$(BIN)/python -m pytest -n auto --durations=10 $(ARGS)
 

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import settings
 
 from tests import leftovers, starting
-from tests.alone import turn
 from tests.asking import Asker
 from tests.certificates import Certificates, make_certificates
 from tests.peers import Peers
 from tests.program import Program, Runner, clean_environment
 from tests.servers import Server, free_port, start_server
+from tests.workers import behind_the_first, turn
 
 if TYPE_CHECKING:
     from tests.terminal import Terminal
@@ -154,9 +154,16 @@ def pytest_configure(config: pytest.Config) -> None:
         leftovers.begin(os.environ)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What the first worker has compiled the others need not: see tests/workers.py."""
+    with behind_the_first():
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """A test that is marked `alone` runs while no other does: see tests/alone.py."""
+    """A test that is marked `alone` runs while no other does: see tests/workers.py."""
     with turn(alone=item.get_closest_marker("alone") is not None):
         return (yield)
 

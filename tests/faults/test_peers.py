@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from tests.faults.conftest import Report
 from tests.leftovers import record
 from tests.program import Program, Runner
 from tests.servers import Server
+from tests.starting import start
 
 INFO = b'INFO {"server_id":"x","version":"2.10.0","proto":1,"headers":true,"max_payload":%d,"port":1}\r\n'
 ENDLESS = 30_000_000
@@ -77,9 +77,8 @@ def peer(parts: tuple[bytes, ...]) -> Iterator[str]:
         yield f"nats://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def limited() -> None:
-    """No more than 2 GB of addresses: what grows with what is received fails."""
-    resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))
+#: Bytes of addresses: what grows with what is received fails.
+ROOM = 2_000_000_000
 
 
 @pytest.mark.parametrize("what", PEERS)
@@ -88,13 +87,14 @@ def test_every_command_ends_in_time_with_one_line(runner: Runner, report: Report
     took = []
     with peer(PEERS[what]) as url:
         programs = {
-            name: subprocess.Popen(
-                [sys.executable, "-m", "natscli", *command, "--timeout", "2s"],
-                env={**runner.environ, "NATS_URL": url}, cwd=runner.directory, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=limited,
+            name: start(
+                [*command, "--timeout", "2s"], {**runner.environ, "NATS_URL": url}, cwd=runner.directory,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             )
             for name, command in COMMANDS.items()
         }  # fmt: skip
+        for program in programs.values() if hasattr(resource, "prlimit") else ():  # only Linux has it
+            resource.prlimit(program.pid, resource.RLIMIT_AS, (ROOM, ROOM))
         for name, program in programs.items():
             began = time.monotonic()
             try:

@@ -109,9 +109,7 @@ def run_with(folder: Path, *arguments: str, timeout: float = 30) -> subprocess.C
 
 def test_the_suite_passes_with_other_private_names(renamed: Path) -> None:
     apart = [word for name in REPEATING for word in ("--deselect", f"tests/commands/test_reply.py::{name}")]
-    done = run_with(
-        renamed, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", *SUITE, *apart, timeout=400
-    )
+    done = run_with(renamed, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUITE, *apart, timeout=400)
     assert done.returncode == 0, done.stdout[-5000:]
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed is not None

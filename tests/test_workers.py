@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.alone import turn
 from tests.leftovers import VARIABLE
 from tests.program import until
+from tests.workers import turn
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no flock(2) on Windows")
