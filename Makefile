@@ -22,7 +22,7 @@ demo: $(VENV)/.demo  ## start a server and run a reply and a request for real
 # Empty: what is compiled is kept, for the other workers and the next time.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY)  ## the whole suite, against real servers; ARGS='-k name' runs a part
-	$(BIN)/python -m pytest -n auto --durations=10 $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxschedchunk 20 --durations=10 $(ARGS)
 
 fuzz: $(READY)  ## the fuzz tests, with 200,000 examples each, other ones each time
 	$(BIN)/python -m pytest -n auto tests/fuzz --hypothesis-profile=fuzz --timeout=0 -o faulthandler_timeout=0 $(ARGS)

@@ -31,6 +31,7 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 settings.register_profile("fuzz", max_examples=200_000)
 
+ROOT = Path(__file__).resolve().parent.parent
 FAULTS_TABLE = ("| fault | tries | survived | lost | time to recover |", "|---|---|---|---|---|")
 LEFT = pytest.StashKey[list[str]]()
 
@@ -124,12 +125,16 @@ def _known(node: Server) -> set[int]:
     return {int(url.rpartition(":")[2]) for url in info.get("connect_urls", [])}
 
 
-#: The longest tests, which begin first, or the other workers would wait for them at the end.
+#: The longest tests, which begin first, and then those that mostly wait, or the other workers would wait for them at
+#: the end.
 LONGEST = ("test_the_suite_passes_with_other_private_names", "test_each_option_in_a_shell_script",
            "test_every_request_of_a_short_soak_is_accounted_for", "test_every_command_shows_what_is_written_there",
            "test_a_server_that_is_killed_and_restarted_ten_times", "test_watch_shows_what_is_written_there",
            "test_what_is_recorded_is_what_a_mock_answers", "test_a_command_line_ends_with_a_status_and_one_line",
 )  # fmt: skip
+
+
+WAITING = ("faults", "interop", "learn", "services", "testing", "test_site.py", "test_wheel.py")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -139,7 +144,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest tests first."""
-    items.sort(key=lambda item: getattr(item, "originalname", "") not in LONGEST)
+
+    def place(item: pytest.Item) -> int:
+        if getattr(item, "originalname", "") in LONGEST:
+            return 0
+        return 1 if item.path.relative_to(ROOT).parts[1] in WAITING else 2
+
+    items.sort(key=place)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,5 +1,5 @@
 """Starts `pynats` processes for the tests: each is forked from this one, which has imported the modules that are named
-on its command line. What follows is as after `python -m natscli`. tests/starting.py runs it.
+on its command line, prepared as each run is. What follows is as after `python -m natscli`. tests/starting.py runs it.
 
 This file imports nothing that Python does not have before it runs a module with `-m`: all else is imported by what
 needs it.
@@ -19,6 +19,8 @@ import time
 def main() -> None:
     """Serve requests on the socket whose number is the first argument; returns in each process that is forked."""
     control = _socket.socket(fileno=int(sys.argv[1]))
+    importlib.import_module("natscli.__main__").prepare()
+    del sys.modules["natscli.__main__"]  # it is run once more
     for name in sys.argv[2:]:
         importlib.import_module(name)
     while True:

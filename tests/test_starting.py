@@ -27,6 +27,8 @@ facts = {
     "signals": {name: repr(signal.getsignal(name)).split(" at ")[0] for name in signal.valid_signals()},
     "mask": list(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
     "zone": __import__("time").strftime("%Z"),
+    "unused": sorted(name for name, module in sys.modules.items() if type(module).__name__ == "_Unused"),
+    "finders": len(sys.meta_path), "garbage": __import__("gc").get_threshold(),
 }
 with open("facts.json", "w") as file:
     json.dump(facts, file)
@@ -49,5 +51,8 @@ def test_it_has_all_that_it_would_have(runner: Runner, tmp_path: Path) -> None:
     forked, anew = found(False), found(True)
     assert forked["argv"] == ["reply", "ü", "--handler", "facts.py:anything"]
     assert (forked["environ"]["ODD"], "HOME" in forked["environ"]) == ("\udcfe", False)
+    assert set(anew.pop("unused")) <= set(
+        forked.pop("unused")
+    )  # what is imported before is not executed either
     assert {name for name in anew if anew[name] != forked[name]} <= {"run"}, (anew, forked)
     assert (forked["run"].stdout, forked["run"].stderr) == (anew["run"].stdout, anew["run"].stderr)

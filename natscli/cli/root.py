@@ -56,6 +56,8 @@ class RootGroup(Group):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise click.Abort from error  # as click has it, but for the empty line that it writes
+        except EOFError as error:  # of a file, as of a module that is cut off: click would take it for Ctrl-D
+            raise RuntimeError(f"a file ends too early: {error}") from error
 
     def appendix(self) -> tuple[Section, ...]:
         from natscli.cli.pages import Entry, Section

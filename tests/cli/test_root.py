@@ -307,3 +307,14 @@ def test_output_that_is_lost_because_stdout_is_closed_is_a_failure(pynats: Runne
         timeout=30,
     )
     assert (done.returncode, done.stderr) == (1, b"pynats: error: the output is closed (stdout)\n")
+
+
+def test_a_module_that_is_cut_off_is_no_interruption(pynats: Runner, tmp_path: Path) -> None:
+    """As a full disk leaves it, when Python keeps what it has compiled."""
+    env = {"PYTHONPYCACHEPREFIX": str(tmp_path / "cache")}
+    assert pynats("context", "ls", env=env).status == 0
+    (module,) = (tmp_path / "cache").rglob("natscli/contexts/store.*.pyc")
+    module.write_bytes(module.read_bytes()[:100])
+    run = pynats("context", "ls", env=env)
+    assert run.status == 1
+    assert "a file ends too early: marshal data too short" in run.errors[0]
