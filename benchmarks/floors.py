@@ -321,7 +321,7 @@ REPLY = re.compile(rb"(MSG (\S+) 1 (\d+)\r\n([^\r]*)\r\n)")
 
 def log_lines(first: int, subjects: tuple[bytes, ...], payloads: tuple[bytes, ...]) -> bytes:
     """What `pynats reply` logs about these requests, to the byte (a test compares them)."""
-    line = time.strftime("%H:%M:%S [#%%d] Received on [%%b]\n%%b\n\n").encode()
+    line = time.strftime("%Y-%m-%d %H:%M:%S [#%%d] Received on [%%b]\n%%b\n\n").encode()
     count = len(subjects)
     items = zip(range(first, first + count), subjects, payloads, strict=True)
     return (line * count) % tuple(chain.from_iterable(items))

@@ -31,7 +31,7 @@ RUN_BY = {
     "reply": "tests/reply/test_docs.py", "handlers": "tests/reply/python/test_endpoints.py",
     "testing": "tests/verify/test_docs.py", "watch": "tests/watch/test_docs.py",
     "templates": "tests/cli/test_topics.py", "learn": "tests/learn/test_learn.py",
-    **dict.fromkeys(("trace", "interoperability", "pubsub", "rtt", "request"), "tests/test_pages.py"),
+    **dict.fromkeys(("trace", "interoperability", "load", "pubsub", "rtt", "request"), "tests/test_pages.py"),
 }  # fmt: skip
 
 
@@ -140,6 +140,21 @@ def test_messages_are_published_and_received_as_written_there(
     received = Run(0, subscriber.stdout_bytes(), subscriber.stderr_text(), 0)
     for line in subscribe.shown:
         shows(line, received)
+
+
+def test_loads_are_run_and_judged_as_written_there(pynats: Runner, spawn: Spawn, nats_server: Server) -> None:
+    ran = 0
+    for step in steps(page("load")):
+        words = words_of(step.command)
+        if words[0] == "reply":
+            spawn(*words, server=nats_server)
+            continue
+        run = pynats(*words, server=nats_server)
+        assert run.status == step.status, (step, run.stderr)
+        for line in step.shown:
+            shows(line, run)
+        ran += 1
+    assert ran == 5
 
 
 def test_the_rtt_is_shown_as_written_there(pynats: Runner, nats_server: Server) -> None:

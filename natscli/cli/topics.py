@@ -35,7 +35,7 @@ TOPICS: dict[str, Topic] = {
     "templates": Topic("{{Count}}, {{ID}}, {{Request}}, ...", "templates", (), ("reply", "request", "publish")),
     "exit-status": Topic("what each exit status means", "scripts", ("Exit status",), ("request",)),
     "scripts": Topic("pipes, standard input, retries, files", "scripts", (), ("request",)),
-    "load": Topic("many requests, open and closed loops", "request", ("Many requests",), ("request",)),
+    "load": Topic("many requests, open and closed loops, CI", "load", (), ("request", "compare")),
     "expectations": Topic("replies that are not as expected", "request", ("Expectations",), ("request",)),
     "handlers": Topic("services in Python", "handlers", (), ("reply",)),
     "mock": Topic("the form of a mock file, recordings", "reply", ("Recording and mocking",), ("reply", "verify")),
