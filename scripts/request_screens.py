@@ -1,4 +1,4 @@
-"""Write the screens of docs/request.md and docs/load.md from real runs: timings, progress, histogram, a table of replies."""
+"""Write the screens of docs/request.md and docs/load.md from real runs: timings, progress, histogram, replies."""
 
 from __future__ import annotations
 
