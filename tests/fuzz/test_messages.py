@@ -68,4 +68,4 @@ def test_a_format_reads_anything_or_says_why_not(
     kind.shown(content)
     asked, _ = attempt(ValueError)(kind.read_request)(content)
     if asked is not None:
-        attempt(ValueError)(kind.replies)(asked, [content])
+        attempt(ValueError)(kind.reply)(asked, content)

@@ -23,9 +23,9 @@ class FastStream(Format):
     def read_request(self, content: Content) -> Asked:
         return Asked(content.payload, header_value(content.header, CORRELATION))
 
-    def replies(self, asked: Asked, answers: list[Content]) -> list[Content]:
+    def reply(self, asked: Asked, answer: Content, *, first: bool = True, last: bool = True) -> Content:  # noqa: ARG002
         own = [(CORRELATION, asked.memory)] if asked.memory else []
-        return [_typed(answer, *own) for answer in answers]
+        return _typed(answer, *own)
 
 
 def _typed(content: Content, *pairs: tuple[str, str]) -> Content:

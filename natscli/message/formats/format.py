@@ -70,11 +70,14 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def replies(self, asked: Asked, answers: list[Content]) -> list[Content]:
-        """The replies to a request, wrapped; an answer may have the headers of a service error (ADR-32).
+    def reply(self, asked: Asked, answer: Content, *, first: bool = True, last: bool = True) -> Content:
+        """One of the replies to a request, the `first` and the `last` of them or not, wrapped.
+
+        An answer may have the headers of a service error (ADR-32); an empty last one after others says that there are
+        no more.
 
         Raises:
-            ValueError: the format cannot hold one; the text says why.
+            ValueError: the format cannot hold it; the text says why.
         """
 
     def shown(self, content: Content) -> bytes:

@@ -35,12 +35,9 @@ class CheckedJSON(Format):
             raise ValueError(f"the request is not JSON: {error}") from None
         return Asked(content.payload)
 
-    def replies(self, asked: Asked, answers: list[Content]) -> list[Content]:  # noqa: ARG002
-        *before, last = answers
-        ended = before and not last.payload  # an empty one after others says that there are no more
-        return [*map(self._reply, before), last if ended else self._reply(last)]
-
-    def _reply(self, answer: Content) -> Content:
+    def reply(self, asked: Asked, answer: Content, *, first: bool = True, last: bool = True) -> Content:  # noqa: ARG002
+        if last and not first and not answer.payload:
+            return answer
         if headers.read_service_error(answer.header) is not None:
             return answer
         try:

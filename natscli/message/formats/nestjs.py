@@ -66,15 +66,12 @@ class NestJS(Format):
         data = _dump(packet["data"]).encode() if "data" in packet else b""
         return Asked(data, packet.get("id"))
 
-    def replies(self, asked: Asked, answers: list[Content]) -> list[Content]:
+    def reply(self, asked: Asked, answer: Content, *, first: bool = True, last: bool = True) -> Content:
+        ended = last and not first and answer == Content(None, b"")
+        packet = {} if ended else _answer(answer)
+        end = {"isDisposed": True} if last else {}
         own = {} if asked.memory is None else {"id": asked.memory}
-        packets = [_answer(answer) for answer in answers] or [{}]
-        packets[-1]["isDisposed"] = True
-        blocks = [answer.header for answer in answers] or [None]
-        return [
-            Content(_without_error(block), _dump(packet | own).encode())
-            for block, packet in zip(blocks, packets, strict=True)
-        ]
+        return Content(_without_error(answer.header), _dump(packet | end | own).encode())
 
     def shown(self, content: Content) -> bytes:
         packet = _object(content.payload)

@@ -17,8 +17,8 @@ class Raw(Format):
     def read_request(self, content: Content) -> Asked:
         return Asked(content.payload)
 
-    def replies(self, asked: Asked, answers: list[Content]) -> list[Content]:  # noqa: ARG002
-        return answers
+    def reply(self, asked: Asked, answer: Content, *, first: bool = True, last: bool = True) -> Content:  # noqa: ARG002
+        return answer
 
 
 new = Raw

@@ -11,13 +11,14 @@ from natscli.reply.responders.responder import Batch, Done, Failure, Host, Respo
 
 
 class Formatted(Wrapper):
-    """Gives what is in a request to the responder, and wraps its answers, all of a request together."""
+    """Gives what is in a request to the responder, and wraps its answers, each as it comes."""
 
     def __init__(self, inner: Responder, form: Format) -> None:
         super().__init__(inner)
         self.immediate = False
         self._form = form
-        self._more: dict[int, list[Content]] = {}
+        #: Requests that have a reply and are not done, and why the format cannot hold one of their replies.
+        self._begun: dict[int, str] = {}
 
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
@@ -41,32 +42,45 @@ class Formatted(Wrapper):
         self, one: Batch, asked: Asked, done: Done, _: Batch, replies: list[Message], failure: Failure | None,
         *, more: bool = False,
     ) -> None:  # fmt: skip
-        contents = [Content(header, payload) for _, _, header, payload in replies]
-        if more:
-            self._more.setdefault(one.first, []).extend(contents)
-            return
-        before = self._more.pop(one.first, [])
-        if before and self._form.several and contents == [Content(None, b"")]:
-            contents = []  # it only says that there are no more, which the format has a way of its own for
-        if before or contents:
-            self._loop.call_soon(self._answer, one, asked, done, [*before, *contents], failure)
-        else:
-            done(one, [], failure)
+        answer = self._part if more else self._last
+        self._loop.call_soon(answer, one, asked, done, replies, failure)
 
-    def _answer(
-        self, one: Batch, asked: Asked, done: Done, contents: list[Content], failure: Failure | None
+    def _part(
+        self, one: Batch, asked: Asked, done: Done, replies: list[Message], failure: Failure | None
     ) -> None:
-        to = reply_subject(one.requests[0])
+        """Send some of several replies."""
+        for _, look, header, payload in replies:
+            wrong = self._begun.get(one.first)
+            if not wrong:
+                try:
+                    content = self._form.reply(
+                        asked, Content(header, payload), first=wrong is None, last=False
+                    )
+                except ValueError as error:
+                    self._begun[one.first] = str(error)
+                    continue
+                self._begun[one.first] = ""
+                done(one, [(reply_subject(one.requests[0]), look, *content)], failure, more=True)
+
+    def _last(
+        self, one: Batch, asked: Asked, done: Done, replies: list[Message], failure: Failure | None
+    ) -> None:
+        """Send the last reply, or the only one."""
+        wrong = self._begun.pop(one.first, None)
+        contents = [Content(header, payload) for _, _, header, payload in replies]
+        if wrong is not None and self._form.several and failure is None:
+            contents = contents or [Content(None, b"")]  # it is told in each case that there are no more
         try:
-            *before, last = self._form.replies(asked, contents)
+            if wrong:
+                raise ValueError(wrong)
+            wrapped = [self._form.reply(asked, content, first=wrong is None) for content in contents]
         except ValueError as error:
             self._fail(one, done, asked, Failure(500, str(error)))
             return
-        for content in before:
-            done(one, [(to, b"", *content)], None, more=True)
-        done(one, [(to, b"", *last)], failure)
+        to = reply_subject(one.requests[0])
+        done(one, [(to, b"", *content) for content in wrapped], failure)
 
     def _fail(self, one: Batch, done: Done, asked: Asked, failure: Failure) -> None:
         to, _, header, payload = failure.reply(one.requests[0])
-        [content] = self._form.replies(asked, [Content(header, payload)])
+        content = self._form.reply(asked, Content(header, payload))
         done(one, [(to, b"", *content)], failure)

@@ -75,17 +75,22 @@ def test_nestjs_answers_with_the_id_and_an_end() -> None:
     form = load("nestjs")
     asked = form.read_request(Content(None, b'{"pattern":"sum","data":[1,2],"id":"x"}'))
     assert (asked.payload, asked.memory) == (b"[1,2]", "x")
-    several = form.replies(asked, [Content(None, b"1"), Content(None, b"two"), Content(None, b"")])
+    several = [
+        form.reply(asked, Content(None, b"1"), last=False),
+        form.reply(asked, Content(None, b"two"), first=False, last=False),
+        form.reply(asked, Content(None, b""), first=False),
+    ]
     assert list(map(packet, several)) == [
         {"response": 1, "id": "x"},
         {"response": "two", "id": "x"},
-        {"response": None, "isDisposed": True, "id": "x"},
+        {"isDisposed": True, "id": "x"},
     ]
-    [failed] = form.replies(asked, [Content(service_error("no", 422), b"")])
+    assert packet(form.reply(asked, Content(None, b""))) == {"response": None, "isDisposed": True, "id": "x"}
+    failed = form.reply(asked, Content(service_error("no", 422), b""))
     error = {"status": "error", "code": 422, "message": "no"}
     assert (failed.header, packet(failed)) == (None, {"err": error, "isDisposed": True, "id": "x"})
     with pytest.raises(ValueError, match="neither JSON nor text"):
-        form.replies(asked, [Content(None, b"\xff")])
+        form.reply(asked, Content(None, b"\xff"))
 
 
 def test_faststream_says_the_type_and_keeps_the_correlation_id() -> None:
@@ -94,7 +99,7 @@ def test_faststream_says_the_type_and_keeps_the_correlation_id() -> None:
     pairs = dict(decode(sent.header))
     assert pairs["Content-Type"] == "text/x"
     assert "content-type" not in pairs
-    [reply] = form.replies(form.read_request(sent), [Content(None, b"text")])
+    reply = form.reply(form.read_request(sent), Content(None, b"text"))
     assert dict(decode(reply.header)) == {
         "content-type": "text/plain",
         "correlation_id": pairs["correlation_id"],
@@ -116,7 +121,7 @@ def test_json_is_checked_both_ways_and_named() -> None:
     assert form.read_reply(1, Content(service_error("no", 1), b"")) == (b"", True, None)
     for broken in (
         lambda: form.read_request(Content(None, b"x")),
-        lambda: form.replies(Asked(b""), [Content(None, b"x")]),
+        lambda: form.reply(Asked(b""), Content(None, b"x")),
     ):
         with pytest.raises(ValueError, match="is not JSON"):
             broken()
@@ -130,7 +135,7 @@ def test_whatever_comes_is_a_value_or_a_clear_error(name: str, payload: bytes) -
     form.read_reply(1, content)
     form.shown(content)
     with suppress(ValueError, InputError):
-        form.replies(form.read_request(content), [content])
+        form.reply(form.read_request(content), content)
     with suppress(InputError):
         form.request("s", 1, content)
 

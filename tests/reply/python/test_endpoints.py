@@ -404,3 +404,23 @@ def _memory(program: Program) -> int:
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert found is not None
     return int(found[1]) * 1024
+
+
+@pytest.mark.parametrize("form", ["json", "faststream", "nestjs", "raw"])
+def test_replies_in_a_format_are_sent_as_they_come_and_end_with_their_requester(
+    app: Callable[..., Program], server: Server, asker: Asker, form: str
+) -> None:
+    program = app(GENERATORS, "--format", form)
+    asker.send("async.3", b'{"pattern":"x","data":0.3,"id":"7"}' if form == "nestjs" else b"0.3")
+    answers = asker.receive(4)
+    assert answers[1].seconds - answers[0].seconds > 0.2
+    if form == "nestjs":
+        packets: list[dict[str, Any]] = [*({"response": number} for number in range(3)), {"isDisposed": True}]
+        assert [json.loads(answer.payload) for answer in answers] == [p | {"id": "7"} for p in packets]
+    else:
+        assert [answer.payload for answer in answers] == [b"0", b"1", b"2", b""]
+    with Asker(server) as other:
+        other.send("async.1000000000", b"0.1")
+        other.receive(3)
+    program.wait_until(lambda: program.stderr_text().count("async ended") == 2, "the end of the second")
+    assert program.stop() == 0
