@@ -35,20 +35,30 @@ def canonical(payload: bytes) -> bytes | None:
 
 def contains(value: Any, part: Any) -> bool:
     """Whether `value` has all that `part` has: keys of objects, all elements of lists, equal values."""
+    if not isinstance(part, dict | list):
+        return _equal(value, part)
     pairs = [(value, part)]  # no recursion: a value may be nested as deep as Python reads it
     while pairs:
         value, part = pairs.pop()
         if isinstance(part, dict):
             if not isinstance(value, dict) or not part.keys() <= value.keys():
                 return False
-            pairs += [(value[key], wanted) for key, wanted in part.items()]
-        elif isinstance(part, list):
+            inner = [(value[key], wanted) for key, wanted in part.items()]
+        else:
             if not isinstance(value, list) or len(value) != len(part):
                 return False
-            pairs += zip(value, part, strict=True)
-        elif isinstance(value, bool) != isinstance(part, bool) or value != part:
-            return False
+            inner = list(zip(value, part, strict=True))
+        for have, wanted in inner:
+            if isinstance(wanted, dict | list):
+                pairs.append((have, wanted))
+            elif not _equal(have, wanted):
+                return False
     return True
+
+
+def _equal(value: Any, other: Any) -> bool:
+    """Whether two values are equal, of which `other` is no object or list; true is not 1."""
+    return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)
 
 
 def _plain(value: Any) -> Any:

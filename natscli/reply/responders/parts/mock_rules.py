@@ -17,6 +17,8 @@ from natscli.text import exact
 #: What a rule asks for that takes any request.
 ANY: Any = object()
 _MISSING: Any = object()
+#: As many rules are looked at one by one.
+_FEW = 8
 #: Where in a JSON value something stands: keys and indices.
 _Path = tuple[Any, ...]
 _Numbered = tuple[int, "Rule"]
@@ -41,7 +43,7 @@ class Rule:
 
     def matches(self, value: Any) -> bool:
         """Whether it answers a request that is this JSON; `UNREADABLE` for one that is none."""
-        return self.takes_all or contains(value, self.json)
+        return self.json is ANY or contains(value, self.json)
 
 
 class Rules:
@@ -58,23 +60,32 @@ class Rules:
 
     def first(self, subject: bytes, payload: bytes) -> Rule | None:
         """The rule that answers, if any does."""
-        groups = self._on(subject)
-        value = parsed(payload) if any(group.reads for group in groups) else None
-        found = [one for group in groups if (one := group.first(value)) is not None]
-        return min(found, key=_number)[1] if found else None
+        value, found = _MISSING, None
+        for group in self._on(subject):
+            if group.sole is not None:
+                one: _Numbered | None = group.sole
+            else:
+                value = parsed(payload) if value is _MISSING else value
+                one = group.first(value)
+            if one is not None and (found is None or one[0] < found[0]):
+                found = one
+        return found and found[1]
 
 
 class _SameSubject:
-    """The rules of one subject, by the rarest of the values that each asks for.
+    """The rules of one subject; if they are many, by the rarest of the values that each asks for.
 
-    `reads` says whether any of them looks at the payload. Rules behind one that takes all requests never answer.
+    `sole` is the one that takes all requests, if it is the first: rules behind it never answer.
     """
 
     def __init__(self, rules: list[_Numbered]) -> None:
         self._values: dict[_Path, dict[Any, list[_Numbered]]] = {}
-        self._others: list[_Numbered] = []
         end = next((index for index, (_, rule) in enumerate(rules) if rule.takes_all), len(rules))
-        self.reads = end > 0
+        self.sole = rules[0] if end == 0 else None
+        self._others = rules[: end + 1]
+        if end <= _FEW:
+            return
+        self._others = rules[end : end + 1]
         wanted = [list(_scalars(rule.json)) for _, rule in rules[:end]]
         often = Counter(chain.from_iterable(wanted))
         for rule, scalars in zip(rules, wanted, strict=False):
@@ -83,13 +94,18 @@ class _SameSubject:
                 self._values.setdefault(path, {}).setdefault(scalar, []).append(rule)
             else:
                 self._others.append(rule)
-        self._others += rules[end : end + 1]
+        self._others.sort(key=_number)
 
     def first(self, value: Any) -> _Numbered | None:
         """The first rule that answers a request that is this JSON, and its number."""
-        lists = (by.get(_scalar(_at(value, path)), ()) for path, by in self._values.items())
-        candidates = sorted(chain(self._others, *lists), key=_number)
-        return next((one for one in candidates if one[1].matches(value)), None)
+        candidates = self._others
+        if self._values:
+            lists = (by.get(_scalar(_at(value, path)), ()) for path, by in self._values.items())
+            candidates = sorted(chain(candidates, *lists), key=_number)
+        for one in candidates:
+            if one[1].matches(value):
+                return one
+        return None
 
 
 def _number(one: _Numbered) -> int:

@@ -22,7 +22,7 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 RULES = st.lists(
-    st.tuples(st.sampled_from(["s.a", "s.*", "s.>", "*.b", "t"]), VALUES | st.just(ANY)), max_size=8
+    st.tuples(st.sampled_from(["s.a", "s.*", "s.>", "*.b", "t"]), VALUES | st.just(ANY)), max_size=30
 )
 
 
