@@ -290,9 +290,9 @@ class Listener:
             self._begun[batch.first] = perf_counter_ns()
             self._delivery.deliver_some(batch, replies)
             return
+        begun = [self._begun.pop(number, 0) for number in batch.numbers] if self._begun else ()
         # Requests that end without a reply end alone.
-        begun = self._begun and self._begun.pop(batch.first, 0)
-        statistics.finish(len(batch.requests), replies or ([_NO_MORE] if begun else []))
+        statistics.finish(len(batch.requests), replies or ([_NO_MORE] if any(begun) else []))
         unfit = deliver(batch, replies, failure)
         if failure is not None:
             statistics.fail(failure, len(batch.requests))

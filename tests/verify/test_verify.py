@@ -86,8 +86,10 @@ def test_what_watch_saw_holds(
     assert watch.stop() == 0
     (tmp_path / "seen.jsonl").write_bytes(watch.stdout_bytes())
     assert verify(runner, nats_server, tmp_path / "seen.jsonl").errors[0].endswith("1,000 held")
-    service.changes = {8: [({"Trace": "8", "Kind": "texts"}, usual(8)[0][1])]}
-    assert differing(verify(runner, nats_server, tmp_path / "seen.jsonl", "--json")) == {"svc.8": {"header"}}
+    service.changes = {number: replies for number, replies, _ in CHANGES.values()}
+    other = verify(runner, nats_server, tmp_path / "seen.jsonl", "--json")
+    assert other.status == 8
+    assert differing(other) == {f"svc.{number}": kinds for number, _, kinds in CHANGES.values()}
 
 
 def test_what_passed_through_upstream_holds_against_the_real_service(

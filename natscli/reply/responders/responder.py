@@ -31,6 +31,11 @@ class Batch(NamedTuple):
     arrived: int
     place: int = 0
 
+    @property
+    def numbers(self) -> range:
+        """The numbers of the requests."""
+        return range(self.first, self.first + len(self.requests))
+
     def single(self) -> Iterator[Batch]:
         """Each request as a batch of its own."""
         for number, request in enumerate(self.requests, self.first):

@@ -47,8 +47,7 @@ class Several:
         """What came before the last replies to the requests of `batch`, by their numbers; nothing is kept of it."""
         if not self._kept:
             return {}
-        numbers = range(batch.first, batch.first + len(batch.requests))
-        taken = {number: self._kept.pop(number) for number in numbers if number in self._kept}
+        taken = {number: self._kept.pop(number) for number in batch.numbers if number in self._kept}
         for parts in taken.values():
             self._drop(parts)
         return taken
