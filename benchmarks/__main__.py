@@ -10,9 +10,8 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benchmarks import alternatives, machine, report
+from benchmarks import alternatives, growth, machine, report
 from benchmarks.cases import Case, all_cases
-from benchmarks.growth import growth_cases
 from benchmarks.measures import Measure, Sample
 from benchmarks.report import Result
 from benchmarks.server import ROOT, Bench, BenchError, NotHere
@@ -25,7 +24,7 @@ def main() -> int:
     """Run what was asked for; 1 if a reply was wrong or, with --check, a requirement is not met."""
     options = _options()
     part = 10 if options.quick else 1
-    known = [*all_cases(options.quick), *growth_cases(part), *alternatives.alternative_cases(part)]
+    known = [*all_cases(options.quick), *growth.growth_cases(part), *alternatives.alternative_cases(part)]
     cases = [case for case in known if _wanted(case, options)]
     if not cases:
         print(f"no such case; there are: {', '.join(case.name for case in known)}", file=sys.stderr)
@@ -103,11 +102,21 @@ def save(results: list[Result], about: dict[str, object], write_docs: bool) -> N
     (folder / "results.md").write_text(table)
     if write_docs:
         path = ROOT / "docs" / "performance.md"
-        rest = [result for result in results if not result.case.installs]
-        if rest:
-            write_table(path, report.as_markdown(rest, about))
-        if rows := alternatives.table([result for result in results if result.case.installs]):
-            write_table(path, f"{report.circumstances(about)}\n\n{rows}", "alternatives")
+        kinds: dict[str, list[Result]] = {"alternatives": [], "growth": [], "table": []}
+        for result in results:
+            of_growth = result.case.name.startswith(growth.NAME)
+            kinds["alternatives" if result.case.installs else "growth" if of_growth else "table"].append(
+                result
+            )
+        tables = {
+            "alternatives": alternatives.table(kinds["alternatives"]),
+            "growth": growth.table(kinds["growth"]),
+        }
+        for name, rows in tables.items():
+            if rows:
+                write_table(path, f"{report.circumstances(about)}\n\n{rows}", name)
+        if kinds["table"]:
+            write_table(path, report.as_markdown(kinds["table"], about))
 
 
 def write_table(path: Path, table: str, name: str = "table") -> None:

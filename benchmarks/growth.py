@@ -8,18 +8,22 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import Case, Need
 from benchmarks.load import Load
 from benchmarks.measures import Command, Measure, Sample, floor, pynats, rate
+from benchmarks.report import Result, number
 from benchmarks.server import HOST, Bench, Usage, pynats_command
 from benchmarks.wire import Wire, WireError, somebody_subscribes
 
+#: How the names of the cases begin.
+NAME = "growth-"
 #: How much more one may cost when there are ten times as many.
 BOUND = 1.3
 #: Seconds that a mock may need to read its file and to subscribe.
@@ -52,6 +56,26 @@ def growth_cases(part: int) -> list[Case]:
         _case("verify-update", "pynats verify FILE --update, for each reply that differs", 20_000 // part, _updated),
         _case("watch-read", "pynats watch --read FILE, for each exchange", 20_000 // part, _read),
     ]  # fmt: skip
+
+
+def table(results: Sequence[Result]) -> str:
+    """What one cost when there were few and when there were ten times as many, as Markdown; empty without results."""
+    if not results:
+        return ""
+    lines = ["| | few | each | many | each | many / few |", "|---|---:|---:|---:|---:|---:|"]
+    for result in results:
+        need, unit = result.case.needs[0], result.case.unit
+        ratio = result.measured(need)
+        cells = [
+            cell for label in (need.by or "", need.of) for cell in (label, _each_of(result, label, unit))
+        ]
+        lines.append(f"| {result.case.title} | {' | '.join(cells)} | {f'{ratio:.2f}' if ratio else '-'} |")
+    return "\n".join(lines) + "\n"
+
+
+def _each_of(result: Result, label: str, unit: str) -> str:
+    values = result.values(label)
+    return f"{number(statistics.median(values))} {unit}" if values else "not measured"
 
 
 def _case(name: str, title: str, few: int, job: Job, most: int = 10) -> Case:
@@ -115,7 +139,7 @@ def _mock_cases(few: int) -> list[Case]:
         labels = {f"{items:,}": items for items in (10, 10 * few)}
         measures = {label: _mock_rate(line, load(items), items) for label, items in labels.items()}
         small, large = labels
-        cases.append(Case(f"growth-mock-{kind}-rate", f"pynats reply --mock, {what}", "requests/s", measures,
+        cases.append(Case(f"{NAME}mock-{kind}-rate", f"pynats reply --mock, {what}", "requests/s", measures,
                           (Need(large, small, at_least=1 / BOUND),), slow=True, most_runs=3))  # fmt: skip
     return cases
 

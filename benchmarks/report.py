@@ -120,7 +120,7 @@ def circumstances(about: dict[str, Any], runs: str = "") -> str:
 def as_markdown(results: list[Result], about: dict[str, Any]) -> str:
     """Two tables: what is required, and all medians."""
     lines = [
-        circumstances(about, "stalled and growth at most 3, memory 1"),
+        circumstances(about, "stalled at most 3, memory 1"),
         "",
         "| case | what | measured | required | | others used |",
         "|---|---|---:|---:|---|---:|",

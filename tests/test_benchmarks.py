@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import growth
 from benchmarks.__main__ import write_table
 from benchmarks.alternatives import ALTERNATIVES, alternative_cases, table
 from benchmarks.cases import Case, Need, all_cases
@@ -270,6 +271,17 @@ def test_a_client_that_cannot_be_had_is_left_out_by_name() -> None:
     assert rows[2][1:7] == ["2,500", "2.00"] * 3
     assert rows[-1][1:7] == ["not here", "", "-", "", "not here", ""]  # it asks one at a time
     assert table([]) == ""
+
+
+def test_the_table_of_growth_has_what_one_costs_when_there_are_few_and_many() -> None:
+    case = next(case for case in growth_cases(1) if case.name == "growth-services")
+    labels = {"30": 900.0, "300": 50.0, "3,000": 40.0, "30,000": 44.0}
+    result = Result(case, {label: [Sample(value)] for label, value in labels.items()})
+    assert growth.table([result]).splitlines()[2] == (
+        "| pynats service ls, for each instance | 3,000 | 40.0 µs | 30,000 | 44.0 µs | 1.10 |"
+    )
+    assert result.ok
+    assert growth.table([]) == ""
 
 
 def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:

@@ -349,7 +349,7 @@ class Listener:
             self._connection.lost.set_result(error)
             return
         if "for publish" in text:
-            self._routes[0].statistics.undeliver(1)
+            next(route for route in self._routes if not route.internal).statistics.undeliver(1)
         self._environment.warn(error.what)
 
     def _output_failed(self, error: Exception) -> None:  # noqa: ARG002
