@@ -109,7 +109,7 @@ def test_contexts_are_added_selected_edited_and_removed(portable: Runner, nats_s
 
 
 def test_server_run_starts_and_stops_a_server(portable: Runner) -> None:
-    program = portable.spawn("server", "run", "--port", "-1", "--context", "dev", ready="Ready at")
+    program = portable.spawn("server", "run", "--port", "-1", "--context", "dev", ready="Ready, Ctrl-C")
     assert program.stderr_text().count("On Windows") == 1
     program.wait_until(lambda: program.stdout_bytes().endswith(b"\n"), "the URL")
     url = program.stdout_bytes().decode().strip()

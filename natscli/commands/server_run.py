@@ -87,7 +87,7 @@ def run(app: App, /, context_name: str | None, verbose: bool, **given: Any) -> N
             )
         if listening.monitor_url:
             environment.notice(f"Monitoring at {listening.monitor_url}")
-        environment.notice(f"Ready at {listening.url}, Ctrl-C stops it")
+        environment.notice("Ready, Ctrl-C stops it")
         environment.out(f"{listening.url}\n")
 
     def gone() -> None:

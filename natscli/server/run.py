@@ -199,9 +199,9 @@ def _serve(
     announced = False
     last: list[str] = []
     while not child.log_closed:
-        lines = [
-            line.replace(f"{scratch}{os.sep}", "") for line in child.read_log(None if announced else _POLL)
-        ]
+        lines = child.read_log(None if announced else _POLL)
+        if options.config == "-":
+            lines = [line.replace(os.path.join(scratch, _FROM_STDIN), _FROM_STDIN) for line in lines]
         ports = {} if announced else _read_ports(scratch, child.process.pid)
         if ports:
             _check_exposure(ports, child.process.pid, options)

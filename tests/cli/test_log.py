@@ -143,7 +143,7 @@ def test_other_listeners_log_json(pynats: Runner, spawn: Callable[..., Program],
 
 def test_the_log_of_a_server_is_json_with_its_level(spawn: Callable[..., Program]) -> None:
     server = spawn("server", "run", "--port", "-1", "--verbose", "--log", "json")
-    server.wait_for("Ready at")
+    server.wait_for("Ready, Ctrl-C")
     server.send_signal(signal.SIGTERM)
     assert server.wait() == 0
     assert any(

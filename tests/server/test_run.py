@@ -33,7 +33,7 @@ def run_server(spawn: Callable[..., Program]) -> Callable[..., Program]:
 
     def start(*args: str, **popen: Any) -> Program:
         port = () if {"--port", "--config"} & set(args) else ("--port", "-1")
-        program = spawn("server", "run", "--verbose", *port, *args, ready="Ready at", **popen)
+        program = spawn("server", "run", "--verbose", *port, *args, ready="Ready, Ctrl-C", **popen)
         program.wait_until(lambda: program.stdout_bytes().endswith(b"\n"), "the URL")
         return program
 
@@ -344,7 +344,7 @@ def test_the_log_of_a_start_is_kept_to_itself_and_warnings_are_not(
 ) -> None:
     config = tmp_path / "nats.conf"
     config.write_text('authorization: {user: a, password: "not a hash of one"}\n')
-    program = spawn("server", "run", "--port", "-1", "--config", str(config), ready="Ready at")
+    program = spawn("server", "run", "--port", "-1", "--config", str(config), ready="Ready, Ctrl-C")
     program.wait_for("Plaintext passwords detected")
     program.stop()
-    assert "[INF]" not in program.stderr_text().partition("Ready at")[0]
+    assert "[INF]" not in program.stderr_text().partition("Ready, Ctrl-C")[0]
