@@ -46,6 +46,17 @@ def _is_coroutine_function(call: Any) -> bool:
     return inspect.iscoroutinefunction(call)
 
 
+def _annotations_of(owner: Any, **how: Any) -> dict[str, Any]:
+    if (
+        isinstance(owner, type) and not how and sys.version_info < (3, 14)
+    ):  # as `dataclasses` of Python 3.13 asks
+        own = owner.__dict__.get("__annotations__")  # noqa: RUF063
+        return dict(own) if isinstance(own, dict) else {}
+    import inspect
+
+    return inspect.get_annotations(owner, **how)
+
+
 def _random_below(limit: int) -> int:
     from random import SystemRandom
 
@@ -54,7 +65,7 @@ def _random_below(limit: int) -> int:
 
 #: What lazy modules answer without being executed.
 ANSWERS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
-    "inspect": {"iscoroutinefunction": _is_coroutine_function},
+    "inspect": {"iscoroutinefunction": _is_coroutine_function, "get_annotations": _annotations_of},
     "platform": {"system": lambda: "Linux"} if sys.platform == "linux" else {},
     "secrets": {
         "randbelow": _random_below,

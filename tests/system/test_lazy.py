@@ -30,6 +30,13 @@ late = "late"
 """
 
 
+class Annotated:
+    """Has annotations, as text."""
+
+    first: int
+    second: list[str]
+
+
 #: What the functions that lazy modules have an answer for are called with; None is without an argument.
 GIVEN: dict[str, tuple[object, ...]] = {
     "iscoroutinefunction": (
@@ -39,6 +46,7 @@ GIVEN: dict[str, tuple[object, ...]] = {
         functools.partial(asyncio.sleep, 1),
         5,
     ),
+    "get_annotations": (lazy.LazyFinder, type, int, Annotated, functools.partial, functools.wraps),
     "system": (None,),
     "randbelow": (1 << 64,),
     "token_bytes": (None, 8),
