@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import re
 import statistics
 import subprocess
 import sys
@@ -203,6 +204,26 @@ def whole_process(command: Command, launches: int, *, shows: bytes = b"", respon
                     raise BenchError(f"expected {shows!r} on stdout, not {output[:80]!r}")
                 times.append(spent * 1e3)
         return Sample(statistics.median(times), {"fastest_ms": min(times)})
+
+    return measure
+
+
+def instructions(command: Command, *, responder: bool = False) -> Measure:
+    """Millions of instructions of a whole process, which valgrind counts: the same on a busy machine."""
+
+    def measure(bench: Bench) -> Sample:
+        log = bench.folder / "valgrind.log"
+        counting = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log}"]
+        with contextlib.ExitStack() as stack:
+            if responder:
+                quiet = floor("raw-reply", "bench", "OK", "quiet")(bench)
+                stack.enter_context(bench.responder(quiet, "bench"))
+            bench.time(command(bench))  # what is imported is compiled, then
+            bench.time([*counting, *command(bench)])
+        collected = re.search(r"Collected : (\d+)", log.read_text())
+        if collected is None:
+            raise BenchError("valgrind has counted nothing")
+        return Sample(int(collected[1]) / 1e6, {})
 
     return measure
 

@@ -26,7 +26,8 @@ def tell():
     dataclasses = [
         f"{name}.{owned}"
         for name, module in list(sys.modules.items()) if name.startswith("natscli.")
-        for owned, value in vars(module).items() if "__dataclass_fields__" in getattr(value, "__dict__", {}) and value.__module__ == name
+        for owned, value in vars(module).items()
+        if "__dataclass_fields__" in getattr(value, "__dict__", {}) and value.__module__ == name
     ]
     print(json.dumps([sorted(executed), dataclasses]), file=sys.stderr)
 
