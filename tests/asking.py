@@ -116,9 +116,16 @@ class Asker:
         return answers
 
     def wait_for_responder(self, subject: str) -> None:
-        """Return when somebody answers on `subject`; how many requests that took is not known."""
+        """Return when somebody answers on `subject`; how many requests that took is not known.
+
+        One may be lost: to somebody who was killed, of which the server does not know yet.
+        """
         deadline = time.monotonic() + 30
-        while self.ask(subject, b"")[0].header.startswith(b"NATS/1.0 503"):
+        while True:
+            self.send(subject, b"")
+            answers = self.receive(1, timeout=5)
+            if answers and not answers[0].header.startswith(b"NATS/1.0 503"):
+                return
             assert time.monotonic() < deadline
             time.sleep(0.01)
 

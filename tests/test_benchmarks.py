@@ -73,9 +73,9 @@ def responder(server: Server, subject: str, answer: Answer) -> Iterator[None]:
         wire.close()
 
 
-def load(server: Server, subject: str, **changes: object) -> Load:
+def load(server: Server, subject: str, patience: float = 5.0, **changes: object) -> Load:
     base = Load(server.port, subject, requests=300, in_flight=16, payload="{i}", expect="Re: {payload}")
-    return replace(base, patience=0.3, **changes)  # type: ignore[arg-type]
+    return replace(base, patience=patience, **changes)  # type: ignore[arg-type]
 
 
 def test_a_correct_responder_passes(nats_server: Server) -> None:
@@ -126,7 +126,7 @@ LIES: dict[str, tuple[Answer, str]] = {
 def test_a_reply_that_is_not_right_is_seen(nats_server: Server, lie: str) -> None:
     answer, kind = LIES[lie]
     with responder(nats_server, "bench.lie", answer):
-        report = run(load(nats_server, "bench.lie"))
+        report = run(load(nats_server, "bench.lie", patience=0.3))
     assert not report.ok
     assert report.problems
     counted = {name: getattr(report, name) for name in ("wrong", "missing", "duplicates", "unasked")}
@@ -134,7 +134,7 @@ def test_a_reply_that_is_not_right_is_seen(nats_server: Server, lie: str) -> Non
 
 
 def test_missing_replies_are_reported(nats_server: Server) -> None:
-    report = run(load(nats_server, "bench.nobody"))
+    report = run(load(nats_server, "bench.nobody", patience=0.3))
     assert not report.ok
     assert report.wrong == 300
     assert "503" in report.problems[0]

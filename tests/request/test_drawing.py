@@ -61,7 +61,7 @@ def test_a_run_that_is_drawn_takes_at_most_three_times_as_long_and_has_the_same_
 ) -> None:
     arguments = ("request", echo, body, *MANY)
     raws, shown = [], []
-    for _ in range(6):  # the best of each: what else runs here only makes them worse
+    for _ in range(10):  # the best of each: what else runs here only makes them worse
         raw = runner(*arguments, "--raw", server=nats_server, anew=True)
         raws.append((raw.seconds, p50(raw.stderr)))
         start = time.perf_counter()

@@ -436,7 +436,7 @@ def hostile_terminal(runner: Runner, server: Server, *arguments: str) -> bytes:
 MODES = {
     "plain": (), "raw": ("--raw",), "json": ("--json",), "headers": ("--headers-only",),
     "subjects": ("--subjects-only",), "report": ("--report-subjects",), "dump": ("--dump", "-"),
-    "matching": ("--match-replies", "--timeout", "100ms"),
+    "matching": ("--match-replies", "--timeout", "1s"),
 }  # fmt: skip
 
 

@@ -533,14 +533,17 @@ def test_thousands_of_rules_are_read_and_found_as_fast_as_ten(tmp_path: Path) ->
         path.write_text("".join(f'{{"subject": "s.{n}.*", "reply": "{n}"}}\n' for n in range(rules)))
         began = time.perf_counter()
         found = Mock(read(str(path)), "m")
-        ready = time.perf_counter()
-        for number in range(2000):
-            found._find(b"s.%d.%d" % (number % rules, number), b"")
-        return ready - began, time.perf_counter() - ready
+        reading, finding = time.perf_counter() - began, []
+        for _ in range(5):  # the best of them: what else runs here only makes it worse
+            ready = time.perf_counter()
+            for number in range(400):
+                found._find(b"s.%d.%d" % (number % rules, number), b"")
+            finding.append(time.perf_counter() - ready)
+        return reading, min(finding)
 
     few, many = seconds(10), seconds(20_000)
     assert many[0] < 15  # of 4,000 it was 32
-    assert many[1] < 5 * few[1] + 0.05
+    assert many[1] < 5 * few[1] + 0.01
 
 
 def test_a_subject_that_nothing_answers_on_is_questioned(
