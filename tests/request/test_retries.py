@@ -253,7 +253,7 @@ def test_a_server_that_does_not_come_back_ends_the_run_with_5(
 
 
 def test_a_server_that_is_not_up_yet_is_retried(pynats: Runner) -> None:
-    run = pynats("request", "s", "x", "--retries", "3", server=f"nats://127.0.0.1:{free_port()}")
+    run = pynats("request", "s", "x", "--retries", "8", server=f"nats://127.0.0.1:{free_port()}")
     assert run.status == 5
     assert "Waiting" in run.stderr
 
