@@ -9,7 +9,7 @@ from natscli.alarm import Alarm
 
 
 def assert_rings(plan: Callable[[Alarm, float], None], expected: list[int]) -> None:
-    """An alarm that `plan` sets rings at these times, in twentieths of a second after now; one try of five is enough."""
+    """An alarm that `plan` sets rings at these times, in twentieths of a second; one try of five is enough."""
 
     async def run() -> list[float]:
         loop = asyncio.get_running_loop()
