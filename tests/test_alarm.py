@@ -19,7 +19,7 @@ def assert_rings(plan: Callable[[Alarm, float], None], expected: list[int]) -> N
         await asyncio.sleep(0.15)
         return rang
 
-    seen = []
+    seen: list[list[int]] = []
     while expected not in seen and len(seen) < 5:
         seen.append([int(time * 20) for time in asyncio.run(run())])
     assert expected in seen, seen
