@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from natscli import __version__
 from natscli.connection.credentials import Credentials
 from natscli.connection.tls import may_change, tls_context
-from natscli.contexts.format import split_urls
+from natscli.contexts.format import DEFAULT_URL, split_urls
 from natscli.contexts.urls import complete_url
 from natscli.errors import InputError
 from natscli.frozen import Frozen
@@ -34,15 +34,18 @@ class Plan(Frozen):
     #: nats-py's options for credentials and TLS as files and references have them now; None if there are none to read.
     read_credentials: Callable[[], Awaitable[dict[str, Any]]] | None = None
 
-    def whereabouts(self, url: str, *, always: bool) -> str:
+    def whereabouts(self, url: str, *, always: bool, to_person: bool) -> str:
         """A line of the log that says where `url`, the server that is connected to, is from.
 
-        It is empty without a context, unless it is said `always`, with the variable that has the server.
+        It is said of a context, `to_person` of a variable, which may have been set long ago, and else only `always`.
         """
         if self.context:
             return f"Connected to {url}, context {self.context!r}"
         source = self.given.get("server", "")
-        return f"Connected to {url}{f', {source}' if source.isupper() else ''}" if always else ""
+        if source.isupper():
+            elsewhere = to_person and url != DEFAULT_URL
+            return f"Connected to {url}, {source}" if always or elsewhere else ""
+        return f"Connected to {url}" if always else ""
 
     @property
     def tls_first(self) -> bool:

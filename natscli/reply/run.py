@@ -54,7 +54,9 @@ async def run(
         shared.new_statistics if shared else partial(Statistics, times=times.record, sizes=options.stats)
     )
     async with connected(plan, environment, listener=True, wait=options.wait) as connection:
-        environment.log(plan.whereabouts(connection.url, always=options.verbose))
+        environment.log(
+            plan.whereabouts(connection.url, always=options.verbose, to_person=environment.stderr.isatty())
+        )
         counted: list[Statistics] = []
         new_route = partial(_new_route, options, responder, new_statistics, counted)
         places = responder.places if options.subject is None else (Place(options.subject),)

@@ -184,7 +184,9 @@ def _log_whereabouts(
     options: RequestOptions, plan: Plan, connection: Connection, environment: Environment
 ) -> None:
     if not (options.raw or options.as_json or options.output) or options.verbose:
-        environment.log(plan.whereabouts(connection.url, always=options.verbose))
+        environment.log(
+            plan.whereabouts(connection.url, always=options.verbose, to_person=environment.stderr.isatty())
+        )
 
 
 async def _take_what_came(connection: Connection, options: RequestOptions) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.program import Program, Runner
+from tests.request.terminals import run_on_terminal
 from tests.servers import Server
+from tests.terminal import on_terminal
 
 
 @pytest.fixture
@@ -56,3 +58,15 @@ def test_the_current_context_is_json_for_scripts(pynats: Runner, prod: str) -> N
     assert (run.status, json.loads(run.stdout)["name"]) == (0, prod)
     pynats("context", "unselect")
     assert pynats("context", "current", "--json").status == 2
+
+
+def test_on_a_terminal_the_server_of_a_variable_is_said(runner: Runner, nats_server: Server) -> None:
+    where = f"Connected to {nats_server.url}, NATS_URL".encode()
+    _, shown = run_on_terminal(runner, "request", "where.nobody", "x", server=nats_server)
+    assert where in shown
+    given = ["request", "where.nobody", "x", "-s", nats_server.url]  # typed just now
+    _, shown = run_on_terminal(runner, *given, server=nats_server)
+    assert b"Connected to" not in shown
+    with on_terminal(runner, "reply", "where.nobody", "x", server=nats_server) as (_, terminal):
+        terminal.wait_for(b"Listening on")
+    assert where in terminal.shown
