@@ -16,6 +16,8 @@ from natscli.message.subjects import check_queue, check_subscribe_subject
 from natscli.text import exact, exact_bytes
 
 _NOTHING: Any = object()
+#: `json.dumps` makes an encoder for each value.
+_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _TAKEN = ("subject", "data", "text", "json", "headers", "reply_subject", "count", "state")
 
 #: The headers of a `Reply`: a value, or several, for each name.
@@ -216,10 +218,11 @@ def encode(value: Any) -> tuple[bytes, bytes]:
     Raises:
         TypeError, ValueError: JSON cannot hold it, or a header cannot be sent.
     """
-    given: HeaderValues = {}
+    if type(value) is bytes:
+        return b"", value
+    pairs: list[tuple[str, str]] = []
     if isinstance(value, Reply):
-        value, given = value.data, value.headers
-    pairs = _header_pairs(given)
+        value, pairs = value.data, _header_pairs(value.headers)
     if isinstance(value, (bytes, bytearray, memoryview)):
         payload = bytes(value)
     elif isinstance(value, str):
@@ -232,7 +235,7 @@ def encode(value: Any) -> tuple[bytes, bytes]:
         raise TypeError("it returned something to be awaited: declare it with 'async def'")
     else:
         value = value.value if isinstance(value, _Json) else value
-        payload = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        payload = _to_json(value).encode()
         if not any(name.lower() == "content-type" for name, _ in pairs):
             pairs.append(("Content-Type", "application/json"))
     return headers.encode_lines(pairs), payload

@@ -19,4 +19,5 @@ def memory(header: bytes | None, payload: bytes) -> int:
 
 def memory_of(messages: list[Message]) -> int:
     """The same of several messages together."""
-    return sum([memory(header, payload) for _, _, header, payload in messages])
+    sizes = [len(payload) + len(header or b"") for _, _, header, payload in messages]
+    return sum(sizes) + AROUND * len(sizes)

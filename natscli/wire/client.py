@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from operator import itemgetter
 from time import perf_counter_ns
 from typing import Any
 
@@ -273,7 +272,7 @@ class Client(LenientTLS, Reconnecting):
         if subscription._id not in self._subs:
             return
         self.stats["in_msgs"] += len(batch)
-        self.stats["in_bytes"] += sum(map(len, map(itemgetter(3), batch)))
+        self.stats["in_bytes"] += sum([len(payload) for _, _, _, payload in batch])
         subscription._received += len(batch)
         if 0 < subscription._max_msgs <= subscription._received:
             self._subs.pop(subscription._id, None)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from natscli.message.message import Message
 from natscli.reply.python.importing import Loaded
 from natscli.reply.python.lifespan import Lifespan
-from natscli.reply.responders.responder import Place
+from natscli.reply.responders.responder import Batch, Done, Failure, Place
 
 
 class Code:
@@ -20,6 +23,14 @@ class Code:
         self.lifespan = Lifespan(loaded.lifespan)
         self.running = 0
         self.retired = False
+        self._callings: dict[int, Calling] = {}
+
+    def calling(self, place: int, done: Done, over: Callable[[Code], object]) -> Calling:
+        """How requests that came to a place are answered; `over` is called when retired code has answered its last."""
+        calling = self._callings.get(place)
+        if calling is None or calling.done is not done:
+            calling = self._callings[place] = Calling(self, place, done, over)
+        return calling
 
     def take_places(self, before: Code) -> dict[int, Place]:
         """Answer where the code `before` did, and at new places; gives where to listen, by the index of the function.
@@ -31,3 +42,25 @@ class Code:
         found = [ours.pop(one.place[:2], one) for one in before.functions]
         self.functions = (*found, *ours.values())
         return {index: one.place for index, one in enumerate(self.functions) if one.place[:2] in wanted}
+
+
+class Calling:
+    """How requests are answered: the `function` of `code` for them, and the `state` that its lifespan gave.
+
+    Called as `done` is, which it passes on, it counts what the code answers.
+    """
+
+    def __init__(self, code: Code, place: int, done: Done, over: Callable[[Code], object]) -> None:
+        self.code, self.place = code, place
+        self.function, self.at = code.functions[place].function, code.functions[place].at
+        self.state = code.lifespan.state
+        self.done, self._over = done, over
+
+    def __call__(
+        self, batch: Batch, replies: list[Message], failure: Failure | None, /, *, more: bool = False
+    ) -> None:
+        self.done(batch, replies, failure, more=more)
+        if not more:
+            self.code.running -= len(batch.requests)
+            if self.code.retired:
+                self._over(self.code)

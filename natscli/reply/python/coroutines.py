@@ -12,14 +12,17 @@ T = TypeVar("T")
 
 
 class Coroutines(Generic[T]):
-    """Awaits `work(job)` for each job, `most` of them at once.
+    """Awaits `work(jobs)`, which takes one job after the other, `most` of them at once.
 
     One task does job after job as long as they end without waiting for anything, which takes a tenth of a task for
     each. Once a job waits, another task goes on with the next. Jobs never see each other's context variables.
     """
 
-    def __init__(self, most: int, work: Callable[[T], Coroutine[Any, Any, None]]) -> None:
-        """`work` must not raise, unless it is cancelled."""
+    def __init__(self, most: int, work: Callable[[deque[T]], Coroutine[Any, Any, None]]) -> None:
+        """`work` returns when there are no more jobs, or when one has changed a context variable.
+
+        It must not raise, unless it is cancelled.
+        """
         self._most = most
         self._work = work
         self._loop = asyncio.get_running_loop()
@@ -61,10 +64,9 @@ class Coroutines(Generic[T]):
     async def _run(self) -> None:
         work, jobs, fresh = self._work, self._jobs, copy_context()
         while True:
-            while jobs:
-                await work(jobs.popleft())
-                if copy_context() != fresh:
-                    return
+            await work(jobs)
+            if copy_context() != fresh:
+                return
             idle = self._loop.create_future()
             self._idle.append(idle)
             await idle

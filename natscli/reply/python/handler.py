@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
-from functools import partial
 from itertools import count, repeat
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError
-from natscli.handling import Reply, Request, ServiceError, encode
+from natscli.handling import Reply, ServiceError, encode
 from natscli.message.header_lines import header_block
 from natscli.message.message import Message
 from natscli.message.templates import Facts, Template
-from natscli.reply.python.code import Code
+from natscli.reply.python.code import Calling, Code
 from natscli.reply.python.coroutines import Coroutines
 from natscli.reply.python.explain import describe, summary
 from natscli.reply.python.functions import HandlerFunction
 from natscli.reply.python.importing import Loaded
-from natscli.reply.python.received import ReceivedRequest
+from natscli.reply.python.received import received
 from natscli.reply.python.streams import KINDS, Feed, Streams
 from natscli.reply.responders.parts.finished import Finished, Job
 from natscli.reply.responders.parts.presence import GONE
@@ -30,15 +30,15 @@ from natscli.reply.responders.parts.workers import Workers
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
 from natscli.text import replaced
 
-#: A request, and the code and the function that answer it.
-_Asked = tuple[Job, Code, HandlerFunction]
+#: A request as in a `Job`, answered by a function.
+_Asked = tuple[Message, int, int, Calling]
 #: Seconds for generators in threads to end.
 _PATIENCE = 1.0
-#: What a handler returned, or the exception that it raised.
-Returned = tuple[Any, "BaseException | None"]
+#: What a handler returned in a thread, or the exception that it raised; of a generator, the context that it goes on in.
+_Returned = tuple[Any, "BaseException | None", "Context | None"]
 
 #: What async functions run in, and what plain ones do.
-_Pool = tuple[Coroutines[_Asked], Workers[Returned]]
+_Pool = tuple[Coroutines[_Asked], "Workers[_Asked | Feed, _Returned]"]
 
 
 class Handler(Responder):
@@ -48,6 +48,8 @@ class Handler(Responder):
         self.code = Code(loaded)
         self.places = tuple(one.place for one in loaded.functions if one.place.subject)
         self._lines = lines
+        self._lines_are_static = lines.is_static
+        self._same_block = header_block(lines.format) if lines.is_static else None
         self._concurrency = concurrency
 
     async def start(self, host: Host) -> None:
@@ -68,15 +70,15 @@ class Handler(Responder):
             raise PynatsError(f"lifespan failed: {self._described(error)}") from error
 
     def respond(self, batch: Batch, done: Done) -> None:
-        jobs = map(Job, batch.requests, count(batch.first), repeat(batch.arrived), repeat(done))
         # Those that wait get the code of now: what is loaded meanwhile may be called in another way.
-        code = self.code
-        function, (coroutines, workers) = code.functions[batch.place], self._pools[batch.place]
+        code, (coroutines, workers) = self.code, self._pools[batch.place]
+        calling = code.calling(batch.place, done, self._leave_if_over)
         code.running += len(batch.requests)
-        if function.is_async:
-            coroutines.submit(zip(jobs, repeat(code), repeat(function)))
+        asked = zip(batch.requests, count(batch.first), repeat(batch.arrived), repeat(calling), strict=False)
+        if code.functions[batch.place].is_async:
+            coroutines.submit(asked)
         else:
-            self._submit(workers, jobs, code, function)
+            workers.submit(asked)
 
     def drain(self) -> None:
         self._streams.drain()
@@ -128,65 +130,56 @@ class Handler(Responder):
         return pools
 
     def _new_pool(self, most: int) -> _Pool:
-        return Coroutines(most, self._await), Workers(most, eager=False)
+        return Coroutines(most, self._await), Workers(most, _call, self._returned, eager=False)
 
-    async def _await(self, asked: _Asked) -> None:
-        job, code, function = asked
-        try:
-            value = function.function(ReceivedRequest(*job.request, job.number, code.lifespan.state))
-            if type(value) is not AsyncGeneratorType:
-                value = await value
-            if type(value) in KINDS:
-                await self._stream(job, code, value)
+    async def _await(self, waiting: deque[_Asked]) -> None:
+        """Answer what is `waiting`, until nothing is, or a context variable is not what it was."""
+        fresh, answer = copy_context(), self._answer
+        while waiting:
+            asked = waiting.popleft()
+            request, number, _, calling = asked
+            try:
+                value = calling.function(received(request, number, calling.state))
+                if type(value) is not AsyncGeneratorType:
+                    value = await value
+                if type(value) in KINDS:
+                    await self._stream(asked, value)
+                else:
+                    answer(asked, value)
+            except BaseException as error:
+                # An interrupt comes from a signal, and GeneratorExit from the end of the event loop.
+                if self._stopped or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+                    raise
+                self._fail(asked, error)
+            if copy_context() != fresh:
                 return
-        except BaseException as error:
-            # An interrupt comes from a signal, and GeneratorExit from the end of the event loop.
-            if self._stopped or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
-                raise
-            self._fail(job, code, error)
-        else:
-            self._answer(job, code, function, value)
 
-    def _submit(
-        self, workers: Workers[Returned], jobs: Iterable[Job], code: Code, function: HandlerFunction
-    ) -> None:
-        state = code.lifespan.state
-        for job in jobs:
-            # A context of its own, so that requests do not see each other's context variables.
-            request, context = ReceivedRequest(*job.request, job.number, state), copy_context()
-            call = partial(context.run, _call, function.function, request)
-            workers.submit(call, partial(self._returned, workers, context, job, code, function))
-
-    def _returned(
-        self,
-        workers: Workers[Returned],
-        context: Context,
-        job: Job,
-        code: Code,
-        function: HandlerFunction,
-        outcome: Returned,
-    ) -> None:
-        value, error = outcome
+    def _returned(self, asked: _Asked | Feed, outcome: _Returned) -> None:
+        """Take what a function returned in a thread."""
+        if isinstance(asked, Feed):
+            return
+        value, error, context = outcome
         if error is not None:
-            self._fail(job, code, error)
-        elif type(value) is GeneratorType:
-            feed = Feed(value)
-            workers.submit(partial(context.run, _feed, feed), lambda outcome: None)
-            task = self._loop.create_task(self._stream_from(job, code, feed))
+            self._fail(asked, error)
+        elif context is not None:
+            feed = Feed(value, context)
+            self._pools[asked[3].place][1].submit([feed])
+            task = self._loop.create_task(self._stream_from(asked, feed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         else:
-            self._answer(job, code, function, value)
+            self._answer(asked, value)
 
-    async def _stream_from(self, job: Job, code: Code, feed: Feed) -> None:
+    async def _stream_from(self, asked: _Asked, feed: Feed) -> None:
         try:
-            await self._stream(job, code, feed)
+            await self._stream(asked, feed)
         except Exception as error:
-            self._fail(job, code, error)
+            self._fail(asked, error)
         await feed.over.wait()
 
-    async def _stream(self, job: Job, code: Code, values: Any) -> None:
+    async def _stream(self, asked: _Asked, values: Any) -> None:
         """Send each of `values` as a reply, and an empty one at the end."""
+        job = Job(*asked)
         stream = await self._streams.run(job, values)
         if stream.ending is GONE:
             self._finished.flush()
@@ -195,49 +188,42 @@ class Handler(Responder):
             self._finished.add(job, stream.ending.reply(job.request), stream.ending)
         else:
             self._finished.add(job, (job.request[1], b"", None, b""))
-        self._ended(code)
 
-    def _message(self, job: Job, value: Any) -> Message:
+    def _message(self, request: Message, number: int, value: Any) -> Message:
         """The reply that a value is. Raises TypeError, ValueError: it is none."""
-        lines, payload = (b"", value) if type(value) is bytes else encode(value)
-        return job.request[1], b"", header_block(self._own_lines(job) + lines), payload
+        lines, payload = encode(value)
+        if lines or not self._lines_are_static:
+            own = self._lines.fill(Facts(number, request[0], request[3]))
+            return request[1], b"", header_block(own + lines), payload
+        return request[1], b"", self._same_block, payload
 
-    def _answer(self, job: Job, code: Code, function: HandlerFunction, value: Any) -> None:
+    def _answer(self, asked: _Asked, value: Any) -> None:
+        request, number, _, calling = asked
+        if type(value) is bytes and self._lines_are_static:
+            self._finished.add(asked, (request[1], b"", self._same_block, value))
+            return
         try:
-            reply = self._message(job, value)
+            reply = self._message(request, number, value)
         except Exception as error:
-            self._fail(job, code, error, f"{summary(error)} ({function.at}: what it returned)")
+            self._fail(asked, error, f"{summary(error)} ({calling.at}: what it returned)")
         else:
-            self._finished.add(job, reply)
-            self._ended(code)
+            self._finished.add(asked, reply)
 
-    def _own_lines(self, job: Job) -> bytes:
-        subject, _, _, payload = job.request
-        lines = self._lines
-        return lines.format if lines.is_static else lines.fill(Facts(job.number, subject, payload))
-
-    def _fail(self, job: Job, code: Code, error: BaseException, notice: str = "") -> None:
+    def _fail(self, asked: _Asked, error: BaseException, notice: str = "") -> None:
+        request, _, _, calling = asked
         try:
-            reply, failure = error_reply(job.request, error)
+            reply, failure = error_reply(request, error)
         except Exception as wrong:  # a ServiceError with what cannot be sent
             error = wrong.with_traceback(error.__traceback__)
-            reply, failure = error_reply(job.request, error)
+            reply, failure = error_reply(request, error)
         if not isinstance(error, ServiceError):
-            notice = notice or describe(error, code.loaded.file)
+            notice = notice or describe(error, calling.code.loaded.file)
             trace = "".join(traceback.format_exception(error)) if self._trace else ""
             failure = Failure(failure.code, failure.text, "\n".join([notice, *trace.splitlines()]))
-        self._finished.add(job, reply, failure)
-        self._ended(code)
-
-    def _ended(self, code: Code) -> None:
-        """A request that `code` was called for is answered."""
-        code.running -= 1
-        if code.retired:
-            self._leave_if_over(code)
+        self._finished.add(asked, reply, failure)
 
     def _leave_if_over(self, code: Code) -> None:
         if code.retired and not code.running:
-            self._finished.flush()
             task = self._loop.create_task(self._leave(code))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -267,16 +253,17 @@ def _log_unhandled(environment: Environment, loaded: Callable[[], Loaded]) -> No
     loop.set_exception_handler(handle)
 
 
-def _feed(feed: Feed) -> Returned:
-    feed.run()
-    return None, None
-
-
-def _call(function: Callable[[Request], Any], request: Request) -> Returned:
+def _call(asked: _Asked | Feed) -> _Returned:
+    """Call a function, or take what a generator yields; in a thread."""
+    if isinstance(asked, Feed):
+        asked.run()
+        return None, None, None
+    request, number, _, calling = asked
     try:
-        return function(request), None
+        value = calling.function(received(request, number, calling.state))
     except BaseException as error:  # in a thread, it means the end of this request only
-        return None, error
+        return None, error, None
+    return value, None, copy_context() if type(value) is GeneratorType else None
 
 
 def error_reply(request: Message, error: BaseException) -> tuple[Message, Failure]:

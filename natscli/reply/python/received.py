@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from natscli.handling import Request
+from natscli.message.message import Message
 
 
 class ReceivedRequest(Request):
     """A request whose parts are those of a message; nothing is looked at before it is asked for."""
 
-    def __init__(
-        self, subject: bytes, reply: bytes, header: bytes | None, data: bytes, count: int, state: Any
-    ) -> None:
-        self.data = data
-        self.count = count
-        self.state = state
-        self._subject = subject
-        self._reply = reply
-        self._header = header
+    # One in Python would be called for each request, which takes as long as making it and filling it in.
+    __init__ = object.__init__
+
+
+def received(message: Message, count: int, state: Any) -> ReceivedRequest:
+    """The request that a message is."""
+    request: ReceivedRequest = ReceivedRequest()
+    request._subject, request._reply, request._header, request.data = message
+    request.count = count
+    request.state = state
+    return request

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
+from contextvars import Context
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
@@ -60,9 +61,9 @@ class Stream:
 
 
 class Streams:
-    """The streams of a run. `message(job, value)` makes a reply of a value."""
+    """The streams of a run. `message(request, number, value)` makes a reply of a value."""
 
-    def __init__(self, host: Host, message: Callable[[Job, Any], Message]) -> None:
+    def __init__(self, host: Host, message: Callable[[Message, int, Any], Message]) -> None:
         self._client = host.connection.client
         self._message = message
         self._presence = Presence(self._client, lambda token: self._active[token].stop(GONE))
@@ -109,7 +110,7 @@ class Streams:
     async def _send_all(self, stream: Stream, job: Job, values: Any) -> None:
         sent = 0
         async for value in values if hasattr(values, "__aiter__") else _each(values):
-            subject, _, block, payload = self._message(job, value)
+            subject, _, block, payload = self._message(job.request, job.number, value)
             stream.send((subject, self._presence.look(stream.token), block, payload))
             sent += 1
             if sent % _TURN == 0:
@@ -125,8 +126,9 @@ async def _each(values: Iterable[Any]) -> AsyncIterator[Any]:
 class Feed:
     """What a plain generator yields in a thread, for the event loop; the thread is not far ahead."""
 
-    def __init__(self, values: Any) -> None:
-        self._values = values
+    def __init__(self, values: Any, context: Context) -> None:
+        """The generator goes on in `context`."""
+        self._values, self._context = values, context
         self._loop = asyncio.get_running_loop()
         self._came: asyncio.Queue[tuple[bool, Any]] = asyncio.Queue()
         self._room = threading.Semaphore(_AHEAD)
@@ -136,6 +138,9 @@ class Feed:
 
     def run(self) -> None:
         """Take all values; called in a thread."""
+        self._context.run(self._run)
+
+    def _run(self) -> None:
         error: BaseException | None = None
         try:
             for value in self._values:

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import ContextVar
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar, copy_context
+from typing import Any
 
 from natscli.reply.python.coroutines import Coroutines
+
+
+def each(
+    work: Callable[[Any], Coroutine[Any, Any, None]],
+) -> Callable[[deque[Any]], Coroutine[Any, Any, None]]:
+    """Does one job after the other, as a handler does."""
+
+    async def work_on(jobs: deque[Any]) -> None:
+        fresh = copy_context()
+        while jobs and copy_context() == fresh:
+            await work(jobs.popleft())
+
+    return work_on
 
 
 def test_jobs_that_wait_for_nothing_are_done_in_order_by_one_task() -> None:
@@ -15,7 +31,7 @@ def test_jobs_that_wait_for_nothing_are_done_in_order_by_one_task() -> None:
         async def work(job: int) -> None:
             done.append((job, asyncio.current_task()))
 
-        coroutines = Coroutines(10, work)
+        coroutines = Coroutines(10, each(work))
         for start in (0, 100):
             coroutines.submit(range(start, start + 100))
             await asyncio.sleep(0.01)
@@ -38,7 +54,7 @@ def test_so_many_jobs_wait_at_once_and_no_more() -> None:
             waiting -= 1
             done.append(job)
 
-        coroutines = Coroutines(5, work)
+        coroutines = Coroutines(5, each(work))
         coroutines.submit(range(40))
         while len(done) < 40:
             await asyncio.sleep(0.001)
@@ -58,7 +74,7 @@ def test_a_timeout_within_a_job_ends_that_job_only() -> None:
             except asyncio.TimeoutError:
                 done.append("late")
 
-        coroutines = Coroutines(5, work)
+        coroutines = Coroutines(5, each(work))
         coroutines.submit([100, 0, 100, 0])
         while len(done) < 4:
             await asyncio.sleep(0.001)
@@ -76,7 +92,7 @@ def test_a_job_does_not_see_the_context_variables_of_another() -> None:
             seen.append(name.get())
             name.set(str(job))
 
-        coroutines = Coroutines(5, work)
+        coroutines = Coroutines(5, each(work))
         coroutines.submit(range(20))
         while len(seen) < 20:
             await asyncio.sleep(0.001)
@@ -97,7 +113,7 @@ def test_stopping_cancels_what_waits_and_begins_nothing_more() -> None:
             finally:
                 ended.append(job)
 
-        coroutines = Coroutines(3, work)
+        coroutines = Coroutines(3, each(work))
         coroutines.submit(range(10))
         await asyncio.sleep(0.01)
         coroutines.stop()

@@ -23,26 +23,31 @@ class Finished:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._jobs: list[Job] = []
-        self._replies: list[Message] = []
-        self._next = -1
-        self._failure: Failure | None = None
+        self._ended: list[tuple[tuple[Message, int, int, Done], Message, Failure | None]] = []
 
-    def add(self, job: Job, reply: Message, failure: Failure | None = None) -> None:
-        """`job` is answered, perhaps with an error."""
-        if not self._jobs:
+    def add(
+        self, job: tuple[Message, int, int, Done], reply: Message, failure: Failure | None = None
+    ) -> None:
+        """`job` is answered, perhaps with an error; it may be a plain tuple, which is made in a third of the time."""
+        if not self._ended:
             self._loop.call_soon(self.flush)
-        elif job.number != self._next or job.done is not self._jobs[0].done or failure != self._failure:
-            self.flush()
-        self._next = job.number + 1
-        self._failure = failure
-        self._jobs.append(job)
-        self._replies.append(reply)
+        self._ended.append((job, reply, failure))
 
     def flush(self) -> None:
         """Send what has been gathered."""
-        if self._jobs:
-            jobs, replies = self._jobs, self._replies
-            self._jobs, self._replies = [], []
-            _, first, arrived, done = jobs[0]
-            done(Batch([job.request for job in jobs], first, arrived), replies, self._failure)
+        if not self._ended:
+            return
+        ended, self._ended = self._ended, []
+        jobs, replies, failures = zip(*ended, strict=True)
+        requests, numbers, arrived, dones = zip(*jobs, strict=True)
+        start, last = 0, len(ended)
+        for end in range(1, last + 1):
+            if (
+                end == last
+                or numbers[end] != numbers[end - 1] + 1
+                or dones[end] is not dones[start]
+                or failures[end] != failures[start]
+            ):
+                batch = Batch(list(requests[start:end]), numbers[start], arrived[start])
+                dones[start](batch, list(replies[start:end]), failures[start])
+                start = end

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import partial
 
 from natscli.message.message import Message
 from natscli.reply.responders.parts.workers import Workers
@@ -11,6 +10,8 @@ from natscli.reply.responders.responder import Batch, Done, Failure, Host, Respo
 
 #: A reply, and what went wrong.
 Answered = tuple[Message, "Failure | None"]
+#: A single request, what to call with its reply, and the bytes that the reply may have.
+_Job = tuple[Batch, Done, int]
 
 
 class Threaded(Responder):
@@ -18,11 +19,11 @@ class Threaded(Responder):
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
-        self._workers: Workers[Answered] | None = None
+        self._workers: Workers[_Job, Answered] | None = None
 
     async def start(self, host: Host) -> None:
         self._host = host
-        self._workers = Workers(self._concurrency)
+        self._workers = Workers(self._concurrency, self._answer, _finish)
 
     @abstractmethod
     def answer(self, request: Message, number: int, limit: int) -> Answered:
@@ -31,15 +32,17 @@ class Threaded(Responder):
     def respond(self, batch: Batch, done: Done) -> None:
         assert self._workers is not None
         limit = self._host.max_payload
-        for one in batch.single():
-            job = partial(self.answer, one.requests[0], one.first, limit)
-            self._workers.submit(job, partial(_finish, one, done))
+        self._workers.submit((one, done, limit) for one in batch.single())
+
+    def _answer(self, job: _Job) -> Answered:
+        batch, _, limit = job
+        return self.answer(batch.requests[0], batch.first, limit)
 
     def kill(self) -> None:
         if self._workers is not None:
             self._workers.stop()
 
 
-def _finish(batch: Batch, done: Done, answer: Answered) -> None:
-    reply, failure = answer
+def _finish(job: _Job, answer: Answered) -> None:
+    (batch, done, _), (reply, failure) = job, answer
     done(batch, [reply], failure)

@@ -5,44 +5,57 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
+from contextvars import Context, copy_context
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
+J = TypeVar("J")
+R = TypeVar("R")
 
 #: Seconds in which the threads that are awake must have begun all waiting jobs, or more of them are woken.
 _WATCH_INTERVAL = 0.002
 
 
-class Workers(Generic[T]):
+class Workers(Generic[J, R]):
     """Threads, `most` of them at most, that begin jobs in order and bring the results to the event loop.
 
     With `eager` a thread is woken for each job, which is best for jobs that take long. Without, one thread does what is
-    done at once, and while jobs wait for it the number of threads is doubled.
+    done at once, and while jobs wait for it the number of threads is doubled. Jobs never see each other's context
+    variables.
     Unlike those of `concurrent.futures` they are daemons: a job that hangs cannot hold up the end of the program.
     """
 
-    def __init__(self, most: int, *, eager: bool = True) -> None:
+    def __init__(
+        self, most: int, work: Callable[[J], R], done: Callable[[J, R], object], *, eager: bool = True
+    ) -> None:
+        """Run `work(job)`, which must not raise, in a thread, and then `done(job, result)` in the event loop."""
         self._most = most
+        self._work, self._done = work, done
         self._eager = eager
         self._started = 0
         self._awake = 0  # as far as the event loop knows
         self._begun = 0
         self._watching = self._delivering = self._stopped = False
         self._loop = asyncio.get_running_loop()
-        self._jobs: deque[tuple[Callable[[], T], Callable[[T], object]]] = deque()
-        self._results: deque[Callable[[], object]] = deque()
+        self._context: Context | None = None
+        self._jobs: deque[J] = deque()
+        self._results: deque[tuple[J, R] | None] = deque()  # None is of a thread that goes to sleep
         self._tokens: SimpleQueue[None] = SimpleQueue()
 
-    def submit(self, job: Callable[[], T], done: Callable[[T], object]) -> None:
-        """Run `job`, which must not raise, in a thread, and then `done` with its result in the event loop."""
-        self._jobs.append((job, done))
-        if self._eager or not self._awake:
+    def submit(self, jobs: Iterable[J]) -> None:
+        """Begin these, after those that wait already."""
+        self._context = self._context or copy_context()
+        new = list(jobs)
+        self._jobs.extend(new)
+        if self._eager:
+            self._wake(len(new))
+            return
+        some_are_left = bool(self._awake) or len(new) > 1
+        if not self._awake:
             self._wake(1)
-        elif not self._watching:
+        if some_are_left and not self._watching:
             self._watching = True
             self._watch_later()
 
@@ -69,17 +82,28 @@ class Workers(Generic[T]):
             self._watch_later()
 
     def _run(self) -> None:
+        assert self._context is not None
         with suppress(RuntimeError):  # the loop is closed: the program is about to end
             while True:
                 self._tokens.get()
                 while self._jobs and not self._stopped:
-                    with suppress(IndexError):  # another thread has taken it
-                        job, done = self._jobs.popleft()
-                        self._begun += 1
-                        self._deliver_later(partial(done, job()))
-                self._deliver_later(self._asleep)
+                    self._context.copy().run(self._work_on)
+                self._deliver_later(None)
 
-    def _deliver_later(self, result: Callable[[], object]) -> None:
+    def _work_on(self) -> None:
+        """Do jobs until there are none, or one has changed a context variable, which the next must not see."""
+        jobs, work, fresh = self._jobs, self._work, copy_context()
+        while jobs and not self._stopped:
+            try:
+                job = jobs.popleft()
+            except IndexError:  # another thread has taken it
+                return
+            self._begun += 1
+            self._deliver_later((job, work(job)))
+            if copy_context() != fresh:
+                return
+
+    def _deliver_later(self, result: tuple[J, R] | None) -> None:
         self._results.append(result)
         if not self._delivering:
             self._delivering = True
@@ -87,8 +111,13 @@ class Workers(Generic[T]):
 
     def _deliver(self) -> None:
         self._delivering = False
-        while self._results and not self._stopped:
-            self._results.popleft()()
+        results, done = self._results, self._done
+        while results and not self._stopped:
+            result = results.popleft()
+            if result is None:
+                self._asleep()
+            else:
+                done(*result)
 
     def _asleep(self) -> None:
         self._awake -= 1

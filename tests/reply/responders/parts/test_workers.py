@@ -6,13 +6,29 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
 
 from natscli.reply.responders.parts.workers import Workers
+
+#: What is called in a thread, and what with its result.
+Call = tuple[Callable[[], Any], Callable[[Any], object]]
+
+
+class Calls(Workers[Call, Any]):
+    """Workers whose jobs are functions."""
+
+    def __init__(self, most: int, *, eager: bool = True) -> None:
+        super().__init__(most, lambda job: job[0](), lambda job, result: job[1](result), eager=eager)
+
+    def call(self, work: Callable[[], Any], done: Callable[[Any], object]) -> None:
+        self.submit([(work, done)])
 
 
 def test_so_many_jobs_run_at_once_and_no_more() -> None:
     async def check() -> None:
-        workers: Workers[int] = Workers(3)
+        workers = Calls(3)
         together = threading.Barrier(3)
         running, most, results = set[int](), [0], list[int]()
         all_done = asyncio.Event()
@@ -30,7 +46,7 @@ def test_so_many_jobs_run_at_once_and_no_more() -> None:
                 all_done.set()
 
         for _ in range(9):
-            workers.submit(job, done)
+            workers.call(job, done)
         await asyncio.wait_for(all_done.wait(), 30)
         assert most == [3]
 
@@ -39,7 +55,7 @@ def test_so_many_jobs_run_at_once_and_no_more() -> None:
 
 def test_results_arrive_in_the_event_loop_in_order() -> None:
     async def check() -> None:
-        workers: Workers[int] = Workers(1)
+        workers = Calls(1)
         results: list[tuple[int, bool]] = []
         all_done = asyncio.Event()
 
@@ -49,7 +65,7 @@ def test_results_arrive_in_the_event_loop_in_order() -> None:
                 all_done.set()
 
         for number in range(100):
-            workers.submit(lambda number=number: number, done)  # type: ignore[misc]
+            workers.call(lambda number=number: number, done)  # type: ignore[misc]
         await asyncio.wait_for(all_done.wait(), 30)
         assert results == [(number, True) for number in range(100)]
 
@@ -61,9 +77,8 @@ def test_a_job_that_hangs_does_not_hold_up_the_end_of_the_program() -> None:
         import asyncio, time
         from natscli.reply.responders.parts.workers import Workers
         async def main():
-            workers = Workers(2)
-            workers.submit(lambda: time.sleep(1000), print)
-            workers.submit(lambda: time.sleep(0.2), print)
+            workers = Workers(2, time.sleep, print)
+            workers.submit([1000, 0.2])
         asyncio.run(main())
         time.sleep(0.3)  # the second job ends when the loop is closed
         """
@@ -73,7 +88,7 @@ def test_a_job_that_hangs_does_not_hold_up_the_end_of_the_program() -> None:
 
 def test_jobs_that_end_at_once_are_done_by_one_thread() -> None:
     async def check() -> None:
-        workers: Workers[int] = Workers(50, eager=False)
+        workers = Calls(50, eager=False)
         threads: set[int] = set()
         all_done = asyncio.Event()
 
@@ -81,9 +96,9 @@ def test_jobs_that_end_at_once_are_done_by_one_thread() -> None:
             threads.add(thread)
 
         for _ in range(20):
-            workers.submit(threading.get_ident, done)
+            workers.call(threading.get_ident, done)
             await asyncio.sleep(0.005)
-        workers.submit(threading.get_ident, lambda thread: all_done.set())
+        workers.call(threading.get_ident, lambda thread: all_done.set())
         await asyncio.wait_for(all_done.wait(), 30)
         assert len(threads) == 1
 
@@ -92,7 +107,7 @@ def test_jobs_that_end_at_once_are_done_by_one_thread() -> None:
 
 def test_more_threads_are_woken_while_jobs_wait() -> None:
     async def check() -> None:
-        workers: Workers[int] = Workers(50, eager=False)
+        workers = Calls(50, eager=False)
         together = threading.Barrier(50)
         results: list[int] = []
         all_done = asyncio.Event()
@@ -103,7 +118,7 @@ def test_more_threads_are_woken_while_jobs_wait() -> None:
                 all_done.set()
 
         for _ in range(100):
-            workers.submit(lambda: together.wait(30), done)
+            workers.call(lambda: together.wait(30), done)
         await asyncio.wait_for(all_done.wait(), 30)
         assert sorted(results) == sorted(2 * list(range(50)))
 
@@ -112,21 +127,46 @@ def test_more_threads_are_woken_while_jobs_wait() -> None:
 
 def test_a_job_that_comes_as_a_thread_runs_out_of_jobs_does_not_wait_for_the_others() -> None:
     async def check() -> None:
-        workers: Workers[int] = Workers(2)
+        workers = Calls(2)
         release, results, all_done = threading.Event(), list[int](), asyncio.Event()
-        workers.submit(lambda: int(release.wait(60)), results.append)
+        workers.call(lambda: int(release.wait(60)), results.append)
 
         def done(number: int) -> None:
             if number == 2000:
                 all_done.set()
             else:
-                workers.submit(lambda: number + 1, done)
+                workers.call(lambda: number + 1, done)
 
-        workers.submit(lambda: 0, done)
+        workers.call(lambda: 0, done)
         try:
             await asyncio.wait_for(all_done.wait(), 30)
             assert results == []  # the other thread was busy all the time
         finally:
             release.set()
+
+    asyncio.run(check())
+
+
+def test_jobs_do_not_see_the_context_variables_of_each_other() -> None:
+    async def check() -> None:
+        name: ContextVar[str] = ContextVar("name", default="")
+        name.set("outside")
+        workers = Calls(2, eager=False)
+        seen: list[str] = []
+        all_done = asyncio.Event()
+
+        def job() -> str:
+            before = name.get()
+            name.set("another")
+            return before
+
+        def done(before: str) -> None:
+            seen.append(before)
+            if len(seen) == 100:
+                all_done.set()
+
+        workers.submit([(job, done)] * 100)
+        await asyncio.wait_for(all_done.wait(), 30)
+        assert seen == ["outside"] * 100
 
     asyncio.run(check())
