@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from natscli import Reply, Request, ServiceError, handling
 from natscli.message import headers
-from natscli.reply.python.received import received
+from natscli.reply.python.received import ReceivedRequest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -25,7 +25,8 @@ JSON = st.recursive(
 
 
 def request(data: bytes = b"", header: bytes | None = None, subject: bytes = b"a.b") -> Request:
-    return received((subject, b"inbox", header, data), 7, None)
+    made: Request = ReceivedRequest().filled((subject, b"inbox", header, data), 7, None)
+    return made
 
 
 @given(JSON.filter(lambda value: value is not None and not isinstance(value, str)))

@@ -23,7 +23,7 @@ from natscli.reply.python.explain import place
 from natscli.reply.python.functions import HandlerFunction, is_async
 from natscli.reply.python.handler import Handler as PythonHandler
 from natscli.reply.python.importing import Loaded
-from natscli.reply.python.received import received
+from natscli.reply.python.received import ReceivedRequest
 from natscli.reply.responders.mock import build as build_mock
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
 from natscli.settings import resolve
@@ -123,7 +123,7 @@ class TestResponder:
         with self._arrived:
             for index, message in enumerate(batch.requests):
                 number = batch.first + index
-                request = received(message, number, None)
+                request = ReceivedRequest().filled(message, number, None)
                 block, data = replies[index][2:] if replies else (None, None)
                 before = tuple(self._before.pop(number, ()))
                 self.answered.append(AnsweredRequest(request, block, data, said, before))

@@ -22,7 +22,7 @@ from natscli.reply.python.coroutines import Coroutines
 from natscli.reply.python.explain import describe, summary
 from natscli.reply.python.functions import HandlerFunction
 from natscli.reply.python.importing import Loaded
-from natscli.reply.python.received import received
+from natscli.reply.python.received import ReceivedRequest
 from natscli.reply.python.streams import KINDS, Feed, Streams
 from natscli.reply.responders.parts.finished import Finished, Job
 from natscli.reply.responders.parts.presence import GONE
@@ -139,7 +139,7 @@ class Handler(Responder):
             asked = waiting.popleft()
             request, number, _, calling = asked
             try:
-                value = calling.function(received(request, number, calling.state))
+                value = calling.function(ReceivedRequest().filled(request, number, calling.state))
                 if type(value) is not AsyncGeneratorType:
                     value = await value
                 if type(value) in KINDS:
@@ -260,7 +260,7 @@ def _call(asked: _Asked | Feed) -> _Returned:
         return None, None, None
     request, number, _, calling = asked
     try:
-        value = calling.function(received(request, number, calling.state))
+        value = calling.function(ReceivedRequest().filled(request, number, calling.state))
     except BaseException as error:  # in a thread, it means the end of this request only
         return None, error, None
     return value, None, copy_context() if type(value) is GeneratorType else None

@@ -14,11 +14,9 @@ class ReceivedRequest(Request):
     # One in Python would be called for each request, which takes as long as making it and filling it in.
     __init__ = object.__init__
 
-
-def received(message: Message, count: int, state: Any) -> ReceivedRequest:
-    """The request that a message is."""
-    request: ReceivedRequest = ReceivedRequest()
-    request._subject, request._reply, request._header, request.data = message
-    request.count = count
-    request.state = state
-    return request
+    def filled(self, message: Message, count: int, state: Any) -> ReceivedRequest:
+        """Take the parts of `message`; gives the request itself."""
+        self._subject, self._reply, self._header, self.data = message
+        self.count = count
+        self.state = state
+        return self
