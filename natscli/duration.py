@@ -63,16 +63,16 @@ def _with_units(rest: str, text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """A duration for people, four significant digits at most: `412.3µs`, `1.25s`, `2m5s`."""
+    """A duration for people, about four significant digits: `412.3µs`, `1.25s`, `2m5s`."""
     if not seconds:
         return "0s"
     for unit, size, end in (("ns", 1e-9, 1000), ("µs", 1e-6, 1000), ("ms", 1e-3, 1000), ("s", 1.0, 60)):
         value = float(f"{seconds / size:.4g}")  # rounded first: 999.96ms is 1s, not 1000ms
         if value < end:
             return f"{value:g}{unit}"
-    whole = round(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    return (f"{hours}h" if hours else "") + f"{minutes}m{whole % 60}s"
+    tenths = round(seconds * 10) if seconds < 999.95 else round(seconds) * 10
+    hours, minutes = divmod(tenths // 600, 60)
+    return (f"{hours}h" if hours else "") + f"{minutes}m{tenths % 600 / 10:g}s"
 
 
 def timestamp(at: float) -> str:
