@@ -25,6 +25,7 @@ from benchmarks.measures import (
     sending,
     stalled,
     watched,
+    watched_at,
     whole_process,
 )
 
@@ -155,6 +156,11 @@ def _reply_cases(part: int) -> list[Case]:
              {PYNATS: rate(pynats(*handler, f"{HANDLERS}:ok"), load), BARE: rate(bare, half),
               "plain function": rate(pynats(*handler, f"{HANDLERS}:plain"), half)},
              Need(PYNATS, BARE, at_least=1.3)),
+        case("endpoints", "pynats reply --handler: ten endpoints, and one with a wildcard, 256 in flight",
+             {name: rate(pynats("reply", "--handler", f"{HANDLERS}:{name}"), replace(half, subject="bench.{digit}"))
+              for name in ("one", "ten")}, Need("ten", "one", at_least=0.95)),
+        case("watch-rate", "pynats watch --json to a file, 10,000 exchanges/s: none missed, this part of a core",
+             {PYNATS: watched_at(pynats("watch", ">", "--json"), 10_000, 5)}, Need(PYNATS, at_most=60.0), unit="%"),
         case("latency", "pynats reply x OK, log to a file, one in flight: half of the replies are faster than",
              _with_go({PYNATS: latency(pynats(*body), single), BARE: latency(bare, single),
                        RAW: latency(raw, single)}, latency(go_nats(*body), single)),

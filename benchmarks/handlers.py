@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from natscli import Request
+from natscli import Request, endpoint
 
 #: Seconds of a core that `compute` takes.
 _WORK = 0.001
@@ -26,3 +26,18 @@ def compute(request: Request) -> bytes:  # noqa: ARG001
     while time.thread_time() < end:
         pass
     return b"OK"
+
+
+@endpoint("bench.*")
+async def one(request: Request) -> bytes:  # noqa: ARG001
+    """Answer all as one endpoint."""
+    return b"OK"
+
+
+async def ten(request: Request) -> bytes:  # noqa: ARG001
+    """Answer the same as ten endpoints."""
+    return b"OK"
+
+
+for _digit in range(10):
+    endpoint(f"bench.{_digit}")(ten)

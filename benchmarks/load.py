@@ -35,7 +35,7 @@ READ_SIZE, SURPLUS = 256 << 10, 200
 
 @dataclass(frozen=True)
 class Load:
-    """What to send, how, and what must come back. `{i}` is the number of the request, in seven digits."""
+    """What to send, how, and what must come back. `{i}` is the number of the request, `{digit}` its last digit."""
 
     port: int
     subject: str
@@ -221,7 +221,8 @@ def _sender(
     verb = b"HPUB" if block else b"PUB"
 
     def head(number: int) -> bytes:
-        subject = load.subject.replace("{i}", f"{number % 10_000:0{DIGITS}}").encode()
+        shown = load.subject.replace("{digit}", f"{number % 10}")
+        subject = shown.replace("{i}", f"{number % 10_000:0{DIGITS}}").encode()
         return b"%b %b %b%0*d %b\r\n%b" % (verb, subject, inbox, DIGITS, number, sizes, block)
 
     if size > LARGE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -59,7 +60,7 @@ def rate(command: Command, load: Load, warm_up: int = 2000, seconds: float = 15.
     def measure(bench: Bench) -> Sample:
         now = replace(load, port=bench.port)
         warm = replace(now, requests=min(warm_up, max(16, load.requests // 10)))
-        subject = now.subject.replace("{i}", "ready")
+        subject = now.subject.replace("{i}", "ready").replace("{digit}", "0")
         with bench.responder(command(bench), subject, seconds=seconds) as process:
             bench.load(warm)
             before, log_before = Usage.of(process.pid), bench.log_size
@@ -98,6 +99,39 @@ def watched(watcher: Command, load: Load) -> Measure:
             report = bench.load(replace(load, port=bench.port))
             seconds = Usage.of(process.pid).cpu_seconds - before.cpu_seconds
         return Sample(report.rate, {"watcher_cpu_us": round(seconds / report.sent * 1e6, 2)})
+
+    return measure
+
+
+def watched_at(watcher: Command, per_second: int, seconds: int) -> Measure:
+    """The part of a core (%) that a process takes that sees exchanges at a rate and writes a line for each."""
+
+    def measure(bench: Bench) -> Sample:
+        count = per_second * seconds
+        with contextlib.ExitStack() as stack:
+            quiet = floor("raw-reply", "bench", "OK", "quiet")(bench)
+            stack.enter_context(bench.responder(quiet, "bench"))
+            file = stack.enter_context((bench.folder / "received").open("w+b"))
+            process = subprocess.Popen(
+                watcher(bench), cwd=ROOT, env=bench.environ, stdin=subprocess.DEVNULL, stdout=file,
+                stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            stack.callback(stop, process)
+            bench.wait_for_subscriber(process, "bench.ready", b"")
+            before = Usage.of(process.pid).cpu_seconds
+            paced = {"port": bench.port, "subject": "bench", "rate": per_second, "requests": count}
+            run = subprocess.run(
+                [sys.executable, "-m", "benchmarks.paced", json.dumps(paced)], cwd=ROOT, env=bench.environ,
+                capture_output=True, timeout=seconds + 60, check=True,
+            )  # fmt: skip
+            spent = Usage.of(process.pid).cpu_seconds - before
+            stop(process)  # it shows what it has seen
+            file.seek(0)
+            seen = sum(b'"subject": "bench"' in line for line in file)
+        answered = json.loads(run.stdout)["answered"]
+        if answered != count or seen < count:
+            raise BenchError(f"{answered} of {count} were answered, {seen} seen")
+        return Sample(spent / seconds * 100, {"seen": seen})
 
     return measure
 

@@ -16,7 +16,7 @@ from time import perf_counter_ns
 from benchmarks.wire import Wire
 
 MOST_REQUESTS = 1_000_000
-_MESSAGE = re.compile(rb"MSG inbox\.paced\.(\d+) 1 (\d+)\r\n")
+_MESSAGE = re.compile(rb"MSG _INBOX\.paced\.(\d+) 1 (\d+)\r\n")
 
 
 def run(port: int, subject: str, rate: float, requests: int, payload: str = "x") -> dict[str, int]:
@@ -24,10 +24,10 @@ def run(port: int, subject: str, rate: float, requests: int, payload: str = "x")
     if not 0 < requests <= MOST_REQUESTS:
         raise ValueError("requests is out of bounds")
     wire = Wire("127.0.0.1", port)
-    wire.subscribe("inbox.paced.*")
+    wire.subscribe("_INBOX.paced.*")
     body = payload.encode()
     lines = [
-        b"PUB %b inbox.paced.%d %d\r\n%b\r\n" % (subject.encode(), i, len(body), body)
+        b"PUB %b _INBOX.paced.%d %d\r\n%b\r\n" % (subject.encode(), i, len(body), body)
         for i in range(requests)
     ]
     start = perf_counter_ns() + 10_000_000

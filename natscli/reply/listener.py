@@ -164,7 +164,9 @@ class Listener:
         )
         handler = partial(self._on_internal if route.internal else self._on_batch, route, done)
         limit = self._numbers.limit if len(self._routes) == 1 else 0
-        return await self._client.subscribe_batches(route.subject, route.queue, handler, limit)
+        return await self._client.subscribe_batches(
+            route.subject, route.queue, handler, limit, sort=not limit
+        )
 
     @contextmanager
     def _classified(self) -> Iterator[None]:

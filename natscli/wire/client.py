@@ -53,6 +53,8 @@ class Client(LenientTLS, Reconnecting):
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.dropped = 0
         self._handlers: dict[bytes, tuple[Any, BatchHandler]] = {}
+        #: The subscriptions whose messages are sorted out of a read.
+        self.sorted_sids: set[bytes] = set()
         self._publishing: set[asyncio.Task[None]] = set()
         # Bytes of the longest subject sent to others' choice and to our own, and of the longest the server takes.
         self._longest_reply = self._longest_own = 0
@@ -107,14 +109,19 @@ class Client(LenientTLS, Reconnecting):
         """Unsubscribe, wait for what is being handled, and close; see nats-py, which drops a cancellation here."""
         await within(None, super().drain())
 
-    async def subscribe_batches(self, subject: str, queue: str, handler: BatchHandler, limit: int = 0) -> Any:
+    async def subscribe_batches(
+        self, subject: str, queue: str, handler: BatchHandler, limit: int = 0, *, sort: bool = False
+    ) -> Any:
         """Subscribe; `handler` is called with the messages of each read, `limit` of them at most in all.
 
-        Subscriptions with the same handler, and without a limit, may have their messages in one batch.
+        Subscriptions with the same handler, and without a limit, may have their messages in one batch. With `sort`,
+        those of a read come together, though messages of other subscriptions came between them.
         """
         if self.batches:
             subscription = await self.subscribe(subject, queue=queue)
             self._handlers[b"%d" % subscription._id] = (subscription, handler)
+            if sort:
+                self.sorted_sids.add(b"%d" % subscription._id)
         else:
             from natscli.wire import plain
 

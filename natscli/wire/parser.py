@@ -90,13 +90,24 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             run = _plain_run(data)
         if run is None:
             return self._walk(data, arrived)
-        self.nc.deliver(run[0], run[1], arrived)
+        sids, messages = run
+        if sids.count(sids[0]) == len(sids):
+            self.nc.deliver(sids[0], messages, arrived)
+        elif self.nc.sorted_sids.issuperset(sids):
+            sorted_out: dict[bytes, list[Message]] = {}
+            for sid, message in zip(sids, messages, strict=True):
+                sorted_out.setdefault(sid, []).append(message)
+            for sid, those in sorted_out.items():
+                self.nc.deliver(sid, those, arrived)
+        else:
+            return self._walk(data, arrived)
         return b""
 
     def _walk(self, data: bytes, arrived: int) -> bytes:
         """`feed` for anything: one message after the other."""
         batch: list[Message] = []
         batch_sid: bytes | None = None  # an odd line may have an empty one
+        sorted_out: dict[bytes, list[Message]] = {}
         joined_sid: bytes | None = None
         position, end = 0, len(data)
         rest = b""
@@ -114,6 +125,11 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             if stop + 2 > end:
                 self._expect(head, start - position)
                 break
+            if sid in self.nc.sorted_sids:
+                message = subject, reply, data[start:body] if header_size else None, data[body:stop]
+                sorted_out.setdefault(sid, []).append(message)
+                position = stop + 2
+                continue
             if sid != batch_sid and sid != joined_sid:
                 if batch and self.nc.same_handler(batch_sid, sid):
                     joined_sid = sid
@@ -129,6 +145,8 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             position = stop + 2
         if batch:
             self.nc.deliver(batch_sid, batch, arrived)
+        for sid, those in sorted_out.items():
+            self.nc.deliver(sid, those, arrived)
         self._keep(data[position:], unread=bool(rest))
         return rest
 
@@ -232,8 +250,8 @@ def _head(line: bytes) -> _Head | None:
     return None
 
 
-def _plain_run(data: bytes) -> tuple[bytes, list[Message]] | None:
-    """The sid and the messages, if `data` is whole `MSG subject sid [reply] size` messages of one subscription.
+def _plain_run(data: bytes) -> tuple[list[bytes], list[Message]] | None:
+    """The sids and the messages, if `data` is whole `MSG subject sid [reply] size` messages, all with as many words.
 
     That is what a busy responder or requester reads, and C code can take it apart. Nothing in a payload can pass for a
     control line: the first line is one; if it has as many words as all have and its size is that of the part after it,
@@ -249,14 +267,10 @@ def _plain_run(data: bytes) -> tuple[bytes, list[Message]] | None:
     each = len(words) // count
     if len(parts) != 2 * count + 1 or each * count != len(words) or each not in (4, 5):
         return None
-    sid, replies = words[2], words[3::5] if each == 5 else [b""] * count
-    if (
-        words[::each].count(b"MSG") != count
-        or words[2::each].count(sid) != count
-        or any(map(bytes.isdigit, replies))
-    ):
+    replies = words[3::5] if each == 5 else [b""] * count
+    if words[::each].count(b"MSG") != count or any(map(bytes.isdigit, replies)):
         return None
     sizes = set(zip(words[each - 1 :: each], map(len, bodies), strict=True))
     if not all(size.isdigit() and int(size) == length for size, length in sizes):
         return None
-    return sid, list(zip(words[1::each], replies, repeat(None), bodies, strict=False))
+    return words[2::each], list(zip(words[1::each], replies, repeat(None), bodies, strict=False))

@@ -57,6 +57,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.seen: list[Any] = []
+        self.sorted_sids: set[bytes] = set()
 
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, payload: bytes, header: bytes | None
@@ -396,6 +397,18 @@ def test_the_same_to_many_is_encoded_like_anything_else() -> None:
         same: list[Message] = [(b"a.%d" % number, b"", None, body) for number in range(3)]
         assert encode(same)[0] == b"".join(encode([message])[0] for message in same)
         assert encode(same)[0] == b"".join(b"PUB a.%d %d\r\n%b\r\n" % (n, len(body), body) for n in range(3))
+
+
+def test_messages_of_subscriptions_that_are_sorted_come_together_and_before_what_follows() -> None:
+    recorder = Recorder()
+    recorder.sorted_sids = {b"1", b"2"}
+    part = b"MSG a 1 r 1\r\n%d\r\nMSG b 2 r 1\r\n%d\r\n"
+    stream = b"".join(part % (number, number) for number in range(9)) + b"PING\r\nMSG a 1 r 2\r\nhi\r\n"
+    assert fed(BatchParser(recorder), [stream]) == ""
+    first, second = (
+        [(sid, name, b"r", b"%d" % n, None) for n in range(9)] for sid, name in ((1, b"a"), (2, b"b"))
+    )
+    assert recorder.seen == [*first, *second, "ping", (1, b"a", b"r", b"hi", None)]
 
 
 @pytest.mark.parametrize("payload", [b"", b"OK", b"a\r\nb"])
