@@ -97,8 +97,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             sorted_out: dict[bytes, list[Message]] = {}
             for sid, message in zip(sids, messages, strict=True):
                 sorted_out.setdefault(sid, []).append(message)
-            for sid, those in sorted_out.items():
-                self.nc.deliver(sid, those, arrived)
+            self._deliver_sorted(sorted_out, arrived)
         else:
             return self._walk(data, arrived)
         return b""
@@ -109,8 +108,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         batch_sid: bytes | None = None  # an odd line may have an empty one
         sorted_out: dict[bytes, list[Message]] = {}
         joined_sid: bytes | None = None
-        position, end = 0, len(data)
-        rest = b""
+        position, end, rest = 0, len(data), b""
         while position < end:
             line_end = data.find(b"\r\n", position)
             if line_end < 0:
@@ -120,17 +118,12 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
                 rest = data[position:]
                 break
             subject, sid, reply, header_size, size = head
-            start = line_end + 2
-            body, stop = start + header_size, start + size
+            start, body, stop = line_end + 2, line_end + 2 + header_size, line_end + 2 + size
             if stop + 2 > end:
                 self._expect(head, start - position)
                 break
-            if sid in self.nc.sorted_sids:
-                message = subject, reply, data[start:body] if header_size else None, data[body:stop]
-                sorted_out.setdefault(sid, []).append(message)
-                position = stop + 2
-                continue
-            if sid != batch_sid and sid != joined_sid:
+            is_sorted = sid in self.nc.sorted_sids
+            if not is_sorted and sid != batch_sid and sid != joined_sid:
                 if batch and self.nc.same_handler(batch_sid, sid):
                     joined_sid = sid
                 else:
@@ -141,14 +134,18 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
                         rest = data[position:]
                         break
                     batch_sid = sid
-            batch.append((subject, reply, data[start:body] if header_size else None, data[body:stop]))
+            into = sorted_out.setdefault(sid, []) if is_sorted else batch
+            into.append((subject, reply, data[start:body] if header_size else None, data[body:stop]))
             position = stop + 2
         if batch:
             self.nc.deliver(batch_sid, batch, arrived)
-        for sid, those in sorted_out.items():
-            self.nc.deliver(sid, those, arrived)
+        self._deliver_sorted(sorted_out, arrived)
         self._keep(data[position:], unread=bool(rest))
         return rest
+
+    def _deliver_sorted(self, messages: dict[bytes, list[Message]], arrived: int) -> None:
+        for sid, those in messages.items():
+            self.nc.deliver(sid, those, arrived)
 
     def _keep(self, data: bytes, *, unread: bool) -> None:
         """Keep the beginning of a message, unless it is `unread`: then somebody else reads it."""
