@@ -20,7 +20,8 @@ def modules(runner: Runner, server: Server, *arguments: str) -> tuple[int, list[
         env={**runner.environ, "NATS_URL": server.url}, cwd=runner.directory, stdin=subprocess.DEVNULL,
         capture_output=True, check=False, timeout=30,
     )  # fmt: skip
-    return done.returncode, json.loads(done.stderr.splitlines()[-1])
+    executed, _ = json.loads(done.stderr.splitlines()[-1])
+    return done.returncode, executed
 
 
 def assert_refused_early(runner: Runner, server: Server, *arguments: str) -> None:
