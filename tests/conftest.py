@@ -138,9 +138,9 @@ WAITING = ("faults", "interop", "learn", "services", "testing", "test_site.py", 
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two for each of a few processors: most tests wait, for a process to end or for time to pass."""
+    """Three for each of a few processors: most tests wait, for a process to end or for time to pass."""
     processors = os.cpu_count() or 1
-    return max(processors, min(2 * processors, 16))
+    return max(processors, min(3 * processors, 16))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
