@@ -14,6 +14,8 @@ LINE = b"NATS/1.0"
 SERVICE_ERROR = "Nats-Service-Error"
 SERVICE_ERROR_CODE = "Nats-Service-Error-Code"
 REPLY_COUNTER = "NATS-Reply-Counter"
+#: Lines of a header block that are taken apart for records, at most.
+_MOST_LINES = 4096
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -39,6 +41,11 @@ def decode(block: bytes | None) -> Pairs:
         if colon and name:
             pairs.append((exact(name), exact(value.strip())))
     return tuple(pairs)
+
+
+def is_huge(block: bytes) -> bool:
+    """Whether a block has more lines than anybody means: taking them apart would hold up other messages."""
+    return block.count(b"\n") > _MOST_LINES
 
 
 def as_lists(block: bytes | None) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64encode
 from json.encoder import encode_basestring, encode_basestring_ascii
+from math import inf
 from typing import Any
 
 from natscli.duration import timestamp
@@ -21,9 +22,13 @@ _NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 
 
 class Encoder:
-    """Makes the members of a record; with `ascii_only`, for terminals, no control character is left in them."""
+    """Makes the members of a record; with `ascii_only`, for terminals, no control character is left in them.
 
-    def __init__(self, *, ascii_only: bool) -> None:
+    JSON with more than `most_parts` values is not parsed: it takes a millisecond for some thousands.
+    """
+
+    def __init__(self, *, ascii_only: bool, most_parts: float = inf) -> None:
+        self._most_parts = most_parts
         self.text = encode_basestring_ascii if ascii_only else encode_basestring
         self._ascii_only = ascii_only
 
@@ -49,7 +54,9 @@ class Encoder:
         return f'"headers": {pairs}, "data": {self.text(text)}, "encoding": "utf-8", "size": {len(payload)}{parsed}'
 
     def headers(self, header: bytes) -> str:
-        """The headers of a block, name to list of values."""
+        """The headers of a block, name to list of values; of a huge one none, and a member with the block itself."""
+        if headers.is_huge(header):
+            return f'{{}}, "headers_base64": "{b64encode(header).decode()}"'
         pairs = headers.as_lists(header)
         members = [
             f"{self.text(name)}: [{', '.join(map(self.text, values))}]" for name, values in pairs.items()
@@ -71,7 +78,9 @@ class Encoder:
         return f', "acknowledged": {{"stream": {self.text(taken.stream)}, "seq": {taken.sequence}}}'
 
     def _json(self, text: str) -> str:
-        value = json_text.for_programs(text) if len(text) <= _LARGEST_JSON else ""
+        parts = text.count(",") + text.count(":") if self._most_parts < inf else 0
+        readable = len(text) <= _LARGEST_JSON and parts <= self._most_parts
+        value = json_text.for_programs(text) if readable else ""
         if not self._ascii_only:
             return value
         return _NOT_PRINTABLE_ASCII.sub(lambda found: encode_basestring_ascii(found[0])[1:-1], value)

@@ -183,7 +183,7 @@ def _from_json(message: Any) -> dict[str, Any]:
     """The content of a message that --json has written."""
     if not isinstance(message, dict) or "data" not in message:
         raise RecordProblem("a message without data", ())
-    kept = {name: message[name] for name in ("headers", "rtt_ns") if message.get(name)}
+    kept = {name: message[name] for name in ("headers", "headers_base64", "rtt_ns") if message.get(name)}
     return kept | {"data_base64" if message.get("encoding") == "base64" else "data": message["data"]}
 
 

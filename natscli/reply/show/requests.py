@@ -15,6 +15,8 @@ from natscli.output.streams import same_target
 from natscli.reply.ended import Ending, RenderEnded, Renderers, RenderRequests, replies_to
 from natscli.text import bytes_for_people, for_people, for_programs
 
+#: Values of a JSON payload that are parsed for a record, at most; more would hold up other requests.
+_MOST_PARTS = 20_000
 _UNANSWERED = " (no reply subject, not answered)"
 
 
@@ -113,9 +115,10 @@ def _json_log(number: int, message: Message, came: float) -> bytes:
     """The line of a request in a log of JSON."""
     subject, reply, header, payload = message
     shown = for_programs(subject)
+    block = None if header and headers.is_huge(header) else header
     return json_line(
         INFO, f"Received on [{shown}]{'' if reply else _UNANSWERED}", came, subject=shown, request=number,
-        reply_to=for_programs(reply) or None, size=len(payload), headers=headers.as_lists(header),
+        reply_to=for_programs(reply) or None, size=len(payload), headers=headers.as_lists(block),
     )  # fmt: skip
 
 
@@ -131,7 +134,7 @@ def _json(*, ascii_only: bool) -> RenderEnded:
     from natscli.duration import timestamp
     from natscli.output.json_lines import Encoder
 
-    encoder = Encoder(ascii_only=ascii_only)
+    encoder = Encoder(ascii_only=ascii_only, most_parts=_MOST_PARTS)
     text, message = encoder.text, encoder.message
 
     def render(batch: list[Message], first: int, came: float, outcome: Ending) -> Rendered:
