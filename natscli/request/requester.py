@@ -64,6 +64,7 @@ class Requester:
         self._only_one = expectation.replies == 1 and not (expectation.until_empty or judge or self.in_format)
         self._paced = load.schedule is not None or load.duration > 0
         self._sender = Sender(connection.client, self.statistics, self._on_own)
+        self._failed_unsent = 0
         self._stop_timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[None] = self._loop.create_future()
 
@@ -84,7 +85,9 @@ class Requester:
         try:
             await self._done
         finally:
-            self.statistics.in_flight = sum(p.counted for p in (*self._in_flight, *self._again))
+            counts = self.statistics  # and not the tables: a signal may have come between one and its count
+            failed = sum(counts.failed.values()) - self._failed_unsent
+            counts.in_flight = counts.sent - counts.answered - failed
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -310,6 +313,7 @@ class Requester:
         counted = [ongoing for ongoing in those if ongoing.counted]
         if not counted and those:
             return
+        self._failed_unsent += sum(not ongoing.start_ns for ongoing in counted)
         self.statistics.fail(error, len(counted))
         self.statistics.ended = perf_counter_ns()
         self._observer.failed([ongoing.request for ongoing in counted], error)
