@@ -46,6 +46,10 @@ class Counted:
     def take(self, most: int) -> list[Outgoing]:
         """See `Source`."""
         count = min(most, self._count - self._given)
+        if count == 1:
+            number, self._next = self._next, self._next + self._step
+            self._given += 1
+            return [self._recipe.make(number)]
         first, self._next = self._next, self._next + count * self._step
         self._given += count
         return self._recipe.make_all(range(first, self._next, self._step))

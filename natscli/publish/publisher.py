@@ -117,21 +117,22 @@ class Publisher:
     def _take(self, most: int) -> list[Outgoing]:
         """The next messages, `most` at most; fewer when they are large, or when there are no more now."""
         batch: list[Outgoing] = []
-        size = 0
-        while len(batch) < most and size < _MOST_BYTES:
-            taken = self._source.take(1)
-            if not taken:
-                break
-            outgoing = taken[0]
-            try:
-                self._check(outgoing)
-            except InputError as error:
-                if self._is_uniform:
-                    raise
-                self._fail(outgoing, error)
-                continue
-            batch.append(outgoing)
-            size += len(outgoing.payload)
+        size, room = 0, 1
+        while room > 0:
+            taken = self._source.take(room)
+            for outgoing in taken:
+                try:
+                    self._check(outgoing)
+                except InputError as error:
+                    if self._is_uniform:
+                        raise
+                    self._fail(outgoing, error)
+                    continue
+                batch.append(outgoing)
+                size += len(outgoing.payload)
+            # Others are likely as large as the last.
+            fitting = (_MOST_BYTES - size) // (len(taken[-1].payload) + 1) if taken else 0
+            room = min(most - len(batch), fitting)
         return batch
 
     def _check(self, outgoing: Outgoing) -> None:

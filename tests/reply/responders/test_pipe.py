@@ -491,11 +491,11 @@ def test_a_program_may_answer_several_times(
         "for line in sys.stdin:\n"
         "    id = json.loads(line)['id']\n"
         "    for n in range(3):\n"
-        "        time.sleep(0.3)\n"
+        "        time.sleep(0.7)\n"
         "        print(json.dumps({'id': id, 'data': str(n), 'more': True}), flush=True)\n"
         "    print(json.dumps({'id': id}), flush=True)\n"
     )
-    command = ("--pipe", f"'{sys.executable}' many.py", "--command-timeout", "800ms")  # for each, not for all
+    command = ("--pipe", f"'{sys.executable}' many.py", "--command-timeout", "2s")  # for each, not for all
     program = spawn("reply", tmp_path.name, *command, server=nats_server)
     with Asker(nats_server) as asker:
         asker.send(tmp_path.name, b"x")
