@@ -182,7 +182,7 @@ class Requester:
         self._note_if_full(arrived)
         cut, find, came = len(self._sender.prefix), self._in_flight.get, time.time()
         tokens = [message[0][cut:] for message in batch]
-        at_once = self._only_one and not self._again.searching
+        at_once = len(batch) > 1 and self._only_one and not self._again.searching
         answers = plain_answers(list(map(find, tokens)), batch, arrived, came) if at_once else []
         if answers:
             self._in_flight.remove_all(tokens)

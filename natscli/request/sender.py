@@ -67,7 +67,8 @@ class Sender:
 
         `due` is whether their latency counts from when they were due.
         """
-        prefix, messages = self.prefix, list[Message]()
+        messages: list[Message] = []
+        prefix = self.prefix
         sent = again = size = 0
         for ongoing, token in zip(batch, tokens, strict=True):
             request, ongoing.token = ongoing.request, token
