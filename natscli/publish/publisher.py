@@ -130,9 +130,11 @@ class Publisher:
                     continue
                 batch.append(outgoing)
                 size += len(outgoing.payload)
-            # Others are likely as large as the last.
-            fitting = (_MOST_BYTES - size) // (len(taken[-1].payload) + 1) if taken else 0
-            room = min(most - len(batch), fitting)
+            if not taken or size >= _MOST_BYTES:
+                break
+            # Others are likely as large as the last. One is always asked for: the last may have been refused.
+            fitting = (_MOST_BYTES - size) // (len(taken[-1].payload) + 1)
+            room = min(most - len(batch), max(fitting, 1))
         return batch
 
     def _check(self, outgoing: Outgoing) -> None:
