@@ -15,6 +15,7 @@ from natscli.cli.options import App, connection_options, option, pass_app
 from natscli.environment import Environment
 from natscli.errors import EXIT_STATUS_HELP, ExitStatus, PynatsError, Report, Terminated, explain
 from natscli.system.exits import run_exit_functions
+from natscli.system.signals import when_done
 
 if TYPE_CHECKING:
     from natscli.cli.pages import Section
@@ -234,6 +235,7 @@ def main() -> None:
     # A SIGTERM ends like Ctrl-C does, cleaning up; `reply` and `server run` have their own way.
     signal.signal(signal.SIGTERM, _terminated)
     status = run(sys.argv[1:], environment)
+    when_done(lambda: os._exit(status or ExitStatus.INTERRUPTED))
     run_exit_functions()
     try:
         environment.stdout.flush()

@@ -49,6 +49,20 @@ def on_stop(handler: Receive) -> dict[int, Any]:
     return on_end(receive)
 
 
+def when_done(end: Callable[[], object]) -> None:
+    """From now on signals raise nothing: all is done but what takes a moment. When that takes longer, `end` is called.
+
+    So the second of two signals that are one stop changes nothing, and nothing is shown of where it came.
+    """
+    began = time.monotonic()
+
+    def receive(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if time.monotonic() - began >= _ONE_STOP:
+            end()
+
+    on_end(receive)
+
+
 def on_info(handler: Callable[[], object]) -> None:
     """Call `handler` in the running loop for every SIGUSR1; where there is none (Windows), never."""
     import asyncio

@@ -22,6 +22,7 @@ from natscli.environment import Environment
 from natscli.reply.options import ReplyOptions
 from natscli.reply.reporter import Reporter
 from natscli.system.exits import run_exit_functions
+from natscli.system.signals import when_done
 
 if TYPE_CHECKING:
     from natscli.output.pump import Pump
@@ -122,6 +123,7 @@ def main() -> None:
     orders.install(lambda *_: os._exit(0))
     orders.follow()
     status = _run(job, orders)
+    when_done(lambda: os._exit(status))
     run_exit_functions()
     sys.stdout.flush()
     os._exit(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan, prepare
 from natscli.environment import Environment
-from natscli.errors import PynatsError, explain
+from natscli.errors import ExitStatus, PynatsError, explain
 from natscli.message.recipe import Outgoing, Recipe, compile_recipe
 from natscli.message.source import Counted
 from natscli.message.templates import Template
@@ -68,6 +69,7 @@ def work(part: Assignment, pipe: Pipe) -> None:
         pass  # the parent knows why
     except BaseException as problem:
         error = problem if isinstance(problem, PynatsError) else PynatsError(explain(problem).message)
+    signals.when_done(lambda: os._exit(ExitStatus.INTERRUPTED))
     with suppress(OSError):  # the parent was killed
         pipe.send(Interim(statistics, True, error))
 
