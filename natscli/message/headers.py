@@ -49,9 +49,9 @@ def is_huge(block: bytes) -> bool:
 
 
 def as_lists(block: bytes | None) -> dict[str, list[str]]:
-    """The headers of a block for programs: each name with its values."""
+    """The headers of a block for programs: each name with its values; none of a huge block."""
     pairs: dict[str, list[str]] = {}
-    for name, value in decode(block):
+    for name, value in () if block and is_huge(block) else decode(block):
         pairs.setdefault(replaced(name), []).append(replaced(value))
     return pairs
 

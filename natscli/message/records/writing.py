@@ -57,14 +57,11 @@ def content(header: bytes | None, payload: bytes) -> str:
 
 
 def _headers(block: bytes) -> str:
-    pairs = () if headers.is_huge(block) else headers.decode(block)
-    if (
-        pairs
-        and all(_is_plain(*pair) for pair in pairs)
-        and START + headers.encode_lines(pairs) + b"\r\n" == block
-    ):
-        texts = ",".join(f"[{quote(name)},{quote(value)}]" for name, value in pairs)
-        return f'"headers":[{texts}],'
+    if not headers.is_huge(block):
+        pairs = headers.decode(block)
+        if all(_is_plain(*pair) for pair in pairs) and START + headers.encode_lines(pairs) + b"\r\n" == block:
+            texts = ",".join(f"[{quote(name)},{quote(value)}]" for name, value in pairs)
+            return f'"headers":[{texts}],'
     return f'"headers_base64":"{b64encode(block).decode()}",'
 
 

@@ -115,10 +115,9 @@ def _json_log(number: int, message: Message, came: float) -> bytes:
     """The line of a request in a log of JSON."""
     subject, reply, header, payload = message
     shown = for_programs(subject)
-    block = None if header and headers.is_huge(header) else header
     return json_line(
         INFO, f"Received on [{shown}]{'' if reply else _UNANSWERED}", came, subject=shown, request=number,
-        reply_to=for_programs(reply) or None, size=len(payload), headers=headers.as_lists(block),
+        reply_to=for_programs(reply) or None, size=len(payload), headers=headers.as_lists(header),
     )  # fmt: skip
 
 
