@@ -24,6 +24,8 @@ _OUTPUTS, _TEMPORARY = "outputs", "tmp"
 _TRACEBACK = re.compile(
     rb"^(?:Traceback \(most recent call last\)|Exception ignored |Fatal Python error)", re.MULTILINE
 )
+#: Bytes of a traceback that are shown.
+_MOST_SHOWN = 4000
 #: Seconds that processes have for ending after the last test.
 _PATIENCE = 10.0
 
@@ -56,15 +58,16 @@ def end(environ: MutableMapping[str, str]) -> list[str]:
 
 
 def search(outputs: Path) -> Iterator[str]:
-    """The headings (test and command) of outputs that hold a planted secret or a traceback."""
+    """The headings (test and command) of outputs that hold a planted secret or a traceback, and the traceback."""
     for path in sorted(outputs.glob("*.log")):
         for block in path.read_bytes().split(b"\n=== "):
             heading, _, text = block.partition(b"\n")
             shown = heading.decode(errors="replace")
             if PLANTED_SECRET in text:
                 yield f"a planted secret was shown: {shown}"
-            if _TRACEBACK.search(text):
-                yield f"a traceback was shown: {shown}"
+            if traceback := _TRACEBACK.search(text):
+                lines = text[traceback.start() :][:_MOST_SHOWN].decode(errors="replace").splitlines()
+                yield "\n  ".join([f"a traceback was shown: {shown}", *lines])
 
 
 def processes_of(folder: Path) -> list[str]:

@@ -64,7 +64,10 @@ def test_planted_secrets_and_tracebacks_are_found(tmp_path: Path) -> None:
     (tmp_path / "1.log").write_bytes(
         log + b"\n=== fourth\npynats: trace: Traceback (most recent call last):\n"
     )
-    assert list(search(tmp_path)) == ["a planted secret was shown: second", "a traceback was shown: third"]
+    assert list(search(tmp_path)) == [
+        "a planted secret was shown: second",
+        "a traceback was shown: third\n  Traceback (most recent call last):",
+    ]
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")

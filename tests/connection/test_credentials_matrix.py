@@ -202,6 +202,7 @@ def test_the_same_credentials_work_from_a_context(
     assert pynats("request", "nobody", "x", "--context", "wrong", cwd=tmp_path).status == case.wrong_status
 
 
+@pytest.mark.alone
 def test_a_socks_proxy_is_connected_through(nats_server: Server, pynats: Runner) -> None:
     with socks_proxy() as proxy:
         run = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=nats_server)
@@ -210,7 +211,7 @@ def test_a_socks_proxy_is_connected_through(nats_server: Server, pynats: Runner)
         away = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=f"127.0.0.1:{free_port()}")
         assert away.status == 5
         assert "through the SOCKS proxy: it reports: connection refused" in away.stderr
-    gone = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=nats_server, within=4)
+    gone = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=nats_server, within=2)
     assert gone.status == 5
     assert f"through the SOCKS proxy: nothing listens at {proxy.url.rpartition('/')[2]} (" in gone.stderr
     for wrong in ("nonsense", "socks5://127.0.0.1", "socks5://127.0.0.1:99999"):
@@ -222,7 +223,7 @@ def test_ctrl_c_ends_the_wait_for_a_credentials_program(
     tmp_path: Path, spawn: Callable[..., Program], command: str
 ) -> None:
     program = tmp_path / "op"
-    program.write_text(f"#!/bin/sh\ntrap '' INT\ntouch {tmp_path}/asked\nsleep 20\n")
+    program.write_text(f"#!/bin/sh\ntrap '' INT\ntouch {tmp_path}/asked\nexec sleep 20\n")
     program.chmod(0o755)
     env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     waiting = spawn(command, "x", "y", "--user", "u", "--password", "op://v/i/f", env=env, ready="")

@@ -169,7 +169,7 @@ def test_op_that_fails_says_why_but_no_secret(stub: Stub) -> None:
 
 def test_a_program_that_hangs_is_given_up_on(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "TIME_LIMIT", 0.3)
-    environ = stub("op", "sleep 20")  # a grandchild that keeps the pipe open
+    environ = stub("op", "sleep 6")  # a grandchild that keeps the pipe open
     start = time.monotonic()
     assert failure(lambda: resolve_literal("op://a/b/c", environ)).what == "'op' did not answer within 0.3s"
     assert time.monotonic() - start < 5
