@@ -44,6 +44,10 @@ class InFlight(Generic[Key, Entry]):
 
     def add(self, entries: Sequence[Entry], since: float, seconds: float) -> list[Key]:
         """Put `entries` in flight until `seconds` after `since`; their keys, in the same order."""
+        if len(entries) == 1:  # as for most people: one after the other
+            key = next(self._keys)
+            self._held[key], self._lane(seconds)[key] = entries[0], since + seconds
+            return [key]
         keys = list(islice(self._keys, len(entries)))
         self._held.update(zip(keys, entries, strict=True))
         self._lane(seconds).update(dict.fromkeys(keys, since + seconds))

@@ -68,7 +68,9 @@ class FormattedRequester(Requester):
     """Takes replies for what they are in a format. What ends several replies is passed on as an empty one."""
 
     form: Format
-    in_format = True
+
+    def _take_together(self, *_: object) -> bool:
+        return False  # each may be a part of what its request waits for
 
     def _on_reply(
         self, ongoing: Ongoing, header: bytes | None, payload: bytes, arrived: int, came: float,

@@ -34,8 +34,6 @@ _LOOK = 1_000_000
 class Requester:
     """Sends what a source gives and gathers the replies, until all is done. `statistics` counts."""
 
-    in_format = False  # whether replies are taken for what they are in a format
-
     def __init__(
         self,
         connection: Connection,
@@ -61,10 +59,9 @@ class Requester:
         self._again = Again(load, self._loop.time())
         self._pace = Pace(load)
         self._next_fill = Alarm(self._fill)
-        self._only_one = expectation.replies == 1 and not (expectation.until_empty or judge or self.in_format)
+        self._only_one = expectation.replies == 1 and not (expectation.until_empty or judge)
         self._paced = load.schedule is not None or load.duration > 0
         self._sender = Sender(connection.client, self.statistics, self._on_own)
-        self._failed_unsent = 0
         self._stop_timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[None] = self._loop.create_future()
 
@@ -85,9 +82,7 @@ class Requester:
         try:
             await self._done
         finally:
-            counts = self.statistics  # and not the tables: a signal may have come between one and its count
-            failed = sum(counts.failed.values()) - self._failed_unsent
-            counts.in_flight = counts.sent - counts.answered - failed
+            self.statistics.settle()
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -166,13 +161,15 @@ class Requester:
         warmup, due = self._load.warmup, self._pace.due_ns
         while requests and not self._done.done():
             count, error = self._sender.check(requests)
-            passing += [Ongoing(request, request.number > warmup, due) for request in requests[:count]]
-            counted = [request for request in requests[:count] if request.number > warmup]
+            taken = requests if error is None else requests[:count]
+            passing += [Ongoing(request, request.number > warmup, due) for request in taken]
+            counted = [request for request in taken if request.number > warmup] if warmup else taken
             if counted:
                 self._observer.sending(counted)
                 self.statistics.late += self._pace.is_late * len(counted)
-            if error is not None:
-                self._fail([Ongoing(requests[count], True, 0)], error)
+            if error is None:
+                break
+            self._fail([Ongoing(requests[count], True, 0)], error)
             requests = requests[count + 1 :]
         return passing
 
@@ -180,23 +177,27 @@ class Requester:
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:
         self._note_if_full(arrived)
-        cut, find, came = len(self._sender.prefix), self._in_flight.get, time.time()
+        cut, came = len(self._sender.prefix), time.time()
+        if len(batch) == 1 or not self._take_together(batch, cut, arrived, came):
+            for subject, _, header, payload in batch:
+                ongoing = self._in_flight.get(subject[cut:])
+                if ongoing is not None:
+                    self._on_reply(ongoing, header, payload, arrived, came)
+                else:
+                    self.statistics.more += 1
+        self._fill()
+
+    def _take_together(self, batch: list[Message], cut: int, arrived: int, came: float) -> bool:
+        """Take the replies of one read, if each is all that its request waits for; whether they are taken."""
+        if not self._only_one or self._again.searching:
+            return False
         tokens = [message[0][cut:] for message in batch]
-        at_once = len(batch) > 1 and self._only_one and not self._again.searching
-        answers = plain_answers(list(map(find, tokens)), batch, arrived, came) if at_once else []
+        answers = plain_answers(list(map(self._in_flight.get, tokens)), batch, arrived, came)
         if answers:
             self._in_flight.remove_all(tokens)
             self.statistics.answer(answers, arrived)
             self._observer.replies(answers)
-            self._fill()
-            return
-        for token, (_, _, header, payload) in zip(tokens, batch, strict=True):
-            ongoing = find(token)
-            if ongoing is not None:
-                self._on_reply(ongoing, header, payload, arrived, came)
-            else:
-                self.statistics.more += 1
-        self._fill()
+        return bool(answers)
 
     def _on_own(self, token: bytes, batch: list[Message], arrived: int) -> None:
         """Take what came to the inbox of one request: a message of a stream keeps its subject."""
@@ -313,8 +314,7 @@ class Requester:
         counted = [ongoing for ongoing in those if ongoing.counted]
         if not counted and those:
             return
-        self._failed_unsent += sum(not ongoing.start_ns for ongoing in counted)
-        self.statistics.fail(error, len(counted))
+        self.statistics.fail(error, len(counted), unsent=sum(not ongoing.start_ns for ongoing in counted))
         self.statistics.ended = perf_counter_ns()
         self._observer.failed([ongoing.request for ongoing in counted], error)
         if self._load.fail_fast and not self._done.done():

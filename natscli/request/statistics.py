@@ -46,6 +46,7 @@ class Statistics:
         self.acknowledged = self.replies = self.more = 0
         self.bytes_sent = self.bytes_received = self.started = self.ended = self.failed_at = 0
         self.failed: dict[str, int] = {}
+        self._failed_unsent = 0
         self.examples: dict[str, str] = {}
         self.first_failure: PynatsError | None = None
         self.rtt = Histogram()
@@ -61,12 +62,17 @@ class Statistics:
         self.answered += len(replies)
         self.ended = now
 
-    def fail(self, error: PynatsError, count: int) -> None:
-        """Count requests that failed with `error`; none, when the whole run did."""
+    def fail(self, error: PynatsError, count: int, unsent: int = 0) -> None:
+        """Count requests that failed with `error`, of which some were never sent; none, when the whole run did."""
+        self._failed_unsent += unsent
         if self.first_failure is None:
             self.first_failure, self.failed_at = error, perf_counter_ns()
         if count:
             self._fail(error.status.name.lower(), count, str(error))
+
+    def settle(self) -> None:
+        """At the end, in flight is what was sent and has not ended: a signal may have come between two counts."""
+        self.in_flight = self.sent - self.answered - (sum(self.failed.values()) - self._failed_unsent)
 
     def add(self, other: Statistics) -> None:
         """Count what `other` did at the same time, in another process."""

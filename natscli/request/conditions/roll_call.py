@@ -72,7 +72,7 @@ class RollCall:
         raise UnexpectedError(what, where="--expect-service", hint=f"pynats service info {self._service}")
 
     async def end(self, replies: int) -> list[PynatsError]:
-        """Who of them has not answered, after so many replies came."""
+        """Who of them has not answered, when `replies` came."""
         wanted = min(replies, len(self._before))
         deadline = asyncio.get_running_loop().time() + _COUNTING
         while True:
