@@ -128,7 +128,7 @@ def test_services_of_javascript(service: Server, pynats: Runner) -> None:
     assert found["info"][0]["endpoints"][0]["subject"] == "js.add"
     [endpoint] = found["stats"][0]["endpoints"]
     assert (endpoint["num_requests"], endpoint["num_errors"]) == (2, 0)  # respondError is not counted
-    assert endpoint["processing_time"] >= 0  # its clock may not have moved on
+    assert endpoint["processing_time"] > 0
     assert found["ping"][0]["version"] == "1.2.3"
     assert "jscalc" in pynats("service", "stats", "jscalc", "--timeout", "1s", server=service).text
 

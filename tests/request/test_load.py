@@ -293,7 +293,7 @@ def test_the_first_replies_are_enough(ask: Callable[..., Run], responders: Respo
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("rate", [2_000, 5_000])
+@pytest.mark.parametrize("rate", [2_000, 10_000])
 def test_percentiles_are_those_that_an_independent_generator_measures(
     measure: Measure, spawn: Callable[..., Program], nats_server: Server, rate: int
 ) -> None:

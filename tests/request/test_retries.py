@@ -90,28 +90,25 @@ def test_a_server_that_comes_later_is_waited_for(
             up.kill()
 
 
+@pytest.mark.alone
 def test_processes_wait_no_longer_for_a_server_and_responders_together(spawn: Callable[..., Program]) -> None:
-    def seconds() -> float:
-        port, start = free_port(), time.monotonic()
-        program = spawn("request", "t.up", "x", "--wait-for-responders", "4s", "--count", "2", "--processes", "2",
-                        server=f"nats://127.0.0.1:{port}")  # fmt: skip
-        time.sleep(3)
-        with subprocess.Popen(
-            [nats_server_binary(), "-a", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL
-        ) as up:
-            try:
-                assert program.wait() == 3
-                return time.monotonic() - start
-            finally:
-                up.kill()
-
-    took = seconds()
-    assert took > 4
-    assert took < 6.5 or min(seconds(), seconds()) < 6.5
+    port, start = free_port(), time.monotonic()
+    program = spawn("request", "t.up", "x", "--wait-for-responders", "4s", "--count", "2", "--processes", "2",
+                    server=f"nats://127.0.0.1:{port}")  # fmt: skip
+    time.sleep(3)
+    with subprocess.Popen(
+        [nats_server_binary(), "-a", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL
+    ) as up:
+        try:
+            assert program.wait() == 3
+            assert 4 < time.monotonic() - start < 6.5
+        finally:
+            up.kill()
 
 
+@pytest.mark.alone
 def test_responders_that_never_come_exit_3_on_time(ask: Ask) -> None:
-    run = ask("nobody.ever", "x", "--wait-for-responders", "1s", "--count", "5", within=4.5)
+    run = ask("nobody.ever", "x", "--wait-for-responders", "1s", "--count", "5", within=2.5)
     assert run.status == 3
     assert run.seconds > 1
     assert run.errors[0] == "pynats: error: [#1] no responders (nobody.ever)"

@@ -290,6 +290,7 @@ def test_when_the_parent_is_killed_the_others_drain_and_end(
 # -- one that dies -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_one_that_is_killed_is_replaced_and_what_it_had_is_reported(
     several: Callable[..., Program], asker: Asker, subject: str
 ) -> None:
@@ -299,12 +300,12 @@ def test_one_that_is_killed_is_replaced_and_what_it_had_is_reported(
     victim = pids(program)[1]
     took: list[float] = []
     while (
-        min(took, default=4.0) >= 4 and len(took) < 3
+        min(took, default=2.0) >= 2 and len(took) < 3
     ):  # a machine that is busy with other tests gets three tries
         began = time.monotonic()
         os.kill(pids(program)[1], signal.SIGKILL)
         took.append(seconds_to_replace(program, began, len(took)))
-    assert min(took) < 4, took
+    assert min(took) < 2, took
     found = re.search(
         rf"pynats: process 2 \({victim}\): killed by signal 9, requests in flight there: (\d+); starting another",
         program.stderr_text(),
