@@ -76,7 +76,7 @@ def verify(app: App, /, **given: Any) -> int:
 
     comparison = comparison_of(options)
     settings = connection_settings(app)
-    cases = Cases(options.files, to, environment.stdin).checked()
+    cases = Cases(options.files, to, environment.stdin)
 
     from natscli.connection.options import prepare
     from natscli.system import signals

@@ -59,6 +59,13 @@ class InFlight(Generic[Key, Entry]):
             lane.pop(key, None)
         self._lane(seconds)[key] = since + seconds
 
+    def extend_all(self, keys: Sequence[Key], since: float, seconds: float) -> None:
+        """`extend` for several."""
+        for lane in self._lanes.values():
+            for key in keys:
+                lane.pop(key, None)
+        self._lane(seconds).update(dict.fromkeys(keys, since + seconds))
+
     def remove(self, key: Key) -> Entry | None:
         """Take the entry of `key` out, which has ended; None if it is not in flight."""
         entry = self._held.pop(key, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
@@ -54,9 +53,7 @@ class Statistics:
 
     def answer(self, replies: Sequence[Received], now: int) -> None:
         """Count requests that each ended now with the one of `replies` that it waited for."""
-        rtts = [reply.rtt_ns for reply in replies]
-        for rtt, count in Counter(rtts).items():  # what was sent together and came together took as long
-            self.rtt.record(rtt, count)
+        self.rtt.record_all([reply.rtt_ns for reply in replies])
         self.replies += len(replies)
         self.bytes_received += sum([len(reply.payload) + len(reply.header or b"") for reply in replies])
         self.answered += len(replies)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from tempfile import TemporaryFile
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
 from natscli.errors import InputError
 from natscli.message.exchange import Exchange
@@ -14,6 +16,9 @@ from natscli.message.records.reading import Found, Values, as_record, exchange_o
 from natscli.message.subjects import check_publish_subject
 from natscli.message.templates import Facts, Template
 from natscli.text import exact
+
+#: Cases that are written to the file and read together.
+_PART = 64
 
 
 class Case(NamedTuple):
@@ -27,39 +32,42 @@ class Case(NamedTuple):
 
 
 class Cases:
-    """The cases of files, each of which can be read twice; standard input is copied for that.
+    """The cases of files: `total` of them, and why others cannot be sent (`unfit`).
 
-    `total` is how many there are, and `unfit` why others cannot be sent, once they were `checked`.
+    A file is read once, whole, before anything is sent. What was read waits in a temporary file, in any number.
     """
 
     def __init__(self, paths: tuple[str, ...], to: Template | None, stdin: BinaryIO) -> None:
-        self.total = 0
-        self.unfit: Counter[str] = Counter()
-        self._to = to
-        self._files = [(path, _rereadable(open_file(path, "FILE", stdin))) for path in paths]
-
-    def checked(self) -> Cases:
-        """Read all files once.
+        """Read them.
 
         Raises:
             InputError: one cannot be read, has a mistake, or none has anything to send.
         """
-        self.total = sum(1 for _ in self._read(self.unfit))
+        self.total = 0
+        self.unfit: Counter[str] = Counter()
+        self._kept = TemporaryFile()  # noqa: SIM115
+        cases = self._read(paths, to, stdin)
+        while part := list(islice(cases, _PART)):
+            pickle.dump(part, self._kept, pickle.HIGHEST_PROTOCOL)
+            self.total += len(part)
         if not self.total:
             why = "; ".join(f"{count} {reason}" for reason, count in self.unfit.items())
-            raise InputError(f"no request to send{f': {why}' if why else ''}", where=self._files[0][0])
-        return self
+            raise InputError(f"no request to send{f': {why}' if why else ''}", where=paths[0])
 
     def __iter__(self) -> Iterator[Case]:
-        return self._read(Counter())
+        self._kept.seek(0)
+        left = self.total
+        while left > 0:
+            part = pickle.load(self._kept)
+            left -= len(part)
+            yield from part
 
-    def _read(self, unfit: Counter[str]) -> Iterator[Case]:
-        for path, file in self._files:
-            file.seek(0)
-            for index, found in enumerate(Values(path, file)):
-                case = _case(path, index, found, self._to)
+    def _read(self, paths: tuple[str, ...], to: Template | None, stdin: BinaryIO) -> Iterator[Case]:
+        for path in paths:
+            for index, found in enumerate(Values(path, open_file(path, "FILE", stdin))):
+                case = _case(path, index, found, to)
                 if isinstance(case, str):
-                    unfit[case] += 1
+                    self.unfit[case] += 1
                 else:
                     yield case
 
@@ -86,13 +94,3 @@ def _case(path: str, index: int, found: Found, to: Template | None) -> Case | st
         except InputError:
             return "whose subject has too few tokens for --to"
     return Case(path, found.line, index, subject, exchange)
-
-
-def _rereadable(file: BinaryIO) -> BinaryIO:
-    """`file`, or a copy of a pipe."""
-    if file.seekable():
-        return file
-    copy = cast(BinaryIO, TemporaryFile())  # noqa: SIM115
-    while data := file.read(1 << 20):
-        copy.write(data)
-    return copy

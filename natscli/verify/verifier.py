@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from time import perf_counter_ns
 
 from natscli.connection.connection import Connection
@@ -116,10 +117,8 @@ class Verifier:
         """Take out what is over, send what is due."""
         self._timer = self._loop.call_later(self._pause, self._tick)
         over = self._asked.expire(self._loop.time())
-        for asked in over:
-            if not asked.ended:
-                self._end(asked)
         if over:
+            self._end([asked for asked in over if not asked.ended])
             self._show([self._result(asked) for asked in over])
         self._fill()
 
@@ -138,17 +137,8 @@ class Verifier:
         self._finish_if_done()
 
     def _take(self, most: int) -> list[_Asked]:
-        batch: list[_Asked] = []
-        while len(batch) < most:
-            try:
-                case = next(self._cases, None)
-            except PynatsError as error:  # the file has changed since it was read before
-                self._stop(error)
-                return []
-            if case is None:
-                self._all_sent = True
-                break
-            batch.append(_Asked(case))
+        batch = list(map(_Asked, islice(self._cases, max(most, 0))))
+        self._all_sent = len(batch) < most
         return batch
 
     def _send(self, batch: list[_Asked]) -> None:
@@ -166,11 +156,12 @@ class Verifier:
         self._client.send(messages)
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:
-        cut = len(self._prefix)
+        cut, find = len(self._prefix), self._asked.get
         now = self._loop.time()
+        complete: dict[bytes, _Asked] = {}
         for subject, _, header, payload in batch:
             key = subject[cut:]
-            asked = self._asked.get(key)
+            asked = find(key)
             if asked is None:
                 continue
             if header is not None and not payload and header.startswith(_NO_RESPONDERS) and not asked.answers:
@@ -180,27 +171,29 @@ class Verifier:
             if asked.ended:
                 continue
             if asked.no_responders or len(asked.answers) >= asked.wanted:
-                self._end(asked)
-                self._asked.extend(key, now, self._sending.gap)
+                asked.ended = True
+                complete[key] = asked
             else:
                 self._asked.extend(key, now, self._sending.timeout)
+        self._asked.extend_all(list(complete), now, self._sending.gap)
+        self._end(list(complete.values()))
         self._fill()
 
-    def _end(self, asked: _Asked) -> None:
-        """It has what was recorded, or its time is over."""
-        self._waiting -= 1
-        asked.ended = True
-        exchange = asked.case.exchange
-        asked.differences = self._comparison.differences(
-            exchange, asked.answers, no_responders=asked.no_responders
-        )
-        asked.size = memory(exchange.header, exchange.payload) + sum(
-            [memory(answer.header, answer.payload) for answer in asked.answers]
-        )
-        self._kept_size += asked.size
-        self.ended = perf_counter_ns()
-        if asked.differences and self._sending.fail_fast:
-            self._stop(None)
+    def _end(self, those: list[_Asked]) -> None:
+        """They have what was recorded, or their time is over."""
+        compare, fail_fast = self._comparison.differences, self._sending.fail_fast
+        for asked in those:
+            asked.ended = True
+            exchange, answers = asked.case.exchange, asked.answers
+            asked.differences = compare(exchange, answers, no_responders=asked.no_responders)
+            asked.size = memory(exchange.header, exchange.payload)
+            for answer in answers:
+                asked.size += memory(answer.header, answer.payload)
+            self._kept_size += asked.size
+            if fail_fast and asked.differences:
+                self._stop(None)
+        self._waiting -= len(those)
+        self.ended = perf_counter_ns() if those else self.ended
 
     def _result(self, asked: _Asked) -> VerifiedCase:
         self._kept_size -= asked.size

@@ -16,7 +16,7 @@ LIVES = (0.25, 1.0, 5.0)
 STEPS = st.lists(
     st.tuples(
         st.sampled_from((0.0, 0.1, 0.125, 0.3, 1.0, 2.0)),
-        st.sampled_from(("add", "add", "extend", "remove")),
+        st.sampled_from(("add", "add", "extend", "extend all", "remove", "remove all")),
         st.integers(0, 50),
         st.sampled_from(LIVES),
     ),
@@ -55,6 +55,13 @@ class Schedule:
             assert [f"entry {key}" for key in keys] == entries
             self.added += len(entries)
             self.must_end.update(dict.fromkeys(keys, since + life))
+        elif what == "extend all":
+            self.table.extend_all(living[which:], since, life)
+            self.must_end.update(dict.fromkeys(living[which:], since + life))
+        elif what == "remove all":
+            self.table.remove_all(living[which:])
+            for key in living[which:]:
+                del self.must_end[key]
         elif living:
             key = living[which % len(living)]
             if what == "extend":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
@@ -222,8 +221,9 @@ def exchange_of(record: dict[str, Any]) -> Exchange:
     except InputError as error:
         raise RecordProblem(error.what, ("subject",)) from None
     header, payload = request_of(record["request"])
-    answers = tuple(_answer(reply, path, record) for reply, path in replies_of(record))
-    failed = next(filter(None, (read_problem(answer.header, answer.payload) for answer in answers)), None)
+    answers = tuple([_answer(reply, path, record) for reply, path in replies_of(record)])
+    problems = [read_problem(answer.header, answer.payload) for answer in answers]
+    failed = next(filter(None, problems), None)
     return Exchange(
         0, _time(record), subject.encode(), _encoded(record, "reply_to"), header, payload, answers,
         _outcome(record, answers, failed), failed, _encoded(record, "via"),
@@ -246,12 +246,14 @@ def _answer(value: Any, path: Path, record: dict[str, Any]) -> Answer:
 def _content(value: Any, path: Path, keys: tuple[str, ...]) -> tuple[bytes | None, bytes]:
     """The header block and the payload; nothing in it is a template, and `json` adds no header."""
     if type(value) is dict and value.keys() <= _PLAIN and type(value.get("data")) is str:
-        with suppress(UnicodeEncodeError, TypeError, RecordProblem):  # else it is said below what is wrong
+        try:
             pairs = value.get("headers")
             if pairs is None:
                 return None, value["data"].encode()
             if type(pairs) is list and all(type(pair) is list for pair in pairs):
                 return _same_block(tuple(map(tuple, pairs))), value["data"].encode()
+        except (UnicodeEncodeError, TypeError, RecordProblem):
+            pass  # it is said below what is wrong
     if isinstance(value, str):
         return None, check_text(value, path).encode()
     check_keys(value, path, keys)
@@ -278,7 +280,7 @@ def _time(record: dict[str, Any]) -> float:
 
 
 def _encoded(record: dict[str, Any], name: str) -> bytes:
-    return check_text(record[name], (name,)).encode() if record.get(name) else b""
+    return check_text(text, (name,)).encode() if (text := record.get(name)) else b""
 
 
 def _outcome(record: dict[str, Any], answers: tuple[Answer, ...], error: ReplyProblem | None) -> Outcome:

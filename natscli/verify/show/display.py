@@ -66,25 +66,21 @@ class Display:
 
     def show(self, results: list[VerifiedCase]) -> None:
         """Count and show these."""
-        shown = []
+        if self.junit is not None:
+            self.junit.add_all(results)
+        if self.page is not None:
+            self.page.add_all(results, time.perf_counter_ns())
+        self.rtt.record_all([result.answers[0].rtt_ns for result in results if result.answers])
+        differing = [result for result in results if result.differences]
+        self.held += len(results) - len(differing)
         now = time.time()
-        for result in results:
-            differences = result.differences
-            if result.answers:
-                self.rtt.record(result.answers[0].rtt_ns)
-            if self.junit is not None:
-                self.junit.add(result)
-            if self.page is not None:
-                self.page.add(result, time.perf_counter_ns())
-            if not differences:
-                self.held += 1
-            elif self.update is not None and self.update.add(result, now):
+        for result in differing:
+            self.kinds.update({difference.kind for difference in result.differences})
+            if self.update is not None and self.update.add(result, now):
                 self.updated += 1
             else:
                 self.failed += 1
-            self.kinds.update({difference.kind for difference in differences})
-            if differences or self._as_json:
-                shown.append(result)
+        shown = results if self._as_json else differing
         if shown and self._shown:
             self._put(shown)
         if self._progress is not None and time.monotonic() - self._drawn > _TICK:

@@ -22,8 +22,12 @@ class JUnit:
         self._cases = TemporaryFile()  # noqa: SIM115
         self._total = self._failed = 0
 
-    def add(self, result: VerifiedCase) -> None:
-        """One more."""
+    def add_all(self, results: list[VerifiedCase]) -> None:
+        """Take some more."""
+        for result in results:
+            self._add(result)
+
+    def _add(self, result: VerifiedCase) -> None:
         case, differences = result.case, result.differences
         self._total += 1
         self._failed += bool(differences)

@@ -40,8 +40,12 @@ class VerifyPage:
         self._listed: list[tuple[str, str, str]] = []
         self._differed = 0
 
-    def add(self, result: VerifiedCase, at: int) -> None:
-        """One more, `at` a time of `perf_counter_ns`."""
+    def add_all(self, results: list[VerifiedCase], at: int) -> None:
+        """Take some more, `at` a time of `perf_counter_ns`."""
+        for result in results:
+            self._add(result, at)
+
+    def _add(self, result: VerifiedCase, at: int) -> None:
         if result.answers:
             self._timeline.record(at, result.answers[0].rtt_ns)
         if not result.differences:
