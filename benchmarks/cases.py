@@ -22,6 +22,7 @@ from benchmarks.measures import (
     python,
     rate,
     receiving,
+    reporting,
     sending,
     stalled,
     watched,
@@ -96,6 +97,7 @@ def all_cases(quick: bool = False) -> list[Case]:
         _request_case("request-count", 20_000 // part, 64, 1.0),
         _request_case("request-many", 400_000 // part, 64, 1.5, 0.75),
         _request_case("request-serial", 5000 // part, 1, 0.9),
+        _verify_case(50_000 // part),
         _publish_case(200_000 // part),
         _subscribe_case(200_000 // part),
         _watch_case(1_000_000 // part),
@@ -210,6 +212,18 @@ def _request_case(name: str, count: int, tasks: int, bound: float, raw: float = 
         measures = _with_go(measures, peer)
     title = f"pynats request --count {count} --concurrency {tasks} --raw to a file, whole process"
     return Case(name, title, "requests/s", measures, tuple(needs))
+
+
+def _verify_case(count: int) -> Case:
+    request = pynats(
+        "request", "bench", "hi {{Count}}", "--raw", "--count", str(count), "--concurrency", "64"
+    )
+    measures = {
+        "verify": reporting(lambda file: pynats("verify", str(file), "--concurrency", "64"), count),
+        "request": reporting(lambda _: request, count),
+    }
+    title = f"pynats verify, {count} exchanges, and request, both with 64 in flight, as they say themselves"
+    return Case("verify", title, "requests/s", measures, (Need("verify", "request", at_least=0.7),))
 
 
 def _publish_case(count: int) -> Case:

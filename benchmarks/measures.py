@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from benchmarks.load import Load
 from benchmarks.server import HOST, ROOT, Bench, BenchError, Usage, floor_command, pynats_command, stop
@@ -159,6 +160,28 @@ def sending(command: Callable[[int], Command], count: int, *, shows: bytes = b""
         if shows and output.split() != [shows] * count:
             raise BenchError(f"{count} requests showed {len(output.split())} replies: {output[:80]!r}")
         return Sample(count / spent, {"one_ms": alone * 1e3, "net": (count - 1) / max(spent - alone, 1e-9)})
+
+    return measure
+
+
+def reporting(command: Callable[[Path], Command], count: int) -> Measure:
+    """Requests a second, as a requester says at its end; it may read the exchanges from a file. `whole_ms` is all."""
+
+    def measure(bench: Bench) -> Sample:
+        file = bench.folder / "exchanges.jsonl"
+        line = '{"subject":"bench","request":{"data":"hi %s"},"reply":{"data":"OK"}}\n'
+        file.write_text("".join([line.replace("%s", str(number)) for number in range(count)]))
+        with bench.responder(floor("raw-reply", "bench", "OK", "quiet")(bench), "bench"):
+            began = time.perf_counter()
+            run = subprocess.run(
+                command(file)(bench), cwd=ROOT, env=bench.environ, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60, check=True,
+            )  # fmt: skip
+            spent = time.perf_counter() - began
+        said = re.search(r"Rate ([\d,]+)/s|([\d,]+) requests/s", run.stderr)
+        if said is None:
+            raise BenchError(f"no rate in {run.stderr!r}")
+        return Sample(float((said[1] or said[2]).replace(",", "")), {"whole_ms": spent * 1e3})
 
     return measure
 
