@@ -277,6 +277,7 @@ def test_a_request_that_is_not_answered_in_time_is_an_error_and_a_late_answer_is
     pipe.logged("late or the second: id")
 
 
+@pytest.mark.alone
 def test_a_program_that_stops_reading_does_not_hold_up_the_rest(pipe: Pipe) -> None:
     pipe.run("    time.sleep(60 if data else 0)\n    answer(r)\n", "--command-timeout", "3s")
     started = time.monotonic()

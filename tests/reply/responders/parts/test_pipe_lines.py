@@ -60,6 +60,7 @@ def test_subjects_and_headers_that_are_not_utf_8_have_replacements() -> None:
 
 
 def test_large_header_blocks_are_not_kept() -> None:
+    _same_headers.cache_clear()
     for size in (10, 2000):
         before = _same_headers.cache_info().currsize
         assert request(block=b"NATS/1.0\r\nA: %b\r\n\r\n" % (b"x" * size))["headers"] == {"A": ["x" * size]}
