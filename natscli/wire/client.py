@@ -16,6 +16,7 @@ from typing import Any
 from natscli.message.message import LARGE, Message
 from natscli.system.waiting import within
 from natscli.wire import nats_py
+from natscli.wire.delivering import BatchHandler, Delivering
 from natscli.wire.login import LoggingIn
 from natscli.wire.parser import BatchParser
 from natscli.wire.protocol import encode, line_length
@@ -25,8 +26,6 @@ from natscli.wire.trust import LenientTLS
 #: What of the private names of nats-py is not as expected; if anything, no private name is used.
 DIFFERENCES = nats_py.differences()
 
-#: Gets all messages of one network read for a subscription, and when they arrived (`perf_counter_ns`).
-BatchHandler = Callable[[list[Message], int], None]
 #: Gives what is sent instead of a message that the server would not take, if anything, and is told why.
 Instead = Callable[[Message, str], "Message | None"]
 
@@ -42,7 +41,7 @@ class UnsupportedError(nats_py.errors.Error):  # type: ignore[misc]
     """This nats-py cannot do what was asked for."""
 
 
-class Client(LenientTLS, Reconnecting):
+class Client(LenientTLS, Delivering):
     """nats-py's client with batch subscriptions; see the module's docstring."""
 
     def __init__(
@@ -50,11 +49,7 @@ class Client(LenientTLS, Reconnecting):
     ) -> None:
         super().__init__(require_tls=require_tls, socks_proxy=socks_proxy)
         self.batches = not DIFFERENCES if batches is None else batches
-        self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.dropped = 0
-        self._handlers: dict[bytes, tuple[Any, BatchHandler]] = {}
-        #: The subscriptions whose messages are sorted out of a read.
-        self.sorted_sids: set[bytes] = set()
         self._publishing: set[asyncio.Task[None]] = set()
         # Bytes of the longest subject sent to others' choice and to our own, and of the longest the server takes.
         self._longest_reply = self._longest_own = 0
@@ -260,34 +255,7 @@ class Client(LenientTLS, Reconnecting):
     def _writer(self) -> Any:
         return getattr(getattr(self, "_transport", None), "_io_writer", None)
 
-    # -- called by the parser --------------------------------------------------------------------------------
-
-    def has_handler(self, sid: bytes) -> bool:
-        """Whether this subscription has a batch handler."""
-        return sid in self._handlers
-
-    def same_handler(self, sid: bytes, other: bytes) -> bool:
-        """Whether messages of two subscriptions can be in one batch: both are without a limit."""
-        first, second = self._handlers.get(sid), self._handlers.get(other)
-        if first is None or second is None or first[1] is not second[1]:
-            return False
-        return not (first[0]._max_msgs or second[0]._max_msgs)
-
-    def deliver(self, sid: bytes, batch: list[Message], arrived: int) -> None:
-        """Give messages of one subscription to its handler."""
-        subscription, handler = self._handlers[sid]
-        if subscription._id not in self._subs:
-            return
-        self.stats["in_msgs"] += len(batch)
-        self.stats["in_bytes"] += sum([len(payload) for _, _, _, payload in batch])
-        subscription._received += len(batch)
-        if 0 < subscription._max_msgs <= subscription._received:
-            self._subs.pop(subscription._id, None)
-            batch = batch[: len(batch) - (subscription._received - subscription._max_msgs)]
-        try:
-            handler(batch, arrived)
-        except Exception as error:
-            self.on_failure(error)
+    # -- called by the transport -----------------------------------------------------------------------------
 
     async def written(self) -> None:
         """Wait until the socket takes more, so that a slow network stops reading, not memory."""
@@ -345,7 +313,7 @@ class Client(LenientTLS, Reconnecting):
 
 
 if DIFFERENCES:
-    for _owner in (LoggingIn, Reconnecting, Client):
+    for _owner in (LoggingIn, Reconnecting, Delivering, Client):
         for _name in [
             n for n in vars(_owner) if n[:1] == "_" and n[:2] != "__" and hasattr(nats_py.Client, n)
         ]:
