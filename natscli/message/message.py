@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 #: Subject, reply subject, header block, payload. A tuple, because the hot path makes hundreds of thousands a second.
 Message = tuple[bytes, bytes, "bytes | None", bytes]
+
+header_of, payload_of = itemgetter(2), itemgetter(3)
 
 #: Bytes from which on copying costs more than anything else that is done with a message.
 LARGE = 32 * 1024
@@ -19,5 +23,5 @@ def memory(header: bytes | None, payload: bytes) -> int:
 
 def memory_of(messages: list[Message]) -> int:
     """The same of several messages together."""
-    sizes = [len(payload) + len(header or b"") for _, _, header, payload in messages]
-    return sum(sizes) + AROUND * len(sizes)
+    payloads = sum(map(len, map(payload_of, messages)))
+    return payloads + sum(map(len, filter(None, map(header_of, messages)))) + AROUND * len(messages)

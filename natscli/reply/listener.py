@@ -18,6 +18,7 @@ from natscli.message.message import Message
 from natscli.output.pump import Pump
 from natscli.reply.delivery import BUSY, TOO_LARGE, UNDELIVERED, Deliver, Delivery
 from natscli.reply.ended import Renderers
+from natscli.reply.mixing import Mixing
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending
 from natscli.reply.reporter import Reporter
@@ -35,7 +36,6 @@ from natscli.reply.routes import LIMITS, Limits, Route
 from natscli.reply.statistics import Statistics
 from natscli.reply.subscriptions import Subscriptions
 from natscli.system.signals import Stop, on_info
-from natscli.system.waiting import within
 from natscli.wire.nats_py import errors as nats_errors
 
 _NO_HEADERS = (
@@ -84,6 +84,7 @@ class Listener:
         self._subscriptions = Subscriptions(routes, connection, environment, self._subscribe, limits.timeout)
         self._new_route = new_route
         self._delivery = Delivery(connection, environment, self._pump, render)
+        self._mixing = Mixing(numbers, self._pending, self._delivery, self._done_pending)
         self._stop = asyncio.Event()
         #: When the last of several replies went to requests that are not done (nanoseconds), by their numbers.
         self._begun: dict[int, int] = {}
@@ -134,6 +135,7 @@ class Listener:
             await responder.close()
 
     async def _serve_to_the_end(self) -> None:
+        self._client.together = self._mixing.take
         await self._subscriptions.begin()
         self._connection.on_refusal = self._on_refusal
         if not self._client.takes_headers:
@@ -158,15 +160,20 @@ class Listener:
         return self._new_route and partial(self._subscriptions.change, new_route=self._new_route)
 
     async def _subscribe(self, route: Route) -> Any:
-        deliver = self._delivery.send if route.internal else self._delivery.deliver
-        done = partial(
-            self._done if route.responder.immediate else self._done_pending, deliver, route.statistics
-        )
-        handler = partial(self._on_internal if route.internal else self._on_batch, route, done)
+        take, deliver = self._on_batch, self._delivery.deliver
+        if route.internal:
+            take, deliver = self._on_internal, self._delivery.send
+        counted = self._done if route.responder.immediate else self._done_pending
+        done: Done = partial(counted, deliver, route.statistics)
+        key = None
+        if route.responder.tells_places:
+            done, key = self._mixing.done, route.place
+            self._mixing.add(route, partial(take, route, done))
         limit = self._numbers.limit if len(self._routes) == 1 else 0
         return await self._client.subscribe_batches(
-            route.subject, route.queue, handler, limit, sort=not limit
-        )
+            route.subject, route.queue, partial(take, route, done), limit, sort=not limit,
+            key=None if self._numbers.limit else key,
+        )  # fmt: skip
 
     @contextmanager
     def _classified(self) -> Iterator[None]:
@@ -186,7 +193,7 @@ class Listener:
         await self._subscriptions.end()
         for responder in self._responders:
             responder.drain()
-        await self._answered()
+        await self._pending.empty(self._limits.reminder, self._log_draining)  # it may hang
         await self._client.published()
         deadline = self._loop.time() + self._limits.timeout
         while self._client.pending_data_size and not self._client.is_connected:
@@ -196,17 +203,9 @@ class Listener:
         if self._client.is_connected:
             await self._connection.confirm()
 
-    async def _answered(self) -> None:
-        """Wait until nothing is pending; it may hang, so the log says how to stop."""
-        began = self._loop.time()
-        while self._pending.requests:
-            with suppress(asyncio.TimeoutError):
-                await within(self._limits.reminder, self._pending.empty())
-                return
-            waited, pending = format_duration(round(self._loop.time() - began)), self._pending.requests
-            self._environment.log(
-                f"Draining for {waited}, requests pending: {pending}; a second signal stops at once"
-            )
+    def _log_draining(self, waited: float) -> None:
+        waiting = f"Draining for {format_duration(round(waited))}, requests pending: {self._pending.requests}"
+        self._environment.log(f"{waiting}; a second signal stops at once")
 
     async def _unless_lost(self, work: Coroutine[Any, Any, Any]) -> None:
         """Wait for `work`, unless the connection is lost for good.

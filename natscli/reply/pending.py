@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 
 from natscli.message.message import Message, memory_of
+from natscli.system.waiting import within
 
 
 class Pending:
@@ -36,6 +39,11 @@ class Pending:
         if not self.requests:
             self._empty.set()
 
-    async def empty(self) -> None:
-        """Wait until nothing is pending."""
-        await self._empty.wait()
+    async def empty(self, reminder: float, remind: Callable[[float], object]) -> None:
+        """Wait until nothing is pending; each `reminder` seconds, `remind` is called with the seconds waited so far."""
+        began = asyncio.get_running_loop().time()
+        while self.requests:
+            with suppress(asyncio.TimeoutError):
+                await within(reminder, self._empty.wait())
+                return
+            remind(asyncio.get_running_loop().time() - began)

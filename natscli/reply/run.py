@@ -57,7 +57,7 @@ async def run(
         environment.log(
             plan.whereabouts(connection.url, always=options.verbose, to_person=environment.stderr.isatty())
         )
-        counted: list[Statistics] = []
+        counted: dict[int, Statistics] = {}
         new_route = partial(_new_route, options, responder, new_statistics, counted)
         places = responder.places if options.subject is None else (Place(options.subject),)
         routes = list(map(new_route, count(), places))
@@ -80,14 +80,15 @@ def _new_route(
     options: ReplyOptions,
     responder: Responder,
     new_statistics: Callable[[], Statistics],
-    counted: list[Statistics],
+    counted: dict[int, Statistics],
     index: int,
     place: Place,
 ) -> Route:
-    """A route for a place of the responder, with this index; its statistics join those that are `counted`."""
-    counted.append(new_statistics())
+    """A route for a place of the responder, with this index; its statistics are `counted` by index."""
+    if index not in counted:  # else it is listened on again, and goes on counting
+        counted[index] = new_statistics()
     queue = options.group if place.queue is None else place.queue
-    return Route(place.subject, queue, responder, place=index, name=place.name, statistics=counted[-1])
+    return Route(place.subject, queue, responder, place=index, name=place.name, statistics=counted[index])
 
 
 def _service_routes(options: ReplyOptions, environment: Environment, routes: list[Route]) -> list[Route]:
@@ -110,12 +111,12 @@ def _renderers(options: ReplyOptions, environment: Environment) -> Renderers:
 def _report(
     options: ReplyOptions,
     environment: Environment,
-    counted: list[Statistics],
+    counted: dict[int, Statistics],
     times: Histogram,
 ) -> StatisticsReporter:
     return StatisticsReporter(
         environment,
-        partial(figures, counted, times),
+        partial(figures, counted.values(), times),
         options.title,
         live=options.stats,
         as_json=options.as_json,

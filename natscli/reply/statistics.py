@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 from natscli.histogram import Histogram
-from natscli.message.message import Message
+from natscli.message.message import Message, payload_of
 from natscli.reply.figures import Figures
 from natscli.reply.responders.responder import Failure
-
-_payload = itemgetter(3)
 
 
 @dataclass(eq=False)
@@ -56,7 +53,7 @@ class Statistics:
         """Count requests that came; they are in flight."""
         self.requests += len(requests)
         if self.sizes:
-            self.bytes_in += sum(map(len, map(_payload, requests)))
+            self.bytes_in += sum(map(len, map(payload_of, requests)))
 
     def ignore(self, count: int) -> None:
         """Count requests without a reply subject."""
@@ -71,12 +68,12 @@ class Statistics:
         self.finished += requests
         self.answered += len(replies)
         if self.sizes:
-            self.bytes_out += sum(map(len, map(_payload, replies)))
+            self.bytes_out += sum(map(len, map(payload_of, replies)))
 
     def add(self, replies: list[Message]) -> None:
         """Count replies to a request that is still in flight, because more are to come."""
         if self.sizes:
-            self.bytes_out += sum(map(len, map(_payload, replies)))
+            self.bytes_out += sum(map(len, map(payload_of, replies)))
 
     def fail(self, failure: Failure, requests: int) -> None:
         """Count `requests` that were answered with an error."""

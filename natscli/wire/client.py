@@ -105,18 +105,23 @@ class Client(LenientTLS, Delivering):
         await within(None, super().drain())
 
     async def subscribe_batches(
-        self, subject: str, queue: str, handler: BatchHandler, limit: int = 0, *, sort: bool = False
-    ) -> Any:
+        self, subject: str, queue: str, handler: BatchHandler, limit: int = 0, *, sort: bool = False,
+        key: int | None = None,
+    ) -> Any:  # fmt: skip
         """Subscribe; `handler` is called with the messages of each read, `limit` of them at most in all.
 
         Subscriptions with the same handler, and without a limit, may have their messages in one batch. With `sort`,
-        those of a read come together, though messages of other subscriptions came between them.
+        those of a read come together, though messages of other subscriptions came between them, or with `key` go to
+        `together`.
         """
         if self.batches:
             subscription = await self.subscribe(subject, queue=queue)
-            self._handlers[b"%d" % subscription._id] = (subscription, handler)
+            sid = b"%d" % subscription._id
+            self._handlers[sid] = (subscription, handler)
             if sort:
-                self.sorted_sids.add(b"%d" % subscription._id)
+                self.sorted_sids.add(sid)
+            if key is not None:
+                self.keys[sid] = key
         else:
             from natscli.wire import plain
 

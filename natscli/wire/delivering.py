@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from natscli.message.message import Message
+from natscli.message.message import Message, payload_of
 from natscli.wire.reconnect import Reconnecting
 
 #: Gets all messages of one network read for a subscription, and when they arrived (`perf_counter_ns`).
-BatchHandler = Callable[[list[Message], int], None]
+BatchHandler = Callable[[list[Message], int], object]
+#: Gets those of several subscriptions that have a key: the key of each message, the messages, and when they arrived.
+Together = Callable[[list[int], list[Message], int], object]
 
 
 class Delivering(Reconnecting):
@@ -19,8 +21,10 @@ class Delivering(Reconnecting):
         super().__init__(require_tls=require_tls, socks_proxy=socks_proxy)
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self._handlers: dict[bytes, tuple[Any, BatchHandler]] = {}
-        #: The subscriptions whose messages are sorted out of a read.
+        #: The subscriptions whose messages are sorted out of a read; the keys of some, which have no limit.
         self.sorted_sids: set[bytes] = set()
+        self.keys: dict[bytes, int] = {}
+        self.together: Together | None = None
 
     def has_handler(self, sid: bytes) -> bool:
         """Whether this subscription has a batch handler."""
@@ -38,8 +42,7 @@ class Delivering(Reconnecting):
         subscription, handler = self._handlers[sid]
         if subscription._id not in self._subs:
             return
-        self.stats["in_msgs"] += len(batch)
-        self.stats["in_bytes"] += sum([len(payload) for _, _, _, payload in batch])
+        self._count(batch)
         subscription._received += len(batch)
         if 0 < subscription._max_msgs <= subscription._received:
             self._subs.pop(subscription._id, None)
@@ -48,3 +51,28 @@ class Delivering(Reconnecting):
             handler(batch, arrived)
         except Exception as error:
             self.on_failure(error)
+
+    def deliver_sorted(
+        self, kinds: set[bytes], sids: list[bytes], messages: list[Message], arrived: int
+    ) -> None:
+        """Give messages, each with its subscription, which is one of `kinds`, to `together` or sorted to handlers."""
+        if self.together is not None and len(kinds) > 1 and self._go_together(kinds):
+            self._count(messages)
+            try:
+                self.together([*map(self.keys.__getitem__, sids)], messages, arrived)
+            except Exception as error:
+                self.on_failure(error)
+            return
+        sorted_out: dict[bytes, list[Message]] = {}
+        for sid, message in zip(sids, messages, strict=True):
+            sorted_out.setdefault(sid, []).append(message)
+        for sid, those in sorted_out.items():
+            self.deliver(sid, those, arrived)
+
+    def _go_together(self, sids: set[bytes]) -> bool:
+        """Whether all have a key, and none has ended."""
+        return self.keys.keys() >= sids and self._subs.keys() >= set(map(int, sids))
+
+    def _count(self, messages: list[Message]) -> None:
+        self.stats["in_msgs"] += len(messages)
+        self.stats["in_bytes"] += sum(map(len, map(payload_of, messages)))

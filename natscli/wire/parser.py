@@ -93,26 +93,19 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         sids, messages = run
         if sids.count(sids[0]) == len(sids):
             self.nc.deliver(sids[0], messages, arrived)
-        elif self.nc.sorted_sids.issuperset(sids):
-            sorted_out: dict[bytes, list[Message]] = {}
-            for sid, message in zip(sids, messages, strict=True):
-                sorted_out.setdefault(sid, []).append(message)
-            self._deliver_sorted(sorted_out, arrived)
+        elif self.nc.sorted_sids >= (kinds := set(sids)):
+            self.nc.deliver_sorted(kinds, sids, messages, arrived)
         else:
             return self._walk(data, arrived)
         return b""
 
     def _walk(self, data: bytes, arrived: int) -> bytes:
         """`feed` for anything: one message after the other."""
-        batch: list[Message] = []
+        batch, sorted_out, sorted_sids = list[Message](), list[Message](), list[bytes]()
         batch_sid: bytes | None = None  # an odd line may have an empty one
-        sorted_out: dict[bytes, list[Message]] = {}
         joined_sid: bytes | None = None
         position, end, rest = 0, len(data), b""
-        while position < end:
-            line_end = data.find(b"\r\n", position)
-            if line_end < 0:
-                break
+        while (line_end := data.find(b"\r\n", position)) >= 0:
             head = _head(data[position:line_end])
             if head is None:
                 rest = data[position:]
@@ -134,18 +127,17 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
                         rest = data[position:]
                         break
                     batch_sid = sid
-            into = sorted_out.setdefault(sid, []) if is_sorted else batch
-            into.append((subject, reply, data[start:body] if header_size else None, data[body:stop]))
+            if is_sorted:
+                sorted_sids.append(sid)
+            message = subject, reply, data[start:body] if header_size else None, data[body:stop]
+            (sorted_out if is_sorted else batch).append(message)
             position = stop + 2
         if batch:
             self.nc.deliver(batch_sid, batch, arrived)
-        self._deliver_sorted(sorted_out, arrived)
+        if sorted_out:
+            self.nc.deliver_sorted(set(sorted_sids), sorted_sids, sorted_out, arrived)
         self._keep(data[position:], unread=bool(rest))
         return rest
-
-    def _deliver_sorted(self, messages: dict[bytes, list[Message]], arrived: int) -> None:
-        for sid, those in messages.items():
-            self.nc.deliver(sid, those, arrived)
 
     def _keep(self, data: bytes, *, unread: bool) -> None:
         """Keep the beginning of a message, unless it is `unread`: then somebody else reads it."""

@@ -54,9 +54,14 @@ def test_no_more_bytes_than_allowed_are_accepted_but_one_request_always_is() -> 
 def test_it_is_empty_when_all_are_done() -> None:
     async def check() -> None:
         pending = Pending(10, 100_000)
-        await pending.empty()
+        reminded: list[float] = []
+        await pending.empty(10, reminded.append)
         pending.add(sized(400, 400))
-        waiting = asyncio.ensure_future(pending.empty())
+        waiting = asyncio.ensure_future(pending.empty(0.01, reminded.append))
+        await asyncio.sleep(0.05)
+        assert len(reminded) > 1
+        assert reminded == sorted(reminded)
+        assert reminded[0] >= 0.01
         pending.remove(sized(400))
         await asyncio.sleep(0)
         assert not waiting.done()

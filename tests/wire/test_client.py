@@ -75,6 +75,17 @@ class Recorder:
         for subject, reply, header, payload in batch:
             self.seen.append((int(sid), subject, reply, payload, header))
 
+    def deliver_sorted(
+        self, kinds: set[bytes], sids: list[bytes], messages: list[Message], arrived: int
+    ) -> None:
+        assert kinds == set(sids)
+        for wanted in dict.fromkeys(sids):
+            self.deliver(
+                wanted,
+                [message for sid, message in zip(sids, messages, strict=True) if sid == wanted],
+                arrived,
+            )
+
     async def written(self) -> None:
         pass
 

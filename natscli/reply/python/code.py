@@ -23,13 +23,13 @@ class Code:
         self.lifespan = Lifespan(loaded.lifespan)
         self.running = 0
         self.retired = False
-        self._callings: dict[int, Calling] = {}
+        self._calling: Calling | None = None
 
-    def calling(self, place: int, done: Done, over: Callable[[Code], object]) -> Calling:
-        """How requests that came to a place are answered; `over` is called when retired code has answered its last."""
-        calling = self._callings.get(place)
+    def calling(self, done: Done, over: Callable[[Code], object]) -> Calling:
+        """How requests are answered; `over` is called when retired code has answered its last."""
+        calling = self._calling
         if calling is None or calling.done is not done:
-            calling = self._callings[place] = Calling(self, place, done, over)
+            calling = self._calling = Calling(self, done, over)
         return calling
 
     def take_places(self, before: Code) -> dict[int, Place]:
@@ -45,14 +45,14 @@ class Code:
 
 
 class Calling:
-    """How requests are answered: the `function` of `code` for them, and the `state` that its lifespan gave.
+    """How `code` answers requests: its `functions` by place, and the `state` that its lifespan gave.
 
     Called as `done` is, which it passes on, it counts what the code answers.
     """
 
-    def __init__(self, code: Code, place: int, done: Done, over: Callable[[Code], object]) -> None:
-        self.code, self.place = code, place
-        self.function, self.at = code.functions[place].function, code.functions[place].at
+    def __init__(self, code: Code, done: Done, over: Callable[[Code], object]) -> None:
+        self.code = code
+        self.functions = tuple([one.function for one in code.functions])
         self.state = code.lifespan.state
         self.done, self._over = done, over
 

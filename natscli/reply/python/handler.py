@@ -31,7 +31,7 @@ from natscli.reply.responders.responder import Batch, Done, Failure, Host, Respo
 from natscli.text import replaced
 
 #: A request as in a `Job`, answered by a function.
-_Asked = tuple[Message, int, int, Calling]
+_Asked = tuple[Message, int, int, Calling, int]
 #: Seconds for generators in threads to end.
 _PATIENCE = 1.0
 #: What a handler returned in a thread, or the exception that it raised; of a generator, the context that it goes on in.
@@ -43,6 +43,8 @@ _Pool = tuple[Coroutines[_Asked], "Workers[_Asked | Feed, _Returned]"]
 
 class Handler(Responder):
     """Calls the functions of `code`, which may be replaced at any time: async in the event loop, plain in threads."""
+
+    tells_places = True
 
     def __init__(self, loaded: Loaded, lines: Template, concurrency: int) -> None:
         self.code = Code(loaded)
@@ -63,6 +65,7 @@ class Handler(Responder):
         self._shared = self._new_pool(self._concurrency)
         self._all_pools = [self._shared]
         self._pools = self._pools_for((), self.code.functions)
+        self.mixes = self._all_alike()
         _log_unhandled(host.environment, lambda: self.code.loaded)
         try:
             await self.code.lifespan.enter()
@@ -71,11 +74,14 @@ class Handler(Responder):
 
     def respond(self, batch: Batch, done: Done) -> None:
         # Those that wait get the code of now: what is loaded meanwhile may be called in another way.
-        code, (coroutines, workers) = self.code, self._pools[batch.place]
-        calling = code.calling(batch.place, done, self._leave_if_over)
+        code, place = self.code, batch.places[0] if batch.places else batch.place
+        coroutines, workers = self._pools[place]
         code.running += len(batch.requests)
-        asked = zip(batch.requests, count(batch.first), repeat(batch.arrived), repeat(calling), strict=False)
-        if code.functions[batch.place].is_async:
+        asked = zip(
+            batch.requests, count(batch.first), repeat(batch.arrived),
+            repeat(code.calling(done, self._leave_if_over)), batch.places or repeat(place), strict=False,
+        )  # fmt: skip
+        if code.functions[place].is_async:
             coroutines.submit(asked)
         else:
             workers.submit(asked)
@@ -111,6 +117,7 @@ class Handler(Responder):
         """Answer with other code, whose lifespan is entered; that of before is left after its last request."""
         self._pools = self._pools_for(self.code.functions, code.functions)
         before, self.code = self.code, code
+        self.mixes = self._all_alike()
         before.retired = True
         self._leave_if_over(before)
 
@@ -129,6 +136,10 @@ class Handler(Responder):
                 pools.append(self._shared)
         return pools
 
+    def _all_alike(self) -> bool:
+        """Whether all functions are called in the same place: in the event loop, or in the same threads."""
+        return len({(p, one.is_async) for p, one in zip(self._pools, self.code.functions, strict=True)}) == 1
+
     def _new_pool(self, most: int) -> _Pool:
         return Coroutines(most, self._await), Workers(most, _call, self._returned, eager=False)
 
@@ -137,9 +148,9 @@ class Handler(Responder):
         fresh, answer = copy_context(), self._answer
         while waiting:
             asked = waiting.popleft()
-            request, number, _, calling = asked
+            request, number, _, calling, place = asked
             try:
-                value = calling.function(ReceivedRequest().filled(request, number, calling.state))
+                value = calling.functions[place](ReceivedRequest().filled(request, number, calling.state))
                 if type(value) is not AsyncGeneratorType:
                     value = await value
                 if type(value) in KINDS:
@@ -163,7 +174,7 @@ class Handler(Responder):
             self._fail(asked, error)
         elif context is not None:
             feed = Feed(value, context)
-            self._pools[asked[3].place][1].submit([feed])
+            self._pools[asked[4]][1].submit([feed])
             task = self._loop.create_task(self._stream_from(asked, feed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -198,19 +209,21 @@ class Handler(Responder):
         return request[1], b"", self._same_block, payload
 
     def _answer(self, asked: _Asked, value: Any) -> None:
-        request, number, _, calling = asked
+        request, number, _, calling, place = asked
         if type(value) is bytes and self._lines_are_static:
             self._finished.add(asked, (request[1], b"", self._same_block, value))
             return
         try:
             reply = self._message(request, number, value)
         except Exception as error:
-            self._fail(asked, error, f"{summary(error)} ({calling.at}: what it returned)")
+            self._fail(
+                asked, error, f"{summary(error)} ({calling.code.functions[place].at}: what it returned)"
+            )
         else:
             self._finished.add(asked, reply)
 
     def _fail(self, asked: _Asked, error: BaseException, notice: str = "") -> None:
-        request, _, _, calling = asked
+        request, _, _, calling, _ = asked
         try:
             reply, failure = error_reply(request, error)
         except Exception as wrong:  # a ServiceError with what cannot be sent
@@ -258,9 +271,9 @@ def _call(asked: _Asked | Feed) -> _Returned:
     if isinstance(asked, Feed):
         asked.run()
         return None, None, None
-    request, number, _, calling = asked
+    request, number, _, calling, place = asked
     try:
-        value = calling.function(ReceivedRequest().filled(request, number, calling.state))
+        value = calling.functions[place](ReceivedRequest().filled(request, number, calling.state))
     except BaseException as error:  # in a thread, it means the end of this request only
         return None, error, None
     return value, None, copy_context() if type(value) is GeneratorType else None

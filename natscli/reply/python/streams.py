@@ -29,7 +29,7 @@ class Stream:
         self.token = token
         self.ending: Failure | None = None
         self._job = job
-        self._batch = Batch([job.request], job.number, job.arrived)
+        self._batch = Batch([job.request], job.number, job.arrived, job.place)
         self._task = asyncio.current_task()
 
     @property

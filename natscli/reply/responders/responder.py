@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
@@ -23,13 +23,15 @@ K = TypeVar("K")
 class Batch(NamedTuple):
     """Consecutive requests, that came to one of the places where a responder listens. Each has a reply subject.
 
-    The number of the first, when they arrived (nanoseconds of `time.perf_counter_ns`), and the index of the place.
+    The number of the first, when they arrived (nanoseconds of `time.perf_counter_ns`), and the index of the place; or
+    `places`, that of each request, where they came to several.
     """
 
     requests: list[Message]
     first: int
     arrived: int
     place: int = 0
+    places: tuple[int, ...] = ()
 
     @property
     def numbers(self) -> range:
@@ -38,16 +40,25 @@ class Batch(NamedTuple):
 
     def single(self) -> Iterator[Batch]:
         """Each request as a batch of its own."""
-        for number, request in enumerate(self.requests, self.first):
-            yield Batch([request], number, self.arrived, self.place)
+        places = self.places or repeat(self.place)
+        for number, request, place in zip(self.numbers, self.requests, places, strict=False):
+            yield Batch([request], number, self.arrived, place)
 
     def runs(self, kinds: Iterable[K]) -> Iterator[tuple[K, Batch]]:
         """Split into consecutive requests of one kind: `kinds` has a kind for each request."""
         start = 0
         for kind, run in groupby(kinds):
             end = start + sum(1 for _ in run)
-            yield kind, Batch(self.requests[start:end], self.first + start, self.arrived, self.place)
+            yield kind, batch(self.requests[start:end], self.first + start, self.arrived,
+                              self.places[start:end] or (self.place,))  # fmt: skip
             start = end
+
+
+def batch(requests: list[Message], first: int, arrived: int, places: tuple[int, ...]) -> Batch:
+    """A batch of requests that came to `places`, one for each of them or one for all."""
+    if places[0] == places[-1] and places.count(places[0]) == len(places):
+        return Batch(requests, first, arrived, places[0])
+    return Batch(requests, first, arrived, places=places)
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,9 @@ class Responder(ABC):
     """
 
     immediate = False
+    #: Whether what it is done with says to which place it came, and whether it takes requests of several places in one
+    #: batch, which may change. Neither is for an `immediate` one.
+    tells_places = mixes = False
     #: Where to listen when no subject is given.
     places: tuple[Place, ...] = ()
 

@@ -9,7 +9,7 @@ from itertools import chain
 from natscli.environment import BOLD, DIM, GREEN, YELLOW, Environment
 from natscli.log_format import INFO, json_line
 from natscli.message import headers
-from natscli.message.message import Message
+from natscli.message.message import Message, payload_of
 from natscli.output.pump import Rendered
 from natscli.output.streams import same_target
 from natscli.reply.ended import Ending, RenderEnded, Renderers, RenderRequests, replies_to
@@ -72,7 +72,7 @@ def _data(batch: list[Message], first: int, came: float) -> Rendered:  # noqa: A
 
 
 def _payloads(batch: list[Message]) -> bytes:
-    return b"\n".join([*(payload for _, _, _, payload in batch), b""])
+    return b"\n".join([*map(payload_of, batch), b""])
 
 
 def _together(clock: _Clock, batch: list[Message], first: int, came: float) -> Rendered:

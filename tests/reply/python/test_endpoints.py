@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import textwrap
 import threading
 import time
@@ -424,3 +425,47 @@ def test_replies_in_a_format_are_sent_as_they_come_and_end_with_their_requester(
         other.receive(3)
     program.wait_until(lambda: program.stderr_text().count("async ended") == 2, "the end of the second")
     assert program.stop() == 0
+
+
+def test_ten_endpoints_asked_at_once_each_count_their_own_and_the_log_has_all_in_order(
+    app: Callable[..., Program], asker: Asker
+) -> None:
+    """Requests of one read for several endpoints are answered together, whatever becomes of each."""
+    program = app(
+        """
+        import asyncio
+        from natscli import ServiceError, endpoint
+        large = b"x" * 2_000_000
+        async def answer(request):
+            last = request.subject[-1]
+            if last == "3":
+                raise ServiceError(418, "no")
+            if last == "7" and request.text.endswith("1"):
+                await asyncio.sleep(0.01)
+            return large if last == "9" else f"{last} {request.text}"
+        for digit in range(10):
+            endpoint(f"mix.{digit}", name=f"e{digit}")(answer)
+        """,
+        "--service", "mixed",
+    )  # fmt: skip
+    wanted = [f"mix.{number % 10}" for number in range(1000)]
+    program.send_signal(signal.SIGSTOP)  # so that they come together
+    for number, subject in enumerate(wanted):
+        asker.send(subject, b"%d" % number)
+    program.send_signal(signal.SIGCONT)
+    answers = asker.receive(len(wanted))
+    assert sorted(answer.number for answer in answers) == list(range(len(wanted)))
+    for answer in answers:
+        last = answer.number % 10
+        if last == 3:
+            assert b"Nats-Service-Error-Code: 418" in answer.header
+        elif last == 9:
+            assert b"Nats-Service-Error-Code: 500" in answer.header
+        else:
+            assert answer.payload == b"%d %d" % (last, answer.number)
+    stats = json.loads(asker.ask("$SRV.STATS.mixed", b"")[0].payload)
+    found = {one["name"]: (one["num_requests"], one["num_errors"]) for one in stats["endpoints"]}
+    assert found == {f"e{digit}": (100, 100 * (digit in (3, 9))) for digit in range(10)}
+    assert program.stop() == 0
+    numbers = [int(number) for number in re.findall(r"\[#(\d+)\] Received", program.stderr_text())]
+    assert numbers == list(range(len(wanted)))

@@ -6,16 +6,17 @@ import asyncio
 from typing import NamedTuple
 
 from natscli.message.message import Message
-from natscli.reply.responders.responder import Batch, Done, Failure
+from natscli.reply.responders.responder import Done, Failure, batch
 
 
 class Job(NamedTuple):
-    """A request that is answered by itself: its number, when it arrived, and what to call with the reply."""
+    """A request that is answered by itself: its number, when it arrived, what to call with the reply, and its place."""
 
     request: Message
     number: int
     arrived: int
     done: Done
+    place: int = 0
 
 
 class Finished:
@@ -23,10 +24,10 @@ class Finished:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ended: list[tuple[tuple[Message, int, int, Done], Message, Failure | None]] = []
+        self._ended: list[tuple[tuple[Message, int, int, Done, int], Message, Failure | None]] = []
 
     def add(
-        self, job: tuple[Message, int, int, Done], reply: Message, failure: Failure | None = None
+        self, job: tuple[Message, int, int, Done, int], reply: Message, failure: Failure | None = None
     ) -> None:
         """`job` is answered, perhaps with an error; it may be a plain tuple, which is made in a third of the time."""
         if not self._ended:
@@ -39,15 +40,24 @@ class Finished:
             return
         ended, self._ended = self._ended, []
         jobs, replies, failures = zip(*ended, strict=True)
-        requests, numbers, arrived, dones = zip(*jobs, strict=True)
+        requests, numbers, arrived, dones, places = zip(*jobs, strict=True)
         start, last = 0, len(ended)
-        for end in range(1, last + 1):
-            if (
-                end == last
-                or numbers[end] != numbers[end - 1] + 1
-                or dones[end] is not dones[start]
-                or failures[end] != failures[start]
+        while start < last:
+            end = last if not start and _is_run(numbers, dones, failures) else start + 1
+            while (
+                end < last
+                and numbers[end] == numbers[end - 1] + 1
+                and dones[end] is dones[start]
+                and failures[end] == failures[start]
             ):
-                batch = Batch(list(requests[start:end]), numbers[start], arrived[start])
-                dones[start](batch, list(replies[start:end]), failures[start])
-                start = end
+                end += 1
+            those = batch(list(requests[start:end]), numbers[start], arrived[start], places[start:end])
+            dones[start](those, list(replies[start:end]), failures[start])
+            start = end
+
+
+def _is_run(numbers: tuple[int, ...], dones: tuple[Done, ...], failures: tuple[Failure | None, ...]) -> bool:
+    """Whether all requests follow each other and ended in the same way, as mostly: C code can see it."""
+    count = len(numbers)
+    in_order = numbers == tuple(range(numbers[0], numbers[0] + count))
+    return in_order and failures.count(None) == count and dones.count(dones[0]) == count
