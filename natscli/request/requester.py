@@ -79,10 +79,7 @@ class Requester:
             end.add_done_callback(lambda end: self._stop(end.result()))
         self._source.start(self._fill)
         self._fill()
-        try:
-            await self._done
-        finally:
-            self.statistics.settle()
+        await self._done
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -133,7 +130,7 @@ class Requester:
         return batch
 
     def _finish_if_done(self, now: int) -> None:
-        waiting = self.statistics.in_flight = len(self._in_flight) + len(self._again)
+        waiting = len(self._in_flight) + len(self._again)
         over = self._source.exhausted or (self._paced and self._pace.is_over(now))
         if over and not waiting and not self._done.done():
             self._done.set_result(None)

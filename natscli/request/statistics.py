@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: What is the sum of those of all processes.
 _SUMS = (
     "sent",
-    "in_flight",
+    "_failed_unsent",
     "answered",
     "late",
     "retried",
@@ -41,11 +41,10 @@ class Statistics:
     """
 
     def __init__(self) -> None:
-        self.sent = self.in_flight = self.answered = self.late = self.retried = 0
+        self.sent = self._failed_unsent = self.answered = self.late = self.retried = 0
         self.acknowledged = self.replies = self.more = 0
         self.bytes_sent = self.bytes_received = self.started = self.ended = self.failed_at = 0
         self.failed: dict[str, int] = {}
-        self._failed_unsent = 0
         self.examples: dict[str, str] = {}
         self.first_failure: PynatsError | None = None
         self.rtt = Histogram()
@@ -67,9 +66,10 @@ class Statistics:
         if count:
             self._fail(error.status.name.lower(), count, str(error))
 
-    def settle(self) -> None:
-        """At the end, in flight is what was sent and has not ended: a signal may have come between two counts."""
-        self.in_flight = self.sent - self.answered - (sum(self.failed.values()) - self._failed_unsent)
+    @property
+    def in_flight(self) -> int:
+        """What was sent and has not ended. It is not counted: a signal may come between two counts."""
+        return self.sent - self.answered - (sum(self.failed.values()) - self._failed_unsent)
 
     def add(self, other: Statistics) -> None:
         """Count what `other` did at the same time, in another process."""

@@ -12,7 +12,7 @@ from natscli.request.summary import Failures
 
 def some() -> Statistics:
     statistics = Statistics()
-    statistics.sent, statistics.in_flight, statistics.answered = 5, 1, 2
+    statistics.sent, statistics.answered = 5, 2
     statistics.bytes_sent, statistics.bytes_received = 50, 9
     statistics.started, statistics.ended = 10**9, 3 * 10**9
     statistics.rtt.record(1_000)
@@ -29,6 +29,13 @@ def test_failures_are_counted_by_kind_with_the_first_as_an_example() -> None:
         "no_responders": Failures(4, "no responders (a.b)"),
         "timeout": Failures(1, "timeout: no reply (a.c)"),
     }
+
+
+def test_what_was_sent_and_has_not_ended_is_in_flight_and_what_was_never_sent_is_not() -> None:
+    statistics, other = some(), some()
+    other.fail(NoReplyError("timeout", where="x"), 4, unsent=4)
+    statistics.add(other)
+    assert statistics.summary().in_flight == statistics.in_flight == 2
 
 
 def test_a_summary_does_not_change_when_more_is_counted() -> None:
