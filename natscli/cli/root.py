@@ -14,8 +14,7 @@ from natscli.cli.groups import Group, show_help, show_topics
 from natscli.cli.options import App, connection_options, option, pass_app
 from natscli.environment import Environment
 from natscli.errors import EXIT_STATUS_HELP, ExitStatus, PynatsError, Report, Terminated, explain
-from natscli.system.exits import run_exit_functions
-from natscli.system.signals import when_done
+from natscli.system.signals import run_exit_functions, when_done
 
 if TYPE_CHECKING:
     from natscli.cli.pages import Section

@@ -1,4 +1,4 @@
-"""How signals end a run: the first asks it to finish, the second cancels it, the third interrupts it."""
+"""How signals end a run: the first asks it to finish, the second cancels it, the third interrupts it; and its end."""
 
 from __future__ import annotations
 
@@ -61,6 +61,13 @@ def when_done(end: Callable[[], object]) -> None:
             end()
 
     on_end(receive)
+
+
+def run_exit_functions() -> None:
+    """Run what was registered with `atexit`, which `os._exit` does not; what a handler registered is among it."""
+    import atexit
+
+    atexit._run_exitfuncs()
 
 
 def on_info(handler: Callable[[], object]) -> None:

@@ -56,18 +56,20 @@ class Delivering(Reconnecting):
         self, kinds: set[bytes], sids: list[bytes], messages: list[Message], arrived: int
     ) -> None:
         """Give messages, each with its subscription, which is one of `kinds`, to `together` or sorted to handlers."""
-        if self.together is not None and len(kinds) > 1 and self._go_together(kinds):
+        if len(kinds) == 1:
+            self.deliver(sids[0], messages, arrived)
+        elif self.together is not None and self._go_together(kinds):
             self._count(messages)
             try:
                 self.together([*map(self.keys.__getitem__, sids)], messages, arrived)
             except Exception as error:
                 self.on_failure(error)
-            return
-        sorted_out: dict[bytes, list[Message]] = {}
-        for sid, message in zip(sids, messages, strict=True):
-            sorted_out.setdefault(sid, []).append(message)
-        for sid, those in sorted_out.items():
-            self.deliver(sid, those, arrived)
+        else:
+            sorted_out: dict[bytes, list[Message]] = {}
+            for sid, message in zip(sids, messages, strict=True):
+                sorted_out.setdefault(sid, []).append(message)
+            for sid, those in sorted_out.items():
+                self.deliver(sid, those, arrived)
 
     def _go_together(self, sids: set[bytes]) -> bool:
         """Whether all have a key, and none has ended."""

@@ -104,7 +104,7 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         batch, sorted_out, sorted_sids = list[Message](), list[Message](), list[bytes]()
         batch_sid: bytes | None = None  # an odd line may have an empty one
         joined_sid: bytes | None = None
-        position, end, rest = 0, len(data), b""
+        position, end, rest, is_sorted = 0, len(data), b"", self.nc.sorted_sids
         while (line_end := data.find(b"\r\n", position)) >= 0:
             head = _head(data[position:line_end])
             if head is None:
@@ -115,22 +115,23 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             if stop + 2 > end:
                 self._expect(head, start - position)
                 break
-            is_sorted = sid in self.nc.sorted_sids
-            if not is_sorted and sid != batch_sid and sid != joined_sid:
+            into = batch
+            if sid in is_sorted:
+                into = sorted_out
+                sorted_sids.append(sid)
+            elif sid != batch_sid and sid != joined_sid:
                 if batch and self.nc.same_handler(batch_sid, sid):
                     joined_sid = sid
                 else:
                     if batch:
                         self.nc.deliver(batch_sid, batch, arrived)
                         batch, joined_sid = [], None
+                        into = batch
                     if not self.nc.has_handler(sid):
                         rest = data[position:]
                         break
                     batch_sid = sid
-            if is_sorted:
-                sorted_sids.append(sid)
-            message = subject, reply, data[start:body] if header_size else None, data[body:stop]
-            (sorted_out if is_sorted else batch).append(message)
+            into.append((subject, reply, data[start:body] if header_size else None, data[body:stop]))
             position = stop + 2
         if batch:
             self.nc.deliver(batch_sid, batch, arrived)

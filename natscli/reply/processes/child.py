@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from natscli.environment import Environment
 from natscli.reply.options import ReplyOptions
 from natscli.reply.reporter import Reporter
-from natscli.system.exits import run_exit_functions
-from natscli.system.signals import when_done
+from natscli.system.signals import run_exit_functions, when_done
 
 if TYPE_CHECKING:
     from natscli.output.pump import Pump
