@@ -84,10 +84,10 @@ class Listener:
         self._subscriptions = Subscriptions(routes, connection, environment, self._subscribe, limits.timeout)
         self._new_route = new_route
         self._delivery = Delivery(connection, environment, self._pump, render)
-        self._mixing = Mixing(numbers, self._pending, self._delivery, self._done_pending)
         self._stop = asyncio.Event()
         #: When the last of several replies went to requests that are not done (nanoseconds), by their numbers.
         self._begun: dict[int, int] = {}
+        self._mixing = Mixing(numbers, self._pending, self._delivery, self._begun, self._done_pending)
         self._refused = 0
 
     async def run(self) -> None:

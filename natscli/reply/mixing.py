@@ -6,7 +6,7 @@ Ten endpoints get a tenth of a read each: what is done once for a batch would be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import Protocol
 
@@ -34,10 +34,19 @@ class Mixing:
     What cannot be done for all together, both do for each place, with what takes its requests or with `done_in`.
     """
 
-    def __init__(self, numbers: Numbers, pending: Pending, delivery: Delivery, done_in: DoneIn) -> None:
+    def __init__(
+        self,
+        numbers: Numbers,
+        pending: Pending,
+        delivery: Delivery,
+        begun: Mapping[int, int],
+        done_in: DoneIn,
+    ) -> None:
+        """`begun` has the numbers of requests that got some of several replies."""
         self._numbers = numbers
         self._pending = pending
         self._delivery = delivery
+        self._begun = begun
         self._done_in = done_in
         self._statistics: dict[int, Statistics] = {}
         self._counted: tuple[tuple[int, ...], Counter[int]] = (), Counter()
@@ -88,7 +97,7 @@ class Mixing:
                 self._delivery.deliver, self._statistics[batch.place], batch, replies, failure, more=more
             )
             return
-        if failure is not None or not replies or self._statistics[batch.places[0]].sizes:
+        if failure is not None or not replies or self._begun or self._statistics[batch.places[0]].sizes:
             start = 0
             for place, part in batch.runs(batch.places):
                 end = start + len(part.requests)
