@@ -58,7 +58,7 @@ class Mixing:
         self._statistics[route.place] = route.statistics
         self._take_in[route.place] = take
 
-    def take(self, places: list[int], requests: list[Message], arrived: int) -> None:
+    def take(self, places: tuple[int, ...], requests: list[Message], arrived: int) -> None:
         """Take the requests of one read, with the place of each."""
         responder = self._responder
         together = (
@@ -67,12 +67,11 @@ class Mixing:
         if not together or not self._pending.add(requests):
             self._take_each(places, requests, arrived)
             return
-        of_each = tuple(places)
-        for place, count in self._counts(of_each).items():
+        for place, count in self._counts(places).items():
             self._statistics[place].requests += count
         first = self._numbers.take(len(requests)).start
         self._delivery.begin()
-        responder.respond(Batch(requests, first, arrived, places=of_each), self.done)
+        responder.respond(Batch(requests, first, arrived, places=places), self.done)
         self._delivery.show_received(requests, first)
 
     def _counts(self, places: tuple[int, ...]) -> Counter[int]:
@@ -81,7 +80,7 @@ class Mixing:
             self._counted = places, Counter(places)
         return self._counted[1]
 
-    def _take_each(self, places: list[int], requests: list[Message], arrived: int) -> None:
+    def _take_each(self, places: tuple[int, ...], requests: list[Message], arrived: int) -> None:
         sorted_out: dict[int, list[Message]] = {}
         for place, request in zip(places, requests, strict=True):
             sorted_out.setdefault(place, []).append(request)

@@ -98,7 +98,8 @@ class Requester:
             tokens = self._in_flight.add(batch, since, seconds)
             self._next_end.set(since + seconds)
             self._sender.send(batch, tokens, due=self._pace.is_open)
-        self._next_fill.set(self._again.next_ready)
+        if waiting:
+            self._next_fill.set(self._again.next_ready)
         if self._paced:
             self._wake_at(self._pace.next_wake(now))
         self._finish_if_done(now)
@@ -130,9 +131,8 @@ class Requester:
         return batch
 
     def _finish_if_done(self, now: int) -> None:
-        waiting = len(self._in_flight) + len(self._again)
         over = self._source.exhausted or (self._paced and self._pace.is_over(now))
-        if over and not waiting and not self._done.done():
+        if over and not (self._in_flight or self._again or self._done.done()):
             self._done.set_result(None)
 
     def _take(self, most: int, now: int) -> list[Outgoing]:

@@ -42,17 +42,26 @@ class Sender:
 
         It takes no subject that nothing can be sent to, no more bytes than its limit, some no headers.
         """
-        _, subjects, blocks, payloads = zip(*requests, strict=True)
         count = len(requests)
+        if count == 1:
+            _, subject, block, payload = requests[0]
+            usual = (
+                subject == self._checked_subject and not block and len(payload) <= self._client.max_payload
+            )
+            return (1, None) if usual else self._checked(requests)
+        _, subjects, blocks, payloads = zip(*requests, strict=True)
         usual = subjects.count(self._checked_subject) == count and not any(blocks)
         if usual and max(map(len, payloads)) <= self._client.max_payload:
             return count, None
+        return self._checked(requests)
+
+    def _checked(self, requests: Sequence[Outgoing]) -> tuple[int, InputError | None]:
         for place, request in enumerate(requests):
             try:
                 self._check(request)
             except InputError as error:
                 return place, error
-        return count, None
+        return len(requests), None
 
     def _check(self, request: Outgoing) -> None:
         if request.subject != self._checked_subject:
@@ -85,18 +94,15 @@ class Sender:
         for ongoing in batch:
             if not due or not ongoing.start_ns:
                 ongoing.start_ns = now
-        self._count(sent, again, size, batch[0].start_ns)
-        if self._some_pull:
-            messages = [m for m, p in zip(messages, batch, strict=True) if not self._sent_alone(p, m)]
-        self._client.send(messages)
-
-    def _count(self, sent: int, again: int, size: int, start: int) -> None:
         statistics = self._statistics
         if sent:
-            statistics.started = statistics.started or start
+            statistics.started = statistics.started or batch[0].start_ns
         statistics.sent += sent
         statistics.retried += again
         statistics.bytes_sent += size
+        if self._some_pull:
+            messages = [m for m, p in zip(messages, batch, strict=True) if not self._sent_alone(p, m)]
+        self._client.send(messages)
 
     def forget(self, ongoing: Ongoing) -> None:
         """Take no more replies to a request with an inbox of its own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from natscli.message.message import Message, payload_of
 from natscli.wire.reconnect import Reconnecting
@@ -11,7 +11,7 @@ from natscli.wire.reconnect import Reconnecting
 #: Gets all messages of one network read for a subscription, and when they arrived (`perf_counter_ns`).
 BatchHandler = Callable[[list[Message], int], object]
 #: Gets those of several subscriptions that have a key: the key of each message, the messages, and when they arrived.
-Together = Callable[[list[int], list[Message], int], object]
+Together = Callable[[tuple[int, ...], list[Message], int], object]
 
 
 class Delivering(Reconnecting):
@@ -52,28 +52,27 @@ class Delivering(Reconnecting):
         except Exception as error:
             self.on_failure(error)
 
-    def deliver_sorted(
-        self, kinds: set[bytes], sids: list[bytes], messages: list[Message], arrived: int
-    ) -> None:
-        """Give messages, each with its subscription, which is one of `kinds`, to `together` or sorted to handlers."""
-        if len(kinds) == 1:
+    def deliver_sorted(self, sids: list[bytes], messages: list[Message], arrived: int) -> bool:
+        """Give messages, each with its subscription, to `together`, or sorted to handlers; whether all are to be."""
+        if sids[0] == sids[-1] and sids.count(sids[0]) == len(sids):
             self.deliver(sids[0], messages, arrived)
-        elif self.together is not None and self._go_together(kinds):
+            return True
+        keys = tuple(map(self.keys.get, sids))
+        if self.together is not None and None not in keys:
             self._count(messages)
             try:
-                self.together([*map(self.keys.__getitem__, sids)], messages, arrived)
+                self.together(cast(tuple[int, ...], keys), messages, arrived)
             except Exception as error:
                 self.on_failure(error)
-        else:
-            sorted_out: dict[bytes, list[Message]] = {}
-            for sid, message in zip(sids, messages, strict=True):
-                sorted_out.setdefault(sid, []).append(message)
-            for sid, those in sorted_out.items():
-                self.deliver(sid, those, arrived)
-
-    def _go_together(self, sids: set[bytes]) -> bool:
-        """Whether all have a key, and none has ended."""
-        return self.keys.keys() >= sids and self._subs.keys() >= set(map(int, sids))
+            return True
+        if not self.sorted_sids.issuperset(sids):
+            return False
+        sorted_out: dict[bytes, list[Message]] = {}
+        for sid, message in zip(sids, messages, strict=True):
+            sorted_out.setdefault(sid, []).append(message)
+        for sid, those in sorted_out.items():
+            self.deliver(sid, those, arrived)
+        return True
 
     def _count(self, messages: list[Message]) -> None:
         self.stats["in_msgs"] += len(messages)

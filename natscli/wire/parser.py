@@ -93,15 +93,14 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
         sids, messages = run
         if sids.count(sids[0]) == len(sids):
             self.nc.deliver(sids[0], messages, arrived)
-        elif self.nc.sorted_sids >= (kinds := set(sids)):
-            self.nc.deliver_sorted(kinds, sids, messages, arrived)
-        else:
+        elif not self.nc.deliver_sorted(sids, messages, arrived):
             return self._walk(data, arrived)
         return b""
 
     def _walk(self, data: bytes, arrived: int) -> bytes:
         """`feed` for anything: one message after the other."""
-        batch, sorted_out, sorted_sids = list[Message](), list[Message](), list[bytes]()
+        batch: list[Message] = []
+        sorted_out: tuple[list[bytes], list[Message]] = [], []
         batch_sid: bytes | None = None  # an odd line may have an empty one
         joined_sid: bytes | None = None
         position, end, rest, is_sorted = 0, len(data), b"", self.nc.sorted_sids
@@ -115,10 +114,9 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             if stop + 2 > end:
                 self._expect(head, start - position)
                 break
-            into = batch
-            if sid in is_sorted:
-                into = sorted_out
-                sorted_sids.append(sid)
+            into = sorted_out[1] if sid in is_sorted else batch
+            if into is not batch:
+                sorted_out[0].append(sid)
             elif sid != batch_sid and sid != joined_sid:
                 if batch and self.nc.same_handler(batch_sid, sid):
                     joined_sid = sid
@@ -135,8 +133,8 @@ class BatchParser(nats_py.Parser):  # type: ignore[misc]
             position = stop + 2
         if batch:
             self.nc.deliver(batch_sid, batch, arrived)
-        if sorted_out:
-            self.nc.deliver_sorted(set(sorted_sids), sorted_sids, sorted_out, arrived)
+        if sorted_out[0]:
+            self.nc.deliver_sorted(*sorted_out, arrived)
         self._keep(data[position:], unread=bool(rest))
         return rest
 

@@ -75,16 +75,16 @@ class Recorder:
         for subject, reply, header, payload in batch:
             self.seen.append((int(sid), subject, reply, payload, header))
 
-    def deliver_sorted(
-        self, kinds: set[bytes], sids: list[bytes], messages: list[Message], arrived: int
-    ) -> None:
-        assert kinds == set(sids)
+    def deliver_sorted(self, sids: list[bytes], messages: list[Message], arrived: int) -> bool:
+        if not self.sorted_sids.issuperset(sids):
+            return False
         for wanted in dict.fromkeys(sids):
             self.deliver(
                 wanted,
                 [message for sid, message in zip(sids, messages, strict=True) if sid == wanted],
                 arrived,
             )
+        return True
 
     async def written(self) -> None:
         pass
