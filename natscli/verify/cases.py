@@ -6,7 +6,6 @@ import pickle
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from tempfile import TemporaryFile
 from typing import BinaryIO, NamedTuple
 
 from natscli.errors import InputError
@@ -15,6 +14,7 @@ from natscli.message.records.content import RecordProblem
 from natscli.message.records.reading import Found, Values, as_record, exchange_of, open_file
 from natscli.message.subjects import check_publish_subject
 from natscli.message.templates import Facts, Template
+from natscli.system.scratch import Scratch
 from natscli.text import exact
 
 #: Cases that are written to the file and read together.
@@ -42,14 +42,16 @@ class Cases:
 
         Raises:
             InputError: one cannot be read, has a mistake, or none has anything to send.
+            OSError: the temporary file takes no more.
         """
         self.total = 0
         self.unfit: Counter[str] = Counter()
-        self._kept = TemporaryFile()  # noqa: SIM115
+        self._kept = Scratch()
         cases = self._read(paths, to, stdin)
         while part := list(islice(cases, _PART)):
-            pickle.dump(part, self._kept, pickle.HIGHEST_PROTOCOL)
+            self._kept.write(pickle.dumps(part, pickle.HIGHEST_PROTOCOL))
             self.total += len(part)
+        self._kept.seek(0)  # so that what it does not take is known before anything is sent
         if not self.total:
             why = "; ".join(f"{count} {reason}" for reason, count in self.unfit.items())
             raise InputError(f"no request to send{f': {why}' if why else ''}", where=paths[0])

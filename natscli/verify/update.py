@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from tempfile import TemporaryFile
 
 from natscli.message.exchange import Outcome
 from natscli.message.records.reading import Values
 from natscli.message.records.writing import record_line
 from natscli.system.files import write_parts
+from natscli.system.scratch import Scratch
 from natscli.verify.verified import VerifiedCase
 
 
@@ -20,7 +20,7 @@ class Update:
 
     def __init__(self) -> None:
         self.count = 0
-        self._lines = TemporaryFile()  # noqa: SIM115
+        self._lines = Scratch()
         self._places: dict[str, dict[int, tuple[int, int]]] = {}
 
     def add(self, result: VerifiedCase, came: float) -> bool:
@@ -44,6 +44,7 @@ class Update:
             OSError: one could not be written; it is as it was.
             InputError: one could not be read again.
         """
+        self._lines.seek(0)  # what it does not take is no fault of the files
         for path, places in self._places.items():
             with open(path, "rb") as file:
                 write_parts(path, self._parts(Values(path, file), places))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -25,10 +26,10 @@ NOTHING_COMPILED = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def run_with(
-    room: int, runner: Runner, arguments: Sequence[str], url: str = ""
+    room: int, runner: Runner, arguments: Sequence[str], url: str = "", **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Run pynats where no file can have more bytes than `room`."""
-    environ = {**runner.environ, **NOTHING_COMPILED, **({"NATS_URL": url} if url else {})}
+    environ = {**runner.environ, **NOTHING_COMPILED, **({"NATS_URL": url} if url else {}), **env}
     done = subprocess.run(
         [sys.executable, "-m", "natscli", *arguments], cwd=runner.directory, env=environ, timeout=30, check=False,
         stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -108,6 +109,28 @@ def test_a_device_that_is_full_is_named(
     assert run.status == 1
     assert "no space left on device (/dev/full)" in run.stderr
     report(f"device full under `pynats request {option}`")
+
+
+@pytest.mark.parametrize(
+    ("room", "options"), [(1000, ()), (30_000, ("--junit", "report.xml")), (30_000, ("--update",))], ids=str
+)
+def test_a_folder_for_temporary_files_that_is_full_is_named(
+    pynats: Runner, spawn: Spawn, nats_server: Server, tmp_path: Path, report: Report, room: int,
+    options: tuple[str, ...],
+) -> None:  # fmt: skip
+    spawn("reply", "f.scratch", "OK", server=nats_server)
+    recorded, exchanges = pynats.directory / "many.jsonl", []
+    for number in range(300):
+        request = {"data": f"{number} {'x' * 20}"}
+        exchanges.append(json.dumps({"subject": "f.scratch", "request": request, "reply": "before"}) + "\n")
+    recorded.write_text("".join(exchanges))
+    (tmp_path / "scratch").mkdir()
+    arguments = ["verify", str(recorded), "--concurrency", "64", *options]
+    done = run_with(room, pynats, arguments, nats_server.url, TMPDIR=str(tmp_path / "scratch"))
+    assert one_error(done).endswith(f"({tmp_path / 'scratch'})")
+    assert recorded.read_text() == "".join(exchanges)
+    assert not list((tmp_path / "scratch").iterdir())
+    report(f"temporary files full under `pynats verify{' '.join(['', *options[:1]])}`: said")
 
 
 def test_a_recording_goes_on_answering_and_says_what_is_missing(

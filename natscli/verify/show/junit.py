@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from itertools import chain
-from tempfile import TemporaryFile
 from xml.sax.saxutils import escape, quoteattr
 
 from natscli.system.files import write_parts
+from natscli.system.scratch import Scratch
 from natscli.text import exact, replaced, visible_line
 from natscli.verify.verified import VerifiedCase
 
@@ -19,7 +19,7 @@ class JUnit:
     """A test case for each result, a failure for each that differs."""
 
     def __init__(self) -> None:
-        self._cases = TemporaryFile()  # noqa: SIM115
+        self._cases = Scratch()
         self._total = self._failed = 0
 
     def add_all(self, results: list[VerifiedCase]) -> None:
