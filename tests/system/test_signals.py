@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.program import Program, Runner
+from tests.request.processes.test_processes import children
 from tests.servers import Server
 
 Spawn = Callable[..., Program]
@@ -44,7 +45,8 @@ def test_one_that_comes_at_once_changes_nothing(
     spawn: Spawn, runner: Runner, nats_server: Server, number: int, processes: str
 ) -> None:
     program = ending(spawn, runner, nats_server, 1, "--processes", processes)
-    os.kill(program.pid, number)
+    for pid in (program.pid, *children(program.pid)):  # as Ctrl-C in a terminal: each of them gets it
+        os.kill(pid, number)
     assert program.wait() == 0
     program.wait_for("ended")
     assert "Traceback" not in program.stderr_text()
