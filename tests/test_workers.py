@@ -33,18 +33,29 @@ def test_one_alone_waits_for_those_who_are_in_and_keeps_the_others_out(
     threads = [go("a"), go("b")]
     until(lambda: sorted(seen) == ["a", "b"], "two together")
     threads.append(go("alone"))
+    until(lambda: _is_locked(tmp_path / "door"), "the door is closed")
     leave["a"].set()
     threads[0].join()
     threads.append(go("late"))
     assert len(seen) == 2
     leave["b"].set()
     until(lambda: len(seen) == 3, "the next")
-    assert not set(seen[2:]) - {"alone", "late"}
-    first, second = ("alone", "late") if seen[2] == "alone" else ("late", "alone")
     threads[1].join()
-    assert seen[2:] == [first]
-    leave[first].set()
+    assert seen[2:] == ["alone"]
+    leave["alone"].set()
     until(lambda: len(seen) == 4, "the last")
-    leave[second].set()
+    leave["late"].set()
     for thread in threads:
         thread.join()
+
+
+def _is_locked(path: Path) -> bool:
+    from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+
+    with path.open("ab") as file:
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            return True
+        flock(file, LOCK_UN)
+    return False

@@ -362,7 +362,7 @@ def test_replies_that_were_lost_while_there_was_no_connection_are_counted(
     spawn: Callable[..., Program], server_factory: Callable[..., Server]
 ) -> None:
     server = server_factory()
-    reply = spawn("reply", "lost", "y" * 100_000, "--sleep", "10ms", server=server)
+    reply = spawn("reply", "lost", "y" * 100_000, "--sleep", "1s", "--json", server=server)
     with Asker(server) as asker:
         os.kill(reply.pid, signal.SIGSTOP)
         asker.send("lost", *[b"x"] * 100)
@@ -371,7 +371,7 @@ def test_replies_that_were_lost_while_there_was_no_connection_are_counted(
     server.stop()
     os.kill(reply.pid, signal.SIGCONT)
     reply.wait_for("Disconnected")
-    time.sleep(0.5)
+    reply.wait_until(lambda: reply.stdout_bytes().count(b"\n") == 100, "replies")
     server.start()
     reply.wait_for("replies were lost while there was no connection")
 
