@@ -61,7 +61,7 @@ class Environment:
     arguments: Sequence[str] = ()
     #: What lines of the log and warnings begin with: which of several processes writes them.
     label = ""
-    #: Whether another process logs the same.
+    #: Whether another process logs the same, and warns of the same.
     repeats = False
     #: Whether a Ctrl-C ended the run.
     interrupted = False
@@ -160,7 +160,8 @@ class Environment:
 
     def warn(self, line: str, **fields: Any) -> None:
         """One line on stderr that --quiet does not silence."""
-        self._write_line(WARNING, "pynats: ", f"{self.label}{line}", CYAN, fields)
+        if not self.repeats:
+            self._write_line(WARNING, "pynats: ", f"{self.label}{line}", CYAN, fields)
 
     def warning(self, line: str) -> bytes:
         """What `warn` writes, without colours: for a log that waits to be written."""

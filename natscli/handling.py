@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from inspect import currentframe
 from operator import index
 from typing import Any, NamedTuple, TypeVar
 
@@ -302,6 +303,22 @@ def endpoint(
         ... async def get(request):
         ...     return {"id": request.json()["id"]}
     """
+    _check_endpoint(subject, name, queue, concurrency)
+
+    def mark(function: F) -> F:
+        marked = getattr(function, MARK, ())
+        setattr(function, MARK, (Endpoint(subject, name, queue, concurrency), *marked))
+        frame = currentframe()
+        if frame is not None and frame.f_back is not None:
+            # Its name may be that of another in the end, as in a loop.
+            frame.f_back.f_globals.setdefault(MARK, []).append(function)
+        return function
+
+    return mark
+
+
+def _check_endpoint(subject: Any, name: Any, queue: Any, concurrency: Any) -> None:
+    """Raises TypeError, ValueError, see `endpoint`."""
     for what, value, kind in (("subject", subject, str), ("name", name, str), ("queue", queue or "", str),
                               ("concurrency", concurrency, int)):  # fmt: skip
         if not isinstance(value, kind):
@@ -317,13 +334,6 @@ def endpoint(
     if concurrency < 0:
         raise ValueError("the concurrency of an endpoint cannot be less than 0")
 
-    def mark(function: F) -> F:
-        marked = getattr(function, MARK, ())
-        setattr(function, MARK, (Endpoint(subject, name, queue, concurrency), *marked))
-        return function
 
-    return mark
-
-
-#: The attribute of a function that holds what `endpoint` says.
+#: The attribute of a function that holds what `endpoint` says, and of a module that holds the functions it said it of.
 MARK = "__natscli_endpoints__"

@@ -28,7 +28,10 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
     if options.reload:
         # Python takes compiled code for current when the source has the size and the second it had before.
         sys.dont_write_bytecode = True
-    handler = Handler(load(source), lines, options.handlers_at_once)
+    loaded = load(source)
+    for note in loaded.notes:
+        environment.warn(note)
+    handler = Handler(loaded, lines, options.handlers_at_once)
     check = partial(_check_places, options)
     if options.subject is None:
         check(handler.places)

@@ -49,23 +49,39 @@ def named(module: ModuleType, name: str, file: str) -> tuple[HandlerFunction, ..
     return tuple(_endpoint(function, one, file) for one in marked) or (plain,)
 
 
-def endpoints(module: ModuleType, file: str) -> tuple[HandlerFunction, ...]:
-    """All endpoints of `module`, also those of its objects.
+def endpoints(module: ModuleType, file: str) -> tuple[tuple[HandlerFunction, ...], tuple[str, ...]]:
+    """All endpoints of `module`, and notes about those that nobody can ask.
+
+    They are functions, also those whose name is that of another in the end, and methods of its objects.
 
     Raises:
         InputError: there are none, two are the same, or one cannot take a request.
     """
+    marked = [(function, name, one) for function, name in _marked(module) for one in getattr(function, MARK)]
+    known = {id(one) for _, _, one in marked}
+    defined = [(function, one) for function in vars(module).get(MARK, ()) for one in getattr(function, MARK)]
+    notes: dict[str, None] = {}
+    for function, one in defined:
+        owner = _class_of(function)
+        if id(one) not in known and owner:
+            why = f"is of a method, and {file} has no object of {owner}: nobody can ask it"
+            notes[f"{place(function, file)}: the endpoint on {one.subject!r} {why}"] = None
+        elif id(one) not in known:
+            marked.append((function, getattr(function, "__name__", "it"), one))
+    order = {id(one): number for number, (_, one) in enumerate(defined)}
+    marked.sort(key=lambda each: order.get(id(each[2]), -1))
     found: dict[tuple[Any, Endpoint], HandlerFunction] = {}
-    for function, name in _marked(module):
+    for function, name, one in marked:
         _check_signature(function, name, file)
-        for one in getattr(function, MARK):
-            found.setdefault((function, one), _endpoint(function, one, file))
+        found.setdefault((function, one), _endpoint(function, one, file))
+    if not found and notes:
+        raise InputError(next(iter(notes)), where=_WHERE)
     if not found:
         example = f"{_WHERE} {file}:{next(iter(_functions(module)), 'answer')}"
         raise InputError(f"{file} has no endpoints", where=_WHERE,
                          hint=f"write @endpoint('SUBJECT') above a function, or: SUBJECT {example}")  # fmt: skip
     _check_unique(list(found.values()))
-    return tuple(found.values())
+    return tuple(found.values()), tuple(notes)
 
 
 def _check_unique(found: list[HandlerFunction]) -> None:
@@ -86,9 +102,21 @@ def _marked(module: ModuleType) -> Iterator[tuple[Any, str]]:
         if getattr(value, MARK, None) and callable(value):
             yield value, name
             continue
-        for attribute in dir(type(value)) if type(value).__module__ == module.__name__ else ():
-            if getattr(getattr(type(value), attribute, None), MARK, None):
-                yield getattr(value, attribute), f"{name}.{attribute}"
+        for attribute in _marked_methods(type(value)):
+            yield getattr(value, attribute), f"{name}.{attribute}"
+
+
+def _marked_methods(kind: type) -> Iterator[str]:
+    """The names of the methods of a class, wherever that is from, that are endpoints; none of its code runs."""
+    for name in dir(kind):
+        method = inspect.getattr_static(kind, name, None)
+        if MARK in getattr(getattr(method, "__func__", method), "__dict__", ()):
+            yield name
+
+
+def _class_of(function: Any) -> str:
+    """The name of the class that a method is in; an empty string for a function."""
+    return str(getattr(function, "__qualname__", "")).rpartition("<locals>.")[2].rpartition(".")[0]
 
 
 def _endpoint(function: Any, one: Endpoint, file: str) -> HandlerFunction:

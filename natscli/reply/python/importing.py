@@ -26,13 +26,15 @@ _WHERE = "--handler"
 class Loaded:
     """The functions of a module that answer requests, what is entered before and left after, and its file.
 
-    `modules` are those that were imported with it and are in its folder or below, installed packages aside.
+    `modules` are those that were imported with it and are in its folder or below, installed packages aside. `notes` say
+    which of its endpoints nobody can ask.
     """
 
     functions: tuple[HandlerFunction, ...]
     lifespan: Callable[[], Any] | None
     file: str
     modules: Mapping[str, ModuleType]
+    notes: tuple[str, ...] = ()
 
     @property
     def files(self) -> frozenset[str]:
@@ -102,10 +104,12 @@ def load(source: HandlerName) -> Loaded:
     except BaseException as error:
         raise InputError(describe(error, source.module), where=_WHERE, hint=_hint(error)) from error
     file = shown(module.__file__ or source.module)
-    functions = named(module, source.function, file) if source.function else endpoints(module, file)
+    functions, notes = (
+        (named(module, source.function, file), ()) if source.function else endpoints(module, file)
+    )
     root = os.path.dirname(os.path.abspath(source.module)) if source.is_file else os.getcwd()
     lifespan = find_lifespan(module, file)
-    return Loaded(functions, lifespan, module.__file__ or "", _own_modules(before, root))
+    return Loaded(functions, lifespan, module.__file__ or "", _own_modules(before, root), notes)
 
 
 def _hint(error: BaseException) -> str:

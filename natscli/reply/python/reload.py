@@ -123,6 +123,8 @@ class Reloading(Wrapper):
             return False
         self._handler.use(code)
         self._environment.log(f"Reloaded {shown(os.path.abspath(loaded.file))}")
+        for note in loaded.notes:
+            self._environment.warn(note)
         if self._listen is not None:
             await self._listen(places)
         return True

@@ -118,6 +118,21 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.parametrize("option", ["--handler", "--mock"])
+def test_what_is_said_of_a_file_is_said_once(spawn: Spawn, runner: Runner, asker: Asker, option: str) -> None:
+    files = {
+        "--handler": ("app.py", "from natscli import endpoint\nclass C:\n @endpoint('a')\n def f(s, r): pass\n"
+                                "@endpoint('said')\ndef f(r): pass\n"),
+        "--mock": ("m.jsonl", '{"subject": "said", "reply": "1"}\n{"subject": "said", "reply": "2"}\n'
+                              '{"subject": "said", "reply": "3", "request": "x"}\n'),
+    }  # fmt: skip
+    name, text = files[option]
+    (runner.directory / name).write_text(text)
+    program = spawn("reply", option, name, "--processes", "3", server=asker.url, ready="processes answer")
+    assert program.stop() == 0
+    assert program.stderr_text().count(f"pynats: {name}") == 1, program.stderr_text()
+
+
 @pytest.mark.parametrize("kind", ["body", "echo", "command", "handler", "pipe", "mock", "upstream"])
 def test_it_works_with_every_responder(
     spawn: Spawn, asker: Asker, subject: str, tmp_path: Path, kind: str

@@ -78,6 +78,64 @@ def test_functions_and_methods_answer_each_on_its_own_subject(
     assert 'Listening on [f.two] in group "mine"' in program.stderr_text()
 
 
+def test_endpoints_made_in_a_loop_and_of_imported_classes_are_all_listened_on(
+    app: Callable[..., Program], runner: Runner, asker: Asker
+) -> None:
+    (runner.directory / "cities.py").write_text(
+        "from natscli import endpoint\n"
+        "class City:\n"
+        "    @endpoint('imported')\n"
+        "    def where(self, request): return 'imported'\n"
+        "    @staticmethod\n"
+        "    @endpoint('static')\n"
+        "    def there(request): return 'static'\n"
+    )
+    program = app("""
+        from functools import wraps
+        from cities import City
+        from natscli import endpoint
+        def logged(function):
+            @wraps(function)
+            async def call(request): return "logged " + await function(request)
+            return call
+        for name in ("one", "two"):
+            @endpoint("loop." + name)
+            async def answer(request, name=name): return name
+        def made(name):
+            @endpoint("made." + name)
+            def answer(request): return name
+            return answer
+        all_made = [made("one"), made("two")]
+        @logged
+        @endpoint("wrapped")
+        async def wrapped(request): return "wrapped"
+        city = City()
+        """)
+    asked = {"loop.one": b"one", "loop.two": b"two", "made.one": b"one", "made.two": b"two",
+             "wrapped": b"logged wrapped", "imported": b"imported", "static": b"static"}  # fmt: skip
+    for subject, payload in asked.items():
+        assert [answer.payload for answer in asker.ask(subject, b"x")] == [payload]
+    assert program.stop() == 0
+    assert program.stderr_text().count("Listening on") == len(asked)
+
+
+def test_an_endpoint_that_is_a_method_of_no_object_is_said(app: Callable[..., Program]) -> None:
+    code = """
+        from natscli import endpoint
+        class Users:
+            @endpoint("get")
+            def get(self, request): return ""
+        {}
+        def f(request): return ""
+        """
+    program = app(code.format("@endpoint('f')"))
+    assert program.stop() == 0
+    assert (
+        "pynats: app.py:4: the endpoint on 'get' is of a method, and app.py has no object of Users: nobody can ask it\n"
+        in program.stderr_text()
+    )
+
+
 def test_an_endpoint_may_answer_fewer_at_once_than_the_others(
     app: Callable[..., Program], asker: Asker
 ) -> None:
@@ -104,6 +162,7 @@ def test_an_endpoint_may_answer_fewer_at_once_than_the_others(
     ("code", "what"),
     [
         ("def f(r): pass", "app.py has no endpoints"),
+        ("from natscli import endpoint\nclass C:\n @endpoint('a')\n def f(s, r): pass", "app.py has no object of C"),
         ("from natscli import endpoint\n@endpoint('a')\ndef f(): pass", "cannot be called with one argument"),
         (
             "from natscli import endpoint\n@endpoint('a')\ndef f(r): pass\n@endpoint('a')\ndef g(r): pass",
