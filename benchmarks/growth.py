@@ -320,7 +320,7 @@ def _updated(bench: Bench, items: int) -> float:
 
 def _compared(bench: Bench, path: Path, *options: str) -> float:
     with bench.responder(floor("raw-reply", "bench", "OK", "quiet")(bench), "bench"):
-        return bench.processor_time(pynats("verify", str(path), *options)(bench))
+        return bench.processor_time(pynats("verify", str(path), "--concurrency", "64", *options)(bench))
 
 
 def _read(bench: Bench, items: int) -> float:
