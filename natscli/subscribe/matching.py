@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 from natscli.message.message import Message, memory
@@ -21,7 +22,7 @@ class Matching:
         """`inboxes` are the subjects that all replies are seen on: `_INBOX.>`, `_R_.>`."""
         self._destination = destination
         self._prefixes = tuple(pattern.removesuffix(">").encode() for pattern in inboxes)
-        self._waiting: dict[bytes, tuple[Message, int, float]] = {}
+        self._waiting: OrderedDict[bytes, tuple[Message, int, float]] = OrderedDict()
         self._bytes = 0
         self.unmatched = 0
         self.on_empty: Callable[[], object] = lambda: None

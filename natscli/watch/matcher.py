@@ -7,7 +7,7 @@ What cannot be matched is counted.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from natscli.message import headers
@@ -110,7 +110,8 @@ class Matcher:
         self._held: dict[bytes, list[tuple[int, Message]]] = {}
         self._held_order: deque[tuple[int, Message]] = deque()
         self._held_size = 0
-        self._ended: dict[bytes, None] = {}
+        # Of a dict whose first is taken out again and again, the first is searched for: behind all that were.
+        self._ended: OrderedDict[bytes, None] = OrderedDict()
         self._finished: list[Exchange] = []
         self._pulls = Pulls()
 
@@ -274,7 +275,7 @@ class Matcher:
         self._forget(exchange)
         self._ended[exchange.message[1]] = None
         if len(self._ended) > self._limits.ended:
-            del self._ended[next(iter(self._ended))]
+            self._ended.popitem(last=False)
         self._finished.append(exchange.ended(outcome))
         self._finished_size += exchange.size
 

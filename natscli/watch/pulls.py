@@ -7,6 +7,7 @@ waits for it, as the server serves them in turn.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from natscli.message.message import Message
@@ -27,19 +28,19 @@ class Pulls:
     """The open exchanges that wait for messages of consumers, by stream and consumer, in the order of the requests."""
 
     def __init__(self) -> None:
-        self._waiting: dict[bytes, dict[bytes, int]] = {}
+        self._waiting: dict[bytes, OrderedDict[bytes, int]] = {}
 
     def asked(self, exchange: Open) -> None:
         """An exchange has begun, perhaps one of these."""
         subject, reply, _, payload = exchange.message
         if consumer := _consumer(subject):
-            self._waiting.setdefault(consumer, {})[reply] = wanted(payload)
+            self._waiting.setdefault(consumer, OrderedDict())[reply] = wanted(payload)
 
     def ended(self, exchange: Open) -> None:
         """An exchange is over, perhaps one of these."""
         subject, reply, _, _ = exchange.message
         if consumer := _consumer(subject):
-            waiting = self._waiting.get(consumer, {})
+            waiting = self._waiting.get(consumer, OrderedDict())
             waiting.pop(reply, None)
             if not waiting:
                 self._waiting.pop(consumer, None)

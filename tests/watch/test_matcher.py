@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from time import process_time
 
 import pytest
 
@@ -328,3 +329,18 @@ def test_what_is_open_when_the_connection_is_lost_is_not_called_unanswered() -> 
     assert matcher.counts.interrupted == 1
     assert matcher.counts.strays == 1
     assert matcher.take(9000 * MS) == []
+
+
+def test_an_exchange_takes_the_same_time_however_many_are_remembered() -> None:
+    def seconds(ended: int) -> float:
+        matcher = Matcher(MatchLimits(ended=ended), inboxes())
+        for first in range(0, ended + 60_000, 100):
+            if first == ended:
+                began = process_time()
+            for number in range(first, first + 100):
+                see(matcher, [request("a", f"{number}"), reply(f"{number}")], first * MS)
+            matcher.take(first * MS)
+        return process_time() - began
+
+    few, many = seconds(100), seconds(100_000)
+    assert many < 3 * few, (few, many)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from natscli.environment import Environment
@@ -32,7 +33,7 @@ class RequestRecorder:
         self._observer = observer
         self._last = 0 if expect.until_empty else expect.replies or expect.most
         self._recording = Recording(path, environment.warn)
-        self._open: dict[int, tuple[Outgoing, float, list[Answer]]] = {}
+        self._open: OrderedDict[int, tuple[Outgoing, float, list[Answer]]] = OrderedDict()
 
     def catch_up(self, in_flight: int) -> None:
         """See `Observer`."""
