@@ -145,7 +145,8 @@ class Handler(Responder):
 
     async def _await(self, waiting: deque[_Asked]) -> None:
         """Answer what is `waiting`, until nothing is, or a context variable is not what it was."""
-        fresh, answer = copy_context(), self._answer
+        fresh, answer, add = copy_context(), self._answer, self._finished.add
+        block, as_it_is = self._same_block, self._lines_are_static
         while waiting:
             asked = waiting.popleft()
             request, number, _, calling, place = asked
@@ -153,7 +154,9 @@ class Handler(Responder):
                 value = calling.functions[place](ReceivedRequest().filled(request, number, calling.state))
                 if type(value) is not AsyncGeneratorType:
                     value = await value
-                if type(value) in KINDS:
+                if type(value) is bytes and as_it_is:
+                    add(asked, (request[1], b"", block, value))
+                elif type(value) in KINDS:
                     await self._stream(asked, value)
                 else:
                     answer(asked, value)
