@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Bytes from which on a payload is compared byte by byte only.
 _LARGEST_JSON = 1024 * 1024
+#: What comparing each with each may take, where several replies are left: bytes, and as many for a comparison itself.
+_MOST_EFFORT, _EACH = 5_000_000, 500
 _ERROR_CODE = headers.SERVICE_ERROR_CODE.lower()
 
 
@@ -67,14 +70,32 @@ class Comparison:
 
     def _replies(self, recorded: Sequence[Answer], answers: Sequence[Answer]) -> list[Difference]:
         """Several services answer in any order: each reply is compared with one that is the same, if there is one."""
-        left, unmatched = list(answers), []
-        for one in recorded:
-            same = next((answer for answer in left if not self._reply(one, answer)), None)
-            if same is None:
-                unmatched.append(one)
+        rest, left = _unpaired(recorded, answers, lambda answer: (answer.header, answer.payload))
+        rest, left = _unpaired(rest, left, self._key, self._is_same)
+        unmatched, effort = [], 0
+        for one in rest:
+            for place, answer in enumerate(left):
+                effort += _EACH + len(one.payload) + len(answer.payload)
+                if effort > _MOST_EFFORT:
+                    unmatched.append(one)
+                    break
+                if self._is_same(one, answer):
+                    del left[place]
+                    break
             else:
-                left.remove(same)
+                unmatched.append(one)
         return [d for one, answer in zip(unmatched, left, strict=True) for d in self._reply(one, answer)]
+
+    def _key(self, answer: Answer) -> bytes:
+        """The same for payloads that are the same by value; where they are compared in another way, the payload."""
+        if self.match is not Match.JSON or len(answer.payload) > _LARGEST_JSON:
+            return answer.payload
+        from natscli.message.records.values import canonical_without
+
+        return canonical_without(answer.payload, self.ignored)
+
+    def _is_same(self, recorded: Answer, came: Answer) -> bool:
+        return not self._reply(recorded, came)
 
     def _reply(self, recorded: Answer, came: Answer) -> list[Difference]:
         found = [] if recorded.header == came.header else self._headers(recorded.header, came.header)
@@ -124,6 +145,26 @@ class Comparison:
             if name.lower() != _ERROR_CODE and name.lower() not in self.ignored_headers:
                 named.setdefault(name, []).append(value)
         return named
+
+
+def _unpaired(
+    recorded: Sequence[Answer],
+    answers: Sequence[Answer],
+    key: Callable[[Answer], object],
+    is_same: Callable[[Answer, Answer], bool] = lambda recorded, came: True,
+) -> tuple[list[Answer], list[Answer]]:
+    """What is left of both without pairs that have the same key and are the same: each is looked at once."""
+    came: dict[object, deque[int]] = {}
+    for place, answer in enumerate(answers):
+        came.setdefault(key(answer), deque()).append(place)
+    left, rest = dict(enumerate(answers)), []
+    for one in recorded:
+        places = came.get(key(one))
+        if places and is_same(one, answers[places[0]]):
+            del left[places.popleft()]
+        else:
+            rest.append(one)
+    return rest, list(left.values())
 
 
 def _error(block: bytes | None) -> str:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from natscli.errors import InputError
+from natscli.message.json_values import canonical
 
 #: Differences that are named, and characters of a value in one.
 _MOST, _LONGEST = 3, 40
@@ -77,6 +78,16 @@ def parsed(payload: bytes) -> Any:
         return json.loads(payload, parse_constant=_refuse)
     except RecursionError:
         raise ValueError from None
+
+
+def canonical_without(payload: bytes, ignored: Ignored | None) -> bytes:
+    """The same bytes for objects and lists that are the same without what is ignored; another payload as it is."""
+    if ignored is not None:
+        try:
+            payload = json.dumps(ignored.removed(parsed(payload)), default=repr).encode()
+        except (ValueError, RecursionError):
+            return payload
+    return canonical(payload) or payload
 
 
 def compare_json(recorded: bytes, came: bytes, ignored: Ignored | None, *, shape: bool) -> str | None:
@@ -150,10 +161,24 @@ def _elements(recorded: list[Any], came: list[Any], path: str) -> Iterator[str]:
 
 def _other_shapes(recorded: list[Any], came: list[Any], path: str) -> Iterator[str]:
     """Elements with a shape that none of the recorded ones has."""
-    for index, element in enumerate(came if recorded else []):
-        if all(any(True for _ in _places(one, element, "", True)) for one in recorded):
+    if not recorded or NOTHING in recorded:
+        return
+    alike: dict[object, list[Any]] = {}
+    for one in recorded:
+        alike.setdefault(_outline(one), []).append(one)
+    for index, element in enumerate(came):
+        if element is NOTHING:
+            continue
+        if all(
+            any(True for _ in _places(one, element, "", True)) for one in alike.get(_outline(element), ())
+        ):
             nearest = recorded[min(index, len(recorded) - 1)]
             yield from islice(_places(nearest, element, f"{path}[{index}]", True), 1)
+
+
+def _outline(value: Any) -> object:
+    """The same for all values of a shape: the names of an object, the type of any other."""
+    return frozenset(value) if isinstance(value, dict) else _type(value)
 
 
 def _type(value: Any) -> str:
