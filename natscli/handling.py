@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from inspect import currentframe
+from inspect import currentframe, unwrap
 from operator import index
 from typing import Any, NamedTuple, TypeVar
 
@@ -308,10 +308,12 @@ def endpoint(
     def mark(function: F) -> F:
         marked = getattr(function, MARK, ())
         setattr(function, MARK, (Endpoint(subject, name, queue, concurrency), *marked))
+        # Its name may be that of another in the end, as in a loop.
+        inside = getattr(unwrap(function), "__globals__", {})
         frame = currentframe()
-        if frame is not None and frame.f_back is not None:
-            # Its name may be that of another in the end, as in a loop.
-            frame.f_back.f_globals.setdefault(MARK, []).append(function)
+        around = frame.f_back.f_globals if frame is not None and frame.f_back is not None else inside
+        for where in [inside] if inside is around else [inside, around]:
+            where.setdefault(MARK, []).append(function)
         return function
 
     return mark

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -50,30 +50,35 @@ def named(module: ModuleType, name: str, file: str) -> tuple[HandlerFunction, ..
 
 
 def endpoints(module: ModuleType, file: str) -> tuple[tuple[HandlerFunction, ...], tuple[str, ...]]:
-    """All endpoints of `module`, and notes about those that nobody can ask.
+    """All endpoints of `module`, and notes about those that are not listened on.
 
-    They are functions, also those whose name is that of another in the end, and methods of its objects.
+    They are functions that it holds, those of a loop, whose name is that of the last, and methods of its objects. What
+    another decorator has put in place of a function is never left out by calling the function itself.
 
     Raises:
         InputError: there are none, two are the same, or one cannot take a request.
     """
-    marked = [(function, name, one) for function, name in _marked(module) for one in getattr(function, MARK)]
+    marked = list(_marked(module))
     known = {id(one) for _, _, one in marked}
     defined = [(function, one) for function in vars(module).get(MARK, ()) for one in getattr(function, MARK)]
     notes: dict[str, None] = {}
     for function, one in defined:
-        owner = _class_of(function)
-        if id(one) not in known and owner:
-            why = f"is of a method, and {file} has no object of {owner}: nobody can ask it"
-            notes[f"{place(function, file)}: the endpoint on {one.subject!r} {why}"] = None
-        elif id(one) not in known:
-            marked.append((function, getattr(function, "__name__", "it"), one))
+        if id(one) in known:
+            continue
+        if _is_of_a_loop(function, module, [function for function, _ in defined]):
+            marked.append((function, function.__name__, one))
+        else:
+            why = f"{file} holds neither its function nor an object that has it; other decorators belong below it"
+            notes[f"{place(function, file)}: the endpoint on {one.subject!r} is not listened on: {why}"] = (
+                None
+            )
     order = {id(one): number for number, (_, one) in enumerate(defined)}
     marked.sort(key=lambda each: order.get(id(each[2]), -1))
-    found: dict[tuple[Any, Endpoint], HandlerFunction] = {}
+    found: dict[tuple[int, Any, Endpoint], HandlerFunction] = {}
     for function, name, one in marked:
         _check_signature(function, name, file)
-        found.setdefault((function, one), _endpoint(function, one, file))
+        own, plain = getattr(function, "__self__", function), getattr(function, "__func__", None)
+        found.setdefault((id(own), plain, one), _endpoint(function, one, file))
     if not found and notes:
         raise InputError(next(iter(notes)), where=_WHERE)
     if not found:
@@ -95,28 +100,47 @@ def _check_unique(found: list[HandlerFunction]) -> None:
             )
 
 
-def _marked(module: ModuleType) -> Iterator[tuple[Any, str]]:
-    for name, value in list(vars(module).items()):
+def _marked(module: ModuleType) -> Iterator[tuple[Any, str, Endpoint]]:
+    """What a module holds by a name, itself or in a list or the like: what is called, its name, an endpoint of it.
+
+    No code of theirs runs: a proxy may do anything when it is asked for an attribute.
+    """
+    methods: dict[type, list[str]] = {}
+    for value, name in _held(module):
         if inspect.ismodule(value) or inspect.isclass(value):
             continue
-        if getattr(value, MARK, None) and callable(value):
-            yield value, name
+        marks = inspect.getattr_static(value, MARK, None) if callable(value) else None
+        if isinstance(marks, tuple):
+            yield from ((value, name, mark) for mark in marks)
             continue
-        for attribute in _marked_methods(type(value)):
-            yield getattr(value, attribute), f"{name}.{attribute}"
+        kind = type(value)
+        if kind not in methods:
+            methods[kind] = _marked_methods(kind)
+        for method in methods[kind]:
+            bound = getattr(value, method)
+            yield from ((bound, f"{name}.{method}", mark) for mark in getattr(bound, MARK))
 
 
-def _marked_methods(kind: type) -> Iterator[str]:
-    """The names of the methods of a class, wherever that is from, that are endpoints; none of its code runs."""
-    for name in dir(kind):
-        method = inspect.getattr_static(kind, name, None)
-        if MARK in getattr(getattr(method, "__func__", method), "__dict__", ()):
-            yield name
+def _held(module: ModuleType) -> Iterator[tuple[Any, str]]:
+    for name, value in list(vars(module).items()):
+        yield value, name
+        if isinstance(value, dict) and name != "__builtins__":
+            yield from ((one, f"{name}[{key!r}]") for key, one in value.items())
+        elif isinstance(value, (list, tuple, set, frozenset)) and name != MARK:
+            yield from ((one, f"{name}[{number}]") for number, one in enumerate(value))
 
 
-def _class_of(function: Any) -> str:
-    """The name of the class that a method is in; an empty string for a function."""
-    return str(getattr(function, "__qualname__", "")).rpartition("<locals>.")[2].rpartition(".")[0]
+def _marked_methods(kind: type) -> list[str]:
+    """The names of the methods of a class, wherever that is from, that are endpoints."""
+    methods = [(name, inspect.getattr_static(kind, name, None)) for name in dir(kind)]
+    return [name for name, one in methods if MARK in getattr(getattr(one, "__func__", one), "__dict__", ())]
+
+
+def _is_of_a_loop(function: Any, module: ModuleType, defined: Sequence[Any]) -> bool:
+    """Whether the name of a function holds another of `defined` now that the same lines have made, as it is."""
+    code = getattr(function, "__code__", None)
+    last = vars(module).get(getattr(function, "__name__", ""))
+    return code is not None and any(last is one for one in defined) and getattr(last, "__code__", 0) is code
 
 
 def _endpoint(function: Any, one: Endpoint, file: str) -> HandlerFunction:

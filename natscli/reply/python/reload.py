@@ -92,9 +92,10 @@ class Reloading(Wrapper):
             sys.modules.pop(name, None)
         try:
             loaded = load(self._source)
-        except InputError as error:
+        except Exception as error:
             sys.modules.update(before.modules)
-            self._environment.warn(f"not reloaded, the code before stays: {error.what}")
+            what = error.what if isinstance(error, InputError) else describe(error, before.file)
+            self._environment.warn(f"not reloaded, the code before stays: {what}")
             return before
         self._stamps = {**_stamps(loaded), **self._stamps}
         try:
