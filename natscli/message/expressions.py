@@ -109,9 +109,11 @@ class MessageView:
 
     NAMES: tuple[str, ...] = ("data", "error", "headers", "json", "size", "status", "text")
 
-    def __init__(self, header: bytes | None, data: bytes) -> None:
+    def __init__(self, header: bytes | None, data: bytes, asked: str = "") -> None:
+        """`asked` is the subject of the request that it answers, if it is a reply."""
         self.data = data
         self._header = header
+        self._asked = asked
 
     @property
     def size(self) -> int:
@@ -149,7 +151,7 @@ class MessageView:
     @cached_property
     def error(self) -> str | None:
         """Code and text of the error that the message is: `500: out of paper`; None if it is none."""
-        problem = read_problem(self._header, self.data)
+        problem = read_problem(self._header, self.data, self._asked)
         return None if problem is None else replaced(": ".join(filter(None, (problem.code, problem.text))))
 
 

@@ -10,6 +10,7 @@ import json
 from typing import Any, NamedTuple
 
 from natscli.message import headers
+from natscli.message.subjects import is_pull
 from natscli.text import exact
 
 #: Headers in which a responder may say who it is, the first that is there.
@@ -88,9 +89,21 @@ def read_status(block: bytes | None) -> Status | None:
     return Status(int(code), text)
 
 
-def read_acknowledgement(payload: bytes) -> Acknowledgement | None:
-    """The acknowledgement that `payload` is (`{"stream": ..., "seq": ...}`); None for anything else."""
-    if not payload.startswith(_ACKNOWLEDGEMENTS) or len(payload) > _LARGEST_ACKNOWLEDGEMENT:
+def gives_stored(subject: str) -> bool:
+    """Whether a request on `subject` gets a message of a stream as it was stored: it may look like anything.
+
+    Only a status of the server says then that the request has failed.
+    """
+    return is_pull(subject) or ".DIRECT.GET." in subject
+
+
+def read_acknowledgement(payload: bytes, subject: str = "") -> Acknowledgement | None:
+    """The acknowledgement (`{"stream": ..., "seq": ...}`) that the reply to a request on `subject` is; else None."""
+    if (
+        gives_stored(subject)
+        or not payload.startswith(_ACKNOWLEDGEMENTS)
+        or len(payload) > _LARGEST_ACKNOWLEDGEMENT
+    ):
         return None
     value = _object(payload)
     stream, sequence = value.get("stream"), value.get("seq")
@@ -99,15 +112,21 @@ def read_acknowledgement(payload: bytes) -> Acknowledgement | None:
     return Acknowledgement(stream, sequence, _api_error(value))
 
 
-def read_problem(header: bytes | None, payload: bytes) -> ReplyProblem | None:
-    """What makes a reply a failure: a service error, a status from 400 on, an error of JetStream; None without one."""
+def read_problem(header: bytes | None, payload: bytes, subject: str = "") -> ReplyProblem | None:
+    """What makes the reply to a request on `subject` a failure; None without one.
+
+    A service error, a status from 400 on, an error of JetStream.
+    """
+    stored = gives_stored(subject)
     if header:
-        problem = headers.read_service_error(header)
+        problem = None if stored else headers.read_service_error(header)
         if problem is not None:
             return ReplyProblem("service", *problem)
         status = read_status(header)
         if status is not None and status.is_error:
             return ReplyProblem("status", str(status.code), status.description)
+    if stored:
+        return None
     if payload[:1] == b"{" and b'"isDisposed"' in payload and len(payload) <= _LARGEST_RESPONSE:
         return read_packet_error(_object(payload))
     if payload.startswith(_API):

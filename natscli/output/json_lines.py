@@ -70,9 +70,9 @@ class Encoder:
             return ""
         return f', "status": {status.code}, "description": {self.text(replaced(status.description))}'
 
-    def acknowledged(self, payload: bytes) -> str:
-        """The member for a JetStream acknowledgement, with a comma before it; nothing for another payload."""
-        taken = read_acknowledgement(payload)
+    def acknowledged(self, payload: bytes, subject: str) -> str:
+        """The member for a JetStream acknowledgement of a request on `subject`, with a comma before it, or nothing."""
+        taken = read_acknowledgement(payload, subject)
         if taken is None or taken.error is not None:
             return ""
         return f', "acknowledged": {{"stream": {self.text(taken.stream)}, "seq": {taken.sequence}}}'

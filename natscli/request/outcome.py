@@ -33,13 +33,13 @@ def no_responders(header: bytes | None, subject: str) -> NoRespondersError:
 
 def error_reply(header: bytes | None, payload: bytes, subject: str) -> PynatsError | None:
     """The failure that a reply is: a service error (ADR-32), a status from 400 on, an error of JetStream."""
-    problem = read_problem(header, payload)
+    problem = read_problem(header, payload, subject)
     return None if problem is None else ErrorReplyError(str(problem), where=subject)
 
 
-def acknowledged(payload: bytes) -> Acknowledgement | None:
-    """The acknowledgement of a stream that has taken the request, if that is what the payload is."""
-    found = read_acknowledgement(payload)
+def acknowledged(payload: bytes, subject: str) -> Acknowledgement | None:
+    """The acknowledgement of a stream that has taken the request on `subject`, if that is what the payload is."""
+    found = read_acknowledgement(payload, subject)
     return found if found is not None and found.error is None else None
 
 

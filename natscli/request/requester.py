@@ -254,7 +254,7 @@ class Requester:
             return True
         if self._judge is None or not self._judge.of_errors:
             ongoing.error = ongoing.error or outcome.error_reply(header, payload, subject)
-        taken = outcome.acknowledged(payload)
+        taken = outcome.acknowledged(payload, subject)
         if taken is None:
             return False
         self.statistics.acknowledged += ongoing.counted

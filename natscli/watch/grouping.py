@@ -88,6 +88,7 @@ def _by_reply(
 
 def _part(exchange: Exchange, answers: tuple[Answer, ...]) -> Exchange:
     """`exchange`, if only these `answers` had come."""
-    failed = next(filter(None, (read_problem(answer.header, answer.payload) for answer in answers)), None)
+    problems = [read_problem(one.header, one.payload, exact(exchange.subject)) for one in answers]
+    failed = next(filter(None, problems), None)
     outcome = Outcome.ANSWERED if failed is None else Outcome.ERROR
     return exchange._replace(answers=answers, outcome=outcome, error=failed)

@@ -14,6 +14,7 @@ from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.message import Message, memory
 from natscli.message.status import ReplyProblem, read_problem
+from natscli.text import exact
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.pulls import Pulls
 
@@ -241,7 +242,9 @@ class Matcher:
         self._size += size
         exchange.answers.append(Answer(max(arrived - exchange.arrived, 0), header, payload))
         if exchange.error is None and (header is not None or payload[:2] == b'{"'):
-            exchange.error = read_problem(header, payload)
+            exchange.error = read_problem(header, payload, exact(exchange.message[0]))
+            if exchange.error is not None and exchange.error.source == "status":
+                self._pulls.ended(exchange)  # it gets no message any more
         exchange.deadline = arrived + self._limits.gap
         if len(exchange.answers) == 1:
             self._answered.append((exchange.deadline, exchange))

@@ -15,9 +15,9 @@ from natscli.message.message import Message
 if TYPE_CHECKING:
     from natscli.watch.matcher import Open
 
-#: What a request to pull is sent to, before the stream and the consumer; an acknowledgement may be one too (`+NXT`).
+#: What a request to pull is sent to, before the stream and the consumer; an acknowledgement that begins so is one too.
 _NEXT = b".CONSUMER.MSG.NEXT."
-_ACK = b"$JS.ACK."
+_ACK, _MORE = b"$JS.ACK.", b"+NXT"
 #: Where stream and consumer are in a reply subject of so many tokens; longer ones begin with a domain and an account.
 _SHORT, _IN_SHORT, _IN_LONG = 9, slice(2, 4), slice(4, 6)
 #: Payloads that are longer (bytes) are not looked into for the number of messages.
@@ -33,6 +33,8 @@ class Pulls:
     def asked(self, exchange: Open) -> None:
         """An exchange has begun, perhaps one of these."""
         subject, reply, _, payload = exchange.message
+        if subject.startswith(_ACK) and not payload.startswith(_MORE):
+            return
         if consumer := _consumer(subject):
             self._waiting.setdefault(consumer, OrderedDict())[reply] = wanted(payload)
 
@@ -61,7 +63,7 @@ class Pulls:
 
 def wanted(payload: bytes) -> int:
     """How many messages a request asks for: a number or `{"batch": N}`, in acknowledgements after `+NXT`; else one."""
-    payload = payload.removeprefix(b"+NXT").strip()
+    payload = payload.removeprefix(_MORE).strip()
     try:
         value = json.loads(payload) if payload and len(payload) <= _LARGEST else 1
     except (ValueError, RecursionError):

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from natscli.message.exchange import Exchange
 from natscli.message.expressions import MessageView, compile_expression
-from natscli.text import for_programs
+from natscli.text import exact, for_programs
 
 
 class ExchangeView(MessageView):
@@ -20,10 +20,11 @@ class ExchangeView(MessageView):
 
     def __init__(self, exchange: Exchange) -> None:
         first = exchange.answers[0] if exchange.answers else None
-        super().__init__(*((None, b"") if first is None else (first.header, first.payload)))
+        asked = exact(exchange.subject)
+        super().__init__(*((None, b"") if first is None else (first.header, first.payload)), asked)
         self.outcome = exchange.outcome.value
         self.rtt = None if first is None else first.rtt_ns / 1e9
-        self.reply = None if first is None else MessageView(first.header, first.payload)
+        self.reply = None if first is None else MessageView(first.header, first.payload, asked)
         self._exchange = exchange
 
     @cached_property

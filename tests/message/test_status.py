@@ -87,6 +87,16 @@ def test_what_makes_a_reply_a_failure_is_said(header: bytes | None, payload: byt
 
 
 @pytest.mark.parametrize(
+    "subject", ["$JS.API.CONSUMER.MSG.NEXT.S.C", "$JS.hub.API.DIRECT.GET.S.a", "$JS.ACK.S.C.1.2.3.4.5"]
+)
+def test_of_a_stored_message_only_a_status_says_that_it_is_a_failure(subject: str) -> None:
+    for header, payload in ((service_error("no paper", 500), b""), (None, REFUSED), (None, NOT_FOUND)):
+        assert read_problem(header, payload, subject) is None
+    assert read_acknowledgement(ACK, subject) is None
+    assert str(read_problem(b"NATS/1.0 404\r\n\r\n", b"", subject)) == "the server answered with status 404"
+
+
+@pytest.mark.parametrize(
     ("header", "payload"),
     [
         (None, b"fine"),

@@ -102,6 +102,33 @@ def test_each_of_many_pulls_gets_a_message_of_its_own(pynats: Runner, streams: S
     assert all(r["rtt_ns"] > 0 for r in run.objects)
 
 
+def test_a_message_that_a_stream_has_stored_is_no_error_whatever_it_says(
+    pynats: Runner, streams: Server
+) -> None:
+    update = '{"name":"ORDERS","subjects":["orders.>"],"allow_direct":true}'
+    assert pynats("request", "$JS.API.STREAM.UPDATE.ORDERS", update, "--quiet", server=streams).status == 0
+    stored = [
+        ("dead letter", ["-H", "Nats-Service-Error: stored", "-H", "Nats-Service-Error-Code: 500"]),
+        ('{"stream":"OTHER","seq":7}', []),
+        ('{"error":{"code":404,"description":"gone"},"stream":"OTHER","seq":7}', []),
+    ]
+    for payload, options in stored:
+        assert pynats("publish", "orders.x", payload, *options, server=streams).status == 0
+    for number, (payload, _) in enumerate(stored, 1):
+        for subject, request in ((PULL, ""), ("$JS.API.DIRECT.GET.ORDERS", f'{{"seq":{number}}}')):
+            run = pynats("request", subject, request, server=streams)
+            assert (run.status, run.text) == (0, payload + "\n"), run
+            assert not any("acknowledged" in line for line in run.errors)
+    run = pynats("request", "$JS.API.DIRECT.GET.ORDERS", '{"seq":9}', server=streams)
+    assert (run.status, "Status: 404 Message Not Found" in run.errors) == (7, True)
+
+
+def test_a_consumer_is_created_for_a_subject_with_wildcards(pynats: Runner, streams: Server) -> None:
+    config = '{"stream_name":"ORDERS","config":{"name":"F","filter_subject":"orders.>"}}'
+    run = pynats("request", "$JS.API.CONSUMER.CREATE.ORDERS.F.orders.>", config, server=streams)
+    assert (run.status, json.loads(run.text)["name"]) == (0, "F")
+
+
 def test_a_message_of_a_consumer_comes_through_an_upstream_too(
     pynats: Runner, spawn: Callable[..., Program], streams: Server
 ) -> None:

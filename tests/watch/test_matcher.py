@@ -222,6 +222,19 @@ def test_a_message_that_is_pulled_is_a_reply_to_the_oldest_pull_of_its_consumer(
     assert [exchange.answers[0].payload for exchange in matcher.take(1800 * MS)] == [b"next"]
 
 
+def test_what_is_no_pull_any_more_or_never_was_takes_no_message() -> None:
+    matcher = Matcher(LIMITS, inboxes())
+    pull, acknowledge = "$JS.API.CONSUMER.MSG.NEXT.ORDERS.a", "$JS.ACK.ORDERS.a.1.7.3.1700000000000000000.0"
+    see(matcher, [request(pull, "1", b'{"no_wait":true}')], 0)
+    see(matcher, [reply("1", b"", b"NATS/1.0 404 No Messages\r\n\r\n")], MS)
+    see(matcher, [request(pull, "2"), delivered("ORDERS.a", b"a2")], 2 * MS)
+    see(matcher, [request(acknowledge, "3", b"+ACK"), reply("3", b"")], 3 * MS)
+    see(matcher, [request(pull, "4"), delivered("ORDERS.a", b"a4")], 4 * MS)
+    exchanges = sorted(matcher.take(900 * MS), key=lambda exchange: exchange.number)
+    assert [[answer.payload for answer in e.answers] for e in exchanges] == [[b""], [b"a2"], [b""], [b"a4"]]
+    assert [exchange.outcome.value for exchange in exchanges] == ["error", "answered", "answered", "answered"]
+
+
 @pytest.mark.parametrize(
     ("payload", "count"),
     [

@@ -222,7 +222,7 @@ def exchange_of(record: dict[str, Any]) -> Exchange:
         raise RecordProblem(error.what, ("subject",)) from None
     header, payload = request_of(record["request"])
     answers = tuple([_answer(reply, path, record) for reply, path in replies_of(record)])
-    problems = [read_problem(answer.header, answer.payload) for answer in answers]
+    problems = [read_problem(answer.header, answer.payload, subject) for answer in answers]
     failed = next(filter(None, problems), None)
     return Exchange(
         0, _time(record), subject.encode(), _encoded(record, "reply_to"), header, payload, answers,

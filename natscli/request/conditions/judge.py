@@ -27,7 +27,7 @@ class ReplyView(MessageView):
     NAMES = (*MessageView.NAMES, "rtt", "subject")
 
     def __init__(self, reply: Received) -> None:
-        super().__init__(reply.header, reply.payload)
+        super().__init__(reply.header, reply.payload, reply.subject)
         self.subject = reply.subject
         self.rtt = reply.rtt_ns / 1e9
         """Seconds."""

@@ -294,7 +294,7 @@ def acknowledgement(replies: Sequence[Received]) -> Acknowledgement | None:
         if reply.payload.startswith(b'{"stream":'):
             from natscli.request.outcome import acknowledged
 
-            if (found := acknowledged(reply.payload)) is not None:
+            if (found := acknowledged(reply.payload, reply.subject)) is not None:
                 return found
     return None
 

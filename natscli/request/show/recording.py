@@ -86,7 +86,8 @@ class RequestRecorder:
         request, came, answers = self._open.pop(number, (None, 0.0, []))
         if request is None:
             return
-        error = next(filter(None, (read_problem(answer.header, answer.payload) for answer in answers)), None)
+        problems = [read_problem(answer.header, answer.payload, request.subject) for answer in answers]
+        error = next(filter(None, problems), None)
         if answers:
             outcome = Outcome.ANSWERED if error is None else Outcome.ERROR
         self._recording.add(

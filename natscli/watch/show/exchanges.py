@@ -94,13 +94,13 @@ class _InFull:
         return "".join([f"{part}\n" for part in self._parts(exchange)])
 
     def _parts(self, exchange: Exchange) -> Iterator[str]:
-        subject, reply = _text(exchange.subject), _text(exchange.reply)
-        what = f"Request on [{subject}], replies on [{reply}]"
+        subject, reply = exact(exchange.subject), _text(exchange.reply)
+        what = f"Request on [{_text(exchange.subject)}], replies on [{reply}]"
         yield self._part(exchange, what, "", exchange.header, exchange.payload)
         for number, answer in enumerate(exchange.answers, 1):
             which = f"Reply {number}" if len(exchange.answers) > 1 else "Reply"
-            what = f"{which} after {format_duration(answer.rtt_ns / 1e9)}{_notes(answer)}"
-            style = RED if read_problem(answer.header, answer.payload) else GREEN
+            what = f"{which} after {format_duration(answer.rtt_ns / 1e9)}{_notes(answer, subject)}"
+            style = RED if read_problem(answer.header, answer.payload, subject) else GREEN
             yield self._part(exchange, what, style, answer.header, answer.payload)
         if not exchange.answers:
             state = _state(exchange, self._timeout)
@@ -121,11 +121,11 @@ class _Json:
         self._encoder = Encoder(ascii_only=ascii_only)
 
     def __call__(self, exchange: Exchange) -> str:
-        encoder = self._encoder
+        encoder, subject = self._encoder, exact(exchange.subject)
         replies = ", ".join(
             [
-                f'{{"rtt_ns": {a.rtt_ns}, {encoder.message(a.header, a.payload)}{encoder.acknowledged(a.payload)}}}'
-                for a in exchange.answers
+                f'{{"rtt_ns": {rtt_ns}, {encoder.message(header, payload)}{encoder.acknowledged(payload, subject)}}}'
+                for rtt_ns, header, payload in exchange.answers
             ]
         )
         rtt_ns = "null" if exchange.rtt_ns is None else exchange.rtt_ns
@@ -161,15 +161,15 @@ def _state(exchange: Exchange, timeout: float | None) -> str:
         who = "JetStream error" if error.source == "stream" else "error"
         shown = f"{who} {error.code}".rstrip() + (f": {error.text}" if error.text else "")
         state += f", {shortened(shown, _ERROR)}"
-    return state + _notes(exchange.answers[0])
+    return state + _notes(exchange.answers[0], exact(exchange.subject))
 
 
-def _notes(answer: Answer) -> str:
-    """What a reply is besides data: a status of the server, the acknowledgement of a stream."""
+def _notes(answer: Answer, subject: str) -> str:
+    """What the reply to a request on `subject` is besides data: a status, the acknowledgement of a stream."""
     status = read_status(answer.header)
     if status is not None:
         return f", status {shortened(str(status), _ERROR)}"
-    taken = read_acknowledgement(answer.payload)
+    taken = read_acknowledgement(answer.payload, subject)
     if taken is None or taken.error is not None:
         return ""
     return f", acknowledged by stream {shortened(taken.stream, _ERROR)}, {taken.sequence}"
