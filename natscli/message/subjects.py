@@ -10,6 +10,8 @@ from natscli.errors import InputError
 #: Spaces and control characters, and arguments that were not UTF-8 (they come as surrogates).
 _UNFIT = "[\\s\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
+#: After it, in a request to JetStream, come stream, consumer and the subject that the consumer filters by.
+_FILTERED = ".API.CONSUMER.CREATE."
 #: Where requests are answered that came through the import of a service from another account.
 IMPORTERS = "_R_.>"
 
@@ -18,10 +20,11 @@ def check_publish_subject(subject: str, what: str = "a request", where: str = "S
     """Refuse a subject that nothing can be sent to; `what` was to be sent.
 
     Raises:
-        InputError: empty, with spaces or control characters, with an empty token, or with a wildcard.
+        InputError: empty, with spaces or control characters, with an empty token, or with a wildcard; that which a
+            consumer filters by may have some.
     """
     _check_tokens(subject, where)
-    for token in subject.split("."):
+    for token in () if _FILTERED in subject else subject.split("."):
         if token in ("*", ">"):
             raise InputError(
                 f"{what} needs one subject, and {subject!r} has the wildcard {token!r}", where=where

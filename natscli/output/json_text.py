@@ -30,7 +30,8 @@ def is_json(text: str) -> bool:
 def for_programs(text: str) -> str:
     """`text` on one line, if it is JSON that any parser can be expected to read: else an empty string.
 
-    That leaves out repeated keys, deep nesting and numbers of thousands of digits, which are valid.
+    That leaves out repeated keys, deep nesting, numbers of thousands of digits and halves of surrogate pairs, which are
+    valid.
     """
     try:
         json.loads(
@@ -38,7 +39,7 @@ def for_programs(text: str) -> str:
         )
     except (ValueError, RecursionError):
         return ""
-    return "".join(_TOKEN.findall(text)) if _is_flat(text) else ""
+    return "".join(_TOKEN.findall(text)) if _is_flat(text) and _is_text(text) else ""
 
 
 def indented(text: str, most: int, paint: Paint) -> str:
@@ -79,6 +80,19 @@ def _is_flat(text: str) -> bool:
         depth += (token in "[{") - (token in "]}")
         if depth > _DEEPEST:
             return False
+    return True
+
+
+def _is_text(text: str) -> bool:
+    """Whether all strings of the JSON are characters: half of a surrogate pair is none (RFC 8259, 8.2)."""
+    if "\\u" not in text:
+        return True
+    try:
+        for token in _TOKEN.findall(text):
+            if "\\u" in token:
+                json.loads(token).encode()
+    except UnicodeEncodeError:
+        return False
     return True
 
 

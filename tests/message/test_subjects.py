@@ -45,6 +45,11 @@ def test_wildcards_are_for_listening_only(subject: str) -> None:
         check_publish_subject(subject)
 
 
+def test_what_a_consumer_filters_by_may_have_wildcards() -> None:
+    for subject in ("$JS.API.CONSUMER.CREATE.S.C.orders.>", "$JS.hub.API.CONSUMER.CREATE.S.C.*.new"):
+        check_publish_subject(subject)
+
+
 def test_the_last_wildcard_comes_last() -> None:
     with pytest.raises(InputError, match="last token"):
         check_subscribe_subject("a.>.b")

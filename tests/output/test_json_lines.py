@@ -88,13 +88,19 @@ def test_the_literals_of_a_json_payload_are_kept(literal: str) -> None:
         b"[1] x",
         b'["\x01"]',
         b'["' + b"x" * 1024 * 1024 + b'"]',
+        b'["\\ud800"]',
+        b'{"\\uDC00\\ud83d": 1}',
     ],
-    ids=range(15),
+    ids=range(17),
 )
 def test_what_not_every_parser_reads_comes_as_text_only(payload: bytes) -> None:
     found = record(payload)
     assert "json" not in found
     assert found["data"].encode() == payload
+
+
+def test_pairs_of_surrogates_are_characters() -> None:
+    assert record(b'["\\ud83d\\ude00", "\\\\ud800"]')["json"] == ["\U0001f600", "\\ud800"]
 
 
 def test_nested_json_comes_parsed_as_long_as_any_parser_reads_it() -> None:
