@@ -12,6 +12,8 @@ _UNFIT = "[\\s\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 #: After it, in a request to JetStream, come stream, consumer and the subject that the consumer filters by.
 _FILTERED = ".API.CONSUMER.CREATE."
+#: Where messages of JetStream are acknowledged: what names such a subject for replies is no request.
+ACKNOWLEDGED = (b"$JS.ACK.", b"$JS.FC.")
 #: Where requests are answered that came through the import of a service from another account.
 IMPORTERS = "_R_.>"
 

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from natscli.message.message import Message, memory
+from natscli.message.subjects import ACKNOWLEDGED
 from natscli.subscribe.destination import Destination
 
 #: Requests that may wait, and their bytes; the one that waits longest is shown without a reply when there are more.
@@ -13,7 +14,7 @@ _MOST, _MOST_BYTES = 16_384, 16 * 1024 * 1024
 
 
 class Matching:
-    """Shows each request when its reply comes, and messages that ask for no reply at once.
+    """Shows each request when its reply comes, and messages that ask for no reply, or for an acknowledgement, at once.
 
     `unmatched` counts requests that were shown without a reply. `on_empty` is called when none waits any more.
     """
@@ -39,7 +40,7 @@ class Matching:
     def show(self, batch: list[Message], first: int, came: float) -> None:
         """Take messages that were received."""
         for number, message in enumerate(batch, first):
-            if not message[1]:
+            if not message[1] or message[1].startswith(ACKNOWLEDGED):
                 self._destination.show([message], number, came)
                 continue
             if message[1] in self._waiting:  # a second request with the same inbox: only one can be matched

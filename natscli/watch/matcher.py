@@ -14,6 +14,7 @@ from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.message import Message, memory
 from natscli.message.status import ReplyProblem, read_problem
+from natscli.message.subjects import ACKNOWLEDGED
 from natscli.text import exact
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.pulls import Pulls
@@ -23,8 +24,6 @@ _OPEN = 300
 _SECOND = 1_000_000_000
 #: Shares of the exchanges are parts of this.
 WHOLE = 1 << 20
-#: Where JetStream consumers are acknowledged: what names one as its reply subject is no request.
-_NO_INBOXES = (b"$JS.ACK.", b"$JS.FC.")
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Matcher:
             elif is_inbox(message[0]):
                 if hash(message[0]) % WHOLE < self.share and not message[0].startswith(self._own):
                     self._hold(message, arrived)
-            elif not message[1] or message[1].startswith(_NO_INBOXES):
+            elif not message[1] or message[1].startswith(ACKNOWLEDGED):
                 exchange = opened.get(self._pulls.answered_by(message))
                 if exchange is not None:
                     self._add(exchange, message, arrived)

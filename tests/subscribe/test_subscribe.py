@@ -245,6 +245,16 @@ def test_replies_are_shown_after_their_requests(subscribe: Subscribe, asker: Ask
     ]  # fmt: skip
 
 
+def test_a_message_to_be_acknowledged_waits_for_no_reply(subscribe: Subscribe, asker: Asker) -> None:
+    program = subscribe("t.acked", "--match-replies", "--count", "2", "--raw")
+    asker.send("t.acked", b"of a stream", reply=b"$JS.ACK.S.C.1.2.3.4.5")
+    asker.send("t.acked", b"ask", reply=b"_INBOX.acked")
+    asker.send("_INBOX.acked", b"answer", reply=b"")
+    out, err = ended(program)
+    assert out == b"of a stream\nask\nanswer\n"
+    assert "without a reply" not in err
+
+
 def test_matched_replies_are_named_as_such(
     subscribe: Subscribe, server_factory: Callable[..., Server]
 ) -> None:
