@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -245,12 +246,23 @@ def test_replies_are_shown_after_their_requests(subscribe: Subscribe, asker: Ask
     ]  # fmt: skip
 
 
-def test_a_message_to_be_acknowledged_waits_for_no_reply(subscribe: Subscribe, asker: Asker) -> None:
-    program = subscribe("t.acked", "--match-replies", "--count", "2", "--raw")
-    asker.send("t.acked", b"of a stream", reply=b"$JS.ACK.S.C.1.2.3.4.5")
-    asker.send("t.acked", b"ask", reply=b"_INBOX.acked")
-    asker.send("_INBOX.acked", b"answer", reply=b"")
-    out, err = ended(program)
+def test_a_message_to_be_acknowledged_waits_for_no_reply(
+    subscribe: Subscribe, runner: Runner, server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = server_factory("", "-js", "-sd", str(tmp_path / "js"))
+    program = subscribe("pushed", "--match-replies", "--count", "2", "--raw", server=server)
+    push = '{"stream_name":"S","config":{"name":"C","deliver_subject":"pushed","ack_policy":"explicit"}}'
+    for subject, body in (
+        ("$JS.API.STREAM.CREATE.S", '{"name":"S","subjects":["s"]}'),
+        ("$JS.API.CONSUMER.CREATE.S.C", push),
+        ("s", "of a stream"),
+    ):
+        assert runner("request", subject, body, server=server).status == 0
+    program.wait_until(lambda: program.stdout_bytes() == b"of a stream\n", "the message")
+    with Asker(server) as asker:
+        asker.send("pushed", b"ask", reply=b"_INBOX.pushed")
+        asker.send("_INBOX.pushed", b"answer", reply=b"")
+        out, err = ended(program)
     assert out == b"of a stream\nask\nanswer\n"
     assert "without a reply" not in err
 
