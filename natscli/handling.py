@@ -307,7 +307,11 @@ def endpoint(
 
     def mark(function: F) -> F:
         marked = getattr(function, MARK, ())
-        setattr(function, MARK, (Endpoint(subject, name, queue, concurrency), *marked))
+        try:
+            setattr(function, MARK, (Endpoint(subject, name, queue, concurrency), *marked))
+        except AttributeError:  # a bound method, an object with slots
+            kind = type(function).__name__
+            raise TypeError(f"no endpoint can be said of a {kind}: write a function that calls it") from None
         # Its name may be that of another in the end, as in a loop.
         inside = getattr(unwrap(function), "__globals__", {})
         frame = currentframe()

@@ -95,9 +95,8 @@ def _check_unique(found: list[HandlerFunction]) -> None:
     for one in found:
         other = known.setdefault(one.place[:2], one)
         if other is not one:
-            raise InputError(
-                f"{one.at}: {other.at} is an endpoint on {one.place.subject!r} too", where=_WHERE
-            )
+            who = "another object" if other.at == one.at else other.at
+            raise InputError(f"{one.at}: {who} is an endpoint on {one.place.subject!r} too", where=_WHERE)
 
 
 def _marked(module: ModuleType) -> Iterator[tuple[Any, str, Endpoint]]:

@@ -211,6 +211,14 @@ def test_an_endpoint_may_answer_fewer_at_once_than_the_others(
             "from natscli import endpoint\n@endpoint('a')\ndef f(r): pass\n@endpoint('a')\ndef g(r): pass",
             "is an endpoint on 'a' too",
         ),
+        (
+            "from natscli import endpoint\nclass C:\n @endpoint('a')\n def f(s, r): pass\none, two = C(), C()",
+            "app.py:3: another object is an endpoint on 'a' too",
+        ),
+        (
+            "from natscli import endpoint\nclass C:\n def f(s, r): pass\nendpoint('a')(C().f)",
+            "TypeError: no endpoint can be said of a method: write a function that calls it (app.py:4: ",
+        ),
         ("from natscli import endpoint\n@endpoint('a..b')\ndef f(r): pass", "a subject has no empty token"),
         ("from natscli import endpoint\n@endpoint('a')\ndef f(r): pass\ndef lifespan(app): yield",
          "lifespan(app) cannot be called without an argument"),
