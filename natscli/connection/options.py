@@ -79,9 +79,8 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
         options["tls"] = context
     if settings.tlsfirst:
         options["tls_handshake_first"] = True
-    schemes = {urlsplit(url).scheme for url in servers}
-    if schemes & {"ws", "wss"}:
-        _check_websocket(settings, schemes)
+    if any(urlsplit(url).scheme in ("ws", "wss") for url in servers):
+        _check_websocket(settings, servers)
     if settings.socks_proxy:
         _check_socks(settings.socks_proxy.value, settings.socks_proxy.source)
     return Plan(
@@ -131,11 +130,18 @@ def _checked_prefix(prefix: str, source: str) -> str:
     return prefix.rstrip(".")
 
 
-def _check_websocket(settings: Settings, schemes: set[str]) -> None:
+def _check_websocket(settings: Settings, servers: list[str]) -> None:
+    schemes = {urlsplit(url).scheme for url in servers}
     if schemes - {"ws", "wss"}:
         raise InputError("ws:// and nats:// servers cannot be mixed", where=settings.server.source)
     if settings.socks_proxy:
         raise InputError("a SOCKS proxy is for nats:// and tls:// only", where=settings.socks_proxy.source)
+    tls = settings.tlsca or settings.tlscert or settings.tlsfirst
+    plain = [parts.netloc.rpartition("@")[2] for parts in map(urlsplit, servers) if parts.scheme == "ws"]
+    if tls and plain:
+        raise InputError(
+            "TLS was asked for and ws:// is without it", where=tls.source, hint=f"wss://{plain[0]}"
+        )
     _require("aiohttp", "ws:// and wss:// need the extra 'websocket'", "websocket", settings.server.source)
     import aiohttp
 

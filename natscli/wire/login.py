@@ -94,6 +94,8 @@ class LoggingIn(nats_py.Client):  # type: ignore[misc]
     async def _connect_to_server(self, s: Any) -> None:
         if not isinstance(s.uri, servers.ServerURL):
             s.uri = servers.ServerURL(*s.uri)
+        if self.require_tls and s.uri.scheme == "ws":
+            raise TLSNotOfferedError("ws:// is without TLS")
         if not self._transport:
             self._transport = self._new_transport(s)
         try:
