@@ -29,7 +29,7 @@ class WebSocket(nats_py.WebSocketTransport):  # type: ignore[misc]
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: float) -> None:  # noqa: ARG002
         """Connect within `connect_timeout` seconds. Raises asyncio.TimeoutError, and aiohttp's own errors."""
-        await within(connect_timeout, self._open(uri.geturl()))
+        await within(connect_timeout, self._open(uri))
         self._using_tls = False
 
     async def connect_tls(
@@ -40,14 +40,14 @@ class WebSocket(nats_py.WebSocketTransport):  # type: ignore[misc]
         connect_timeout: float,
     ) -> None:
         """Connect with TLS within `connect_timeout` seconds; raises as `connect`."""
-        await within(
-            connect_timeout, self._open(uri.geturl(), ssl=ssl_context, server_hostname=self.tls_name)
-        )
+        await within(connect_timeout, self._open(uri, ssl=ssl_context, server_hostname=self.tls_name))
         self._using_tls = True
 
-    async def _open(self, url: str, **options: object) -> None:
+    async def _open(self, uri: ParseResult, **options: object) -> None:
+        """Connect; without the login of the URL, which is for CONNECT: aiohttp would send it as a header too."""
+        place = uri._replace(netloc=uri.netloc.rpartition("@")[2])
         self._ws = await self._client.ws_connect(
-            url, headers=self._get_custom_headers(), max_msg_size=0, **options
+            place.geturl(), headers=self._get_custom_headers(), max_msg_size=0, **options
         )
 
     async def wait_closed(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
@@ -68,3 +70,48 @@ def test_the_client_itself_never_logs_in_over_ws_where_tls_is_required() -> None
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [("a:b", "s3cr3t-p@ss/%"), ("bob", "s3cr3t-\u043f\u0430\u0440\u043e\u043b\u044c"), ("\u043f", "")],
+    ids=["signs", "Cyrillic", "token"],
+)
+def test_any_login_may_be_in_the_url(
+    user: str,
+    password: str,
+    secure: bool,
+    pynats: Runner,
+    server_factory: Callable[..., Server],
+    certificates: Certificates,
+) -> None:
+    port = free_port()
+    listen = f"websocket {{ host: 127.0.0.1, port: {port}\n{certificates.server_config()} }}\n"
+    login = f'user: "{user}", password: "{password}"' if password else f'token: "{user}"'
+    server_factory((listen if secure else in_the_clear(port)) + f"authorization {{ {login} }}")
+    written = quote(user, "") + (f":{quote(password, '')}" if password else "")
+    url = f"{'wss' if secure else 'ws'}://{written}@127.0.0.1:{port}"
+    options = ["--tlsca", str(certificates.ca)] if secure else []
+    run = pynats("request", "nobody", "x", *options, server=url)
+    assert run.status == 3, run.stderr
+
+
+def test_the_login_in_the_url_is_not_sent_with_the_upgrade(pynats: Runner) -> None:
+    asked = b""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            nonlocal asked
+            with server.accept()[0] as client:
+                while b"\r\n\r\n" not in asked:
+                    asked += client.recv(65536)
+                client.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+        answering = threading.Thread(target=answer, daemon=True)
+        answering.start()
+        run = pynats("rtt", server=f"ws://u:s3cr3t-p@127.0.0.1:{server.getsockname()[1]}")
+        answering.join(30)
+    assert run.status == 5
+    assert b"upgrade: websocket" in asked.lower()
+    assert b"authorization" not in asked.lower()
