@@ -6,18 +6,18 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from natscli.contexts.kinds import PARTS
-from natscli.errors import RefusedError
 
 if TYPE_CHECKING:
+    from natscli.connection.failures import CredentialsRefusedError
     from natscli.connection.options import Plan
 
 
-def advise(error: RefusedError, plan: Plan, now: float) -> None:
+def advise(error: CredentialsRefusedError, plan: Plan, now: float) -> None:
     """Say in `error` why the credentials of `plan` are not valid at `now`; hint at where they are from."""
     problem = plan.credentials.validity.problem(now)
-    if problem and "credentials" in error.what:
+    if problem:
         error.what = f"{error.what}: {problem}"
-    error.hint = error.hint or _hint(plan, problem)
+    error.hint = _hint(plan, problem)
 
 
 def _hint(plan: Plan, problem: str) -> str:

@@ -32,9 +32,8 @@ def classify_tls(error: BaseException, text: str, where: str, given: Mapping[str
     if code in _OTHER_NAME:
         return ConnectionFailedError("the certificate of the server is for another name", where=where)
     if "alert" in lower and "protocol version" not in lower:
-        hint = "" if "tlscert" in given else "--tlscert FILE --tlskey FILE"
         return RefusedError(f"the server refused the TLS client certificate: {_words(reason)}", where=where,
-                            hint=hint)  # fmt: skip
+                            hint=about_client_certificate(given))  # fmt: skip
     if "wrong_version_number" in lower or "record layer" in lower:
         return ConnectionFailedError("the server there does not use TLS", where=where)
     hint = ""
@@ -43,6 +42,13 @@ def classify_tls(error: BaseException, text: str, where: str, given: Mapping[str
         if "tlsca" in given:
             hint = f"the authority that {given['tlsca']} names has not signed it"
     return ConnectionFailedError(f"TLS problem: {_words(reason)}", where=where, hint=hint)
+
+
+def about_client_certificate(given: Mapping[str, str]) -> str:
+    """What to do when a server does not take the client's certificate, where these settings are `given`."""
+    sources = dict.fromkeys(given[name] for name in ("tlscert", "tlskey") if name in given)
+    named = " and ".join(sources)
+    return f"check {named}, and that this is the server for it" if named else "--tlscert FILE --tlskey FILE"
 
 
 def certificate_error(error: BaseException | None) -> BaseException | None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from natscli.backoff import Backoff
 from natscli.connection.connection import Connection
-from natscli.connection.failures import classify
+from natscli.connection.failures import CredentialsRefusedError, classify
 from natscli.connection.notices import Notices
 from natscli.connection.options import Plan
 from natscli.duration import format_duration
@@ -122,7 +122,7 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
             _trace(connection, environment)
         return connection
     worst = _worst(problems)
-    if isinstance(worst, RefusedError):
+    if isinstance(worst, CredentialsRefusedError):
         from natscli.connection.advice import advise
 
         advise(worst, plan, time())
@@ -171,10 +171,18 @@ def _trace(connection: Connection, environment: Environment) -> None:
 
 def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client, plan: Plan) -> PynatsError:
     """`problem`, or a better one when client and server do not agree on how TLS begins."""
-    if client.server_info.get("tls_verify") and "tlscert" not in plan.given and isinstance(cause, OSError):
-        # The server closes a connection without one, and its TLS alert is often lost with it.
-        return RefusedError("the server requires a TLS client certificate", where=problem.where,
-                            hint="--tlscert FILE --tlskey FILE")  # fmt: skip
+    lost = isinstance(cause, (ConnectionError, nats_errors.UnexpectedEOF))
+    if client.server_info.get("tls_verify") and (lost or isinstance(cause, OSError)):
+        from natscli.connection.certificates import about_client_certificate
+
+        # The server closes a connection without one that it trusts, and its TLS alert is often lost with it.
+        hint = about_client_certificate(plan.given)
+        if "tlscert" not in plan.given:
+            return RefusedError(
+                "the server requires a TLS client certificate", where=problem.where, hint=hint
+            )
+        if lost:
+            problem.hint = hint
     if client.is_silent and not problem.hint:
         # Both wait for the other to begin, or take what comes for something else.
         problem.hint = (

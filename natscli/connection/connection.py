@@ -9,8 +9,8 @@ from time import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from natscli.connection.failures import classify, shown_url
-from natscli.errors import ConnectionFailedError, PynatsError, RefusedError, explain
+from natscli.connection.failures import CredentialsRefusedError, classify, shown_url
+from natscli.errors import ConnectionFailedError, PynatsError, explain
 from natscli.system.waiting import within
 from natscli.wire.client import Client
 from natscli.wire.nats_py import errors as nats_errors
@@ -110,7 +110,7 @@ class Connection:
     def explained(self, error: BaseException, url: str) -> PynatsError:
         """What an exception of this connection means, to a server with this URL."""
         problem = classify(error, url, self.timeout, self._plan.given)
-        if isinstance(problem, RefusedError):
+        if isinstance(problem, CredentialsRefusedError):
             from natscli.connection.advice import advise
 
             advise(problem, self._plan, time())

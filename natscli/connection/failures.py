@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from urllib.parse import ParseResult, SplitResult
 
 
+class CredentialsRefusedError(RefusedError):
+    """The server refused the credentials."""
+
+
 def shown_url(url: SplitResult | ParseResult) -> str:
     """A server URL without credentials."""
     host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
@@ -40,16 +44,17 @@ def classify(
     parts = urlsplit(url)
     where = shown_url(parts)
     text = str(error).removeprefix("nats: ").strip("' ")
-    if isinstance(error, (TLSNotOfferedError, ssl.SSLError)) or "ssl" in type(error).__name__.lower():
+    cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error  # aiohttp's own have one
+    if isinstance(cause, (TLSNotOfferedError, ssl.SSLError)) or "ssl" in type(error).__name__.lower():
         from natscli.connection.certificates import classify_tls
 
-        return classify_tls(error, text, where, given or {})
+        return classify_tls(cause, str(cause), where, given or {})
     if isinstance(error, PermanentError):
         kind = RefusedError if "subscriptions" in text.lower() else InputError
         return kind(f"the server reported: {text}", where=where)
-    refusal = _refusal(error, text)
-    if refusal:
-        return RefusedError(refusal, where=where)
+    refusal = _refusal(error, text, where)
+    if refusal is not None:
+        return refusal
     if isinstance(error, UnsupportedError):
         from natscli.system.installing import install_command
 
@@ -64,17 +69,17 @@ def classify(
     return ConnectionFailedError(problem or _server_problem(error, text), where=where)
 
 
-def _refusal(error: BaseException, text: str) -> str:
+def _refusal(error: BaseException, text: str, where: str) -> RefusedError | None:
     """What the server refused, if it refused something."""
     lower = text.lower()
     if "permissions violation" in lower:
         # First: the text goes on with the subject, which may hold any of the words below.
-        return f"the server does not permit this: {text}"
+        return RefusedError(f"the server does not permit this: {text}", where=where)
     words = "authorization" in lower or "authentication" in lower
     if not words and not isinstance(error, nats_errors.AuthorizationError):
-        return ""
+        return None
     reason = f": {lower}" if "expired" in lower or "revoked" in lower else ""
-    return f"the server refused the credentials{reason}"
+    return CredentialsRefusedError(f"the server refused the credentials{reason}", where=where)
 
 
 def _connection_problem(error: BaseException, text: str, host: str | None, timeout: float | None) -> str:
