@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from natscli.contexts.format import DEFAULT_URL, redacted_value, split_urls, url_secrets
+from natscli.contexts.format import DEFAULT_URL, has_login, redacted_value, split_urls, url_secrets
 from natscli.contexts.kinds import KINDS, PARTS, Holds, Kind, deciding, used
 from natscli.contexts.urls import complete_url
 from natscli.duration import parse_duration
@@ -192,9 +192,10 @@ def _duration(value: Value[str]) -> Value[float]:
 def _credentials(layers: list[dict[str, Value[Any]]]) -> dict[str, Value[Any]]:
     """The credentials to use: the highest layer that names a kind decides it, lower ones fill in its parts.
 
-    `--user X` without a password anywhere is a token, as in the Go CLI.
+    A login in the server URLs keeps those of lower layers from servers that they are not meant for. `--user X` without
+    a password anywhere is a token, as in the Go CLI.
     """
-    kinds = next(filter(None, (_kinds_of(layer) for layer in layers)), [])
+    kinds = next(filter(None, map(_kinds_of, _down_to_a_login(layers))), [])
     chosen: dict[str, Value[Any]] = {}
     for part in (part for kind in kinds for part in kind.parts):
         value = next((layer[part.setting] for layer in layers if part.setting in layer), None)
@@ -208,6 +209,14 @@ def _credentials(layers: list[dict[str, Value[Any]]]) -> dict[str, Value[Any]]:
                 source = layers[0][part.setting].source
                 raise InputError(f"--{part.setting} without --{kind.name}", where=source)
     return chosen
+
+
+def _down_to_a_login(layers: list[dict[str, Value[Any]]]) -> list[dict[str, Value[Any]]]:
+    """The layers down to that of the server URLs, if there is a login in them; else all."""
+    for index, layer in enumerate(layers):
+        if "server" in layer:
+            return layers[: index + 1] if has_login(layer["server"].value) else layers
+    return layers
 
 
 def _kinds_of(layer: dict[str, Value[Any]]) -> list[Kind]:

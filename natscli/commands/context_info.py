@@ -11,7 +11,8 @@ import click
 from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.contexts.checks import exposed_files, origin, problem_of, problems, validity_in
-from natscli.contexts.format import DEFAULT_URL, Context, redacted, secrets
+from natscli.contexts.format import DEFAULT_URL, Context, has_login, redacted, secrets
+from natscli.contexts.kinds import PARTS
 from natscli.contexts.shown import LABELS, as_json, short, to_json
 from natscli.contexts.store import ContextStore
 from natscli.duration import format_duration
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 #: Environment variables that set what a key of a context sets, and win over it.
 _OVERRIDES = {CONTEXT_KEYS[s]: variable for s, variable in VARIABLES.items() if s in CONTEXT_KEYS}
+_CREDENTIALS = frozenset(part.key for part in PARTS)
 
 
 @click.command(
@@ -115,8 +117,8 @@ def _origin(key: str, value: Any, environ: Mapping[str, str]) -> Cell:
     if isinstance(value, str) and value:
         parts.append(origin(key, value, environ))
         problem = problem_of(key, value, environ)
-    override = _OVERRIDES.get(key)
-    if override and environ.get(override):
+    override = _override(key, environ)
+    if override:
         parts.append(f"overridden by {override}")
     is_reference = bool(parts[1:] and parts[1])
     limits = validity_in(key, value, environ) if isinstance(value, str) and not problem else None
@@ -127,6 +129,14 @@ def _origin(key: str, value: Any, environ: Mapping[str, str]) -> Cell:
         parts.append(limits.limit(now))
     good = False if problem else True if is_reference or limits else None
     return Cell(", ".join(part for part in parts if part), good)
+
+
+def _override(key: str, environ: Mapping[str, str]) -> str:
+    """The variable that overrides the value of `key`; empty if none does."""
+    variable = _OVERRIDES.get(key, "")
+    if environ.get(variable):
+        return variable
+    return "NATS_URL" if key in _CREDENTIALS and has_login(environ.get("NATS_URL", "")) else ""
 
 
 def _connection(result: ProbeResult, screen: Screen) -> list[tuple[str, Cell]]:

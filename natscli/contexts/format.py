@@ -184,6 +184,13 @@ def split_urls(urls: str) -> list[str]:
     return [url.strip() for url in found]
 
 
+def has_login(urls: str) -> bool:
+    """Whether any of these URLs has a user or a token in it."""
+    return "@" in urls and any(
+        userinfo.partition(":")[0] for _, userinfo, _ in map(_url_parts, split_urls(urls))
+    )
+
+
 def url_secrets(urls: str) -> list[str]:
     """What must not be shown of URLs: user and password or token, as written and decoded."""
     from urllib.parse import unquote
