@@ -68,6 +68,12 @@ _LOCATIONS = frozenset(keys(Holds.FILE))
 #: What makes the name of an unknown key look like that of a secret.
 _SECRET_WORDS = ("password", "secret", "token", "seed", "jwt")
 
+#: What a server in a list of URLs looks like.
+_PLACE = (
+    r"(?:[^/?#]*@)?(?:\[[^\]@,]*\]|[^\s:@,/?#\[\]]*|[0-9A-Fa-f:.]*::[0-9A-Fa-f:.]*(?:%\w+)?)(?::\d{1,5})?"
+)
+_SERVER = rf"(?i)(?:[a-z+.-]+://)?{_PLACE}|wss?://{_PLACE}/.*"
+
 #: How deep the values of unknown keys may be nested.
 _DEEPEST = 64
 
@@ -174,14 +180,26 @@ def secrets(context: Context) -> Iterator[str]:
 def split_urls(urls: str) -> list[str]:
     """The URLs in a list, separated by commas and perhaps blanks or line ends after them.
 
-    A comma in a password, before an `@`, ends none.
+    A comma before an `@` is part of a login, unless a whole server stands before it: `a,bob:pw@b` are two.
     """
     found: list[str] = []
     for part in re.split(r",\s+|,(?=[A-Za-z0-9+.-]+://)", urls) if "," in urls else [urls]:
-        userinfo, at, hosts = part.rpartition("@")
-        first, *others = hosts.split(",")
-        found += [f"{userinfo}{at}{first}", *others]
-    return [url.strip() for url in found]
+        rest: str | None = part
+        while rest is not None:
+            url = _first_url(rest)
+            found.append(url.strip())
+            rest = rest[len(url) + 1 :] if len(url) < len(rest) else None
+    return found
+
+
+def _first_url(urls: str) -> str:
+    for comma in re.finditer(",", urls):
+        before = urls[: comma.start()]
+        login, at, _ = urls[comma.end() :].partition("@")
+        # Nothing tells `host:1,token@b` from a login with a comma: as that it is never shown.
+        if not at or (("@" in before or ":" in login) and re.fullmatch(_SERVER, before)):
+            return before
+    return urls
 
 
 def has_login(urls: str) -> bool:

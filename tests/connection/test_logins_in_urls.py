@@ -83,3 +83,18 @@ def test_a_list_with_a_login_sends_the_credentials_of_the_context_to_none_of_its
     select(url=server.url, **PROD)
     urls = f"nats://bob:s3cr3t-bob@127.0.0.1:{free_port()},{server.url}"
     assert pynats("request", "nobody", "x", "-s", urls).status == 6
+
+
+@pytest.mark.parametrize("first", ["amy:s3cr3t-amy@127.0.0.1:{}", "127.0.0.1:{}", "nats://127.0.0.1:{}"])
+def test_each_server_of_a_list_without_schemes_gets_its_own_login(
+    first: str, server_factory: Callable[..., Server], pynats: Runner
+) -> None:
+    amys, bobs = (server_factory(USERS.format(name)) for name in ("amy", "bob"))
+    urls = f"{first.format(amys.port)},bob:s3cr3t-bob@127.0.0.1:{bobs.port}"
+    run = pynats("request", "nobody", "x", "-s", urls, "--verbose")
+    assert run.status == 3, run.stderr
+    assert f":{amys.port if 'amy' in first else bobs.port}" in run.stderr.splitlines()[0]
+    assert pynats("context", "add", "two", "-s", urls).status == 0
+    info = pynats("context", "info", "two")
+    assert f"127.0.0.1:{amys.port}," in info.text
+    assert f"@127.0.0.1:{bobs.port}" in info.text

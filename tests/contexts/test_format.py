@@ -22,6 +22,7 @@ from natscli.contexts.format import (
     redact_urls,
     redacted,
     secrets,
+    split_urls,
     url_secrets,
 )
 from natscli.errors import InputError
@@ -223,11 +224,30 @@ def test_paths_of_credentials_are_shown_and_embedded_ones_are_not() -> None:
         (f"nats://u:a,{SECRET}@a", "nats://********@a"),
         (f"nats://u:a/{SECRET}@a", "nats://********@a"),
         ("a,b:4222", "a,b:4222"),
+        (f"u:{SECRET}@a:1,v:{SECRET}@b:2", "********@a:1,********@b:2"),
+        (f"u:1,{SECRET}@a", "********@a"),
     ],
 )
 def test_urls_are_shown_without_userinfo(urls: str, shown: str) -> None:
     context = redacted(Context(url=urls, socks_proxy=urls))
     assert (context.url, context.socks_proxy) == (shown, shown)
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        ["amy:pw@127.0.0.1:1", "bob:pw@127.0.0.1:2", "127.0.0.1:3"],
+        ["nats://127.0.0.1:1", "bob:pw@127.0.0.1:2"],
+        ["a", "bob:p,w@b", "[::1]:1", "::1", "tls://c", ":4222", "bob:pw@d", "token@e", "token@f:1"],
+        ["ws://u:pw@a:1/x", "u:p:w@b"],
+        ["nats://u:p,w@a:1", "b:1", "u:p,w:x@c"],
+        ["u:1/2,v:w@a"],
+        ["", "u:p@a", ""],
+    ],
+    ids=",".join,
+)
+def test_a_list_is_separated_where_a_whole_server_ends(urls: list[str]) -> None:
+    assert split_urls(",".join(urls)) == urls
 
 
 def test_unknown_keys_that_look_like_secrets_are_masked() -> None:
