@@ -156,7 +156,7 @@ def request(app: App, /, **given: Any) -> int:
 
 def _prepared(options: RequestOptions) -> RequestOptions:
     """`options`, with the subject of the format, once all that they name can be used."""
-    if options.output or options.summary_json or options.hdr or options.report:
+    if options.output or options.summary_json or options.hdr or options.report or options.record:
         from natscli.request.show.reports import check_reports
 
         check_reports(options)

@@ -204,6 +204,12 @@ def check(options: ReplyOptions) -> None:
         raise InputError("a timeout must be more than 0", where="--command-timeout")
     if options.reply_timeout == 0:
         raise InputError("a timeout must be more than 0", where="--reply-timeout")
+    if options.record is not None:
+        from natscli.system.files import check_apart
+
+        handler = options.handler or ""
+        read = [("--mock", options.mock), ("--handler", handler), ("--handler", handler.rpartition(":")[0])]
+        check_apart(read, [("--record", options.record)])
 
 
 def _check_service(options: ReplyOptions, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 
 from natscli.errors import InputError
@@ -30,6 +30,26 @@ def check_target(path: str, where: str) -> None:
     written = [path] if os.path.exists(path) else []
     if not all(os.access(one, os.W_OK) for one in (written if _is_special(path) else [*written, folder])):
         raise InputError(f"cannot write to {path!r}", where=where)
+
+
+def check_apart(read: Iterable[tuple[str, str | None]], written: Iterable[tuple[str, str | None]]) -> None:
+    """Refuse to write a file that is read too, or that another option writes: each an option, and the name it has.
+
+    Links are followed. Standard output, devices and pipes may be shared; `-` that is read is standard input.
+
+    Raises:
+        InputError: it names both options.
+    """
+    known: dict[Hashable, str] = {}
+    for where, path in read:
+        if path and (identity := _identity(path)) is not None:
+            known.setdefault(identity, where)
+    for where, path in written:
+        if not path or path == "-" or _names_descriptor(path) or (identity := _identity(path)) is None:
+            continue
+        if identity in known:
+            raise InputError(f"{known[identity]} and {where} are the same file")
+        known[identity] = where
 
 
 def write_whole(path: str, data: bytes, *, private: bool = False) -> None:
@@ -136,6 +156,17 @@ def make_private_folders(path: str) -> None:
     except FileExistsError:
         if not os.path.isdir(path):
             raise
+
+
+def _identity(path: str) -> Hashable | None:
+    """What all names of a file share, also of one that does not exist yet; None for a device or a pipe."""
+    try:
+        state = os.fstat(0) if path == "-" else os.stat(path)
+    except FileNotFoundError:
+        return os.path.normcase(os.path.realpath(path))
+    except (OSError, ValueError):
+        return None
+    return (state.st_dev, state.st_ino) if stat.S_ISREG(state.st_mode) and state.st_ino else None
 
 
 def _is_special(path: str) -> bool:

@@ -61,19 +61,24 @@ def check(options: VerifyOptions) -> None:
         raise InputError("standard input can be read once only", where="FILE")
     if options.rate is not None and not is_rate(options.rate):
         raise InputError(f"{options.rate:g} is not a number of requests a second", where="--rate")
-    if options.junit is not None:
-        from natscli.system.files import check_target
+    if options.junit is not None or options.report is not None or options.update:
+        _check_files(options)
 
+
+def _check_files(options: VerifyOptions) -> None:
+    """Refuse files that cannot be written, and those that are something else as well."""
+    from natscli.system.files import check_apart, check_target
+
+    if options.junit is not None:
         check_target(options.junit, "--junit")
     if options.report not in (None, "-"):
-        from natscli.system.files import check_target
-
         check_target(options.report, "--report")
-    if options.update:
-        from natscli.system.files import check_target
-
-        for path in options.files:
-            check_target(path, "--update")
+    for path in options.files if options.update else ():
+        check_target(path, "--update")
+    check_apart(
+        (("FILE", path) for path in options.files),
+        (("--junit", options.junit), ("--report", options.report)),
+    )
 
 
 def destination(options: VerifyOptions) -> Template | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from natscli.errors import InputError, refuse_alone, refuse_together
@@ -105,12 +103,8 @@ def check(options: WatchOptions) -> None:
     refuse_together(given, *_EXCLUSIVE)
     refuse_alone(given, ("--by", ("--stats",)))
     grouping(options.by)
-    _check_files(options)
     refuse_alone(given, ("--report", ("--stats",)))
-    if options.report not in (None, "-"):
-        from natscli.system.files import check_target
-
-        check_target(options.report, "--report")
+    _check_files(options)
     if options.where is not None:
         from natscli.watch.where import where
 
@@ -130,9 +124,11 @@ def check_nothing_connects(flags: Iterable[str]) -> None:
 
 
 def _check_files(options: WatchOptions) -> None:
-    """Refuse to append to what is read."""
-    if options.read in (None, "-") or options.record in (None, "-"):
+    """Refuse a page that cannot be written, and to write to what is read, or twice to the same."""
+    if options.record is None and options.report is None:
         return
-    with suppress(OSError, ValueError):
-        if os.path.samefile(options.read or "", options.record or ""):
-            raise InputError("--read and --record are the same file")
+    from natscli.system.files import check_apart, check_target
+
+    if options.report not in (None, "-"):
+        check_target(options.report, "--report")
+    check_apart((("--read", options.read),), (("--record", options.record), ("--report", options.report)))

@@ -12,7 +12,7 @@ from natscli.errors import InputError
 from natscli.output.streams import write_file
 from natscli.request.options import RequestOptions
 from natscli.request.summary import Summary
-from natscli.system.files import check_target
+from natscli.system.files import check_apart, check_target
 from natscli.text import bytes_for_programs
 
 #: The largest latency that a log can hold: an hour, in nanoseconds.
@@ -20,19 +20,21 @@ _LARGEST = 3_600_000_000_000
 
 
 def check_reports(options: RequestOptions) -> None:
-    """Refuse files that cannot be written, and a log without the library for it.
+    """Refuse files that cannot be written, or are something else as well, and a log without the library for it.
+
+    The summary may replace that of the baseline, which is read before.
 
     Raises:
         InputError: see above.
     """
-    for path, where in (
-        (options.summary_json, "--summary-json"),
-        (options.hdr, "--hdr"),
-        (options.report, "--report"),
-        (options.output, "--output"),
-    ):
+    summary = ("--summary-json", options.summary_json)
+    others = [("--hdr", options.hdr), ("--report", options.report), ("--output", options.output)]
+    for where, path in (summary, *others):
         if path not in (None, "-"):
             check_target(path, where)
+    others.append(("--record", options.record))
+    check_apart([("--body-file", options.body_file)], [summary, *others])
+    check_apart([("--baseline", options.baseline)], others)
     if options.hdr is not None and find_spec("hdrh") is None:
         from natscli.system.installing import extra_command
 
