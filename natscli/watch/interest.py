@@ -7,6 +7,8 @@ watches does. So the servers are asked two things, and nobody is only said to be
   that subscribe to a subject. Every server of a cluster answers.
 - A trace (ADR-41) on the subject, which servers from 2.11 on answer and deliver to nobody, has where else a message
   would go: through an import to another account, as those to `$SYS` and to the JetStream API do, or into a stream.
+
+Where leaf nodes subscribe, a third: which of them lead to the watcher itself. See `question.py` for what that makes.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import NamedTuple
 
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.message.subjects import is_internal
-from natscli.watch.options import WATCHER
+from natscli.watch.question import Identity, Question
 from natscli.wire.client import Client
 
 SUBJECT = "$SYS.REQ.ACCOUNT.PING.CONNZ"
@@ -29,20 +32,8 @@ _WINDOW = 0.5
 _MOST_AT_ONCE = 16
 #: Watchers that may come before others in the answer of a server.
 _MOST_CONNECTIONS = 64
-#: Events of a trace that are a way to somebody whom CONNZ does not know: an import, a stream, a mapping.
-_ELSEWHERE = frozenset({"si", "se", "js", "sm"})
-
-
-class Identity(NamedTuple):
-    """A connection as its server knows it: the id of the server, and the number of the connection there."""
-
-    server: str
-    connection: int
-
-    @classmethod
-    def of(cls, info: dict[str, Any]) -> Identity:
-        """That of the connection whose server has sent `info`."""
-        return cls(str(info.get("server_id", "")), int(info.get("client_id") or 0))
+#: Where servers answer which leaf nodes lead to the watcher.
+_LEADING = b"leading"
 
 
 class Disconnection(NamedTuple):
@@ -50,18 +41,6 @@ class Disconnection(NamedTuple):
 
     reason: str
     messages: int
-
-
-class _Question:
-    """A subject that is asked about, and what the servers have said so far."""
-
-    def __init__(self, subject: bytes) -> None:
-        self.subject = subject
-        self.listed = False
-        self.traced = False
-        self.somebody = False
-        self.forbidden = False
-        self.if_none: list[Callable[[], None]] = []
 
 
 class Interest:
@@ -77,8 +56,11 @@ class Interest:
         self._loop = asyncio.get_running_loop()
         self.inbox = client.new_inbox()
         self._number = 0
-        self._questions: dict[bytes, _Question] = {}
-        self._by_token: dict[bytes, _Question] = {}
+        self._questions: dict[bytes, Question] = {}
+        self._by_token: dict[bytes, Question] = {}
+        #: Leaf nodes that lead to the connection that the watcher had then, and whether they are asked for.
+        self._leading: set[tuple[Identity, Identity]] = set()
+        self._asks_leading = False
         self._closed: dict[bytes, tuple[Identity, Callable[[Disconnection], None]]] = {}
 
     async def start(self) -> None:
@@ -99,7 +81,7 @@ class Interest:
                 return
             if is_internal(text):
                 return
-            question = self._questions[subject] = _Question(subject)
+            question = self._questions[subject] = Question(subject)
             token, inbox = self._new_inbox()
             self._by_token[token] = question
             body = json.dumps({"filter_subject": text, "limit": _MOST_CONNECTIONS})
@@ -148,41 +130,53 @@ class Interest:
             token = subject[len(self.inbox) + 1 :]
             question = self._by_token.get(token)
             if question is not None:
-                _take(question, payload, self._client.server_info)
+                self._take(question, payload)
+            elif token == _LEADING:
+                own = Identity.of(self._client.server_info)
+                self._leading |= {(own, leaf) for leaf in _leading(payload, f"{self.inbox}.*")}
             elif token in self._closed:
                 closed, told = self._closed[token]
                 disconnection = _disconnection(payload, closed)
                 if disconnection is not None:
                     told(disconnection)
 
+    def _take(self, question: Question, answer: bytes) -> None:
+        own = Identity.of(self._client.server_info)
+        with suppress(ValueError, LookupError, TypeError, AttributeError):
+            question.take(json.loads(answer), own)
+        if not self._asks_leading and any((own, leaf) not in self._leading for leaf in question.leaf_nodes):
+            self._asks_leading = True
+            self._loop.call_later(_WINDOW, self._may_ask_leading)
+            inbox = f"{self.inbox}.{_LEADING.decode()}"
+            body = json.dumps({"filter_subject": inbox, "subscriptions": True, "limit": _MOST_CONNECTIONS})
+            self._client.send([(SUBJECT.encode(), inbox.encode(), None, body.encode())])
+
+    def _may_ask_leading(self) -> None:
+        self._asks_leading = False
+
     def _decide(self, token: bytes) -> None:
         question = self._by_token.pop(token)
         del self._questions[question.subject]
         if question.forbidden:
             self._cannot(f"it is not permitted to publish to [{question.subject.decode()}]")
-        elif question.listed and question.traced and not question.somebody:
+            return
+        own = Identity.of(self._client.server_info)
+        if question.nobody({leaf for to, leaf in self._leading if to == own}):
             for call in question.if_none:
                 call()
 
 
-def _take(question: _Question, answer: bytes, info: dict[str, Any]) -> None:
-    """Take the answer of a server: a list of connections, or a trace."""
+def _leading(answer: bytes, inbox: str) -> set[Identity]:
+    """The leaf nodes of a list that have the subscription of `inbox`."""
     try:
         data = json.loads(answer)
-        if "events" in data:
-            events = data["events"]
-            question.traced = True
-            question.forbidden |= any("error" in event for event in events if event["type"] == "in")
-            question.somebody |= any(event["type"] in _ELSEWHERE for event in events)
-            return
-        server, connections = data["server"]["id"], data["data"]["connections"]
-        own = Identity.of(info)
-        question.listed = True
-        question.somebody |= any(
-            (server, c["cid"]) != own and not c.get("name", "").startswith(WATCHER) for c in connections
-        )
+        return {
+            Identity(data["server"]["id"], c["cid"])
+            for c in data["data"]["connections"]
+            if c.get("kind") == "Leafnode" and inbox in c.get("subscriptions_list", ())
+        }
     except (ValueError, LookupError, TypeError, AttributeError):
-        return
+        return set()
 
 
 def _disconnection(answer: bytes, closed: Identity) -> Disconnection | None:

@@ -22,8 +22,9 @@ from natscli.system.waiting import within
 from natscli.text import exact, for_people
 from natscli.watch.gaps import Gaps
 from natscli.watch.inboxes import Inboxes
-from natscli.watch.interest import Identity, Interest
+from natscli.watch.interest import Interest
 from natscli.watch.matcher import WHOLE, Matcher, MatchLimits, Open
+from natscli.watch.question import Identity
 from natscli.wire.nats_py import errors as nats_errors
 
 #: Seconds between looks at what has ended, and at whether the socket is read fast enough.
