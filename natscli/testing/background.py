@@ -9,10 +9,16 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from natscli.errors import PynatsError
+from natscli.system.waiting import within
+from natscli.wire.nats_py import errors as nats_errors
+
 T = TypeVar("T")
 
 #: Seconds that a sync test waits for anything.
 _PATIENCE = 60.0
+#: Seconds in which a client connects to a server that runs again.
+_AGAIN = 20.0
 
 
 class Background:
@@ -36,6 +42,17 @@ class Background:
             return future.result(_PATIENCE)
         return asyncio.wrap_future(future)
 
+    def connected_again(self, client: Any, whose: str) -> None:
+        """Wait until `client` is connected and subscribed to a server that runs again, unless it is closed.
+
+        In the loop itself, where an async handler is called, nothing can be waited for.
+
+        Raises:
+            PynatsError: it is not, after some time, or never will be.
+        """
+        if threading.current_thread() is not self._thread:
+            self.wait(_connected_again(client, whose))
+
     def close(self) -> None:
         """End what runs in it, and the thread."""
         with suppress(Exception):
@@ -54,6 +71,31 @@ async def _cancel_others() -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _connected_again(client: Any, whose: str) -> None:
+    if client.is_closed:
+        return
+    how = "is closed now"
+    try:
+        await within(_AGAIN, _answered(client))
+    except asyncio.TimeoutError:
+        how = f"did not connect again within {_AGAIN:g}s"
+    else:
+        if not client.is_closed:
+            return
+    why = f": {client.last_error}" if client.last_error else ""
+    raise PynatsError(f"nats-server runs again, but {whose} {how}{why}")
+
+
+async def _answered(client: Any) -> None:
+    """Wait until the server answers it, which has its subscriptions then; or until it is closed."""
+    while not client.is_closed:
+        try:
+            await client.flush(_AGAIN)
+            return
+        except (OSError, nats_errors.Error):  # the connection is lost, or not made yet
+            await asyncio.sleep(0.01)
 
 
 class Bridged:

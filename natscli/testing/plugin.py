@@ -6,6 +6,8 @@ It is loaded in every run of pytest where pynats is installed, so it imports not
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,8 +69,20 @@ def _nats_background() -> Iterator[Background]:
     background.close()
 
 
+@contextmanager
+def _waiting(request: pytest.FixtureRequest, wait: Callable[[], object]) -> Iterator[None]:
+    """In the block, the server has started when `wait` returns."""
+    server = request.session.stash.get(_SERVER, None)
+    waiting = [] if server is None else server.on_start  # without one, somebody else says where to connect
+    waiting.append(wait)
+    yield
+    waiting.remove(wait)
+
+
 @pytest.fixture
-def nats_client(nats_url: str, _nats_background: Background) -> Iterator[Bridged]:
+def nats_client(
+    request: pytest.FixtureRequest, nats_url: str, _nats_background: Background
+) -> Iterator[Bridged]:
     """A connected nats-py client: await its methods in async tests, call them in sync ones."""
     from natscli.api import connect
     from natscli.testing.background import Bridged
@@ -77,7 +91,8 @@ def nats_client(nats_url: str, _nats_background: Background) -> Iterator[Bridged
         return await connect(server=nats_url, no_context=True)
 
     client = _nats_background.wait(connected())
-    yield Bridged(client, _nats_background)
+    with _waiting(request, partial(_nats_background.connected_again, client, "nats_client")):
+        yield Bridged(client, _nats_background)
     _nats_background.wait(client.close())
 
 
@@ -99,7 +114,12 @@ def nats_reply(
         responders.append(responder)
         return responder
 
-    yield start
+    def wait() -> None:
+        for responder in responders:
+            responder.connected_again()
+
+    with _waiting(request, wait):
+        yield start
     for responder in responders:
         responder.close()
 

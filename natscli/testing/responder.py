@@ -83,6 +83,11 @@ class TestResponder:
                 self._arrived.wait(left)
         return self.requests
 
+    def connected_again(self) -> None:
+        """Wait until it answers at a server that runs again, see `Background.connected_again`."""
+        whose = f"the responder on {', '.join(self.subjects)}"
+        self._background.connected_again(self._connection.client, whose)
+
     def close(self) -> None:
         """Answer no more."""
         self._background.wait(self._stop())

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class NatsServer:
         self.config = config
         self.port = -1
         self.paused = False
+        #: Each is called when it has started, also again, and waits for what `start` is to wait for.
+        self.on_start: list[Callable[[], object]] = []
         self._folder = Path(tempfile.mkdtemp(prefix="natscli-testing-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._watched = ExitStack()
@@ -62,11 +64,18 @@ class NatsServer:
     def start(self) -> None:
         """Start it, on the same port as before; returns when it accepts connections.
 
+        The clients and responders of the fixtures are connected and subscribed again then.
+
         Raises:
-            PynatsError: there is no nats-server, or it does not start; with its last lines.
+            PynatsError: there is no nats-server, or it does not start; with its last lines. Or one of those does not
+                connect again.
         """
-        if self.running:
-            return
+        if not self.running:
+            self._run()
+            for wait in tuple(self.on_start):
+                wait()
+
+    def _run(self) -> None:
         (self._folder / "server.conf").write_text(self.config)
         command = [
             find_nats_server(os.environ), "-a", "127.0.0.1", "-p", str(self.port),
