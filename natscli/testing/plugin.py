@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _SERVER = pytest.StashKey["NatsServer"]()
 _RESPONDERS = pytest.StashKey["list[TestResponder]"]()
 _MARK = "nats"
+_MARK_TAKES = {"jetstream": bool, "config": str}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,10 +34,26 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test that is marked the server that it asks for; tests with the same share it."""
     mark = metafunc.definition.get_closest_marker(_MARK)
-    if mark is None or "nats_server" not in metafunc.fixturenames:
+    if mark is None:
+        return
+    _check_mark(mark)
+    if "nats_server" not in metafunc.fixturenames:
         return
     name = "jetstream" if mark.kwargs == {"jetstream": True} else "nats"
     metafunc.parametrize("nats_server", [mark.kwargs], indirect=True, scope="session", ids=[name])
+
+
+def _check_mark(mark: pytest.Mark) -> None:
+    """Fail where a marker says what no server can be asked for."""
+    wrong = [repr(value) for value in mark.args]
+    wrong += [
+        f"{name}={value!r}"
+        for name, value in mark.kwargs.items()
+        if name not in _MARK_TAKES or not isinstance(value, _MARK_TAKES[name])
+    ]
+    if wrong:
+        said = f"@pytest.mark.{_MARK} takes jetstream=True or False, and config='TEXT'"
+        pytest.fail(f"{said}; not {', '.join(wrong)}", pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -108,8 +125,8 @@ def nats_reply(
 
     responders: list[TestResponder] = request.node.stash.setdefault(_RESPONDERS, [])
 
-    def start(subject: str | None = None, body: Any = b"", **how: Any) -> TestResponder:
-        answering = responder_of(body, subject=subject, **how)
+    def start(subject: str | None = None, *body: Any, **how: Any) -> TestResponder:
+        answering = responder_of(subject, *body, **how)
         responder = TestResponder(_nats_background, nats_url, subject, answering)
         responders.append(responder)
         return responder

@@ -7,6 +7,7 @@ import inspect
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 from os import PathLike, fspath
 from typing import Any, NamedTuple
@@ -15,9 +16,11 @@ from natscli.connection.connect import connect
 from natscli.connection.options import prepare
 from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
+from natscli.errors import InputError
 from natscli.handling import Request, encode
 from natscli.message.header_lines import header_block, header_lines
 from natscli.message.message import Message
+from natscli.message.subjects import check_subscribe_subject
 from natscli.reply.options import ReplyOptions
 from natscli.reply.python.explain import place
 from natscli.reply.python.functions import HandlerFunction, is_async
@@ -33,6 +36,7 @@ from natscli.testing.background import Background
 Handler = Callable[[Request], Any]
 #: Requests that a function answers at once.
 _AT_ONCE = 64
+_NOTHING: Any = object()
 
 
 class AnsweredRequest(NamedTuple):
@@ -149,31 +153,60 @@ class _Body(Responder):
 
 
 def responder_of(
-    body: Any = b"",
+    subject: str | None = None,
+    body: Any = _NOTHING,
     *,
     handler: Handler | None = None,
     mock: str | PathLike[str] | None = None,
-    subject: str | None = None,
 ) -> Responder:
     """What answers with a body, a function, or a file of recorded exchanges and rules.
 
     Raises:
-        TypeError: `handler` is no function.
+        TypeError: several of these, no subject without a file, or `handler` is no function that takes a request.
+        ValueError: a subject that nobody can listen on.
         InputError: the file cannot be read, or has a mistake.
     """
+    ways = {"a body": body is not _NOTHING, "handler": handler is not None, "mock": mock is not None}
+    given = [way for way, is_given in ways.items() if is_given]
+    if len(given) > 1:
+        raise TypeError(f"nats_reply answers with one of {', '.join(ways)}; not with {' and '.join(given)}")
+    _check_subject(subject, needed=mock is None)
     if handler is not None:
         return _function(handler)
     if mock is None:
-        return _Body(body)
+        return _Body(b"" if body is _NOTHING else body)
     environment = Environment(BytesIO(), BytesIO(), BytesIO(), {})
     return build_mock(ReplyOptions(subject=subject, mock=fspath(mock)), environment)
+
+
+def _check_subject(subject: object, *, needed: bool) -> None:
+    """Raises TypeError, ValueError, see `responder_of`."""
+    if subject is None and not needed:
+        return
+    if not isinstance(subject, str):
+        raise TypeError(
+            f"nats_reply takes the subject to answer on first, not {subject!r}: nats_reply('SUBJECT', ...)"
+        )
+    try:
+        check_subscribe_subject(subject)
+    except InputError as error:
+        raise ValueError(f"nats_reply: {error.what}") from None
 
 
 def _function(handler: Handler) -> Responder:
     """Answers as `pynats reply --handler` does."""
     if not callable(handler):
         raise TypeError(f"handler is a function, not {type(handler).__name__}")
-    file = getattr(inspect.unwrap(handler), "__code__", None)
-    where = file.co_filename if file is not None else ""
-    function = HandlerFunction(handler, is_async(handler), place(handler, where))
-    return PythonHandler(Loaded((function,), None, where, {}), header_lines(()), _AT_ONCE)
+    code = getattr(inspect.unwrap(handler), "__code__", None)
+    file = code.co_filename if code is not None else ""
+    at = place(handler, file)
+    with suppress(ValueError):  # one written in C says nothing of itself
+        signature = inspect.signature(handler)
+        try:
+            signature.bind(None)
+        except TypeError:
+            said = f"handler cannot be called with one argument, the request: {signature}"
+            raise TypeError(f"{said} ({at})" if at else said) from None
+    return PythonHandler(
+        Loaded((HandlerFunction(handler, is_async(handler), at),), None, file, {}), header_lines(()), _AT_ONCE
+    )

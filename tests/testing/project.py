@@ -73,6 +73,26 @@ def test_a_recording(nats_client, nats_recorded, tmp_path):
     assert nats_client.request("orders.7", b"other").headers["Nats-Service-Error-Code"] == "404"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "how", "kind", "why"),
+    [
+        ((), {}, TypeError, "takes the subject to answer on first, not None"),
+        ((), {"handler": lambda request: 1}, TypeError, "takes the subject to answer on first"),
+        ((b"a", b"b"), {}, TypeError, "takes the subject to answer on first, not b'a'"),
+        (("a..b", b""), {}, ValueError, "a subject has no empty token"),
+        (("",), {}, ValueError, "subject"),
+        (("a", b"b"), {"handler": lambda request: 1}, TypeError, "not with a body and handler"),
+        (("a", None), {"mock": "rules.jsonl"}, TypeError, "not with a body and mock"),
+        (("a",), {"handler": lambda request: 1, "mock": "rules.jsonl"}, TypeError, "not with handler and mock"),
+        (("a",), {"handler": lambda: 1}, TypeError, "the request: .*test_it.py:"),
+        (("a",), {"handler": b"b"}, TypeError, "handler is a function, not bytes"),
+    ],
+)
+def test_a_mistake_in_a_call(nats_reply, arguments, how, kind, why):
+    with pytest.raises(kind, match=why):
+        nats_reply(*arguments, **how)
+
+
 def test_what_is_published_is_waited_for(nats_client, nats_reply):
     replier = nats_reply("events.>")
     for number in range(3):
@@ -174,4 +194,12 @@ def test_it_fails(nats_client, nats_reply):
 def test_the_handler_is_wrong(nats_client, nats_reply):
     nats_reply("broken", handler=lambda request: 1 / 0)
     assert nats_client.request("broken", b"").headers is None
+"""
+
+MISTYPED = """
+import pytest
+
+@pytest.mark.nats(jetstraem=True)
+def test_it(nats_client):
+    pass
 """

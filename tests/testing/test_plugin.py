@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.program import clean_environment
-from tests.testing.project import FAILING, TESTS
+from tests.testing.project import FAILING, MISTYPED, TESTS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,6 +90,15 @@ def test_the_report_of_a_test_that_fails_has_what_was_asked_and_answered(project
     assert "price.*: 1 request\n  -> [price.apple] how much\\x1b?\n" in done.stdout
     assert '<- Content-Type: application/json; {"price": 3}' in done.stdout
     assert "error 500: ZeroDivisionError: division by zero" in done.stdout
+
+
+def test_a_mistyped_marker_is_one_error(project: Project) -> None:
+    done = project.pytest(MISTYPED, "-q")
+    said = "@pytest.mark.nats takes jetstream=True or False, and config='TEXT'; not jetstraem=True"
+    assert done.returncode != 0
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
+    assert len(done.stdout.splitlines()) < 10
 
 
 def test_the_server_ends_with_a_run_that_is_killed(project: Project) -> None:
