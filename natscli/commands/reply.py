@@ -137,11 +137,12 @@ def reply(app: App, /, **given: Any) -> None:
     settings = connection_settings(app)
 
     from natscli.connection.options import prepare
-    from natscli.reply.run import run
+    from natscli.reply.run import run, without_exit
     from natscli.system import signals
 
     plan = prepare(settings, environment)
-    signals.run(run(options, responder, plan, environment))
+    with without_exit(options):
+        signals.run(run(options, responder, plan, environment))
 
 
 def _answer_with_processes(app: App, options: ReplyOptions) -> None:

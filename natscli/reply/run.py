@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -10,6 +11,7 @@ from itertools import count
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
+from natscli.errors import PynatsError
 from natscli.histogram import Histogram
 from natscli.reply.ended import Renderers
 from natscli.reply.listener import Listener
@@ -74,6 +76,22 @@ async def run(
             new_route=new_route if options.subject is None else None,
         )
         await listener.run()
+
+
+@contextmanager
+def without_exit(options: ReplyOptions) -> Iterator[None]:
+    """The block that runs the event loop, which a task of a handler ends when it calls `sys.exit`.
+
+    Raises:
+        PynatsError: in place of SystemExit, whose status means something else.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        from natscli.reply.python.explain import describe
+
+        why = describe(error, options.handler or "")
+        raise PynatsError(f"a task or a callback of the handler ended the run: {why}") from error
 
 
 def _new_route(

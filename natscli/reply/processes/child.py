@@ -166,7 +166,7 @@ def _serve(job: Assignment, orders: Orders, board: Board, environment: Environme
     from natscli.connection.options import prepare
     from natscli.reply.processes.board import SharedNumbers, SharedStatistics
     from natscli.reply.responders.build import build
-    from natscli.reply.run import Shared, run
+    from natscli.reply.run import Shared, run, without_exit
     from natscli.system import signals
 
     place = board.place(job.index)
@@ -179,4 +179,5 @@ def _serve(job: Assignment, orders: Orders, board: Board, environment: Environme
         new_stop,
     )
     work = run(job.options, responder, prepare(job.settings, environment), environment, shared)
-    signals.run(work, install=orders.install)
+    with without_exit(job.options):
+        signals.run(work, install=orders.install)

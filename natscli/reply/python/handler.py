@@ -187,7 +187,7 @@ class Handler(Responder):
     async def _stream_from(self, asked: _Asked, feed: Feed) -> None:
         try:
             await self._stream(asked, feed)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._fail(asked, error)
         await feed.over.wait()
 

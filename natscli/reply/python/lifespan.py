@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import ModuleType
 from typing import Any
@@ -37,6 +37,23 @@ def find_lifespan(module: ModuleType, file: str) -> Callable[[], Any] | None:
     return contextlib.contextmanager(found) if inspect.isgeneratorfunction(found) else found
 
 
+class Exited(Exception):
+    """A lifespan called `sys.exit`: that is a failure of it, and no status for the run."""
+
+
+#: It is shown as what was raised.
+Exited.__name__ = "SystemExit"
+
+
+@contextlib.contextmanager
+def _without_exit() -> Iterator[None]:
+    """Raises Exited in place of SystemExit, which ends an event loop at once."""
+    try:
+        yield
+    except SystemExit as error:
+        raise Exited(*error.args).with_traceback(error.__traceback__) from None
+
+
 class Lifespan:
     """One time that a lifespan is entered and left; without one, nothing happens. `state` is what it gave."""
 
@@ -46,10 +63,12 @@ class Lifespan:
         self.state: Any = None
 
     async def enter(self) -> None:
-        """Raises whatever it raises; TypeError: it is no context manager."""
-        if self._make is None:
-            return
-        manager = self._make()
+        """Raises whatever it raises, Exited for SystemExit; TypeError: it is no context manager."""
+        if self._make is not None:
+            with _without_exit():
+                await self._enter(self._make())
+
+    async def _enter(self, manager: Any) -> None:
         if isinstance(manager, AbstractAsyncContextManager):
             self.state = await manager.__aenter__()
         elif isinstance(manager, AbstractContextManager):
@@ -59,9 +78,12 @@ class Lifespan:
         self._manager = manager
 
     async def leave(self) -> None:
-        """Raises whatever it raises; only the first call does anything."""
+        """Raises whatever it raises, Exited for SystemExit; only the first call does anything."""
         manager, self._manager = self._manager, None
-        if isinstance(manager, AbstractAsyncContextManager):
-            await manager.__aexit__(None, None, None)
-        elif manager is not None:
-            manager.__exit__(None, None, None)
+        if manager is None:
+            return
+        with _without_exit():
+            if isinstance(manager, AbstractAsyncContextManager):
+                await manager.__aexit__(None, None, None)
+            else:
+                manager.__exit__(None, None, None)

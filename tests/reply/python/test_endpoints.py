@@ -279,6 +279,64 @@ def test_a_lifespan_that_fails_is_an_error_with_its_line(runner: Runner, server:
     )
 
 
+EXITS = """
+    import asyncio
+    import sys
+    from natscli import endpoint
+    @endpoint("plain")
+    def plain(request):
+        yield 1
+        sys.exit(3)
+    @endpoint("task")
+    async def task(request):
+        async def end(): sys.exit(3)
+        asyncio.create_task(end())
+    """
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("before", ["", "yield"])
+def test_an_exit_in_a_lifespan_is_an_error_with_its_line(
+    app: Callable[..., Program], runner: Runner, server: Server, before: str, processes: str
+) -> None:
+    code = "import sys\nfrom natscli import endpoint\n@endpoint('a')\ndef f(r): pass\n"
+    code += f"def lifespan():\n  {before or '0'}\n  sys.exit(3)\n  {before or 'yield'}\n"
+    if before:
+        program = app(
+            code, "--processes", processes, ready="Listening" if processes == "1" else "processes answer"
+        )
+        status, log = program.stop(), program.stderr_text()
+    else:
+        (runner.directory / "app.py").write_text(code)
+        run = runner("reply", "--handler", "app.py", "--processes", processes, server=server)
+        status, log = run.status, run.stderr
+    assert status == 1, log
+    assert "pynats: error: lifespan failed: SystemExit: 3 (app.py:7: sys.exit(3))" in log
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_an_exit_in_a_task_is_an_error_with_its_line(
+    app: Callable[..., Program], asker: Asker, processes: str
+) -> None:
+    program = app(
+        EXITS, "--processes", processes, ready="Listening" if processes == "1" else "processes answer"
+    )
+    asker.ask("task", b"")
+    assert program.wait() == 1
+    said = "the handler ended the run: SystemExit: 3 (app.py:11: async def end(): sys.exit(3))"
+    assert f"pynats: error: a task or a callback of {said}" in program.stderr_text()
+
+
+def test_an_exit_in_a_plain_generator_is_the_end_of_its_replies(
+    app: Callable[..., Program], asker: Asker
+) -> None:
+    program = app(EXITS)
+    asker.send("plain", b"")
+    assert [answer.payload for answer in asker.receive(2)] == [b"1", b""]
+    assert program.stop() == 0
+    assert "SystemExit: 3 (app.py:8: sys.exit(3))" in program.stderr_text()
+
+
 def test_ten_edits_of_the_documented_app_lose_nothing(
     app: Callable[..., Program], runner: Runner, server: Server, asker: Asker
 ) -> None:
