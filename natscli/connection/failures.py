@@ -105,8 +105,12 @@ def _server_problem(error: BaseException, text: str) -> str:
         return "what listens there is not a NATS server"
     if isinstance(error, nats_errors.ProtocolError):
         return "the server sent something that is not the NATS protocol"
-    if type(error.__cause__ or error).__module__.startswith("aiohttp"):
-        return f"no WebSocket connection: {text.splitlines()[0][:100]}"
+    of_http = error.__cause__ or error
+    if type(of_http).__module__.startswith("aiohttp"):
+        status = getattr(of_http, "status", 0)
+        said = (str(getattr(of_http, "message", "")).lower() if status else "") or text
+        shown = said.partition("\n")[0][:100]
+        return f"no WebSocket connection: {shown}" + (f" (HTTP {status})" if status else "")
     if isinstance(error, OSError):
         return f"cannot connect: {(error.strerror or text).lower()}"
     if isinstance(error, nats_errors.Error) and text:

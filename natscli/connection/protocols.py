@@ -1,44 +1,83 @@
-"""The port of another protocol: WebSockets where NATS was asked for, and the reverse."""
+"""The port of another protocol: WebSockets where NATS was asked for, and the reverse, or with TLS and without."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from urllib.parse import urlsplit
 
-from natscli.errors import PynatsError
+from natscli.errors import PynatsError, RefusedError
 
-#: Seconds to wait for an answer to a question in HTTP, at most.
-_PATIENCE = 0.5
+#: Seconds to wait for what a port says, at most, and bytes of it.
+_PATIENCE, _ENOUGH = 0.5, 1 << 14
+_QUESTION = b"GET / HTTP/1.1\r\nHost: nats\r\nConnection: close\r\n\r\n"
+#: What the problem is called when TLS met something else.
+_WITHOUT_TLS = "does not use TLS"
 
 
 async def with_protocol(problem: PynatsError, cause: BaseException, url: str, *, silent: bool) -> PynatsError:
     """`problem`, or that the port at `url` is one of the other protocol, and its URL.
 
-    A port that is `silent`, or closes without a greeting, is asked a question in HTTP.
+    A port that is `silent`, closes without a greeting, or answers otherwise than its URL says is listened to, or asked
+    a question in HTTP.
     """
     parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    if parts.scheme in ("ws", "wss") and "INFO {" in str(cause):
-        problem.what = f"the port is that of nats://, not of {parts.scheme}://"
-        problem.hint = f"nats://{place}"
+    place, host = parts.netloc.rpartition("@")[2], parts.hostname or ""
+    if parts.scheme in ("ws", "wss"):
+        own = await _own_url(problem, cause, parts.scheme, host, parts.port, place)
+        if own:
+            problem.what = f"the port is that of {own.partition('//')[0]}//, not of {parts.scheme}://"
+            problem.hint = own
         return problem
-    ungreeted = silent or "without a NATS greeting" in problem.what
-    if parts.scheme == "nats" and ungreeted and await _speaks_http(parts.hostname or "", parts.port or 4222):
-        problem.what = "what listens there speaks HTTP, as the WebSocket port of a server does"
-        problem.hint = f"ws://{place}, if it is that"
+    ungreeted = silent or "without a NATS greeting" in problem.what or _WITHOUT_TLS in problem.what
+    if ungreeted and not isinstance(problem, RefusedError):
+        heard = await _heard(host, parts.port or 4222, _QUESTION)
+        if heard.startswith(b"HTTP/"):
+            secure = _wants_tls(heard)
+            with_tls = " with TLS" if secure else ""
+            problem.what = f"what listens there speaks HTTP{with_tls}, as the WebSocket port of a server does"
+            problem.hint = f"{'wss' if secure else 'ws'}://{place}, if it is that"
     return problem
 
 
-async def _speaks_http(host: str, port: int) -> bool:
-    async def ask() -> bool:
+async def _own_url(
+    problem: PynatsError, cause: BaseException, scheme: str, host: str, port: int | None, place: str
+) -> str:
+    """The URL by which the port of a `ws://` or `wss://` URL is reached; empty if it is not known."""
+    if "INFO {" in str(cause):  # after TLS with wss://
+        return f"nats://{place}" if scheme == "ws" else f"tls://{place} with --tlsfirst"
+    if scheme == "wss" and _WITHOUT_TLS in problem.what:
+        heard = await _heard(host, port or 443)
+        if heard.startswith(b"INFO {"):
+            secure = b'"tls_required":true' in heard or b'"tls_available":true' in heard
+            return f"{'tls' if secure else 'nats'}://{place}"
+    if scheme == "ws" and "no WebSocket connection" in problem.what:
+        return f"wss://{place}" if _wants_tls(await _heard(host, port or 80, _QUESTION)) else ""
+    return ""
+
+
+def _wants_tls(answer: bytes) -> bool:
+    """Whether this is what a port that wants HTTP with TLS says to HTTP without, as those of Go and nginx do."""
+    return answer.startswith(b"HTTP/") and b" 400 " in answer[:16] and b"HTTPS" in answer
+
+
+async def _heard(host: str, port: int, question: bytes = b"") -> bytes:
+    """What a port answers to a `question`, or its first line without one; what has come when the time is over."""
+    heard = b""
+
+    async def listen() -> None:
+        nonlocal heard
         reader, writer = await asyncio.open_connection(host, port)
         try:
-            writer.write(b"GET / HTTP/1.1\r\nHost: nats\r\nConnection: close\r\n\r\n")
-            return await reader.readexactly(5) == b"HTTP/"
+            writer.write(question)
+            while len(heard) < _ENOUGH and (question or b"\n" not in heard):
+                more = await reader.read(_ENOUGH)
+                if not more:
+                    break
+                heard += more
         finally:
             writer.close()
 
-    try:
-        return await asyncio.wait_for(ask(), _PATIENCE)
-    except (OSError, EOFError, UnicodeError, asyncio.TimeoutError):
-        return False
+    with suppress(OSError, UnicodeError, asyncio.TimeoutError):
+        await asyncio.wait_for(listen(), _PATIENCE)
+    return heard

@@ -552,3 +552,67 @@ def test_the_port_of_the_other_protocol_is_said_to_be_it(
     assert wrong.status == 5
     assert "speaks HTTP, as the WebSocket port of a server does" in wrong.errors[0]
     assert wrong.errors[1] == f"  hint: ws://127.0.0.1:{port}, if it is that"
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["", "tls first"])
+def test_the_port_of_the_other_protocol_with_tls_is_said_to_be_it(
+    first: bool, pynats: Runner, server_factory: Callable[..., Server], certificates: Certificates
+) -> None:
+    port, tls = free_port(), certificates.server_config(first=first)
+    listen = f"websocket {{ port: {port}, host: 127.0.0.1\n{certificates.server_config()} }}\n"
+    server = server_factory(tls + listen)
+    trust, here = ("--tlsca", str(certificates.ca)), "127.0.0.1"
+
+    def told(url: str, *options: str) -> list[str]:
+        run = pynats("rtt", *options, server=url)
+        assert run.status == 5
+        return run.errors
+
+    nats_port = f"{here}:{server.port}"
+    assert told(f"wss://{nats_port}", *trust) == [
+        f"pynats: error: the port is that of tls://, not of wss:// (wss://{nats_port})",
+        f"  hint: tls://{nats_port}" + (" with --tlsfirst" if first else ""),
+    ]
+    assert told(f"ws://{here}:{port}") == [
+        f"pynats: error: the port is that of wss://, not of ws:// (ws://{here}:{port})",
+        f"  hint: wss://{here}:{port}",
+    ]
+    for scheme, options in (("nats", ()), ("tls", ()), ("tls", (*trust, "--tlsfirst"))):
+        url = f"{scheme}://{here}:{port}"
+        assert told(url, "--timeout", "500ms", *options) == [
+            f"pynats: error: what listens there speaks HTTP with TLS, as the WebSocket port of a server does ({url})",
+            f"  hint: wss://{here}:{port}, if it is that",
+        ]
+
+
+def test_the_port_of_the_other_protocol_without_tls_is_said_to_be_it(
+    pynats: Runner, server_factory: Callable[..., Server], certificates: Certificates
+) -> None:
+    port = free_port()
+    server = server_factory(f"websocket {{ port: {port}, host: 127.0.0.1, no_tls: true }}")
+    wrong = pynats("rtt", server=f"wss://127.0.0.1:{server.port}")
+    assert (wrong.status, wrong.errors) == (
+        5,
+        [
+            f"pynats: error: the port is that of nats://, not of wss:// (wss://127.0.0.1:{server.port})",
+            f"  hint: nats://127.0.0.1:{server.port}",
+        ],
+    )
+    wrong = pynats("rtt", server=f"wss://127.0.0.1:{port}")
+    assert (wrong.status, wrong.errors) == (
+        5,
+        [f"pynats: error: the server there does not use TLS (wss://127.0.0.1:{port})"],
+    )
+    for options in ((), ("--tlsca", str(certificates.ca), "--tlsfirst")):
+        wrong = pynats("rtt", "--timeout", "500ms", *options, server=f"tls://127.0.0.1:{port}")
+        assert wrong.status == 5
+        assert wrong.errors[1] == f"  hint: ws://127.0.0.1:{port}, if it is that"
+
+
+def test_what_refuses_a_websocket_is_quoted_in_a_few_words(pynats: Runner) -> None:
+    with listener(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n") as place:
+        run = pynats("rtt", server=f"ws://{place}")
+    assert run.status == 5
+    assert run.errors == [
+        f"pynats: error: no WebSocket connection: invalid response status (HTTP 502) (ws://{place})"
+    ]
