@@ -17,6 +17,7 @@ from natscli.errors import ConnectionFailedError, PynatsError
 from natscli.message.message import Message
 from natscli.output.pump import Pump
 from natscli.reply.delivery import BUSY, TOO_LARGE, UNDELIVERED, Deliver, Delivery
+from natscli.reply.end_request import EndRequest
 from natscli.reply.ended import Renderers
 from natscli.reply.mixing import Mixing
 from natscli.reply.numbers import Numbers
@@ -84,7 +85,7 @@ class Listener:
         self._subscriptions = Subscriptions(routes, connection, environment, self._subscribe, limits.timeout)
         self._new_route = new_route
         self._delivery = Delivery(connection, environment, self._pump, render)
-        self._stop = asyncio.Event()
+        self._stop = EndRequest()
         #: When the last of several replies went to requests that are not done (nanoseconds), by their numbers.
         self._begun: dict[int, int] = {}
         self._mixing = Mixing(numbers, self._pending, self._delivery, self._begun, self._done_pending)
@@ -98,7 +99,7 @@ class Listener:
             asyncio.CancelledError: stopped a second time.
         """
         with self._pump.taking_log():
-            stop = self._new_stop(self._stop.set)
+            stop = self._new_stop(self._stop.ask)
             try:
                 with self._classified():
                     await self._serve()
@@ -121,8 +122,9 @@ class Listener:
 
     async def _serve(self) -> None:
         try:
-            for responder in self._responders:
-                await responder.start(Host(self._connection, self._environment, self._listen))
+            with self._stop.starting():
+                for responder in self._responders:
+                    await responder.start(Host(self._connection, self._environment, self._listen))
             await self._serve_to_the_end()
         except Exception:
             with suppress(PynatsError):  # what came first is said
@@ -229,9 +231,7 @@ class Listener:
             self._stop.set()
             requests, rest = requests[: len(numbers)], requests[len(numbers) :]
             unwanted = Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived)
-            self._delivery.send(
-                unwanted, [_STOPPING.reply(request) for request in unwanted.requests], _STOPPING
-            )
+            self._delivery.send(unwanted, [_STOPPING.reply(r) for r in unwanted.requests], _STOPPING)
             if not requests:
                 return
         self._delivery.begin()

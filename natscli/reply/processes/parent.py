@@ -167,6 +167,8 @@ class Supervisor:
         while any(process.runs for process in self._processes):
             self._look()
             await asyncio.sleep(_LOOK)
+        if self._stop.is_set() and not self._listened and self._failure is None:
+            raise asyncio.CancelledError  # before anything was listened to, a signal interrupts
 
     def _begin(self) -> None:
         """All listen, or a signal came before that."""

@@ -11,6 +11,7 @@ from itertools import count, repeat
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
+from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.handling import Reply, ServiceError, encode
@@ -56,7 +57,7 @@ class Handler(Responder):
 
     async def start(self, host: Host) -> None:
         self._trace = host.environment.trace
-        self._warn = host.environment.warn
+        self._warn, self._log = host.environment.warn, host.environment.log
         self._loop = asyncio.get_running_loop()
         self._finished = Finished()
         self._streams = Streams(host, self._message)
@@ -100,9 +101,13 @@ class Handler(Responder):
         if not hasattr(self, "_finished"):
             return
         try:
-            await self.code.lifespan.leave()
+            await self.code.lifespan.leave(self._log_leaving)
         except Exception as error:
             raise PynatsError(f"lifespan failed: {self._described(error)}") from error
+
+    def _log_leaving(self, waited: float) -> None:
+        leaving = f"Leaving the lifespan for {format_duration(round(waited))}"
+        self._log(f"{leaving}; a second signal stops at once")
 
     def kill(self) -> None:
         if hasattr(self, "_finished"):
@@ -246,7 +251,7 @@ class Handler(Responder):
 
     async def _leave(self, code: Code) -> None:
         try:
-            await code.lifespan.leave()
+            await code.lifespan.leave(lambda waited: None)
         except Exception as error:
             self._warn(f"lifespan of the code before failed: {self._described(error)}")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import ModuleType
@@ -11,6 +13,9 @@ from typing import Any
 
 from natscli.errors import InputError
 from natscli.reply.python.explain import place
+
+#: Seconds between two reminders that a lifespan is being left.
+_REMINDER = 5.0
 
 
 def find_lifespan(module: ModuleType, file: str) -> Callable[[], Any] | None:
@@ -54,6 +59,22 @@ def _without_exit() -> Iterator[None]:
         raise Exited(*error.args).with_traceback(error.__traceback__) from None
 
 
+@contextlib.contextmanager
+def _reminding(remind: Callable[[float], object], seconds: float) -> Iterator[None]:
+    """Calls `remind` while the block goes on; a thread does, for a plain lifespan blocks the event loop."""
+    over, began = threading.Event(), time.monotonic()
+
+    def watch() -> None:
+        while not over.wait(seconds):
+            remind(time.monotonic() - began)
+
+    threading.Thread(target=watch, name="lifespan", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
 class Lifespan:
     """One time that a lifespan is entered and left; without one, nothing happens. `state` is what it gave."""
 
@@ -77,12 +98,15 @@ class Lifespan:
             raise TypeError(f"lifespan gave no context manager, but {type(manager).__name__}")
         self._manager = manager
 
-    async def leave(self) -> None:
-        """Raises whatever it raises, Exited for SystemExit; only the first call does anything."""
+    async def leave(self, remind: Callable[[float], object], reminder: float = _REMINDER) -> None:
+        """Each `reminder` seconds, `remind` is called in a thread with the seconds that it has taken.
+
+        Raises whatever it raises, Exited for SystemExit; only the first call does anything.
+        """
         manager, self._manager = self._manager, None
         if manager is None:
             return
-        with _without_exit():
+        with _without_exit(), _reminding(remind, reminder):
             if isinstance(manager, AbstractAsyncContextManager):
                 await manager.__aexit__(None, None, None)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -9,12 +10,14 @@ import textwrap
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from natscli.reply.python.lifespan import Lifespan
 from natscli.system.installing import install_command
 from tests.asking import Asker
 from tests.program import Program, Runner
@@ -335,6 +338,67 @@ def test_an_exit_in_a_plain_generator_is_the_end_of_its_replies(
     assert [answer.payload for answer in asker.receive(2)] == [b"1", b""]
     assert program.stop() == 0
     assert "SystemExit: 3 (app.py:8: sys.exit(3))" in program.stderr_text()
+
+
+WAITING = """
+    import asyncio
+    from natscli import endpoint
+    @endpoint("a")
+    def answer(request): pass
+    async def lifespan():
+        {before}
+        print("waits")
+        try: await asyncio.sleep(1000)
+        finally: print("cleaned up")
+        {after}
+    """
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_signal_interrupts_a_lifespan_that_starts(
+    app: Callable[..., Program], processes: str, number: int
+) -> None:
+    code = WAITING.format(before="pass", after="yield")
+    program = app(code, "--processes", processes, ready="waits")
+    assert program.stop(number) == 130
+    log = program.stderr_text()
+    assert "cleaned up" in log
+    assert log.endswith("pynats: error: interrupted\n")
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_second_signal_interrupts_a_lifespan_that_ends(app: Callable[..., Program], processes: str) -> None:
+    code = WAITING.format(before="yield", after="pass")
+    program = app(
+        code, "--processes", processes, ready="Listening" if processes == "1" else "processes answer"
+    )
+    program.send_signal(signal.SIGTERM)
+    program.wait_for("waits")
+    assert program.stop() == 130
+    assert "cleaned up" in program.stderr_text()
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_lifespan_that_takes_long_to_leave_is_said(is_async: bool) -> None:
+    reminded = threading.Event()
+
+    async def slow() -> AsyncIterator[None]:
+        yield
+        while not reminded.is_set():
+            await asyncio.sleep(0.01)
+
+    def blocking() -> Iterator[None]:
+        yield
+        assert reminded.wait(30)
+
+    async def leave() -> None:
+        lifespan = Lifespan(asynccontextmanager(slow) if is_async else contextmanager(blocking))
+        await lifespan.enter()
+        await lifespan.leave(lambda seconds: reminded.set() if seconds >= 0.01 else None, 0.01)
+
+    asyncio.run(leave())
+    assert reminded.is_set()
 
 
 def test_ten_edits_of_the_documented_app_lose_nothing(
