@@ -195,3 +195,25 @@ def test_what_is_endless_is_not_recorded_and_said(spawn: Spawn, nats_server: Ser
 def test_what_cannot_be_meant_is_refused(pynats: Runner, options: list[str], message: str) -> None:
     run = pynats("reply", "x", *options)
     assert (run.status, message in run.errors[0]) == (2, True), run.stderr
+
+
+def test_each_reply_of_a_mock_waits_for_its_delay(spawn: Spawn, nats_server: Server, tmp_path: Path) -> None:
+    replies = [
+        {"data": "one"},
+        {"data": "two", "delay": "100ms"},
+        {"data": "three"},
+        {"data": "", "delay": 0.1},
+    ]
+    (tmp_path / "slow.json").write_text(json.dumps({"subject": "slow.it", "replies": replies}))
+    responder = spawn("reply", "--mock", str(tmp_path / "slow.json"), server=nats_server)
+    with Asker(nats_server) as asker:
+        asker.send("slow.it", b"x")
+        answers = asker.receive(4)
+        asker.send("slow.it", b"y")
+        assert asker.receive(1)[0].payload == b"one"
+        assert responder.stop() == 0  # and the others are waited for
+        assert [answer.payload for answer in asker.receive(3)] == [b"two", b"three", b""]
+    assert [answer.payload for answer in answers] == [b"one", b"two", b"three", b""]
+    assert answers[1].seconds > 0.09
+    assert answers[3].seconds > 0.18
+    assert "Answered 2 requests" in responder.stderr_text()

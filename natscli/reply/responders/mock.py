@@ -39,7 +39,7 @@ class Mock(Responder):
         self.use(mock)
         answers = [answer for queue in mock.recorded.values() for answer in queue]
         answers += [answer for rule in mock.rules for answer in rule.answers]
-        self.immediate = not any(answer.delay for answer in answers)
+        self.immediate = not any(part.delay for answer in answers for part in (answer, *answer.more))
 
     def use(self, mock: MockFile) -> None:
         """Answer as another file says."""
@@ -75,12 +75,20 @@ class Mock(Responder):
             batch, [answer.reply(request, number) for answer, request, number in numbered], answers[0].failure
         )
 
-    def _answer_in_parts(self, one: Batch, answer: AnswerTemplate, done: Done) -> None:
-        parts = [part.reply(one.requests[0], one.first) for part in (answer, *answer.more)]
-        for part in parts[:-1]:
-            done(one, [part], None, more=True)
-        failures = (part.failure for part in (answer, *answer.more))
-        done(one, parts[-1:], next(filter(None, failures), None))
+    def _answer_in_parts(self, one: Batch, answer: AnswerTemplate, done: Done, sent: int = 0) -> None:
+        """Send what is left after the parts that are `sent`, each after its delay, that of the first aside."""
+        parts = (answer, *answer.more)
+        for index in range(sent, len(parts)):
+            reply = parts[index].reply(one.requests[0], one.first)
+            if index + 1 == len(parts):
+                failures = (part.failure for part in parts)
+                done(one, [reply], next(filter(None, failures), None))
+                return
+            done(one, [reply], None, more=True)
+            if delay := parts[index + 1].delay:
+                later = partial(self._answer_in_parts, one, answer, done, index + 1)
+                asyncio.get_running_loop().call_later(delay, later)
+                return
 
     def _find(self, subject: bytes, payload: bytes) -> AnswerTemplate:
         answers = self._recorded.get((subject, payload))
