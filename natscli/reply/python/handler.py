@@ -24,7 +24,7 @@ from natscli.reply.python.explain import describe, summary
 from natscli.reply.python.functions import HandlerFunction
 from natscli.reply.python.importing import Loaded
 from natscli.reply.python.received import ReceivedRequest
-from natscli.reply.python.streams import KINDS, Feed, Streams
+from natscli.reply.python.streams import KINDS, Feed, Streams, Unsendable
 from natscli.reply.responders.parts.finished import Finished, Job
 from natscli.reply.responders.parts.presence import GONE
 from natscli.reply.responders.parts.workers import Workers
@@ -199,7 +199,11 @@ class Handler(Responder):
     async def _stream(self, asked: _Asked, values: Any) -> None:
         """Send each of `values` as a reply, and an empty one at the end."""
         job = Job(*asked)
-        stream = await self._streams.run(job, values)
+        try:
+            stream = await self._streams.run(job, values)
+        except Unsendable as error:
+            self._fail_value(asked, error.why, "yielded")
+            return
         if stream.ending is GONE:
             self._finished.flush()
             stream.give_up()
@@ -217,18 +221,21 @@ class Handler(Responder):
         return request[1], b"", self._same_block, payload
 
     def _answer(self, asked: _Asked, value: Any) -> None:
-        request, number, _, calling, place = asked
+        request, number, _, _, _ = asked
         if type(value) is bytes and self._lines_are_static:
             self._finished.add(asked, (request[1], b"", self._same_block, value))
             return
         try:
             reply = self._message(request, number, value)
         except Exception as error:
-            self._fail(
-                asked, error, f"{summary(error)} ({calling.code.functions[place].at}: what it returned)"
-            )
+            self._fail_value(asked, error, "returned")
         else:
             self._finished.add(asked, reply)
+
+    def _fail_value(self, asked: _Asked, error: Exception, how: str) -> None:
+        """Fail with a value that is no reply, and that was `returned` or `yielded`."""
+        _, _, _, calling, place = asked
+        self._fail(asked, error, f"{summary(error)} ({calling.code.functions[place].at}: what it {how})")
 
     def _fail(self, asked: _Asked, error: BaseException, notice: str = "") -> None:
         request, _, _, calling, _ = asked

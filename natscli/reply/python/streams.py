@@ -22,6 +22,14 @@ KINDS = (AsyncGeneratorType, GeneratorType)
 _TURN, _AHEAD = 32, 64
 
 
+class Unsendable(Exception):
+    """What a handler yielded is no reply; `why` says what is wrong with it."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
 class Stream:
     """The replies to one request. `ending` is why they end before the generator does."""
 
@@ -86,7 +94,7 @@ class Streams:
         return bool(refused)
 
     async def run(self, job: Job, values: Any) -> Stream:
-        """Send each of `values`; gives the stream, which has ended. Raises what the generator raises."""
+        """Send each of `values`; gives the stream, which has ended. Raises what the generator raises, or Unsendable."""
         if self._draining:
             stream = Stream(job, b"")
             stream.ending = STOPPING
@@ -110,7 +118,10 @@ class Streams:
     async def _send_all(self, stream: Stream, job: Job, values: Any) -> None:
         sent = 0
         async for value in values if hasattr(values, "__aiter__") else _each(values):
-            subject, _, block, payload = self._message(job.request, job.number, value)
+            try:
+                subject, _, block, payload = self._message(job.request, job.number, value)
+            except Exception as error:
+                raise Unsendable(error) from error
             stream.send((subject, self._presence.look(stream.token), block, payload))
             sent += 1
             if sent % _TURN == 0:

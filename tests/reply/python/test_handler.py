@@ -233,6 +233,28 @@ def test_what_is_printed_goes_to_the_log_and_never_into_the_data(serve: Serve, a
     assert "UserWarning: old\n" in log
 
 
+@KINDS
+def test_what_it_yields_and_cannot_be_sent_is_an_error_with_its_line(
+    serve: Serve, asker: Asker, tmp_path: Path, kind: str
+) -> None:
+    program = serve(f"""
+        {kind} answer(r):
+            try:
+                yield 1
+                yield {{1, 2}}
+            finally:
+                print("closed")
+    """)
+    asker.send(f"{tmp_path.name}.x", b"")
+    answers = asker.receive(2)
+    assert answers[0].payload == b"1"
+    assert answers[1].lines[0] == b"Nats-Service-Error: the handler failed: TypeError"
+    program.wait_for("closed")
+    assert program.stop() == 0
+    said = "TypeError: Object of type set is not JSON serializable (calc.py:2: what it yielded)"
+    assert f"pynats: [#0] {said}" in program.stderr_text()
+
+
 @pytest.mark.parametrize(
     "later", ["asyncio.ensure_future(fail())", "asyncio.get_running_loop().call_soon(wrong)"]
 )
