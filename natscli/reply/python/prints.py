@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
 import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 #: Characters of a line after which its end is not waited for: there may be none, as with a dot for each request.
 _LONGEST = 1000
@@ -30,11 +35,12 @@ def redirect_prints(environment: Environment) -> None:
 
 
 class LogStream(io.TextIOBase):
-    """A text stream, each line of which becomes a line of the log."""
+    """A text stream, each line of which becomes a line of the log; so do the bytes that are written to `buffer`."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._begun = threading.local()
+        self.buffer = _Bytes(self)
 
     def writable(self) -> bool:
         return True
@@ -53,3 +59,25 @@ class LogStream(io.TextIOBase):
         rest, self._begun.text = getattr(self._begun, "text", ""), ""
         if rest:
             self._environment.log(rest)
+
+
+class _Bytes(io.BufferedIOBase):
+    """What takes bytes for a text stream; what is not UTF-8 is written as `\\xff`."""
+
+    def __init__(self, text: LogStream) -> None:
+        self._text = text
+        self._decoders = threading.local()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer) -> int:
+        decoder = getattr(self._decoders, "one", None)
+        if decoder is None:
+            decoder = self._decoders.one = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        view = memoryview(data)
+        self._text.write(decoder.decode(bytes(view)))
+        return view.nbytes
+
+    def flush(self) -> None:
+        self._text.flush()

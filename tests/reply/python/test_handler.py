@@ -255,6 +255,24 @@ def test_what_it_yields_and_cannot_be_sent_is_an_error_with_its_line(
     assert f"pynats: [#0] {said}" in program.stderr_text()
 
 
+@KINDS
+def test_bytes_that_are_printed_go_to_the_log(serve: Serve, ask: Ask, kind: str) -> None:
+    program = serve(f"""
+        import sys
+        {kind} answer(r):
+            sys.stdout.buffer.write("caf\u00e9".encode()[:-1])
+            sys.stdout.buffer.write(memoryview("\u00e9".encode()[1:] + b" 1\\n"))
+            sys.stderr.buffer.write(b"odd \\xff \\x1b[2J")
+            sys.stderr.buffer.flush()
+            return b"OK"
+    """)
+    assert ask(b"data").payload == b"OK"
+    assert program.stop() == 0
+    assert program.stdout_bytes() == b"data\n"
+    assert " caf\u00e9 1\n" in program.stderr_text()
+    assert " odd \\xff \\x1b[2J\n" in program.stderr_text()
+
+
 @pytest.mark.parametrize(
     "later", ["asyncio.ensure_future(fail())", "asyncio.get_running_loop().call_soon(wrong)"]
 )
