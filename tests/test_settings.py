@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,17 @@ def test_a_bad_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(InputError, match="server URL") as caught:
         complete_url(url, "--server")
     assert caught.value.where == "--server"
+
+
+@pytest.mark.parametrize("odd", "/?#")
+@pytest.mark.parametrize(
+    "url", ["nats://bob:4711{}x@a:1", "bob:4711{}x@a", "ws://bob:4711{}x@a", "wss://a/{}x@y", "b{}ob:1@a,c"]
+)
+def test_an_unescaped_login_is_refused_with_the_escapes_and_not_repeated(url: str, odd: str) -> None:
+    with pytest.raises(InputError) as caught:
+        complete_url(url.format(odd), "--server")
+    assert re.fullmatch("an unescaped '[/?#]' in the login of the server URL", caught.value.what)
+    assert "%2F" in caught.value.hint
 
 
 def test_several_servers_are_separated_by_commas() -> None:

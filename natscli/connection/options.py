@@ -10,7 +10,7 @@ from natscli import __version__
 from natscli.connection.credentials import Credentials
 from natscli.connection.tls import may_change, tls_context
 from natscli.contexts.format import DEFAULT_URL, split_urls
-from natscli.contexts.urls import complete_url
+from natscli.contexts.urls import check_login, complete_url
 from natscli.errors import InputError
 from natscli.frozen import Frozen
 
@@ -149,6 +149,7 @@ def _check_websocket(settings: Settings, servers: list[str]) -> None:
 
 
 def _check_socks(proxy: str, source: str) -> None:
+    check_login(proxy, source, "the SOCKS proxy")
     try:
         parts = urlsplit(proxy)
         sound = parts.scheme in ("socks5", "socks5h", "socks4", "http") and parts.hostname and parts.port

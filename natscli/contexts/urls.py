@@ -18,11 +18,13 @@ def complete_url(url: str, source: str = "") -> str:
     """A full server URL: a bare `host`, `host:port`, `:port` or `::1` gets `nats://`, the local host, port 4222.
 
     Raises:
-        InputError: an unknown scheme, no host, one that cannot be, or a port that is not one; `source` gave the URL.
+        InputError: an unknown scheme, an unescaped login, no host, one that cannot be, or a port that is not one;
+            `source` gave the URL.
     """
     from urllib.parse import urlsplit
 
     text = _with_scheme(url.strip(), source)
+    check_login(text, source, "the server URL")
     try:
         parts = urlsplit(_bracketed(text))
         host = parts.hostname or ""
@@ -49,6 +51,18 @@ def complete_url(url: str, source: str = "") -> str:
     if port is None and parts.scheme in ("nats", "tls"):
         parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:4222")
     return parts.geturl()
+
+
+def check_login(url: str, source: str, what: str) -> None:
+    """Raises InputError for a login in `url`, which is called `what`, that ends too early: at a `/`, `?` or `#`.
+
+    What stands before that would be taken for the host, looked up and shown.
+    """
+    login = url.partition("://")[2].rpartition("@")[0]
+    odd = next((character for character in login if character in "/?#"), "")
+    if odd:
+        hint = "write %2F for /, %3F for ? and %23 for #"
+        raise InputError(f"an unescaped {odd!r} in the login of {what}", where=source, hint=hint)
 
 
 def _with_scheme(text: str, source: str) -> str:

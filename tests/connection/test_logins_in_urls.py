@@ -98,3 +98,22 @@ def test_each_server_of_a_list_without_schemes_gets_its_own_login(
     info = pynats("context", "info", "two")
     assert f"127.0.0.1:{amys.port}," in info.text
     assert f"@127.0.0.1:{bobs.port}" in info.text
+
+
+@pytest.mark.parametrize("odd", "/?#")
+def test_an_unescaped_password_is_refused_before_any_of_it_is_looked_up_or_shown(
+    odd: str, pynats: Runner
+) -> None:
+    server, proxy = (f"{scheme}://bob:4711{odd}s3cr3t@127.0.0.1:4222" for scheme in ("nats", "socks5"))
+    for arguments in (
+        ["request", "x", "y", "-s", server],
+        ["request", "x", "y", "-s", f"nats://127.0.0.1:1,{server},bob:1@127.0.0.1:1"],
+        ["request", "x", "y", "--socks-proxy", proxy],
+        ["context", "add", "a", "-s", server],
+    ):
+        run = pynats(*arguments)
+        assert (run.status, run.stdout) == (2, b""), run.stderr
+        assert f"an unescaped {odd!r} in the login" in run.stderr
+        assert "%2F" in run.stderr
+        assert "bob" not in run.stderr
+        assert "4711" not in run.stderr
