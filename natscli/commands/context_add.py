@@ -11,7 +11,7 @@ import click
 from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.commands.context_select import report_selected
-from natscli.contexts import changes
+from natscli.contexts import changes, names
 from natscli.contexts.checks import problems
 from natscli.contexts.credentials import scheme_of
 from natscli.contexts.format import Context, secrets, split_urls
@@ -121,8 +121,11 @@ def copy(app: App, /, source: str, name: str, then_select: bool, embed: bool, **
     given = _given(app, texts)
 
     def change(existing: Context | None) -> Context:
+        if existing is not None and name == source:
+            hint = f"{names.command('add', name)} with these options changes it" if given else ""
+            raise InputError(f"context {name!r} has that name already", hint=hint)
         if existing is not None:
-            raise InputError(f"context {name!r} exists already", hint=f"pynats context rm {name}")
+            raise InputError(f"context {name!r} exists already", hint=names.command("rm", name))
         return _changed(app, start, given, embed)
 
     _finish(app, store, name, store.update(name, change), then_select)

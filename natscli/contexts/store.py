@@ -175,12 +175,14 @@ class ContextStore:
         """Give the context another name; it stays selected, or the previous one, if it is.
 
         Raises:
-            InputError: a name is invalid, `name` is unknown, `new` exists or cannot be selected.
+            InputError: a name is invalid, `name` is unknown, `new` is its name, exists or cannot be selected.
         """
         old_path, path = self.path(name), self.path(new)
         with self._lock():
             if not self.exists(name):
                 raise self._unknown(name)
+            if name == new:
+                raise InputError(f"context {name!r} has that name already")
             if self.exists(new):
                 raise InputError(f"context {new!r} exists already", hint=command("rm", new))
             files = [f for f in (self._selected, self._previous) if _read_name(f) == name]

@@ -446,6 +446,19 @@ def test_a_copy_never_replaces_a_context(ctx: Callable[..., Run], contexts: Cont
     assert contexts.load("b").url == "b"
 
 
+def test_a_context_cannot_take_the_name_that_it_has(ctx: Callable[..., Run], contexts: Contexts) -> None:
+    contexts.put("a", Context(url="a"))
+    told = ["pynats: error: context 'a' has that name already"]
+    for words in (["rename", "a", "a"], ["copy", "a", "a"]):
+        done = ctx(*words)
+        assert (done.status, done.errors) == (2, told)
+    done = ctx("copy", "a", "a", "-s", "b")
+    assert (done.status, done.errors[0]) == (2, told[0])
+    assert "pynats context add a" in done.stderr
+    assert "rm" not in done.stderr
+    assert contexts.load("a").url == "a"
+
+
 # -- ls ---------------------------------------------------------------------------------------------------------
 
 

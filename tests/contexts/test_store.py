@@ -187,7 +187,7 @@ def test_a_renamed_context_stays_selected_or_previous(store: ContextStore, new: 
     [
         ("x", "c", "unknown context 'x'"),
         ("a", "b", "'b' exists"),
-        ("a", "a", "'a' exists"),
+        ("a", "a", "'a' has that name already"),
         ("a", "../c", "invalid"),
         ("a", "c\n", "control character"),
         ("a", "c ", "cannot be selected"),
