@@ -13,7 +13,7 @@ from natscli.contexts.credentials import scheme_of
 from natscli.contexts.kinds import Holds, deciding, keys, used
 from natscli.errors import InputError
 from natscli.frozen import Frozen
-from natscli.secrets.redaction import MASK, redact_shapes
+from natscli.secrets.redaction import MASK, names_a_secret, redact_shapes
 from natscli.text import for_programs, mended
 
 
@@ -64,9 +64,6 @@ SECRET_KEYS = frozenset(keys(Holds.SECRET))
 
 #: Keys that hold a path or a reference, but may hold the credentials themselves as `data:;base64,...`.
 _LOCATIONS = frozenset(keys(Holds.FILE))
-
-#: What makes the name of an unknown key look like that of a secret.
-_SECRET_WORDS = ("password", "secret", "token", "seed", "jwt")
 
 #: What a server in a list of URLs looks like.
 _PLACE = (
@@ -161,7 +158,9 @@ def credential_kinds(context: Context) -> tuple[str, ...]:
 def redacted(context: Context) -> Context:
     """`context` with every secret masked; references such as `env://NAME` and paths stay."""
     shown = {key: redacted_value(key, getattr(context, key)) for key in KEYS}
-    return context.replace(**shown, extra={k: _redacted_extra(k, v) for k, v in context.extra.items()})
+    return context.replace(
+        **shown, extra={k: _redacted_extra(v, secret=names_a_secret(k)) for k, v in context.extra.items()}
+    )
 
 
 def secrets(context: Context) -> Iterator[str]:
@@ -245,15 +244,15 @@ def redacted_value(key: str, value: Any) -> Any:
     return redact_shapes(value)
 
 
-def _redacted_extra(key: str, value: Any) -> Any:
+def _redacted_extra(value: Any, *, secret: bool) -> Any:
+    """The value of an unknown key, which is `secret` by its name or by that of an object around it."""
     if isinstance(value, Mapping):
-        return {k: _redacted_extra(k, v) for k, v in value.items()}
+        return {k: _redacted_extra(v, secret=secret or names_a_secret(k)) for k, v in value.items()}
     if isinstance(value, list):
-        return [_redacted_extra(key, item) for item in value]
+        return [_redacted_extra(item, secret=secret) for item in value]
     if isinstance(value, str) and value:
-        secret = any(word in key.casefold() for word in _SECRET_WORDS) and scheme_of(value) in ("", "data")
-        return MASK if secret else redact_shapes(value)
-    return value
+        return MASK if secret and scheme_of(value) in ("", "data") else redact_shapes(value)
+    return MASK if secret and type(value) in (int, float) else value
 
 
 def _typed(key: str, value: Any) -> Any:

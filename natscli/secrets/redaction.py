@@ -14,8 +14,13 @@ MASK = "********"
 _REFERENCES = ("env", "op", "nsc", "file")
 #: Characters of a secret that is masked wherever it is; of a shorter one nothing would be left of what it says.
 _SHORT = 4
+#: What the name of a secret has in it.
+_WORDS = (
+    r"(?:auth|token|secret|seed|pass(?:w|phrase|code|key|(?![a-z]))|pwd|cookie|(?:api|private)[-_]?key|jwt|nkey"
+    r"|credential)"
+)
 #: What stands before a secret: `password=`, `"token": "`, `--password `, `secret '`.
-_NAMED = r"""(?:pass\w*|pwd|token|secret|seed|auth\w*|jwt|nkey)["']?\s*(?:[:=]|\s)\s*["'`]?"""
+_NAMED = rf"""{_WORDS}\w*["']?\s*(?:[:=]|\s)\s*["'`]?"""
 
 
 @cache
@@ -36,9 +41,12 @@ def _always_secret() -> re.Pattern[str]:
 @cache
 def _secret_header() -> re.Pattern[str]:
     """A header whose name says that its value is secret: `Authorization: Bearer ...`."""
-    return re.compile(
-        r"(?is)^((?:-H|--header=)?[\w-]*(?:auth|token|secret|passw|cookie|api-?key|jwt|credential)[\w-]*:\s*).+"
-    )
+    return re.compile(rf"(?is)^((?:-H|--header=)?[\w-]*{_WORDS}[\w-]*:\s*).+")
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether what has this name is secret, by the words in it."""
+    return re.search(_WORDS, name, re.IGNORECASE) is not None
 
 
 #: What every shape but that of a seed has in it, and how long a seed is at least.

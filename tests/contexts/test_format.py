@@ -26,7 +26,7 @@ from natscli.contexts.format import (
     url_secrets,
 )
 from natscli.errors import InputError
-from natscli.secrets.redaction import Redactor
+from natscli.secrets.redaction import MASK, Redactor
 
 SAMPLES = sorted((Path(__file__).parent / "interop" / "nats" / "context").glob("*.json"))
 
@@ -253,6 +253,31 @@ def test_a_list_is_separated_where_a_whole_server_ends(urls: list[str]) -> None:
 def test_unknown_keys_that_look_like_secrets_are_masked() -> None:
     context = redacted(Context(extra={"api_token": SECRET, "deep": {"Password": [SECRET]}, "n": 1}))
     assert context.extra == {"api_token": "********", "deep": {"Password": ["********"]}, "n": 1}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"apikey": SECRET}, {"Api-Key": SECRET}, {"passphrase": SECRET}, {"pass": SECRET}, {"db_pass2": SECRET},
+        {"auth": {"x": SECRET}}, {"token2": {"value": [{"deep": SECRET}]}}, {"Credential": SECRET}, {"pwd": SECRET},
+        {"session_cookie": SECRET}, {"privateKey": SECRET}, {"secret": 4711}, {"secret": {"n": 1.5}},
+    ],
+    ids=json.dumps,
+)  # fmt: skip
+def test_unknown_keys_are_masked_by_every_word_for_a_secret(extra: dict[str, Any]) -> None:
+    shown = json.dumps(dict(redacted(Context(extra=extra)).extra))
+    assert MASK in shown
+    assert not any(secret in shown for secret in (SECRET, "4711", "1.5"))
+
+
+def test_unknown_keys_that_are_no_secrets_are_shown() -> None:
+    extra = {
+        "passenger": "x",
+        "key": "/a/b.key",
+        "n": 1,
+        "auth": {"from": "env://A", "on": True, "off": None},
+    }
+    assert redacted(Context(extra=extra)).extra == extra
 
 
 def test_the_literal_secrets_of_a_context_are_listed() -> None:
