@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from natscli.contexts import credentials
 from natscli.contexts.kinds import KINDS, PARTS, Holds
+from natscli.errors import InputError
 from natscli.frozen import Frozen
 
 if TYPE_CHECKING:
@@ -200,10 +201,14 @@ def _nsc(settings: Settings, environ: Mapping[str, str]) -> _Read:
 
 
 def _jwt(settings: Settings, environ: Mapping[str, str]) -> _Read:
-    from natscli.contexts.creds import Creds, jwt_of, seed_of
+    from natscli.contexts.creds import Creds, jwt_of, needs_seed, seed_of
 
     jwt = jwt_of(settings.jwt.value, environ, settings.jwt.source)
     seed = seed_of(settings.seed.value, environ, settings.seed.source) if settings.seed else ""
+    left_out = settings.seed.source != "default"  # by `without_programs`
+    if not seed and not left_out and needs_seed(jwt):
+        hint = "--seed SEED; only the JWT of a bearer needs none"
+        raise InputError("a user JWT without its nkey seed", where=settings.jwt.source, hint=hint)
     return _signing(Creds(jwt, seed))
 
 

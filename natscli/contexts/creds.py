@@ -154,6 +154,14 @@ def check_seed(seed: str, where: str) -> str:
     return seed
 
 
+def needs_seed(jwt: str) -> bool:
+    """Whether a user JWT is of no use without its seed: it is that of no bearer, nor may its account make it one."""
+    claims = claims_of(jwt)
+    nats = claims.get("nats")
+    by_signing_key = isinstance(nats, dict) and nats.get("issuer_account")  # which may have a scope
+    return not (_is_bearer(claims) or by_signing_key)
+
+
 def _blocks(ref: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The text of a file, and its blocks by their titles, without blanks and line ends."""
     text = text_of(

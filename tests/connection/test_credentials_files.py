@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,6 +77,37 @@ def test_a_jwt_and_a_seed_come_from_everywhere(
     run = pynats("request", "nobody", "x", *options, server=trusting, env=env)
     assert run.status == (3 if good else 2), run.stderr
     assert good or "the nkey seed is damaged" in run.errors[0]
+
+
+def test_a_jwt_without_its_seed_is_refused_before_connecting(trusting: Server, pynats: Runner) -> None:
+    reason = "a user JWT without its nkey seed"
+    pynats("context", "add", "a", "--jwt", USER.jwt)
+    checked = pynats("context", "validate", "a")
+    assert (checked.status, reason in checked.text) == (2, True)
+    for options, env, source in (
+        (["--jwt", USER.jwt], {}, "--jwt"),
+        ([], {"NATS_JWT": USER.jwt}, "NATS_JWT"),
+        (["--context", "a"], {}, "context 'a'"),
+    ):
+        run = pynats("request", "nobody", "x", *options, "-s", "127.0.0.1:1", env=env)
+        assert (run.status, run.errors[0]) == (2, f"pynats: error: {reason} ({source})")
+        assert "--seed" in run.errors[1]
+    account = OPERATOR.accounts["A"]
+    for user in (account.make_user(bearer_token=True), account.make_user(issuer_account=account.key.public)):
+        assert pynats("context", "add", "b", "--jwt", user.jwt).status == 0
+        assert pynats("context", "validate", "b").status == 0
+    bearer = account.make_user(bearer_token=True)
+    assert pynats("request", "nobody", "x", "--jwt", bearer.jwt, server=trusting).status == 3
+
+
+def test_a_seed_that_only_a_program_has_is_not_missing(pynats: Runner, tmp_path: Path) -> None:
+    program = tmp_path / "op"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    pynats("context", "add", "a", "--jwt", USER.jwt, "--seed", "op://v/i/f", env=env)
+    checked = pynats("context", "validate", "a", env=env)
+    assert checked.status == 0, checked.text
 
 
 def test_an_nkey_is_read_leniently(
