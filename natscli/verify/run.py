@@ -47,6 +47,7 @@ async def run(
         verifier = Verifier(
             connection, iter(cases), comparison, sending, display.show, lambda: display.behind
         )
+        display.broken.add_done_callback(lambda broken: verifier.stop(broken.result()))
         with display.open():
             try:
                 await verifier.run()

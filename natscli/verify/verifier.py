@@ -94,8 +94,8 @@ class Verifier:
         """
         inbox = self._client.new_inbox()
         self._prefix = f"{inbox}.".encode()
-        self._connection.on_refusal = self._stop
-        self._connection.lost.add_done_callback(lambda lost: self._stop(lost.result()))
+        self._connection.on_refusal = self.stop
+        self._connection.lost.add_done_callback(lambda lost: self.stop(lost.result()))
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_batch)
         self.started = perf_counter_ns()
         self._tick()
@@ -106,7 +106,8 @@ class Verifier:
                 self._timer.cancel()
             self._show([self._result(asked) for asked in self._asked if asked.ended])
 
-    def _stop(self, error: PynatsError | None) -> None:
+    def stop(self, error: PynatsError | None) -> None:
+        """End now; with an error, `run` raises it."""
         if not self._done.done():
             if error is None:
                 self._done.set_result(None)
@@ -191,7 +192,7 @@ class Verifier:
                 asked.size += memory(answer.header, answer.payload)
             self._kept_size += asked.size
             if fail_fast and asked.differences:
-                self._stop(None)
+                self.stop(None)
         self._waiting -= len(those)
         self.ended = perf_counter_ns() if those else self.ended
 
@@ -205,4 +206,4 @@ class Verifier:
 
     def _finish_if_done(self) -> None:
         if self._all_sent and not self._asked:
-            self._stop(None)
+            self.stop(None)
