@@ -53,8 +53,7 @@ class Cases:
             self.total += len(part)
         self._kept.seek(0)  # so that what it does not take is known before anything is sent
         if not self.total:
-            why = "; ".join(f"{count} {reason}" for reason, count in self.unfit.items())
-            raise InputError(f"no request to send{f': {why}' if why else ''}", where=paths[0])
+            raise nothing_to_send(self.unfit, paths[0])
 
     def __iter__(self) -> Iterator[Case]:
         self._kept.seek(0)
@@ -72,6 +71,12 @@ class Cases:
                     self.unfit[case] += 1
                 else:
                     yield case
+
+
+def nothing_to_send(unfit: Counter[str], path: str) -> InputError:
+    """What is wrong with a file of which nothing can be sent."""
+    why = "; ".join(f"{count} {reason}" for reason, count in unfit.items())
+    return InputError(f"no request to send{f': {why}' if why else ''}", where=path)
 
 
 def _case(path: str, index: int, found: Found, to: Template | None) -> Case | str:

@@ -7,7 +7,7 @@ from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import ExitStatus
 from natscli.message.records.compare import Comparison, Match
-from natscli.verify.cases import Cases
+from natscli.verify.cases import Cases, nothing_to_send
 from natscli.verify.options import VerifyOptions
 from natscli.verify.show.display import Display
 from natscli.verify.verifier import Sending, Verifier
@@ -40,13 +40,14 @@ async def run(
     """
     async with connected(plan, environment) as connection:
         display = Display(options, environment, comparison, cases.total)
+        display.unfit.update(cases.unfit)
         _open_files(options, display)
         sending = Sending(
             options.concurrency, options.rate or 0.0, plan.timeout, options.reply_timeout, options.fail_fast
         )  # fmt: skip
         verifier = Verifier(
-            connection, iter(cases), comparison, sending, display.show, lambda: display.behind
-        )
+            connection, iter(cases), comparison, sending, display.show, display.refused, lambda: display.behind
+        )  # fmt: skip
         display.broken.add_done_callback(lambda broken: verifier.stop(broken.result()))
         with display.open():
             try:
@@ -54,13 +55,15 @@ async def run(
                 await display.finish()
             finally:
                 seconds = max(verifier.ended - verifier.started, 0) / 1e9
-                display.sum_up(cases.total, cases.unfit, seconds)
+                display.sum_up(cases.total, seconds)
                 if display.junit is not None:
                     display.junit.write(options.junit or "", seconds)
                 if display.page is not None:
                     display.page.write(
                         options, display, verifier.started, verifier.ended, environment, connection.url
                     )
+        if not verifier.sent:
+            raise nothing_to_send(display.unfit, options.files[0])
         if display.update is not None:
             display.update.write()
         return ExitStatus.UNEXPECTED if display.failed else ExitStatus.OK

@@ -58,7 +58,7 @@ class _Asked:
 
 
 class Verifier:
-    """Verifies `cases`, and calls `show` with the results as they come."""
+    """Verifies `cases`, and calls `show` with the results as they come. `sent` counts the requests."""
 
     def __init__(
         self,
@@ -67,21 +67,26 @@ class Verifier:
         comparison: Comparison,
         sending: Sending,
         show: Callable[[list[VerifiedCase]], None],
+        refused: Callable[[Case, str], None],
         behind: Callable[[], bool],
     ) -> None:
-        """No more is sent while `behind`, which says whether what came is still to be shown."""
+        """No more is sent while `behind`, which says whether what came is still to be shown.
+
+        `refused` is called with a case that the server would not take, and why.
+        """
         self.started = self.ended = 0
         self._connection = connection
         self._client = connection.client
-        self._cases, self._all_sent = cases, False
+        self._cases, self._all_sent = filter(self._is_fit, cases), False
         self._comparison = comparison
         self._sending = sending
         self._show = show
+        self._refused = refused
         self._behind = behind
         self._pause = min(_TICK, max(1 / sending.rate, 0.001)) if sending.rate else _TICK
         self._loop = asyncio.get_running_loop()
         self._asked: InFlight[bytes, _Asked] = InFlight(random_tokens())
-        self._waiting = self._kept_size = self._sent = 0
+        self._waiting = self._kept_size = self.sent = 0
         self._prefix = b""
         self._timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[None] = self._loop.create_future()
@@ -131,7 +136,7 @@ class Verifier:
             return
         if self._sending.rate:
             due = int((perf_counter_ns() - self.started) / 1e9 * self._sending.rate) + 1
-            free = min(free, due - self._sent)
+            free = min(free, due - self.sent)
         batch = self._take(free)
         if batch:
             self._send(batch)
@@ -141,6 +146,13 @@ class Verifier:
         batch = list(map(_Asked, islice(self._cases, max(most, 0))))
         self._all_sent = len(batch) < most
         return batch
+
+    def _is_fit(self, case: Case) -> bool:
+        """Whether the server takes the request: one that is too large would end the connection."""
+        why = self._client.unfit("the request", case.exchange.header, case.exchange.payload)
+        if why:
+            self._refused(case, why)
+        return not why
 
     def _send(self, batch: list[_Asked]) -> None:
         keys = self._asked.add(batch, self._loop.time(), self._sending.timeout)
@@ -153,7 +165,7 @@ class Verifier:
         for asked in batch:
             asked.start_ns = now
         self._waiting += len(batch)
-        self._sent += len(batch)
+        self.sent += len(batch)
         self._client.send(messages)
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:

@@ -264,6 +264,35 @@ def test_what_cannot_be_sent_is_counted_and_a_mistake_is_found_before_connecting
     assert "not a JSONPath: '$..['" in path.stderr
 
 
+def test_what_the_server_would_not_take_is_named_and_the_rest_is_verified(
+    runner: Runner, server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server, file = server_factory("max_payload: 1000"), tmp_path / "large.jsonl"
+    with Service(server):
+        large = json.dumps({"subject": "svc.1", "request": "x" * 1100, "reply": "y"})
+        headers_too = json.dumps(
+            {"subject": "svc.1", "request": {"headers": {"A": "x" * 1001}}, "reply": "y"}
+        )
+        file.write_text("\n".join([by_hand(1), large, by_hand(3), headers_too, by_hand(5)]))
+        for how in ((), ("--concurrency", "1")):
+            run = verify(runner, server, file, *how)
+            assert (run.status, run.stdout) == (0, b"")
+            assert (
+                f"not sent: the request has 1100 bytes, the server takes 1000 ({file}, line 2)"
+                in run.errors[0]
+            )
+            assert run.errors[1].endswith(f"({file}, line 4)")
+            assert run.errors[2:4] == [
+                "Verified 3 exchanges: 3 held",
+                "Not sent: 2 that the server would not take",
+            ]
+        file.write_text(large)
+        none = verify(runner, server, file)
+        assert (none.status, none.errors[-1]) == (
+            2, f"pynats: error: no request to send: 1 that the server would not take ({file})"
+        )  # fmt: skip
+
+
 def test_recordings_come_through_a_pipe(
     runner: Runner, nats_server: Server, service: Service, tmp_path: Path
 ) -> None:

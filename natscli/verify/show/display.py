@@ -16,6 +16,7 @@ from natscli.message.records.compare import Comparison
 from natscli.output.pump import Pump, in_loop
 from natscli.output.terminal import Painter
 from natscli.text import bytes_for_people
+from natscli.verify.cases import Case
 from natscli.verify.options import VerifyOptions
 from natscli.verify.show.lines import people, programs
 from natscli.verify.verified import VerifiedCase
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
     from natscli.verify.show.page import VerifyPage
     from natscli.verify.update import Update
 
+#: Lines about requests that the server would not take, at most; the rest is counted.
+_MOST_LINES = 20
 #: Seconds from one picture of the progress to the next; the line of the bar, emptied.
 _TICK = 0.5
 _EMPTY_LINE = b"\r\x1b[2K"
+_REFUSED = "that the server would not take"
 
 
 class Display:
@@ -39,6 +43,8 @@ class Display:
     ) -> None:
         self.held = self.failed = self.updated = 0
         self.kinds: Counter[str] = Counter()
+        #: What was not sent, by why.
+        self.unfit: Counter[str] = Counter()
         self.rtt = Histogram()
         self.junit: JUnit | None = None
         self.page: VerifyPage | None = None
@@ -89,6 +95,12 @@ class Display:
             frame = self._progress.frame(done, self.failed, seconds)
             self._pump.put(lambda: (frame, b""), 0, 0)
 
+    def refused(self, case: Case, why: str) -> None:
+        """Count and name a case that the server would not take."""
+        self.unfit[_REFUSED] += 1
+        if self.unfit[_REFUSED] <= _MOST_LINES:
+            self._environment.warn(f"not sent: {why} ({case.file}, line {case.line})")
+
     def _put(self, results: list[VerifiedCase]) -> None:
         clear = _EMPTY_LINE if self._progress is not None else b""
         size = sum(len(a.payload) for result in results for a in result.answers)
@@ -106,8 +118,8 @@ class Display:
         if self.broken.done():
             raise self.broken.result()
 
-    def sum_up(self, total: int, unfit: Counter[str], seconds: float) -> None:
-        """Show what held and what did not."""
+    def sum_up(self, total: int, seconds: float) -> None:
+        """Show what held and what did not, of `total` that could be sent."""
         if self._progress is not None:
             self._pump.put(lambda: (_EMPTY_LINE, b""), 0, 0)
         done = self.held + self.failed + self.updated
@@ -115,13 +127,14 @@ class Display:
         parts = [f"{self.held:,} held"]
         parts += [f"{self.failed:,} differed"] if self.failed else []
         parts += [f"{self.updated:,} updated"] if self.updated else []
+        total -= self.unfit.get(_REFUSED, 0)
         rest = f", {total - done:,} not verified" if done < total else ""
         notice(f"Verified {done:,} exchange{'s' * (done != 1)}: {', '.join(parts)}{rest}")
         if self.kinds:
             notice(
                 f"Differences: {', '.join(f'{count:,} {kind}' for kind, count in self.kinds.most_common())}"
             )
-        for reason, count in unfit.items():
+        for reason, count in self.unfit.items():
             notice(f"Not sent: {count:,} {reason}")
         if self.rtt.count:
             p50, p99 = (format_duration(ns / 1e9) for ns in self.rtt.percentiles((50.0, 99.0)))
