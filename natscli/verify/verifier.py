@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter_ns
+from typing import TYPE_CHECKING
 
 from natscli.connection.connection import Connection
 from natscli.errors import PynatsError
@@ -20,8 +21,13 @@ from natscli.message.exchange import Answer
 from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message, memory
 from natscli.message.records.compare import Comparison, Difference
+from natscli.message.subjects import is_pull
+from natscli.text import exact
 from natscli.verify.cases import Case
 from natscli.verify.verified import VerifiedCase
+
+if TYPE_CHECKING:
+    from natscli.connection.own_inboxes import OwnInboxes
 
 #: Requests that are sent with one write, and bytes of exchanges that are kept for further replies.
 _MOST_AT_ONCE, _MOST_KEPT = 256, 16 * 1024 * 1024
@@ -46,7 +52,9 @@ class Sending:
 class _Asked:
     """A case in flight, or kept."""
 
-    __slots__ = ("answers", "case", "differences", "ended", "no_responders", "size", "start_ns", "wanted")
+    __slots__ = (
+        "answers", "case", "differences", "ended", "no_responders", "own", "size", "start_ns", "wanted",
+    )  # fmt: skip
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -55,6 +63,8 @@ class _Asked:
         self.differences: list[Difference] = []
         self.ended = self.no_responders = False
         self.start_ns = self.size = 0
+        #: The token of its own inbox, if it has one.
+        self.own = b""
 
 
 class Verifier:
@@ -88,6 +98,7 @@ class Verifier:
         self._asked: InFlight[bytes, _Asked] = InFlight(random_tokens())
         self._waiting = self._kept_size = self.sent = 0
         self._prefix = b""
+        self._own: OwnInboxes | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[None] = self._loop.create_future()
 
@@ -166,7 +177,24 @@ class Verifier:
             asked.start_ns = now
         self._waiting += len(batch)
         self.sent += len(batch)
-        self._client.send(messages)
+        together = zip(messages, batch, keys, strict=True)
+        self._client.send([m for m, asked, key in together if not self._sent_alone(m, asked, key)])
+
+    def _sent_alone(self, message: Message, asked: _Asked, key: bytes) -> bool:
+        """Send a request whose replies only a subscription of its own tells apart; False for any other."""
+        if not is_pull(exact(message[0])):
+            return False
+        from natscli.connection.own_inboxes import OwnInboxes
+
+        self._own = self._own or OwnInboxes(self._client, self._on_own)
+        asked.own = key
+        self._own.send(key, message)
+        return True
+
+    def _on_own(self, token: bytes, batch: list[Message], arrived: int) -> None:
+        """Take the replies to a request with an inbox of its own, as if they had come to that of all."""
+        subject = self._prefix + token
+        self._on_batch([(subject, *message[1:]) for message in batch], arrived)
 
     def _on_batch(self, batch: list[Message], arrived: int) -> None:
         cut, find = len(self._prefix), self._asked.get
@@ -210,6 +238,8 @@ class Verifier:
 
     def _result(self, asked: _Asked) -> VerifiedCase:
         self._kept_size -= asked.size
+        if self._own is not None and asked.own:
+            self._own.close(asked.own)
         if len(asked.answers) > max(asked.wanted, 1) or (asked.answers and asked.no_responders):
             asked.differences = self._comparison.differences(
                 asked.case.exchange, asked.answers, no_responders=asked.no_responders

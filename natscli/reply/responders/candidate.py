@@ -15,6 +15,7 @@ from itertools import count, repeat, starmap
 from typing import NamedTuple
 
 from natscli.alarm import Alarm
+from natscli.connection.own_inboxes import OwnInboxes
 from natscli.duration import format_duration
 from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
@@ -22,6 +23,7 @@ from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message
 from natscli.message.records.compare import Comparison
 from natscli.message.records.file import Recording
+from natscli.message.subjects import is_pull
 from natscli.message.templates import Facts, Template
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, Wrapper
 from natscli.text import for_programs
@@ -62,6 +64,7 @@ class Compared(Wrapper):
         super().__init__(inner)
         self.counts: Counter[str] = Counter()
         self._subject = subject
+        self._pulls = is_pull(for_programs(subject.format))
         self._comparison = comparison
         self._record = record
         self._recording: Recording | None = None
@@ -83,6 +86,7 @@ class Compared(Wrapper):
         inbox = self._client.new_inbox()
         self._inbox = f"{inbox}.".encode()
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_replies)
+        self._own = OwnInboxes(self._client, self._on_own)
 
     def respond(self, batch: Batch, done: Done) -> None:
         self.inner.respond(batch, partial(self._done, done))
@@ -130,12 +134,17 @@ class Compared(Wrapper):
         entries = [self._due.popleft() for _ in range(min(len(self._due), _AT_ONCE))]
         self._timer = self._loop.call_later(0, self._ask) if self._due else None
         keys = self._asked.add(entries, self._loop.time(), self._timeout)
-        self._client.send(
-            [
-                (self._subject_of(e.request), self._inbox + key, e.request[2], e.request[3])
-                for e, key in zip(entries, keys, strict=True)
-            ]
-        )
+        messages = [
+            (self._subject_of(e.request), self._inbox + key, e.request[2], e.request[3])
+            for e, key in zip(entries, keys, strict=True)
+        ]
+        if (
+            self._pulls
+        ):  # the reply comes with the subject of the stream: only its subscription says whose it is
+            for key, message in zip(keys, messages, strict=True):
+                self._own.send(key, message, self._timeout)
+        else:
+            self._client.send(messages)
         self._alarm.set(self._asked.next_end)
 
     def _subject_of(self, request: Message) -> bytes:
@@ -159,6 +168,11 @@ class Compared(Wrapper):
                 self._differs(asked, answer, "; ".join(f"{d.kind}: {d.text}" for d in found))
             else:
                 self.counts["same"] += 1
+
+    def _on_own(self, token: bytes, messages: list[Message], arrived: int) -> None:
+        """Take the reply to a request with an inbox of its own, as if it had come to that of all."""
+        self._on_replies([(self._inbox + token, *message[1:]) for message in messages], arrived)
+        self._own.close(token)
 
     def _expire(self) -> None:
         for asked in self._asked.expire(self._loop.time()):
