@@ -11,6 +11,7 @@ NATS carries bytes, and most of them are UTF-8. What is done with the others dep
 
 from __future__ import annotations
 
+import codecs
 from functools import lru_cache
 
 
@@ -57,6 +58,11 @@ def bytes_for_programs(text: str) -> bytes:
 def for_people(data: bytes) -> str:
     """`data` as text; what is not UTF-8 is an escape, such as `\\xff`."""
     return data.decode("utf-8", "backslashreplace")
+
+
+def in_parts_for_people() -> codecs.IncrementalDecoder:
+    """Decodes as `for_people` does what comes in parts, which may end within a character."""
+    return codecs.getincrementaldecoder("utf-8")("backslashreplace")
 
 
 def bytes_for_people(text: str) -> bytes:

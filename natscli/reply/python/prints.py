@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import os
 import sys
@@ -11,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
+from natscli.text import in_parts_for_people
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -74,7 +74,7 @@ class _Bytes(io.BufferedIOBase):
     def write(self, data: ReadableBuffer) -> int:
         decoder = getattr(self._decoders, "one", None)
         if decoder is None:
-            decoder = self._decoders.one = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+            decoder = self._decoders.one = in_parts_for_people()
         view = memoryview(data)
         self._text.write(decoder.decode(bytes(view)))
         return view.nbytes
