@@ -7,7 +7,6 @@ import inspect
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from io import BytesIO
 from os import PathLike, fspath
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from natscli.message.message import Message
 from natscli.message.subjects import check_subscribe_subject
 from natscli.reply.options import ReplyOptions
 from natscli.reply.python.explain import place
-from natscli.reply.python.functions import HandlerFunction, is_async
+from natscli.reply.python.functions import HandlerFunction, is_async, misfit
 from natscli.reply.python.handler import Handler as PythonHandler
 from natscli.reply.python.importing import Loaded
 from natscli.reply.python.received import ReceivedRequest
@@ -200,13 +199,8 @@ def _function(handler: Handler) -> Responder:
     code = getattr(inspect.unwrap(handler), "__code__", None)
     file = code.co_filename if code is not None else ""
     at = place(handler, file)
-    with suppress(ValueError):  # one written in C says nothing of itself
-        signature = inspect.signature(handler)
-        try:
-            signature.bind(None)
-        except TypeError:
-            said = f"handler cannot be called with one argument, the request: {signature}"
-            raise TypeError(f"{said} ({at})" if at else said) from None
+    if problem := misfit(handler, "handler"):
+        raise TypeError(f"{problem} ({at})" if at else problem)
     return PythonHandler(
         Loaded((HandlerFunction(handler, is_async(handler), at),), None, file, {}), header_lines(()), _AT_ONCE
     )

@@ -70,19 +70,17 @@ class Question:
         """Whether only watchers subscribe; `leading` are the leaf nodes that lead to this one."""
         if self._somebody or not self._listed or not self._reported:
             return False
-        unaccounted = self.leaf_nodes - self._passed
         if not self.leaf_nodes:
             return True
         if self._unsure or not {"", *self._onward} <= self._reported:
             return False
+        unaccounted = self.leaf_nodes - self._passed
         return unaccounted <= leading and all(leaf.server not in self._servers for leaf in unaccounted)
 
     def _take_trace(self, data: dict[str, Any], own: Identity) -> None:
-        server, hop = (
-            data["server"]["id"],
-            (data["request"].get("header") or {}).get("Nats-Trace-Hop") or [""],
-        )
-        self._reported.add(hop[0])
+        server = data["server"]["id"]
+        [hop, *_] = (data["request"].get("header") or {}).get("Nats-Trace-Hop") or [""]
+        self._reported.add(hop)
         self._servers.add(server)
         for event in data["events"]:
             kind, identity = event.get("kind"), Identity(server, event.get("cid"))

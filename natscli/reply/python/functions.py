@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from types import ModuleType
 from typing import Any
 
@@ -58,27 +59,21 @@ def endpoints(module: ModuleType, file: str) -> tuple[tuple[HandlerFunction, ...
     Raises:
         InputError: there are none, two are the same, or one cannot take a request.
     """
-    marked = list(_marked(module))
-    known = {id(one) for _, _, one in marked}
     defined = [(function, one) for function in vars(module).get(MARK, ()) for one in getattr(function, MARK)]
-    notes: dict[str, None] = {}
-    for function, one in defined:
-        if id(one) in known:
-            continue
-        if _is_of_a_loop(function, module, [function for function, _ in defined]):
-            marked.append((function, function.__name__, one))
-        else:
-            why = f"{file} holds neither its function nor an object that has it; other decorators belong below it"
-            notes[f"{place(function, file)}: the endpoint on {one.subject!r} is not listened on: {why}"] = (
-                None
-            )
+    held = list(_marked(module))
+    known = {id(one) for _, _, one in held}
+    of_loops, others = _without_name(module, [each for each in defined if id(each[1]) not in known])
     order = {id(one): number for number, (_, one) in enumerate(defined)}
-    marked.sort(key=lambda each: order.get(id(each[2]), -1))
     found: dict[tuple[int, Any, Endpoint], HandlerFunction] = {}
-    for function, name, one in marked:
+    for function, name, one in sorted([*held, *of_loops], key=lambda each: order.get(id(each[2]), -1)):
         _check_signature(function, name, file)
         own, plain = getattr(function, "__self__", function), getattr(function, "__func__", None)
         found.setdefault((id(own), plain, one), _endpoint(function, one, file))
+    why = f"{file} holds neither its function nor an object that has it; other decorators belong below it"
+    notes = dict.fromkeys(
+        f"{place(function, file)}: the endpoint on {one.subject!r} is not listened on: {why}"
+        for function, one in others
+    )
     if not found and notes:
         raise InputError(next(iter(notes)), where=_WHERE)
     if not found:
@@ -106,13 +101,13 @@ def _marked(module: ModuleType) -> Iterator[tuple[Any, str, Endpoint]]:
     """
     methods: dict[type, list[str]] = {}
     for value, name in _held(module):
-        if inspect.ismodule(value) or inspect.isclass(value):
+        kind = type(value)  # what `isinstance` would go by, an object may make up
+        if issubclass(kind, (type, ModuleType)):
             continue
         marks = inspect.getattr_static(value, MARK, None) if callable(value) else None
         if isinstance(marks, tuple):
             yield from ((value, name, mark) for mark in marks)
             continue
-        kind = type(value)
         if kind not in methods:
             methods[kind] = _marked_methods(kind)
         for method in methods[kind]:
@@ -121,12 +116,14 @@ def _marked(module: ModuleType) -> Iterator[tuple[Any, str, Endpoint]]:
 
 
 def _held(module: ModuleType) -> Iterator[tuple[Any, str]]:
+    """What a module has names for, and what is in lists and the like that it has names for, with these names."""
     for name, value in list(vars(module).items()):
         yield value, name
-        if isinstance(value, dict) and name != "__builtins__":
-            yield from ((one, f"{name}[{key!r}]") for key, one in value.items())
-        elif isinstance(value, (list, tuple, set, frozenset)) and name != MARK:
-            yield from ((one, f"{name}[{number}]") for number, one in enumerate(value))
+        kind = type(value)
+        if issubclass(kind, dict) and name != "__builtins__":
+            yield from zip(value.values(), repeat(name))
+        elif issubclass(kind, (list, tuple, set, frozenset)) and name != MARK:
+            yield from zip(value, repeat(name))
 
 
 def _marked_methods(kind: type) -> list[str]:
@@ -135,11 +132,21 @@ def _marked_methods(kind: type) -> list[str]:
     return [name for name, one in methods if MARK in getattr(getattr(one, "__func__", one), "__dict__", ())]
 
 
-def _is_of_a_loop(function: Any, module: ModuleType, defined: Sequence[Any]) -> bool:
-    """Whether the name of a function holds another of `defined` now that the same lines have made, as it is."""
-    code = getattr(function, "__code__", None)
-    last = vars(module).get(getattr(function, "__name__", ""))
-    return code is not None and any(last is one for one in defined) and getattr(last, "__code__", 0) is code
+def _without_name(
+    module: ModuleType, defined: list[tuple[Any, Endpoint]]
+) -> tuple[list[tuple[Any, str, Endpoint]], list[tuple[Any, Endpoint]]]:
+    """Those of a loop, where their name holds the function of the last as it is, with that name; and the others."""
+    functions = {id(function) for function in vars(module).get(MARK, ())}
+    of_loops, others = [], []
+    for function, one in defined:
+        name = getattr(function, "__name__", "")
+        last = vars(module).get(name)
+        same_lines = getattr(last, "__code__", None) is getattr(function, "__code__", module)
+        if same_lines and id(last) in functions:
+            of_loops.append((function, name, one))
+        else:
+            others.append((function, one))
+    return of_loops, others
 
 
 def _endpoint(function: Any, one: Endpoint, file: str) -> HandlerFunction:
@@ -168,15 +175,21 @@ def _check_signature(function: Any, name: str, file: str) -> None:
     at = place(function, file)
     if not callable(function):
         raise InputError(f"{at}: {name} is not a function", where=_WHERE)
+    if problem := misfit(function, name):
+        raise InputError(f"{at}: {problem}", where=_WHERE)
+
+
+def misfit(function: Callable[..., Any], name: str) -> str:
+    """Why a function that is called `name` cannot take a request; an empty string if it can."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return  # one written in C says nothing of itself
+        return ""  # one written in C says nothing of itself
     try:
         signature.bind(object())
     except TypeError:
-        raise InputError(f"{at}: {name}{signature} cannot be called with one argument, the request",
-                         where=_WHERE) from None  # fmt: skip
+        return f"{name}{signature} cannot be called with one argument, the request"
+    return ""
 
 
 def is_async(function: Any) -> bool:

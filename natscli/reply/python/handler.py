@@ -258,7 +258,7 @@ class Handler(Responder):
 
     async def _leave(self, code: Code) -> None:
         try:
-            await code.lifespan.leave(lambda waited: None)
+            await code.lifespan.leave()
         except Exception as error:
             self._warn(f"lifespan of the code before failed: {self._described(error)}")
 

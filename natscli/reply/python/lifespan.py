@@ -98,7 +98,9 @@ class Lifespan:
             raise TypeError(f"lifespan gave no context manager, but {type(manager).__name__}")
         self._manager = manager
 
-    async def leave(self, remind: Callable[[float], object], reminder: float = _REMINDER) -> None:
+    async def leave(
+        self, remind: Callable[[float], object] | None = None, reminder: float = _REMINDER
+    ) -> None:
         """Each `reminder` seconds, `remind` is called in a thread with the seconds that it has taken.
 
         Raises whatever it raises, Exited for SystemExit; only the first call does anything.
@@ -106,7 +108,7 @@ class Lifespan:
         manager, self._manager = self._manager, None
         if manager is None:
             return
-        with _without_exit(), _reminding(remind, reminder):
+        with _without_exit(), contextlib.nullcontext() if remind is None else _reminding(remind, reminder):
             if isinstance(manager, AbstractAsyncContextManager):
                 await manager.__aexit__(None, None, None)
             else:

@@ -138,9 +138,7 @@ class Compared(Wrapper):
             (self._subject_of(e.request), self._inbox + key, e.request[2], e.request[3])
             for e, key in zip(entries, keys, strict=True)
         ]
-        if (
-            self._pulls
-        ):  # the reply comes with the subject of the stream: only its subscription says whose it is
+        if self._pulls:  # see OwnInboxes
             for key, message in zip(keys, messages, strict=True):
                 self._own.send(key, message, self._timeout)
         else:

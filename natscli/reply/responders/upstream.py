@@ -75,9 +75,7 @@ class Upstream(Responder):
             token, job = given
             subject, _, block, payload = job.request
             message = self.asked_instead(subject), self._inbox + token, block, payload
-            if (
-                self._pulls
-            ):  # the reply comes with the subject of the stream: only its subscription says whose it is
+            if self._pulls:  # see OwnInboxes
                 self._own.send(token, message, self._timeout)
             else:
                 messages.append(message)

@@ -110,11 +110,15 @@ HELD = """
         return call
     class Proxy:
         def __getattr__(self, name): raise RuntimeError("outside of a context")
+        @property
+        def __class__(self): raise RuntimeError("outside of a context")
+        def __repr__(self): raise RuntimeError("outside of a context")
     @dataclass
     class Number:
         number: int
         def __call__(self, request): return str(self.number)
     proxies = [Proxy(), xmlrpc.client.ServerProxy("http://127.0.0.1:1")]
+    by_proxy = {Proxy(): 1}
     for name in ("one", "two"):
         @endpoint("loop." + name)
         async def answer(request, name=name): return name
