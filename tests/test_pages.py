@@ -28,7 +28,7 @@ Spawn = Callable[..., Program]
 RUN_BY = {
     "README": "tests/test_readme.py", "install": "tests/test_readme.py", "scripts": "tests/test_readme.py",
     "contexts": "tests/contexts/test_docs.py", "tls": "tests/contexts/test_docs.py",
-    "reply": "tests/reply/test_docs.py", "handlers": "tests/reply/python/test_endpoints.py",
+    "reply": "tests/reply/test_docs.py", "handlers": "tests/reply/python/apps/test_endpoints.py",
     "testing": "tests/verify/test_docs.py", "watch": "tests/watch/test_docs.py",
     "templates": "tests/cli/test_topics.py", "learn": "tests/learn/test_learn.py",
     **dict.fromkeys(("trace", "interoperability", "load", "pubsub", "rtt", "request"), "tests/test_pages.py"),

@@ -1,23 +1,19 @@
-"""`pynats reply --handler app.py`: several endpoints, what is entered before and left after, and docs/handlers.md."""
+"""`pynats reply --handler app.py`: several endpoints, the modules beside them, and docs/handlers.md."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import signal
 import textwrap
 import threading
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from natscli.reply.python.lifespan import Lifespan
 from natscli.system.installing import install_command
 from tests.asking import Asker
 from tests.program import Program, Runner
@@ -27,30 +23,6 @@ from tests.test_readme import ROOT
 
 DOCUMENT = (ROOT / "docs" / "handlers.md").read_text()
 APP = re.findall(r"^```python\n# app.py\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)[0]
-
-
-@pytest.fixture
-def server(server_factory: Callable[..., Server]) -> Server:
-    """A server of the test's own: the subjects of an app are in its code."""
-    return server_factory()
-
-
-@pytest.fixture
-def asker(server: Server) -> Iterator[Asker]:
-    with Asker(server) as asker:
-        yield asker
-
-
-@pytest.fixture
-def app(runner: Runner, server: Server) -> Callable[..., Program]:
-    """`app(code, *options)` answers with a file `app.py` of that code."""
-
-    def start(code: str, *options: str, **how: Any) -> Program:
-        (runner.directory / "app.py").write_text(textwrap.dedent(code))
-        how.setdefault("ready", "Listening on")
-        return runner.spawn("reply", "--handler", "app.py", *options, server=server, **how)
-
-    return start
 
 
 def test_the_document_is_right(runner: Runner, server: Server) -> None:
@@ -244,167 +216,6 @@ def test_a_function_without_an_endpoint_needs_a_subject(runner: Runner) -> None:
     assert (run.status, run.errors[0]) == (2, "pynats: error: missing argument 'SUBJECT'")
 
 
-LIFE = """
-    from contextlib import contextmanager
-    from natscli import endpoint
-    import atexit
-    atexit.register(print, "at exit")
-    @contextmanager
-    def lifespan():
-        print("entered")
-        yield {"a": 1}
-        print("left")
-    @endpoint("a")
-    def answer(request): return request.state
-    """
-
-
-def test_a_lifespan_is_entered_before_and_left_after(app: Callable[..., Program], asker: Asker) -> None:
-    program = app(LIFE)
-    assert asker.ask("a", b"")[0].payload == b'{"a": 1}'
-    assert program.stop() == 0
-    log = program.stderr_text()
-    order = [log.index(text) for text in ("entered", "Listening on", "left", "Answered 1 request", "at exit")]
-    assert order == sorted(order)
-
-
-def test_each_process_has_a_lifespan(app: Callable[..., Program], asker: Asker) -> None:
-    program = app(LIFE, "--processes", "2", ready="processes answer")
-    assert program.stop() == 0
-    log = program.stderr_text()
-    assert [log.count(text) for text in ("left", "at exit")] == [2, 2]
-
-
-@pytest.mark.parametrize("kind", ["async def", "def"])
-def test_a_lifespan_that_fails_is_an_error_with_its_line(runner: Runner, server: Server, kind: str) -> None:
-    code = f"from natscli import endpoint\n@endpoint('a')\ndef f(r): pass\n{kind} lifespan():\n  1 / 0\n  yield\n"
-    (runner.directory / "app.py").write_text(code)
-    run = runner("reply", "--handler", "app.py", server=server)
-    assert run.status == 1
-    assert run.errors[0] == (
-        "pynats: error: lifespan failed: ZeroDivisionError: division by zero (app.py:5: 1 / 0)"
-    )
-
-
-EXITS = """
-    import asyncio
-    import sys
-    from natscli import endpoint
-    @endpoint("plain")
-    def plain(request):
-        yield 1
-        sys.exit(3)
-    @endpoint("task")
-    async def task(request):
-        async def end(): sys.exit(3)
-        asyncio.create_task(end())
-    """
-
-
-@pytest.mark.parametrize("processes", ["1", "2"])
-@pytest.mark.parametrize("before", ["", "yield"])
-def test_an_exit_in_a_lifespan_is_an_error_with_its_line(
-    app: Callable[..., Program], runner: Runner, server: Server, before: str, processes: str
-) -> None:
-    code = "import sys\nfrom natscli import endpoint\n@endpoint('a')\ndef f(r): pass\n"
-    code += f"def lifespan():\n  {before or '0'}\n  sys.exit(3)\n  {before or 'yield'}\n"
-    if before:
-        program = app(
-            code, "--processes", processes, ready="Listening" if processes == "1" else "processes answer"
-        )
-        status, log = program.stop(), program.stderr_text()
-    else:
-        (runner.directory / "app.py").write_text(code)
-        run = runner("reply", "--handler", "app.py", "--processes", processes, server=server)
-        status, log = run.status, run.stderr
-    assert status == 1, log
-    assert "pynats: error: lifespan failed: SystemExit: 3 (app.py:7: sys.exit(3))" in log
-
-
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_an_exit_in_a_task_is_an_error_with_its_line(
-    app: Callable[..., Program], asker: Asker, processes: str
-) -> None:
-    program = app(
-        EXITS, "--processes", processes, ready="Listening" if processes == "1" else "processes answer"
-    )
-    asker.ask("task", b"")
-    assert program.wait() == 1
-    said = "the handler ended the run: SystemExit: 3 (app.py:11: async def end(): sys.exit(3))"
-    assert f"pynats: error: a task or a callback of {said}" in program.stderr_text()
-
-
-def test_an_exit_in_a_plain_generator_is_the_end_of_its_replies(
-    app: Callable[..., Program], asker: Asker
-) -> None:
-    program = app(EXITS)
-    asker.send("plain", b"")
-    assert [answer.payload for answer in asker.receive(2)] == [b"1", b""]
-    assert program.stop() == 0
-    assert "SystemExit: 3 (app.py:8: sys.exit(3))" in program.stderr_text()
-
-
-WAITING = """
-    import asyncio
-    from natscli import endpoint
-    @endpoint("a")
-    def answer(request): pass
-    async def lifespan():
-        {before}
-        print("waits")
-        try: await asyncio.sleep(1000)
-        finally: print("cleaned up")
-        {after}
-    """
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_a_signal_interrupts_a_lifespan_that_starts(
-    app: Callable[..., Program], processes: str, number: int
-) -> None:
-    code = WAITING.format(before="pass", after="yield")
-    program = app(code, "--processes", processes, ready="waits")
-    assert program.stop(number) == 130
-    log = program.stderr_text()
-    assert "cleaned up" in log
-    assert log.endswith("pynats: error: interrupted\n")
-
-
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_a_second_signal_interrupts_a_lifespan_that_ends(app: Callable[..., Program], processes: str) -> None:
-    code = WAITING.format(before="yield", after="pass")
-    program = app(
-        code, "--processes", processes, ready="Listening" if processes == "1" else "processes answer"
-    )
-    program.send_signal(signal.SIGTERM)
-    program.wait_for("waits")
-    assert program.stop() == 130
-    assert "cleaned up" in program.stderr_text()
-
-
-@pytest.mark.parametrize("is_async", [True, False])
-def test_a_lifespan_that_takes_long_to_leave_is_said(is_async: bool) -> None:
-    reminded = threading.Event()
-
-    async def slow() -> AsyncIterator[None]:
-        yield
-        while not reminded.is_set():
-            await asyncio.sleep(0.01)
-
-    def blocking() -> Iterator[None]:
-        yield
-        assert reminded.wait(30)
-
-    async def leave() -> None:
-        lifespan = Lifespan(asynccontextmanager(slow) if is_async else contextmanager(blocking))
-        await lifespan.enter()
-        await lifespan.leave(lambda seconds: reminded.set() if seconds >= 0.01 else None, 0.01)
-
-    asyncio.run(leave())
-    assert reminded.is_set()
-
-
 def test_ten_edits_of_the_documented_app_lose_nothing(
     app: Callable[..., Program], runner: Runner, server: Server, asker: Asker
 ) -> None:
@@ -538,130 +349,6 @@ def test_an_error_names_the_deepest_line_of_the_own_modules(
         """)
     asker.ask("a", b"{")
     program.wait_for("(helper.py:3: return json.loads(text))")
-
-
-# -- several replies -----------------------------------------------------------------------------------------------
-
-GENERATORS = """
-    import asyncio, time
-    from natscli import endpoint
-    ended = []
-    @endpoint("plain.*")
-    def plain(request):
-        try:
-            for number in range(int(request.tokens[-1])):
-                if request.data: time.sleep(float(request.text))
-                yield str(number)
-            if request.text == "0": 1 / 0
-        finally:
-            ended.append("plain")
-            print("plain ended")
-    @endpoint("async.*")
-    async def slow(request):
-        try:
-            for number in range(int(request.tokens[-1])):
-                if request.data: await asyncio.sleep(float(request.text))
-                yield str(number)
-            if request.text == "0": 1 / 0
-        finally:
-            print("async ended")
-    """
-KIND = pytest.mark.parametrize("kind", ["plain", "async"])
-
-
-@KIND
-def test_each_value_is_a_reply_and_an_empty_one_ends_them(
-    app: Callable[..., Program], asker: Asker, kind: str
-) -> None:
-    program = app(GENERATORS)
-    asker.send(f"{kind}.10000", b"")
-    answers = asker.receive(10_001)
-    assert [answer.payload for answer in answers] == [*(b"%d" % number for number in range(10_000)), b""]
-    asker.send(f"{kind}.2", b"0")
-    *values, last = asker.receive(3)
-    assert [value.payload for value in values] == [b"0", b"1"]
-    assert b"Nats-Service-Error-Code: 500" in last.lines
-    assert program.stop() == 0
-    assert "Answered 2 requests" in program.stderr_text()
-    assert "ZeroDivisionError: division by zero (app.py:" in program.stderr_text()
-
-
-@KIND
-def test_a_value_is_sent_when_it_comes(app: Callable[..., Program], asker: Asker, kind: str) -> None:
-    app(GENERATORS)
-    asker.send(f"{kind}.3", b"0.4")
-    seconds = [answer.seconds for answer in asker.receive(4)]
-    assert seconds[1] - seconds[0] > 0.3
-    assert seconds[2] - seconds[1] > 0.3
-
-
-@KIND
-@pytest.mark.parametrize("pause", [b"", b"0.1"])
-def test_a_requester_that_is_gone_ends_it_within_a_second(
-    app: Callable[..., Program], server: Server, kind: str, pause: bytes
-) -> None:
-    program = app(GENERATORS)
-    with Asker(server) as asker:
-        asker.send(f"{kind}.1000000000", pause)
-        asker.receive(5)
-    gone = time.monotonic()
-    program.wait_for(f"{kind} ended")
-    assert time.monotonic() - gone < 2  # 1, and what a busy machine takes
-    assert program.stop() == 0
-    assert "1 error" in program.stderr_text()
-
-
-@KIND
-def test_an_endless_one_takes_no_more_memory_and_ends_with_the_drain(
-    app: Callable[..., Program], server: Server, asker: Asker, kind: str
-) -> None:
-    program = app(GENERATORS)
-    asker.send(f"{kind}.1000000000", b"")
-    asker.receive(20_000)
-    before = _memory(program)
-    asker.receive(100_000)
-    assert _memory(program) - before < 8_000_000
-    program.send_signal(15)
-    stop = threading.Event()
-
-    def read() -> None:
-        while not stop.is_set():
-            asker.receive(1000, timeout=0.2)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    assert program.wait() == 0
-    stop.set()
-    reader.join()
-    assert f"{kind} ended" in program.stderr_text()
-
-
-def _memory(program: Program) -> int:
-    """The bytes that a program has in memory."""
-    status = Path(f"/proc/{program.pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    assert found is not None
-    return int(found[1]) * 1024
-
-
-@pytest.mark.parametrize("form", ["json", "faststream", "nestjs", "raw"])
-def test_replies_in_a_format_are_sent_as_they_come_and_end_with_their_requester(
-    app: Callable[..., Program], server: Server, asker: Asker, form: str
-) -> None:
-    program = app(GENERATORS, "--format", form)
-    asker.send("async.3", b'{"pattern":"x","data":0.3,"id":"7"}' if form == "nestjs" else b"0.3")
-    answers = asker.receive(4)
-    assert answers[1].seconds - answers[0].seconds > 0.2
-    if form == "nestjs":
-        packets: list[dict[str, Any]] = [*({"response": number} for number in range(3)), {"isDisposed": True}]
-        assert [json.loads(answer.payload) for answer in answers] == [p | {"id": "7"} for p in packets]
-    else:
-        assert [answer.payload for answer in answers] == [b"0", b"1", b"2", b""]
-    with Asker(server) as other:
-        other.send("async.1000000000", b"0.1")
-        other.receive(3)
-    program.wait_until(lambda: program.stderr_text().count("async ended") == 2, "the end of the second")
-    assert program.stop() == 0
 
 
 def test_ten_endpoints_asked_at_once_each_count_their_own_and_the_log_has_all_in_order(
