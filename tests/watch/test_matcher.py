@@ -222,6 +222,15 @@ def test_a_message_that_is_pulled_is_a_reply_to_the_oldest_pull_of_its_consumer(
     assert [exchange.answers[0].payload for exchange in matcher.take(1800 * MS)] == [b"next"]
 
 
+def test_a_stored_message_that_says_that_it_is_an_error_is_a_message() -> None:
+    matcher = Matcher(LIMITS, inboxes())
+    subject, reply_to, _, payload = delivered("ORDERS.a", b"dead letter")
+    stored = subject, reply_to, headers.service_error("stored", 500), payload
+    see(matcher, [request("$JS.API.CONSUMER.MSG.NEXT.ORDERS.a", "1"), stored], 0)
+    see(matcher, [request("$JS.API.DIRECT.GET.ORDERS", "2"), reply("2", b"", stored[2])], 0)
+    assert outcomes(matcher.take(900 * MS)) == [("answered", 1)] * 2
+
+
 def test_what_is_no_pull_any_more_or_never_was_takes_no_message() -> None:
     matcher = Matcher(LIMITS, inboxes())
     pull, acknowledge = "$JS.API.CONSUMER.MSG.NEXT.ORDERS.a", "$JS.ACK.ORDERS.a.1.7.3.1700000000000000000.0"

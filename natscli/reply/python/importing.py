@@ -93,6 +93,11 @@ def load(source: HandlerName) -> Loaded:
     importlib.invalidate_caches()
     try:
         module = _import_file(source.module) if source.is_file else _import_module(source.module)
+        file = shown(module.__file__ or source.module)
+        functions, notes = (
+            (named(module, source.function, file), ()) if source.function else endpoints(module, file)
+        )
+        lifespan = find_lifespan(module, file)
     except InputError:
         raise
     except SyntaxError as error:
@@ -103,12 +108,7 @@ def load(source: HandlerName) -> Loaded:
         raise
     except BaseException as error:
         raise InputError(describe(error, source.module), where=_WHERE, hint=_hint(error)) from error
-    file = shown(module.__file__ or source.module)
-    functions, notes = (
-        (named(module, source.function, file), ()) if source.function else endpoints(module, file)
-    )
     root = os.path.dirname(os.path.abspath(source.module)) if source.is_file else os.getcwd()
-    lifespan = find_lifespan(module, file)
     return Loaded(functions, lifespan, module.__file__ or "", _own_modules(before, root), notes)
 
 

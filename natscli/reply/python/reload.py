@@ -92,10 +92,9 @@ class Reloading(Wrapper):
             sys.modules.pop(name, None)
         try:
             loaded = load(self._source)
-        except Exception as error:
+        except InputError as error:
             sys.modules.update(before.modules)
-            what = error.what if isinstance(error, InputError) else describe(error, before.file)
-            self._environment.warn(f"not reloaded, the code before stays: {what}")
+            self._environment.warn(f"not reloaded, the code before stays: {error.what}")
             return before
         self._stamps = {**_stamps(loaded), **self._stamps}
         try:

@@ -64,6 +64,13 @@ def test_no_responders_come_back() -> None:
     assert exchange_of(read(record_line(exchange))[0]) == exchange
 
 
+def test_requests_to_jetstream_come_back_with_stored_messages_that_are_no_errors() -> None:
+    for subject in (b"$JS.API.CONSUMER.MSG.NEXT.S.C", b"$JS.API.CONSUMER.CREATE.S.C.orders.>"):
+        answers = (Answer(7, None if b">" in subject else headers.service_error("stored", 500), b"{}"),)
+        exchange = Exchange(0, 1.5, subject, b"", None, b"", answers, Outcome.ANSWERED)
+        assert exchange_of(read(record_line(exchange))[0]) == exchange
+
+
 def test_what_watch_writes_as_json_is_an_exchange() -> None:
     line = {
         "time": "2026-01-01T00:00:00.500000Z", "number": 3, "subject": "a", "reply_to": "_INBOX.x", "outcome": "error",

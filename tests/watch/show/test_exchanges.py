@@ -99,6 +99,14 @@ def test_the_acknowledgement_of_a_stream_is_called_one() -> None:
     assert "  1µs, JetStream error 503: no  " in rendered(refused)
 
 
+def test_a_stored_message_is_called_no_acknowledgement() -> None:
+    stored = exchange(
+        Answer(1000, None, b'{"stream":"S","seq":17}'), subject=b"$JS.API.CONSUMER.MSG.NEXT.S.C"
+    )
+    for verbose, as_json in ((False, False), (True, False), (False, True)):
+        assert "acknowledged" not in rendered(stored, verbose=verbose, as_json=as_json)
+
+
 def test_a_long_error_is_cut_in_a_line_and_whole_elsewhere() -> None:
     text = "cannot divide " + "by zero " * 500
     answer = Answer(5000, headers.service_error(text, 500), b"")

@@ -303,6 +303,23 @@ def test_endpoints_that_the_options_do_not_go_with_are_not_reloaded(
     assert program.stop() == 0
 
 
+def test_a_module_that_cannot_be_looked_through_is_an_error_and_not_reloaded(
+    app: Callable[..., Program], runner: Runner, asker: Asker
+) -> None:
+    pytest.importorskip("watchfiles", reason="--reload needs watchfiles, which the extra reload installs")
+    good = "from natscli import endpoint\n@endpoint('one')\ndef one(request): return '1'\n"
+    shy = "class Shy(type):\n def __dir__(cls): raise RuntimeError('no names')\nclass A(metaclass=Shy): pass\na = A()\n"
+    what = "RuntimeError: no names (app.py:5: def __dir__(cls): raise RuntimeError('no names'))"
+    program = app(good, "--reload")
+    (runner.directory / "app.py").write_text(good + shy)
+    program.wait_for(f"not reloaded, the code before stays: {what}")
+    run = runner("reply", "--handler", "app.py", server="nats://127.0.0.1:1")
+    assert (run.status, run.stderr) == (2, f"pynats: error: {what} (--handler)\n")
+    (runner.directory / "app.py").write_text(good.replace("'1'", "'2'"))
+    program.wait_for("Reloaded app.py")
+    assert asker.ask("one", b"")[0].payload == b"2"
+
+
 def _requests(value: Any, name: str) -> int:
     """The requests of all endpoints of a name, wherever they are."""
     if isinstance(value, dict):
