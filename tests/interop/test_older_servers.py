@@ -67,9 +67,10 @@ def test_a_node_of_a_cluster_that_cannot_trace_gets_nothing(
     newer = server_factory(config.format(port, port))
     older = server_factory(config.format(-1, port), binary=untraced)
     program = spawn("reply", "t.x", "OK", server=older)
-    spawn("watch", "t.>", server=newer, ready="Watching [")
-    request = pynats("request", "t.x", "real", "--raw", "--wait-for-responders", "10s", server=newer)
+    # before the watch, which subscribes too: beside it nobody is told that there are no responders yet
+    request = pynats("request", "t.x", "real", "--raw", "--wait-for-responders", "20s", server=newer)
     assert request.stdout == b"OK"
+    spawn("watch", "t.>", server=newer, ready="Watching [")
     done = pynats("trace", "t.x", "traced", server=newer)
     assert "does not support message tracing" in done.text
     assert pynats("request", "t.x", "last", "--raw", server=newer).stdout == b"OK"
