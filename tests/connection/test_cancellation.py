@@ -157,12 +157,15 @@ def test_reconnecting_can_be_cancelled_at_every_await(
             upstream.close()
 
         listening = await asyncio.start_server(flaky, "127.0.0.1", 0)
-        port = listening.sockets[0].getsockname()[1]
-        client = await natscli.connect(server=f"127.0.0.1:{port}", no_context=True, timeout=1.0)
-        await client.subscribe("a.b")
-        begun.set()
-        client._transport.abort()
-        await asyncio.sleep(30)
+        try:
+            port = listening.sockets[0].getsockname()[1]
+            client = await natscli.connect(server=f"127.0.0.1:{port}", no_context=True, timeout=1.0)
+            await client.subscribe("a.b")
+            begun.set()
+            client._transport.abort()
+            await asyncio.sleep(30)
+        finally:
+            listening.close()  # or one more connection is taken while the loop ends
 
     for number in range(0, 240, 3):
         assert cancelled_at(number, work)
