@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: OpenSSL's X509_V_ERR_*: no issuer that is trusted, and a name or an address that is not in the certificate.
 _UNTRUSTED, _OTHER_NAME = (2, 18, 19, 20, 21, 24, 27), (62, 64)
+#: Words of the alerts that are about the client's certificate (RFC 8446, 6.2).
+_REFUSED = ("certificate", "unknown ca", "access denied")
 #: Names of a certificate that are listed, at most, and bytes of the INFO that comes before TLS.
 _MOST_NAMES, _LARGEST_INFO = 6, 1 << 20
 
@@ -31,9 +33,11 @@ def classify_tls(error: BaseException, text: str, where: str, given: Mapping[str
     reason = getattr(cause, "verify_message", "") or getattr(error, "reason", "") or text
     if code in _OTHER_NAME:
         return ConnectionFailedError("the certificate of the server is for another name", where=where)
-    if "alert" in lower and "protocol version" not in lower:
-        return RefusedError(f"the server refused the TLS client certificate: {_words(reason)}", where=where,
-                            hint=about_client_certificate(given))  # fmt: skip
+    if "alert" in lower and any(words in lower for words in _REFUSED):
+        what = f"the server refused the TLS client certificate: {_words(reason)}"
+        if "tlscert" not in given:
+            what = "the server requires a TLS client certificate"
+        return RefusedError(what, where=where, hint=about_client_certificate(given))
     if "wrong_version_number" in lower or "record layer" in lower:
         return ConnectionFailedError("the server there does not use TLS", where=where)
     hint = ""

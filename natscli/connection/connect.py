@@ -183,7 +183,9 @@ def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client
             )
         if lost:
             problem.hint = hint
-    if client.is_silent and not problem.hint:
+    from natscli.connection.certificates import certificate_error
+
+    if client.is_silent and not problem.hint and certificate_error(cause) is None:
         # Both wait for the other to begin, or take what comes for something else.
         problem.hint = (
             "without --tlsfirst (tls_first in a context), if the server does not begin with TLS"

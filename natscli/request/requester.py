@@ -89,7 +89,8 @@ class Requester:
             return
         waiting = len(self._again)
         free = self._load.concurrency - len(self._in_flight) - waiting
-        batch = self._again.take(_MOST_AT_ONCE, self._loop.time()) if waiting else []
+        again = self._again.take(_MOST_AT_ONCE, self._loop.time()) if waiting else []
+        batch = self._sender.fitting(again, self._fail) if again else []
         now = perf_counter_ns()
         if free > 0:
             batch += self._begin(free, now)

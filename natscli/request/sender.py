@@ -71,6 +71,19 @@ class Sender:
         if why := self._client.unfit("the request", request.header, request.payload):
             raise InputError(why)
 
+    def fitting(
+        self, again: list[Ongoing], fail: Callable[[list[Ongoing], InputError], None]
+    ) -> list[Ongoing]:
+        """Those that can be sent `again`: another server may take less than the one before. `fail` gets the others."""
+        fitting: list[Ongoing] = []
+        for ongoing in again:
+            _, error = self._checked((ongoing.request,))
+            if error is None:
+                fitting.append(ongoing)
+            else:
+                fail([ongoing], error)
+        return fitting
+
     def send(self, batch: list[Ongoing], tokens: Sequence[bytes], *, due: bool) -> None:
         """Write the requests at once, with these tokens of inboxes.
 

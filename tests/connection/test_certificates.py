@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import socket
 import ssl
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -139,8 +142,36 @@ def test_hints_do_not_name_what_was_given(
     assert run.errors[1] == "  hint: --tlsca FILE names the authority to trust"
     run = pynats("request", "x", "y", "--tlsca", str(certificates.other_ca), server=server)
     assert run.errors[1] == "  hint: the authority that --tlsca names has not signed it"
-    late = server_factory(plain("localhost", days=-1))
-    run = pynats("request", "x", "y", "-s", f"localhost:{late.port}", "--tlsca", str(tmp_path / "ca.pem"))
+    block = plain("localhost", days=-1)
+    for config, options in (
+        (block, ()),
+        (block.replace("tls {", "tls { handshake_first: true,"), ("--tlsfirst",)),
+    ):
+        url = f"localhost:{server_factory(config).port}"
+        run = pynats("request", "x", "y", "-s", url, "--tlsca", str(tmp_path / "ca.pem"), *options)
+        assert run.status == 5
+        assert "certificate has expired" in run.errors[0]
+        assert len(run.errors) == 1
+
+
+def test_an_alert_that_is_not_about_a_certificate_is_none(certificates: Certificates, pynats: Runner) -> None:
+    """The peer takes no cipher suite that the client offers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server_cert, certificates.server_key)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")  # the key is none of RSA
+    with socket.create_server(("127.0.0.1", 0)) as peer:
+
+        def refuse() -> None:
+            with peer.accept()[0] as connection, suppress(OSError):
+                context.wrap_socket(connection, server_side=True)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        url = f"tls://127.0.0.1:{peer.getsockname()[1]}"
+        run = pynats("request", "x", "y", "--tlsca", str(certificates.ca), "--tlsfirst", server=url)
+        thread.join()
     assert run.status == 5
-    assert "certificate has expired" in run.errors[0]
-    assert len(run.errors) == 1
+    assert "TLS problem: " in run.errors[0]
+    assert "handshake failure" in run.errors[0]
+    assert "certificate" not in run.stderr

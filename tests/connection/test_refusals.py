@@ -59,10 +59,7 @@ def test_a_client_certificate_that_is_missing_is_named_over_websockets(
     run = pynats("rtt", "--tlsca", str(certificates.ca), server=f"wss://127.0.0.1:{port}")
     assert run.status in (5, 6)
     if run.status == 6:  # the alert of the server was not lost with the connection
-        assert (
-            "the server refused the TLS client certificate: tlsv13 alert certificate required"
-            in run.errors[0]
-        )
+        assert "the server requires a TLS client certificate" in run.errors[0]
         assert run.errors[1:] == ["  hint: --tlscert FILE --tlskey FILE"]
     else:
         assert "SSL" not in run.stderr.upper()

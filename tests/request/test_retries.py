@@ -90,6 +90,30 @@ def test_a_server_that_comes_later_is_waited_for(
             up.kill()
 
 
+@pytest.mark.parametrize(
+    ("config", "arguments", "why"),
+    [
+        ("max_payload: 50", ("x" * 100,), "the request has 100 bytes, the server takes 50"),
+        ("no_header_support: true", ("x", "-H", "A:1"), "the request has headers, the server supports none"),
+    ],
+)
+def test_what_the_server_does_not_take_any_more_is_not_sent_again(
+    spawn: Callable[..., Program],
+    server_factory: Callable[..., Server],
+    config: str,
+    arguments: tuple[str, ...],
+    why: str,
+) -> None:
+    server = server_factory()
+    silent = spawn("subscribe", "t.silent", "--raw", server=server, ready="Subscribed")
+    program = spawn("request", "t.silent", *arguments, "--retries", "9", "--timeout", "20s", server=server)
+    silent.wait_until(lambda: silent.stdout_bytes() != b"", "the request")
+    server.restart(config)
+    assert program.wait() == 2
+    assert why in program.stderr_text()
+    assert "Violation" not in program.stderr_text() + server.log()
+
+
 @pytest.mark.alone
 def test_processes_wait_no_longer_for_a_server_and_responders_together(spawn: Callable[..., Program]) -> None:
     port, start = free_port(), time.monotonic()
