@@ -2,6 +2,7 @@
 
 A message that a consumer of JetStream delivers (`$JS.API.CONSUMER.MSG.NEXT.*.*`) keeps the subject of its stream. Only
 the subscription says what it answers, so that each request for which `subjects.is_pull` holds has one of its own.
+An idle heartbeat (status 100), which a pull may ask for, says only that it goes on: it is no reply.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from natscli.message import headers
 from natscli.message.message import Message
 from natscli.wire.client import Client
 
@@ -42,10 +44,15 @@ class OwnInboxes:
     async def _send(self, token: bytes, message: Message) -> None:
         inbox = self._client.new_inbox()
         self._subscriptions[token] = await self._client.subscribe_batches(
-            inbox, "", partial(self._deliver, token)
+            inbox, "", partial(self._take, token)
         )
         subject, _, header, payload = message
         self._client.send([(subject, inbox.encode(), header, payload)])
+
+    def _take(self, token: bytes, messages: list[Message], arrived: int) -> None:
+        replies = [message for message in messages if headers.status(message[2]) != headers.HEARTBEAT]
+        if replies:
+            self._deliver(token, replies, arrived)
 
     def _run(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

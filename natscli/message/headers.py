@@ -14,6 +14,8 @@ LINE = b"NATS/1.0"
 SERVICE_ERROR = "Nats-Service-Error"
 SERVICE_ERROR_CODE = "Nats-Service-Error-Code"
 REPLY_COUNTER = "NATS-Reply-Counter"
+#: The status of an idle heartbeat, by which a server says that a pull goes on.
+HEARTBEAT = "100"
 #: Lines of a header block that are taken apart for records, at most.
 _MOST_LINES = 4096
 

@@ -14,7 +14,7 @@ from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.message import Message, memory
 from natscli.message.status import ReplyProblem, read_problem
-from natscli.message.subjects import ACKNOWLEDGED
+from natscli.message.subjects import ACKNOWLEDGED, is_pull
 from natscli.text import exact
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.pulls import Pulls
@@ -228,9 +228,13 @@ class Matcher:
 
     def _add(self, exchange: Open, message: Message, arrived: int) -> None:
         _, _, header, payload = message
-        if header is not None and not payload and not exchange.answers and headers.status(header) == "503":
-            self._end(exchange, Outcome.NO_RESPONDERS)
-            return
+        if header is not None and not payload:
+            status = headers.status(header)
+            if status == "503" and not exchange.answers:
+                self._end(exchange, Outcome.NO_RESPONDERS)
+                return
+            if status == headers.HEARTBEAT and is_pull(exact(exchange.message[0])):
+                return
         size = memory(header, payload)
         if self._is_too_much(size):
             self._forget(exchange)

@@ -102,6 +102,31 @@ def test_each_of_many_pulls_gets_a_message_of_its_own(pynats: Runner, streams: S
     assert all(r["rtt_ns"] > 0 for r in run.objects)
 
 
+@pytest.mark.parametrize(
+    "options", [(), ("--replies", "0", "--reply-timeout", "400ms"), ("--wait-for-empty",)]
+)
+@pytest.mark.parametrize("via", ["itself", "--upstream"])
+def test_heartbeats_are_no_replies_to_a_pull(
+    pynats: Runner, spawn: Callable[..., Program], streams: Server, options: tuple[str, ...], via: str
+) -> None:
+    if via == "--upstream":
+        spawn("reply", "up.pull", "--upstream", PULL, "--timeout", "20s", server=streams)
+    subject = PULL if via == "itself" else "up.pull"
+    pull = '{"batch":1,"expires":20000000000,"idle_heartbeat":100000000}'
+    program = spawn("request", subject, pull, "--timeout", "20s", "--raw", *options, server=streams)
+    time.sleep(0.5)  # for some heartbeats
+    assert pynats("publish", "orders.beat", "the message", server=streams).status == 0
+    assert program.wait() == (4 if options == ("--wait-for-empty",) else 0)  # no empty one comes
+    assert program.stdout_bytes().rstrip() == b"the message"
+    assert "100" not in program.stderr_text()
+
+
+def test_a_pull_that_gets_heartbeats_only_ends_with_its_status(pynats: Runner, streams: Server) -> None:
+    pull = '{"batch":1,"expires":1000000000,"idle_heartbeat":100000000}'
+    run = pynats("request", PULL, pull, "--timeout", "20s", server=streams)
+    assert (run.status, "Status: 408 Request Timeout" in run.errors) == (7, True)
+
+
 def test_a_message_that_a_stream_has_stored_is_no_error_whatever_it_says(
     pynats: Runner, streams: Server
 ) -> None:

@@ -231,6 +231,18 @@ def test_a_stored_message_that_says_that_it_is_an_error_is_a_message() -> None:
     assert outcomes(matcher.take(900 * MS)) == [("answered", 1)] * 2
 
 
+def test_a_heartbeat_is_no_reply_to_a_pull_and_does_not_end_it() -> None:
+    matcher = Matcher(LIMITS, inboxes())
+    beat = b"NATS/1.0 100 Idle Heartbeat\r\n\r\n"
+    see(matcher, [request("$JS.API.CONSUMER.MSG.NEXT.ORDERS.a", "1"), request("service", "2")], 0)
+    see(matcher, [reply("1", b"", beat), reply("2", b"", beat)], 10 * MS)
+    [other] = matcher.take(500 * MS)  # after the gap
+    assert (other.number, len(other.answers)) == (2, 1)
+    see(matcher, [delivered("ORDERS.a", b"a1")], 600 * MS)
+    [exchange] = matcher.take(900 * MS)
+    assert ([answer.payload for answer in exchange.answers], exchange.rtt_ns) == ([b"a1"], 600 * MS)
+
+
 def test_what_is_no_pull_any_more_or_never_was_takes_no_message() -> None:
     matcher = Matcher(LIMITS, inboxes())
     pull, acknowledge = "$JS.API.CONSUMER.MSG.NEXT.ORDERS.a", "$JS.ACK.ORDERS.a.1.7.3.1700000000000000000.0"
