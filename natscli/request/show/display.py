@@ -140,7 +140,8 @@ class RequestDisplay:
             self._sum_up(statistics.summary())
             return
         if self._acknowledged is not None:
-            self._environment.notice(acknowledged_line(self._acknowledged, alone=statistics.replies == 1))
+            alone = statistics.replies == 1 and not statistics.failed  # or one was missing
+            self._environment.notice(acknowledged_line(self._acknowledged, alone=alone))
         if statistics.more:
             self._environment.notice(
                 f"{statistics.more} more {'reply' if statistics.more == 1 else 'replies'} came"
