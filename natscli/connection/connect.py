@@ -171,10 +171,10 @@ def _trace(connection: Connection, environment: Environment) -> None:
 
 def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client, plan: Plan) -> PynatsError:
     """`problem`, or a better one when client and server do not agree on how TLS begins."""
+    from natscli.connection.certificates import about_client_certificate, certificate_error
+
     lost = isinstance(cause, (ConnectionError, nats_errors.UnexpectedEOF))
     if client.server_info.get("tls_verify") and (lost or isinstance(cause, OSError)):
-        from natscli.connection.certificates import about_client_certificate
-
         # The server closes a connection without one that it trusts, and its TLS alert is often lost with it.
         hint = about_client_certificate(plan.given)
         if "tlscert" not in plan.given:
@@ -183,8 +183,6 @@ def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client
             )
         if lost:
             problem.hint = hint
-    from natscli.connection.certificates import certificate_error
-
     if client.is_silent and not problem.hint and certificate_error(cause) is None:
         # Both wait for the other to begin, or take what comes for something else.
         problem.hint = (

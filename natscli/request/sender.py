@@ -77,11 +77,12 @@ class Sender:
         """Those that can be sent `again`: another server may take less than the one before. `fail` gets the others."""
         fitting: list[Ongoing] = []
         for ongoing in again:
-            _, error = self._checked((ongoing.request,))
-            if error is None:
-                fitting.append(ongoing)
-            else:
+            try:
+                self._check(ongoing.request)
+            except InputError as error:
                 fail([ongoing], error)
+            else:
+                fitting.append(ongoing)
         return fitting
 
     def send(self, batch: list[Ongoing], tokens: Sequence[bytes], *, due: bool) -> None:
