@@ -259,9 +259,15 @@ def test_what_cannot_be_sent_is_counted_and_a_mistake_is_found_before_connecting
     assert (wrong.status, wrong.stderr) == (
         2, f"pynats: error: expected a list of replies ({file}, line 2, column 48)\n"
     )  # fmt: skip
-    path = runner("verify", str(file), "--ignore", "$..[", server="nats://127.0.0.1:1")
-    assert path.status == 2
-    assert "not a JSONPath: '$..['" in path.stderr
+    for path, why in (
+        ("$..[", ", column 5)"),
+        ("", ": it is empty (--ignore)"),
+        (" ", ": it is empty (--ignore)"),
+    ):
+        run = runner("verify", str(file), "--ignore", path, server="nats://127.0.0.1:1")
+        assert run.status == 2
+        assert f"not a JSONPath: {path!r}" in run.errors[0]
+        assert run.errors[0].endswith(why)
 
 
 def test_what_the_server_would_not_take_is_named_and_the_rest_is_verified(

@@ -40,10 +40,12 @@ class Ignored:
         self._paths = []
         for path in paths:
             try:
+                if not path.strip():
+                    raise JSONPathError("it is empty")
                 self._paths.append(environment.compile(path))
             except JSONPathError as error:
                 token = getattr(error, "token", None)
-                column = f", column {token.index + 1}" if token is not None else ""
+                column = f", column {(len(path) if token.index < 0 else token.index) + 1}" if token else ""
                 what = str(error).partition("\n")[0]
                 raise InputError(
                     f"not a JSONPath: {path!r}: {what}",
