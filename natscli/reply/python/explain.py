@@ -53,6 +53,8 @@ def shown(path: str) -> str:
 
 
 def place(function: Any, file: str) -> str:
-    """The file and the line where a function begins, if it has one."""
+    """The file and the line where a function begins, which may be another file than `file`; that for what is none."""
     code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
-    return f"{file}:{code.co_firstlineno}" if code else file
+    if code is None:
+        return file
+    return f"{shown(code.co_filename) if os.path.isfile(code.co_filename) else file}:{code.co_firstlineno}"

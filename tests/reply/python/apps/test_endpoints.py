@@ -368,6 +368,26 @@ def test_an_error_names_the_deepest_line_of_the_own_modules(
     program.wait_for("(helper.py:3: return json.loads(text))")
 
 
+def test_what_cannot_be_sent_has_the_line_of_the_file_that_its_function_is_in(
+    app: Callable[..., Program], runner: Runner, asker: Asker
+) -> None:
+    (runner.directory / "inside.py").write_text(
+        "from natscli import endpoint\n\n\n@endpoint('returns')\ndef returns(r):\n    return {1}\n\n\n"
+        "@endpoint('yields')\ndef yields(r):\n    yield {1}\n"
+    )
+    program = app("from inside import returns, yields\n")
+    asker.ask("returns", b"")
+    program.wait_for("(inside.py:4: what it returned)")
+    asker.ask("yields", b"")
+    program.wait_for("(inside.py:9: what it yielded)")
+    (runner.directory / "wrong.py").write_text(
+        (runner.directory / "inside.py").read_text() + "def bad(r, x): pass\n"
+    )
+    (runner.directory / "entry.py").write_text("from wrong import bad\n")
+    run = runner("reply", "bad", "--handler", "entry.py:bad", "-s", "nats://127.0.0.1:1")
+    assert (run.status, "wrong.py:12: bad(r, x) cannot be called" in run.errors[0]) == (2, True)
+
+
 def test_ten_endpoints_asked_at_once_each_count_their_own_and_the_log_has_all_in_order(
     app: Callable[..., Program], asker: Asker
 ) -> None:
