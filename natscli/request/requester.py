@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ class Requester:
     ) -> None:
         """`judge` says which replies are not as expected."""
         self.statistics = statistics or Statistics()
+        #: Called with the empty reply that ends several and is none of them.
+        self.on_empty_end: Callable[[Received], object] = lambda reply: None
         self._connection = connection
         self._client = connection.client
         self._source = source
@@ -218,26 +221,25 @@ class Requester:
         subject: bytes = b"", reply_to: bytes = b"",
     ) -> None:  # fmt: skip
         """Take a reply; `subject` and `reply_to` are those of a message of a stream."""
-        expect, request, statistics = self._expect, ongoing.request, self.statistics
+        expect = self._expect
         if says_more(header, payload) and self._is_no_reply(ongoing, header, payload):
             return
         if self._again.searching:
             self._again.found()
         last = expect.until_empty and not payload
-        if not last or header is not None:
-            number = ongoing.replies = ongoing.replies + 1
-            if ongoing.counted:
-                rtt = arrived - ongoing.start_ns
-                if number == 1:
-                    statistics.rtt.record(rtt)
-                statistics.replies += 1
-                statistics.bytes_received += len(payload) + len(header or b"")
-                received = Received(
-                    request.subject, request.number, number, rtt, header, payload, came, subject, reply_to
-                )
+        if ongoing.counted:
+            request, rtt, number = ongoing.request, arrived - ongoing.start_ns, ongoing.replies + 1
+            received = Received(
+                request.subject, request.number, number, rtt, header, payload, came, subject, reply_to
+            )
+            if last and header is None:
+                self.on_empty_end(received)
+            else:
+                self.statistics.take(received)
                 if self._judge is not None:
                     ongoing.error = ongoing.error or self._judge(received)
                 self._observer.replies([received])
+        ongoing.replies += not last or header is not None
         if last or (ongoing.replies in (expect.replies, expect.most) and not expect.until_empty):
             self._remove(ongoing)
             self._end(ongoing, ongoing.error, arrived)

@@ -67,6 +67,8 @@ async def run(
         recorded = _recorded(queried or timed or display, options, plan.timeout, environment)
         observer = over_time(recorded or queried or timed or display, options, statistics)
         requester = make(connection, source, observer, how, statistics, judge=judge)
+        if recorded is not None:
+            requester.on_empty_end = recorded.keep
         try:
             with display.open(lambda: statistics):
                 _log_whereabouts(options, plan, connection, environment)

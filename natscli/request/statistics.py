@@ -58,6 +58,13 @@ class Statistics:
         self.answered += len(replies)
         self.ended = now
 
+    def take(self, reply: Received) -> None:
+        """Count a reply to a request that may have more of them."""
+        if reply.number == 1:
+            self.rtt.record(reply.rtt_ns)
+        self.replies += 1
+        self.bytes_received += len(reply.payload) + len(reply.header or b"")
+
     def fail(self, error: PynatsError, count: int, unsent: int = 0) -> None:
         """Count requests that failed with `error`, of which some were never sent; none, when the whole run did."""
         self._failed_unsent += unsent

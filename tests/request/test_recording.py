@@ -6,6 +6,9 @@ import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.program import Program, Runner
 from tests.request.responders import Responders, silent
@@ -67,3 +70,47 @@ def test_a_recording_on_stdout_has_nothing_else_in_it(
     spawn("reply", tmp_path.name, "OK", server=nats_server)
     done = runner("request", tmp_path.name, "hi", "--record", "-", server=nats_server)
     assert [record["reply"] for record in done.objects] == [{"data": "OK"}]
+
+
+@pytest.mark.parametrize("data", [["1", "2", ""], [""]])
+def test_the_empty_reply_at_the_end_is_recorded_and_is_no_reply_elsewhere(
+    runner: Runner, nats_server: Server, responders: Responders, tmp_path: Path, data: list[str]
+) -> None:
+    file, seen = tmp_path / "calls.jsonl", tmp_path / "seen.jsonl"
+    subject = responders(lambda request: [text.encode() for text in data], f"{tmp_path.name}.several")
+    watch = runner.spawn("watch", subject, "--record", str(seen), server=nats_server)
+    ask = ("request", subject, "x", "--wait-for-empty")
+    plain = runner(*ask, "--json", server=nats_server)
+    assert plain.status == 0
+    assert [reply["data"] for reply in plain.objects] == data[:-1]
+    for more in (("--json",), ("--query", "size", "--expect", "size == 1"), ("--count", "1")):
+        without, kept = (
+            runner(*ask, *more, *recorded, server=nats_server) for recorded in ((), ("--record", str(file)))
+        )
+        assert (without.status, kept.status) == (0, 0)
+        assert kept.stdout.count(b"\n") == without.stdout.count(b"\n") == len(data) - 1
+    assert watch.stop() == 0
+    assert {data_of(line) for path in (file, seen) for line in lines(path)} == {tuple(data)}
+    assert runner("verify", str(file), server=nats_server).errors[0] == "Verified 3 exchanges: 3 held"
+    mocked = f"{subject}.mocked"
+    file.write_text(file.read_text().replace(subject, mocked))
+    runner.spawn("reply", "--mock", str(file), server=nats_server)
+    run = runner("request", mocked, *ask[2:], "--json", server=nats_server)
+    assert (run.status, [reply["data"] for reply in run.objects]) == (0, data[:-1])
+    assert runner("verify", str(file), server=nats_server).status == 0
+
+
+def data_of(record: dict[str, Any]) -> tuple[str, ...]:
+    """The payloads of the replies of a record."""
+    replies: list[dict[str, str]] = record["replies"] if "replies" in record else [record["reply"]]
+    return tuple(reply["data"] for reply in replies)
+
+
+def test_a_single_empty_reply_is_recorded_for_what_it_is(
+    runner: Runner, nats_server: Server, responders: Responders, tmp_path: Path
+) -> None:
+    file, subject = tmp_path / "calls.jsonl", responders(lambda request: [b""])
+    for how in ((), ("--replies", "0", "--timeout", "200ms"), ("--first", "1"), ("--wait-for-empty",)):
+        assert runner("request", subject, "x", *how, "--record", str(file), server=nats_server).status == 0
+    assert [data_of(line) for line in lines(file)] == [("",)] * 4
+    assert runner("verify", str(file), server=nats_server).status == 0

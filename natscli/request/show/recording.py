@@ -31,6 +31,7 @@ class RequestRecorder:
         """
         self.broken = observer.broken
         self._observer = observer
+        self._until_empty = expect.until_empty
         self._last = 0 if expect.until_empty else expect.replies or expect.most
         self._recording = Recording(path, environment.warn)
         self._open: OrderedDict[int, tuple[Outgoing, float, list[Answer]]] = OrderedDict()
@@ -55,12 +56,16 @@ class RequestRecorder:
     def replies(self, replies: Sequence[Received]) -> None:
         """See `Observer`."""
         for reply in replies:
-            found = self._open.get(reply.request)
-            if found is not None:
-                found[2].append(Answer(reply.rtt_ns, reply.header, reply.payload))
-                if len(found[2]) == self._last:
-                    self._end(reply.request)
+            self.keep(reply)
         self._observer.replies(replies)
+
+    def keep(self, reply: Received) -> None:
+        """Record a reply, also the empty one that only ends the others and is not shown."""
+        found = self._open.get(reply.request)
+        if found is not None:
+            found[2].append(Answer(reply.rtt_ns, reply.header, reply.payload))
+            if len(found[2]) == self._last or (self._until_empty and not reply.payload):
+                self._end(reply.request)
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """See `Observer`."""
