@@ -61,6 +61,8 @@ class Environment:
     arguments: Sequence[str] = ()
     #: What lines of the log and warnings begin with: which of several processes writes them.
     label = ""
+    #: The option that reads standard input, if one does: nothing else can.
+    stdin_is_for = ""
     #: Whether another process logs the same, and warns of the same.
     repeats = False
     #: Whether a Ctrl-C ended the run.

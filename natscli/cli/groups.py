@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from natscli.cli.explained import Explained, Listed
+from natscli.cli.file_names import check_streams
 from natscli.cli.options import App, Option
 from natscli.environment import Environment
 from natscli.errors import InputError
@@ -115,8 +116,13 @@ class Command(Helped, click.Command):
         given = list(args)
         ctx.allow_extra_args = True  # to say more about them than click does
         extra = super().parse_args(ctx, args)
-        if extra and not ctx.resilient_parsing:
+        if ctx.resilient_parsing:
+            return extra
+        if extra:
             raise _unexpected(ctx, extra, given)
+        app = ctx.find_object(App)
+        if app is not None:
+            app.environment.stdin_is_for = check_streams(ctx, app.flags)
         return extra
 
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from natscli.cli.file_names import CONNECTION_FILES, READ, STDIN
 from natscli.contexts.kinds import PARTS, Holds
 from natscli.duration import parse_duration
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from natscli.environment import Environment
     from natscli.programs.translate import Translator
     from natscli.settings import Settings
@@ -62,18 +61,6 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 DURATION = Duration()
-
-
-class FileName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A file name, or a reference to what a file would hold: only completed, not checked."""
-
-    name = "file"
-
-    def shell_complete(self, *given: Any) -> list[CompletionItem]:
-        """Let the shell complete file names."""
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(given[-1], type="file")]
 
 
 class Option(click.Option):
@@ -142,19 +129,13 @@ def _add(*options: Option) -> Callable[[F], F]:
     return decorate
 
 
-#: Connection settings that are files, of which `-` is stdin; a secret of `-` is asked for.
-_FILES = frozenset(
-    ("tlscert", "tlskey", "tlsca", *(part.setting for part in PARTS if part.holds is Holds.FILE))
-)
-
-
 def _record(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Keep a connection flag for `settings.resolve`; the command's comes after the root's, so it wins."""
     if value is None or value is False:
         return
     app = ctx.find_object(App)
-    if value == "-" and param.name in _FILES and os.name == "posix":
-        value = "/dev/stdin"
+    if value == "-" and param.name in CONNECTION_FILES and os.name == "posix":
+        value = STDIN
     if app is not None and param.name is not None:
         app.flags[param.name] = value
         app.flags.pop({"context": "no_context", "no_context": "context"}.get(param.name, ""), None)
@@ -217,7 +198,7 @@ def _connection_options() -> tuple[Option, ...]:
         add(
             *declarations,
             metavar=metavar,
-            type=FileName() if files else None,
+            type=READ if files else None,
             help=f"{text}  [{variable}]" if variable else text,
         )
     add("--tlsfirst", "--tls-first", "tlsfirst", is_flag=True, default=None,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from natscli.cli.file_names import READ
 from natscli.cli.groups import Command
-from natscli.cli.options import App, FileName, option, output_options, pass_app
+from natscli.cli.options import App, option, output_options, pass_app
 from natscli.errors import ExitStatus, explain
 
 
@@ -16,8 +17,8 @@ from natscli.errors import ExitStatus, explain
         "pynats compare before.json after.json --fail-if 'p99 > +10%'": "exit with 8 if it got slower",
     },
 )
-@click.argument("before", type=FileName())
-@click.argument("after", type=FileName())
+@click.argument("before", type=READ)
+@click.argument("after", type=READ)
 @option("--fail-if", multiple=True, metavar="CONDITION", common=True,
         help="Exit with 8 if it holds: 'p99 > +10%', 'rate < 500', 'failed > 1%'; repeatable.")  # fmt: skip
 @option("-j", "--json", "as_json", is_flag=True, common=True, help="Write one JSON object.")
@@ -26,15 +27,17 @@ from natscli.errors import ExitStatus, explain
 def compare(app: App, before: str, after: str, fail_if: tuple[str, ...], as_json: bool) -> int:
     """Compare two runs of requests.
 
-    BEFORE and AFTER are files that `pynats request --summary-json` wrote. A condition with + or - is about the change,
-    any other about AFTER.
+    BEFORE and AFTER are files that `pynats request --summary-json` wrote; one may be -, standard input. A condition
+    with + or - is about the change, any other about AFTER.
     """
     from natscli.request.conditions.thresholds import Verdict, parse_condition, read_figures
     from natscli.request.show.comparison import comparison, record
 
     environment = app.environment
     conditions = [parse_condition(text) for text in fail_if]
-    old, new = read_figures(before, "BEFORE"), read_figures(after, "AFTER")
+    old, new = (
+        read_figures(path, where, environment.stdin) for path, where in ((before, "BEFORE"), (after, "AFTER"))
+    )
     if as_json:
         import json
 

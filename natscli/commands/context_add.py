@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from natscli.cli.file_names import STDIN
 from natscli.cli.groups import Command
 from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
 from natscli.commands.context_select import report_selected
@@ -155,7 +156,12 @@ def _changed(app: App, existing: Context | None, given: Mapping[str, Any], embed
     context, notes = changes.apply(existing, given)
     for note in notes:
         app.environment.notice(note)
-    return changes.embed(context, app.environment.environ) if embed else context
+    kept = changes.embed(context, app.environment.environ) if embed else context
+    for key in (*keys(Holds.FILE), "cert", "key", "ca"):
+        if getattr(kept, key) == STDIN:
+            hint = "--embed keeps the contents of --creds and --nkey"
+            raise InputError("a context cannot keep standard input", where=key, hint=hint)
+    return kept
 
 
 def _finish(app: App, store: ContextStore, name: str, context: Context, then_select: bool) -> None:

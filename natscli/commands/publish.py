@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
+from natscli.cli.file_names import READ
 from natscli.cli.groups import Command
 from natscli.cli.jetstream import refuse_jetstream
 from natscli.cli.options import (
     DURATION,
     SENDING,
     App,
-    FileName,
     Number,
     connection_options,
     connection_settings,
@@ -44,7 +44,7 @@ It ends when the server has taken everything. That the server took a message doe
         help="Add a header to the message; repeatable.")  # fmt: skip
 @option(
     "--body-file",
-    type=FileName(),
+    type=READ,
     metavar="FILE",
     common=True,
     help="Publish the contents of FILE; - is stdin.",

@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from natscli.cli.doubts import question
+from natscli.cli.file_names import READ, WRITTEN
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
     App,
-    FileName,
     connection_options,
     connection_settings,
     option,
@@ -74,9 +74,9 @@ then stop; a second one stops at once.
         help="Pass on N replies of --upstream; 0 for all.  [default: 1]")  # fmt: skip
 @option("--reply-timeout", type=DURATION, default=0.3, metavar="DURATION",
         help="Longest wait for one more reply of --upstream.  [default: 300ms]")  # fmt: skip
-@option("--mock", metavar="FILE", type=FileName(), common=True,
+@option("--mock", metavar="FILE", type=READ, common=True,
         help="Reply as FILE says: recorded replies, and rules; - is stdin.")  # fmt: skip
-@option("--record", metavar="FILE", type=FileName(),
+@option("--record", metavar="FILE", type=WRITTEN,
         help="Append each request and its reply to FILE; - is stdout.")  # fmt: skip
 @option("-q", "--queue", metavar="GROUP", common=True,
         help="Share the requests with the members of GROUP.  [default: NATS-RPLY-22; q for a service]")  # fmt: skip

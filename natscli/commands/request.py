@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from natscli.cli.file_names import READ, WRITTEN
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
     SENDING,
     App,
-    FileName,
     Number,
     connection_options,
     connection_settings,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from natscli.environment import Environment
+    from natscli.request.conditions.thresholds import Verdict
 
 
 def _complete_subject(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -53,7 +54,7 @@ def _complete_subject(ctx: click.Context, param: click.Parameter, incomplete: st
 )
 @click.argument("subject", shell_complete=_complete_subject)
 @click.argument("body", required=False)
-@option("--body-file", type=FileName(), metavar="FILE", common=True,
+@option("--body-file", type=READ, metavar="FILE", common=True,
         help="Send the contents of FILE; - is stdin.")  # fmt: skip
 @option("-r", "--raw", is_flag=True, common=True, help="Write only the payloads, byte for byte.")
 @option("-H", "--header", "header", multiple=True, metavar="NAME:VALUE", common=True,
@@ -92,23 +93,23 @@ def _complete_subject(ctx: click.Context, param: click.Parameter, incomplete: st
 )
 @option("--templates/--no-templates", default=True, help="Fill in {{...}}, or send it unchanged.")
 @option("--json", "as_json", is_flag=True, common=True, help="Write each reply or failure as a line of JSON.")
-@option("-o", "--output", type=FileName(), metavar="FILE", common=True,
+@option("-o", "--output", type=WRITTEN, metavar="FILE", common=True,
         help="Write payloads to FILE or FILE{n}; - is stdout.")  # fmt: skip
-@option("--record", type=FileName(), metavar="FILE",
-        help="Append each request and its replies to FILE, for verify and reply --mock.")  # fmt: skip
+@option("--record", type=WRITTEN, metavar="FILE",
+        help="Append each request and its replies to FILE, for verify and reply --mock; - is stdout.")  # fmt: skip
 @option(
-    "--summary-json", type=FileName(), metavar="FILE", help="Write the summary to FILE, as JSON; - is stdout."
+    "--summary-json", type=WRITTEN, metavar="FILE", help="Write the summary to FILE, as JSON; - is stdout."
 )
-@option("--hdr", type=FileName(), metavar="FILE",
+@option("--hdr", type=WRITTEN, metavar="FILE",
         help="Write the latencies to FILE, as an HdrHistogram log; - is stdout.")  # fmt: skip
-@option("--report", type=FileName(), metavar="FILE",
+@option("--report", type=WRITTEN, metavar="FILE",
         help="Write a page with figures and charts to FILE, as HTML; - is stdout.")  # fmt: skip
 @option("--timings", is_flag=True, common=True,
         help="Show the time of each phase, service and network.")  # fmt: skip
 @option("--fail-if", multiple=True, metavar="CONDITION",
         help="Exit with 8 if it holds: 'p99 > 20ms', 'failed > 1%', 'rate < 500'; repeatable.")  # fmt: skip
-@option("--baseline", type=FileName(), metavar="FILE",
-        help="Compare with FILE of an earlier --summary-json, also in --fail-if: 'p99 > +10%'.")  # fmt: skip
+@option("--baseline", type=READ, metavar="FILE",
+        help="Compare with FILE of an earlier --summary-json, - is stdin; in --fail-if: 'p99 > +10%'.")  # fmt: skip
 @option("--expect", multiple=True, metavar="EXPR",
         help="Fail unless EXPR, in Python, is true on each reply; repeatable.")  # fmt: skip
 @option("--expect-service", metavar="NAME",
@@ -130,7 +131,7 @@ def request(app: App, /, **given: Any) -> int:
     environment.quiet = options.quiet
     with _errors_as_json(environment, options):
         check(options)
-        options = _prepared(options)
+        options, verdict = _prepared(options), _verdict(options, environment)
         recipe = compile_recipe(options)
         settings = connection_settings(app)
         translator = new_translator(app, options.translate)
@@ -147,10 +148,10 @@ def request(app: App, /, **given: Any) -> int:
         if options.processes is not None:
             from natscli.request.processes.parent import run_all
 
-            return signals.run(run_all(options, settings, recipe, environment))
+            return signals.run(run_all(options, settings, recipe, environment, verdict))
         from natscli.request.run import run
 
-        work = run(options, recipe, plan, environment, translator)
+        work = run(options, recipe, plan, environment, translator, verdict)
         return signals.run(work, precise=options.rate is not None)
 
 
@@ -164,13 +165,22 @@ def _prepared(options: RequestOptions) -> RequestOptions:
         from natscli.request.conditions.judge import judge, query
 
         judge(options), query(options)
-    if options.fail_if or options.baseline is not None:
-        from natscli.request.conditions.thresholds import verdict
-
-        verdict(options.fail_if, options.baseline)
     if options.format is None:
         return options
     return options.replace(subject=load(options.format).subject(options.subject))
+
+
+def _verdict(options: RequestOptions, environment: Environment) -> Verdict | None:
+    """What --fail-if and --baseline make of the run.
+
+    Raises:
+        InputError: no condition, or no earlier summary.
+    """
+    if not options.fail_if and options.baseline is None:
+        return None
+    from natscli.request.conditions.thresholds import verdict
+
+    return verdict(options.fail_if, options.baseline, environment.stdin)
 
 
 def _checked(recipe: Recipe, options: RequestOptions) -> Recipe:

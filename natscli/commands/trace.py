@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from natscli.cli.file_names import READ
 from natscli.cli.groups import Command
-from natscli.cli.options import App, FileName, connection_options, connection_settings, option, pass_app
+from natscli.cli.options import App, connection_options, connection_settings, option, pass_app
 from natscli.message.recipe import compile_recipe, read_body
 from natscli.trace.options import TraceOptions
 
@@ -34,7 +35,7 @@ Exits 3 if nobody would receive it, 6 if the server refuses it.
 @option("--deliver", is_flag=True, common=True, help="Deliver the message to its receivers.")
 @option("-H", "--header", "header", multiple=True, metavar="NAME:VALUE", common=True,
         help="Add a header to the message; repeatable.")  # fmt: skip
-@option("--body-file", type=FileName(), metavar="FILE", common=True,
+@option("--body-file", type=READ, metavar="FILE", common=True,
         help="Send the contents of FILE; - is stdin.")  # fmt: skip
 @option("-T", "--timestamp", "times", is_flag=True, common=True,
         help="Show when, by the clock of each server.")  # fmt: skip

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
+from natscli.cli.file_names import READ, WRITTEN
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
     App,
-    FileName,
     Number,
     connection_options,
     connection_settings,
@@ -30,12 +30,13 @@ from natscli.verify.options import VerifyOptions, check, destination
         "pynats verify orders.jsonl --update": "take what comes from now on",
     },
     notes="""
-    FILE is what --record of reply, request and watch has written, what watch --json writes, or written by hand. Replies
+    FILE is what --record of reply, request and watch has written, what watch --json writes, or written by hand; - is
+    standard input. Replies
     are the same if their JSON has the same value, or else the same bytes; if they have the headers that were recorded,
     whatever others; the same error code; and if there are as many. Exit status 8 if any is not.
     """,
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE", type=FileName())
+@click.argument("files", nargs=-1, required=True, metavar="FILE", type=READ)
 @option("--ignore", multiple=True, metavar="JSONPATH", common=True,
         help="Leave out members: '$..updated_at'; repeatable.")  # fmt: skip
 @option("--ignore-header", multiple=True, metavar="NAME", common=True,
@@ -52,9 +53,13 @@ from natscli.verify.options import VerifyOptions, check, destination
 @option("--fail-fast", is_flag=True, common=True, help="Stop at the first reply that differs.")
 @option("--update", is_flag=True, common=True, help="Write the replies that differ back to FILE.")
 @option(
-    "--junit", type=FileName(), metavar="FILE", common=True, help="Write the results to FILE, as JUnit XML."
+    "--junit",
+    type=WRITTEN,
+    metavar="FILE",
+    common=True,
+    help="Write the results to FILE, as JUnit XML; - is stdout.",
 )
-@option("--report", type=FileName(), metavar="FILE",
+@option("--report", type=WRITTEN, metavar="FILE",
         help="Write a page with what differs, figures and charts to FILE, as HTML; - is stdout.")  # fmt: skip
 @option("--json", "as_json", is_flag=True, common=True, help="Write each result as a line of JSON.")
 @option("--quiet", is_flag=True, help="Write no log and no summary to stderr.")

@@ -8,11 +8,11 @@ import click
 
 from natscli import __version__
 from natscli.cli.doubts import question
+from natscli.cli.file_names import READ, WRITTEN
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
     App,
-    FileName,
     connection_options,
     connection_settings,
     option,
@@ -56,14 +56,14 @@ from natscli.watch.options import WATCHER, WatchOptions, check, check_nothing_co
 @option("--unanswered", is_flag=True, common=True, help="Show requests without a reply.")
 @option("--where", metavar="EXPR", common=True,
         help="Show exchanges that EXPR, in Python, is true of.")  # fmt: skip
-@option("--record", type=FileName(), metavar="FILE",
+@option("--record", type=WRITTEN, metavar="FILE",
         help="Append what is shown to FILE, for reply --mock and verify; - is stdout.")  # fmt: skip
-@option("--read", type=FileName(), metavar="FILE", common=True,
+@option("--read", type=READ, metavar="FILE", common=True,
         help="Show what was recorded in FILE; - is stdin.")  # fmt: skip
 @option("--stats", is_flag=True, common=True, help="Show a table by subject instead.")
 @option("--by", metavar="KEY", common=True,
         help="Have rows by subject, responder or header:NAME.")  # fmt: skip
-@option("--report", type=FileName(), metavar="FILE",
+@option("--report", type=WRITTEN, metavar="FILE",
         help="With --stats, write a page with figures and charts to FILE, as HTML; - is stdout.")  # fmt: skip
 @option("--sample", default="1", metavar="RATE", show_default=True,
         help="Follow only a share of the exchanges: 0.01, or 1%.")  # fmt: skip

@@ -133,6 +133,11 @@ def read_body(recipe: Recipe, options: Described, environment: Environment) -> R
         options.force_stdin or options.body_file or (options.body is None and not environment.stdin.isatty())
     )
     _check_file(options.body or "")
+    if environment.stdin_is_for and (options.by_line or (asked and options.body_file is None)):
+        raise InputError(
+            f"{environment.stdin_is_for} reads standard input, which cannot be the payload too",
+            hint="give BODY, or --body-file FILE",
+        )
     if options.by_line or not asked:
         return recipe
     if options.log_each:

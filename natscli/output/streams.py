@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -79,14 +79,24 @@ def _line_end(data: bytes, start: int) -> int:
 
 
 def write_file(path: str, data: bytes, environment: Environment) -> None:
-    """Replace the file at `path`; `-` is stdout.
+    """Replace the file at `path` by `data`; `-` is stdout.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    write_file_parts(path, (data,), environment)
+
+
+def write_file_parts(path: str, parts: Iterable[bytes], environment: Environment) -> None:
+    """Replace the file at `path` by what `parts` are together, which need not be in memory at once; `-` is stdout.
 
     Raises:
         OSError: it could not be written.
     """
     if path == "-":
-        environment.write(data)
+        for part in parts:
+            environment.write(part)
     else:
-        from natscli.system.files import write_whole
+        from natscli.system.files import write_parts
 
-        write_whole(path, data)
+        write_parts(path, parts)

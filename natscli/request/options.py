@@ -144,7 +144,7 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--format", "--record"),
     *(("--record -", other) for other in ("--json", "--raw", "--output", "--query")),
     *(("--report -", other) for other in ("--json", "--raw", "--output", "--query")),
-    ("--report -", "--record -", "--summary-json -", "--hdr -"),
+    *((own, other) for own in ("--summary-json -", "--hdr -") for other in ("--json", "--raw", "--query")),
     *(("--expect-service", other) for other in ("--count", "--duration", "--send-on newline", "--format")),
     ("--processes", "--verbose"),
     ("--processes", "--send-on newline"),

@@ -42,12 +42,9 @@ _LATE = 0.005
 
 
 async def run(
-    options: RequestOptions,
-    recipe: Recipe,
-    plan: Plan,
-    environment: Environment,
-    translator: Translator | None = None,
-) -> ExitStatus:
+    options: RequestOptions, recipe: Recipe, plan: Plan, environment: Environment,
+    translator: Translator | None = None, verdict: Verdict | None = None,
+) -> ExitStatus:  # fmt: skip
     """Send what `options` and `recipe` ask for; the status of the first failure, which was shown.
 
     Raises:
@@ -55,17 +52,17 @@ async def run(
         asyncio.CancelledError: a signal; the summary of what was done so far was shown.
     """
     how, start, timing = load(options), perf_counter_ns(), _timing(options)
-    (judge, query), verdict = expressions(options), verdict_of(options)
+    judge, query = expressions(options)
     async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
         roll_call = await _roll_call(options, recipe, connection)
         display, statistics = display_of(options, environment, translator), Statistics()
         source = _source(options, how, recipe, environment)
         how = after(how, start, connection.steps)
         timed = timing(display, connection) if timing is not None else None
-        queried = _queried(timed or display, query) if query is not None else None
-        make = _requester(options, plan.timeout)
+        queried = _queried(timed or display, query)
         recorded = _recorded(queried or timed or display, options, plan.timeout, environment)
         observer = over_time(recorded or queried or timed or display, options, statistics)
+        make = _requester(options, plan.timeout)
         requester = make(connection, source, observer, how, statistics, judge=judge)
         if recorded is not None:
             requester.on_empty_end = recorded.keep
@@ -81,19 +78,6 @@ async def run(
         finally:
             write(options, statistics, environment, connection.url)
         return status(statistics, verdict, failures, display.problem, queried.problem if queried else None)
-
-
-def verdict_of(options: RequestOptions) -> Verdict | None:
-    """What --fail-if and --baseline make of the run.
-
-    Raises:
-        InputError: no condition, or no earlier summary.
-    """
-    if not options.fail_if and options.baseline is None:
-        return None
-    from natscli.request.conditions.thresholds import verdict
-
-    return verdict(options.fail_if, options.baseline)
 
 
 def conclude(
@@ -243,7 +227,10 @@ def expressions(options: RequestOptions) -> tuple[Judge | None, Expression | Non
     return judge(options), query(options)
 
 
-def _queried(observer: Observer, query: Expression) -> Queried:
+def _queried(observer: Observer, query: Expression | None) -> Queried | None:
+    """What shows the values of `query`, if that is asked for."""
+    if query is None:
+        return None
     from natscli.request.conditions.judge import Queried
 
     return Queried(observer, query)

@@ -17,6 +17,7 @@ _EXCLUSIVE = (
     ("--match exact", "--ignore"),
     ("standard input", "--update"),
     ("--report -", "--json"),
+    ("--junit -", "--json"),
 )
 
 
@@ -55,10 +56,9 @@ def check(options: VerifyOptions) -> None:
         "standard input": "-" in options.files,
         "--update": options.update,
         "--report -": options.report == "-",
+        "--junit -": options.junit == "-",
     }
     refuse_together(given, *_EXCLUSIVE)
-    if options.files.count("-") > 1:
-        raise InputError("standard input can be read once only", where="FILE")
     if options.rate is not None and not is_rate(options.rate):
         raise InputError(f"{options.rate:g} is not a number of requests a second", where="--rate")
     if options.junit is not None or options.report is not None or options.update:
@@ -69,10 +69,10 @@ def _check_files(options: VerifyOptions) -> None:
     """Refuse files that cannot be written, and those that are something else as well."""
     from natscli.system.files import check_apart, check_target
 
-    if options.junit is not None:
-        check_target(options.junit, "--junit")
+    if options.junit not in (None, "-"):
+        check_target(options.junit or "", "--junit")
     if options.report not in (None, "-"):
-        check_target(options.report, "--report")
+        check_target(options.report or "", "--report")
     for path in options.files if options.update else ():
         check_target(path, "--update")
     check_apart(

@@ -57,7 +57,7 @@ async def run(
                 seconds = max(verifier.ended - verifier.started, 0) / 1e9
                 display.sum_up(cases.total, seconds)
                 if display.junit is not None:
-                    display.junit.write(options.junit or "", seconds)
+                    display.junit.write(options.junit or "", seconds, environment)
                 if display.page is not None:
                     display.page.write(
                         options, display, verifier.started, verifier.ended, environment, connection.url

@@ -78,7 +78,7 @@ def test_the_empty_reply_at_the_end_is_recorded_and_is_no_reply_elsewhere(
 ) -> None:
     file, seen = tmp_path / "calls.jsonl", tmp_path / "seen.jsonl"
     subject = responders(lambda request: [text.encode() for text in data], f"{tmp_path.name}.several")
-    watch = runner.spawn("watch", subject, "--record", str(seen), server=nats_server)
+    watch = runner.spawn("watch", subject, "--record", str(seen), server=nats_server, ready="Watching")
     ask = ("request", subject, "x", "--wait-for-empty")
     plain = runner(*ask, "--json", server=nats_server)
     assert plain.status == 0
@@ -90,6 +90,7 @@ def test_the_empty_reply_at_the_end_is_recorded_and_is_no_reply_elsewhere(
         assert (without.status, kept.status) == (0, 0)
         assert kept.stdout.count(b"\n") == without.stdout.count(b"\n") == len(data) - 1
     assert watch.stop() == 0
+    assert len(lines(seen)) == 7
     assert {data_of(line) for path in (file, seen) for line in lines(path)} == {tuple(data)}
     assert runner("verify", str(file), server=nats_server).errors[0] == "Verified 3 exchanges: 3 held"
     mocked = f"{subject}.mocked"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -90,9 +91,9 @@ def test_a_file_that_is_no_summary_is_refused(tmp_path: Path, content: str) -> N
     file = tmp_path / "s.json"
     file.write_text(content)
     with pytest.raises(InputError, match="no summary of --summary-json"):
-        read_figures(str(file), "--baseline")
+        read_figures(str(file), "--baseline", io.BytesIO())
     with pytest.raises(InputError, match="no such file"):
-        read_figures(str(tmp_path / "none"), "--baseline")
+        read_figures(str(tmp_path / "none"), "--baseline", io.BytesIO())
 
 
 def test_failures_of_requests_are_judged_by_a_condition_on_them_only() -> None:

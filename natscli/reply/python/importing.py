@@ -73,6 +73,8 @@ def parse(text: str, *, named: bool) -> HandlerName:
         InputError: it is neither.
     """
     module, colon, function = text.rpartition(":")
+    if "-" in (text, module):
+        raise InputError("a handler is the name of a file, not standard input", where=_WHERE)
     if text and not named and (text.endswith(".py") or not colon):
         return HandlerName(text, "")
     if not colon or not module or not function:

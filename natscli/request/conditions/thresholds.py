@@ -8,7 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from natscli.duration import format_duration, parse_duration
 from natscli.errors import ExitStatus, InputError, PynatsError, UnexpectedError, reason
@@ -120,8 +120,8 @@ def parse_condition(text: str, where: str = "--fail-if") -> Condition:
     )  # fmt: skip
 
 
-def verdict(fail_if: Sequence[str], baseline: str | None) -> Verdict | None:
-    """What these options make of a run; None without them.
+def verdict(fail_if: Sequence[str], baseline: str | None, stdin: BinaryIO) -> Verdict | None:
+    """What these options make of a run; None without them. A `baseline` of `-` is `stdin`.
 
     Raises:
         InputError: no condition, one that needs a baseline without one, or a file that is none.
@@ -129,7 +129,7 @@ def verdict(fail_if: Sequence[str], baseline: str | None) -> Verdict | None:
     if not fail_if and baseline is None:
         return None
     conditions = [parse_condition(text) for text in fail_if]
-    before = read_figures(baseline, "--baseline") if baseline is not None else None
+    before = read_figures(baseline, "--baseline", stdin) if baseline is not None else None
     for condition in conditions:
         if condition.change and before is None:
             raise InputError(f"{condition.text!r} needs --baseline", where="--fail-if")
@@ -155,16 +155,19 @@ def figures(summary: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def read_figures(path: str, where: str) -> dict[str, float]:
-    """The figures in a file of --summary-json.
+def read_figures(path: str, where: str, stdin: BinaryIO) -> dict[str, float]:
+    """The figures in a file of --summary-json; `-` is `stdin`.
 
     Raises:
         InputError: it cannot be read, or is no such file.
     """
     try:
-        with open(path, "rb") as file:
-            summary = json.load(file)
-        return figures(summary)
+        if path == "-":
+            path, data = "standard input", stdin.read()
+        else:
+            with open(path, "rb") as file:
+                data = file.read()
+        return figures(json.loads(data))
     except OSError as error:
         raise InputError(f"{reason(error)}: {path}", where=where) from None
     except (ValueError, RecursionError):

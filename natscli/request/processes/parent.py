@@ -13,22 +13,30 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
+from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
 from natscli.errors import ExitStatus, PynatsError
 from natscli.message.recipe import Recipe
 from natscli.request.options import RequestOptions
 from natscli.request.processes.child import Assignment, Interim, work
-from natscli.request.run import conclude, display_of, status, verdict_of, write
+from natscli.request.run import conclude, display_of, status, write
 from natscli.request.statistics import Statistics
 from natscli.settings import Settings
+
+if TYPE_CHECKING:
+    from natscli.request.conditions.thresholds import Verdict
 
 #: Seconds that interrupted processes may take to end by themselves, and when they are asked to.
 _END, _TERMINATE = 0.3, 5.0
 
 
 async def run_all(
-    options: RequestOptions, settings: Settings, recipe: Recipe, environment: Environment
+    options: RequestOptions,
+    settings: Settings,
+    recipe: Recipe,
+    environment: Environment,
+    verdict: Verdict | None = None,
 ) -> ExitStatus:
     """Run the processes, show the sums; the status of the first failure.
 
@@ -40,7 +48,7 @@ async def run_all(
     body = (
         recipe.body.format if options.body is None else None
     )  # read from a file or stdin, which is at its end
-    display, verdict = display_of(options, environment), verdict_of(options)
+    display = display_of(options, environment)
     how = environment.trace, environment.log_json
     team = Team([Assignment(i, parts, options, settings, body, *how) for i in range(parts)])
     try:

@@ -116,7 +116,7 @@ class RequestDisplay:
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """See `events.Observer`."""
-        if requests and not self._style.each:
+        if requests and not self._style.each and self._style.ending is not LastLines.NOTHING:
             return  # the summary has the number of each kind, with an example
         report = explain(error)
         if self._style.replies is Replies.JSON:

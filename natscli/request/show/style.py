@@ -73,7 +73,7 @@ def request_style(options: RequestOptions, environment: Environment) -> RequestS
 def _replies(options: RequestOptions, *, terminal: bool) -> Replies:
     if options.output not in (None, "-"):
         return Replies.FILES
-    if "-" in (options.record, options.report):
+    if "-" in (options.record, options.report, options.summary_json, options.hdr):
         return Replies.COUNTED
     if options.raw or options.as_json or options.output == "-":
         return Replies.JSON if options.as_json else Replies.RAW

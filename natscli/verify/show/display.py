@@ -52,7 +52,7 @@ class Display:
         self.broken: asyncio.Future[PynatsError] = asyncio.get_running_loop().create_future()
         self._environment = environment
         self._as_json = options.as_json
-        self._shown = options.report != "-"
+        self._shown = "-" not in (options.report, options.junit)
         painter = Painter(colored=environment.colored(environment.stdout))
         self._render = programs if options.as_json else people(painter, comparison.ignored)
         self._pump = Pump(environment, lossy=False, on_failure=in_loop(self._break))

@@ -6,7 +6,8 @@ import re
 from itertools import chain
 from xml.sax.saxutils import escape, quoteattr
 
-from natscli.system.files import write_parts
+from natscli.environment import Environment
+from natscli.output.streams import write_file_parts
 from natscli.system.scratch import Scratch
 from natscli.text import exact, replaced, visible_line
 from natscli.verify.verified import VerifiedCase
@@ -42,8 +43,8 @@ class JUnit:
             text = f"{head}><failure type={kind} message={_attribute(said)}>{escape(_fit(body))}</failure></testcase>\n"
         self._cases.write(text.encode())
 
-    def write(self, path: str, seconds: float) -> None:
-        """Write the file, whole.
+    def write(self, path: str, seconds: float, environment: Environment) -> None:
+        """Write the file, whole; `-` is stdout.
 
         Raises:
             OSError: it could not be written.
@@ -55,7 +56,8 @@ class JUnit:
         head += f'<testsuite name="pynats verify" {counts}>\n'
         self._cases.seek(0)
         cases = iter(lambda: self._cases.read(1 << 20), b"")
-        write_parts(path, chain([head.encode()], cases, [b"</testsuite>\n</testsuites>\n"]))
+        parts = chain([head.encode()], cases, [b"</testsuite>\n</testsuites>\n"])
+        write_file_parts(path, parts, environment)
 
 
 def _fit(text: str) -> str:

@@ -1,0 +1,78 @@
+"""Options and arguments that name a file: `-` is standard input or output, which only one of them can have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from natscli.contexts.kinds import PARTS, Holds
+from natscli.errors import InputError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+#: Connection settings that are files, of which `-` is stdin; a secret of `-` is asked for.
+CONNECTION_FILES = (
+    *(part.setting for part in PARTS if part.holds is Holds.FILE),
+    *("tlscert", "tlskey", "tlsca"),
+)
+#: What `-` is for those: there they are read from, once.
+STDIN = "/dev/stdin"
+
+
+class FileName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A file name, or a reference to what a file would hold: only completed, not checked. It is read, or `written`."""
+
+    name = "file"
+
+    def __init__(self, *, written: bool = False) -> None:
+        self.written = written
+
+    def shell_complete(self, *given: Any) -> list[CompletionItem]:
+        """Let the shell complete file names."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(given[-1], type="file")]
+
+
+#: The type of what is read, and of what is written.
+READ, WRITTEN = FileName(), FileName(written=True)
+
+
+def check_streams(ctx: click.Context, flags: Mapping[str, Any]) -> str:
+    """What reads standard input: the name of the parameter, empty if none does. `flags` are those of the connection.
+
+    Raises:
+        InputError: two read standard input, or two write to standard output.
+    """
+    reading = [*_dashes(ctx, written=False), *_connection_dashes(flags)]
+    for names, what in (
+        (reading, "read standard input"),
+        ([*_dashes(ctx, written=True)], "write standard output"),
+    ):
+        if len(names) > 1:
+            raise InputError(f"{names[0]} and {names[1]} cannot both {what}")
+    return reading[0] if reading else ""
+
+
+def _dashes(ctx: click.Context, *, written: bool) -> Iterator[str]:
+    """Those that `-` was given for, in the order of the command line; an argument as often as it was."""
+    types = {param.name: param for param in ctx.command.params}
+    for name, value in ctx.params.items():
+        param = types.get(name)
+        if param is None or not isinstance(param.type, FileName) or param.type.written is not written:
+            continue
+        shown = (
+            f"{max(param.opts, key=len)} -" if param.param_type_name == "option" else param.make_metavar(ctx)
+        )
+        for one in value if isinstance(value, tuple) else (value,):
+            if one == "-":
+                yield shown
+
+
+def _connection_dashes(flags: Mapping[str, Any]) -> Iterator[str]:
+    for name in CONNECTION_FILES:
+        if flags.get(name) == STDIN:
+            yield f"--{name} -"
