@@ -18,11 +18,20 @@ from natscli.wire.client import Client
 
 
 class OwnInboxes:
-    """Sends requests, each with an inbox of its own; `deliver` gets its token, the replies, and when they arrived."""
+    """Sends requests, each with an inbox of its own; `deliver` gets its token, the replies, and when they arrived.
 
-    def __init__(self, client: Client, deliver: Callable[[bytes, list[Message], int], None]) -> None:
+    `unfit` is called with the token, and why, for what the server would not take, where others choose the subjects.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        deliver: Callable[[bytes, list[Message], int], None],
+        unfit: Callable[[bytes, str], None] | None = None,
+    ) -> None:
         self._client = client
         self._deliver = deliver
+        self._unfit = unfit
         self._subscriptions: dict[bytes, Any] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -47,7 +56,9 @@ class OwnInboxes:
             inbox, "", partial(self._take, token)
         )
         subject, _, header, payload = message
-        self._client.send([(subject, inbox.encode(), header, payload)])
+        unfit = self._unfit
+        instead = None if unfit is None else lambda message, why: unfit(token, why)
+        self._client.send([(subject, inbox.encode(), header, payload)], instead)
 
     def _take(self, token: bytes, messages: list[Message], arrived: int) -> None:
         replies = [message for message in messages if headers.status(message[2]) != headers.HEARTBEAT]

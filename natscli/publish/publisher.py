@@ -142,8 +142,8 @@ class Publisher:
         if outgoing.subject != self._checked_subject:
             check_publish_subject(outgoing.subject, "a message")
             self._checked_subject = outgoing.subject
-        if why := self._client.unfit("the message", outgoing.header, outgoing.payload):
-            raise InputError(why)
+        if why := self._client.unfit(outgoing.header, outgoing.payload):
+            raise InputError(f"the message {why}")
 
     async def _send(self, batch: list[Outgoing]) -> None:
         reply = self._reply

@@ -15,10 +15,16 @@ from natscli.output.pump import Pump, Render
 from natscli.reply.ended import Ending, Renderers
 from natscli.reply.responders.parts.several import Several
 from natscli.reply.responders.responder import Batch, Failure, reply_subject
+from natscli.reply.statistics import Statistics
+from natscli.wire.client import Client
 
 TOO_LARGE = Failure(500, "the reply is larger than the server takes")
 BUSY = Failure(503, "too many requests are waiting", notice="")
 
+_NO_HEADERS = (
+    "the server does not support headers (before 2.2, or no_header_support): replies go without theirs, "
+    "and what fails gets no reply"
+)
 _NONE: Mapping[bytes, Failure] = {}
 UNDELIVERED = Failure(0, "the server does not take the reply")
 
@@ -42,6 +48,8 @@ class Delivery:
         self._render = render
         self._unfit: dict[bytes, Failure] = {}
         self._why: dict[bytes, str] = {}
+        self._is_sending = False
+        self._late: list[tuple[Failure, str]] = []
         #: What the log says after the requests that are being answered; None between two batches.
         self._notices: list[str] | None = None
         #: What is shown after the requests that are being answered, with how many and how large they are.
@@ -69,7 +77,9 @@ class Delivery:
     def send(self, batch: Batch, replies: list[Message], failure: Failure | None) -> Mapping[bytes, Failure]:
         """Send replies, and log `failure`; see `Deliver`."""
         if replies:
+            self._is_sending = True
             self._client.send(replies, self._instead)
+            self._is_sending = False
         if failure is not None:
             notice = failure.text if failure.notice is None else failure.notice
             if notice:
@@ -82,8 +92,23 @@ class Delivery:
         (unfit, self._unfit), (why, self._why) = (self._unfit, {}), (self._why, {})
         for number, request in enumerate(batch.requests, batch.first):
             if reply_subject(request) in why:
-                self._warn(f"[#{number}] {why[reply_subject(request)]}")
+                self._warn(f"[#{number}] the reply {why[reply_subject(request)]}")
         return unfit
+
+    def connected(self, statistics: Statistics) -> None:
+        """Say what this server takes none of; count what waited for a connection, and was more than it takes."""
+        if not self._client.takes_headers:
+            self._environment.warn(_NO_HEADERS)
+        late, self._late = self._late, []
+        if not late:
+            return
+        endings = [ending for ending, _ in late]
+        statistics.undeliver(endings.count(UNDELIVERED))
+        if TOO_LARGE in endings:
+            statistics.fail(TOO_LARGE, endings.count(TOO_LARGE))
+        self._environment.warn(
+            f"replies that waited for a connection, and do not fit: {len(late)}, the first {late[0][1]}"
+        )
 
     def deliver_some(self, batch: Batch, replies: list[Message]) -> None:
         """Send some of the replies to a single request, which is not done yet."""
@@ -157,11 +182,25 @@ class Delivery:
             self._environment.warn(line)
 
     def _instead(self, reply: Message, why: str) -> Message | None:
-        """What is sent instead of a reply that the server would not take, if anything."""
-        subject, _, header, payload = reply
-        if not self._client.takes_headers and header and headers.read_service_error(header) is None:
-            return self._client.fitting((subject, b"", None, payload))
-        error = (subject, b"", headers.service_error(why, 500), b"")
-        sent = self._client.fitting(error)
-        self._why[subject], self._unfit[subject] = why, UNDELIVERED if sent is None else TOO_LARGE
+        sent, ending = instead_of(self._client, reply, why)
+        if ending is None:
+            return sent
+        if self._is_sending:
+            self._why[reply[0]], self._unfit[reply[0]] = why, ending
+        else:
+            self._late.append((ending, why))
         return sent
+
+
+def instead_of(client: Client, reply: Message, why: str) -> tuple[Message | None, Failure | None]:
+    """What is sent instead of a reply that the server would not take, if anything, and how the request ends by that.
+
+    A reply that only goes without its headers has no such end.
+    """
+    subject, _, header, payload = reply
+    if header and not client.takes_headers and headers.read_service_error(header) is None:
+        plain = client.fitting((subject, b"", None, payload))
+        if plain is not None:
+            return plain, None
+    sent = client.fitting((subject, b"", headers.service_error(f"the reply {why}", 500), b""))
+    return sent, UNDELIVERED if sent is None else TOO_LARGE

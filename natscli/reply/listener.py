@@ -39,10 +39,6 @@ from natscli.reply.subscriptions import Subscriptions
 from natscli.system.signals import Stop, on_info
 from natscli.wire.nats_py import errors as nats_errors
 
-_NO_HEADERS = (
-    "the server does not support headers (before 2.2, or no_header_support): replies go without theirs, "
-    "and what fails gets no reply"
-)
 #: Stands for the last reply of several where that was sent before; it counts, and has no bytes.
 _NO_MORE: Message = (b"", b"", None, b"")
 _STOPPING = Failure(503, "the responder is stopping", notice="")
@@ -140,8 +136,8 @@ class Listener:
         self._client.together = self._mixing.take
         await self._subscriptions.begin()
         self._connection.on_refusal = self._on_refusal
-        if not self._client.takes_headers:
-            self._environment.warn(_NO_HEADERS)
+        self._connection.on_reconnect = lambda: self._delivery.connected(self._first)
+        self._delivery.connected(self._first)
         self._subscriptions.log()
         self._report.begin(self._pump)
         on_info(self._report.write)
@@ -325,6 +321,11 @@ class Listener:
 
     # -- what went wrong -------------------------------------------------------------------------------------
 
+    @property
+    def _first(self) -> Statistics:
+        """Where to count what belongs to one of several routes, and nothing says to which."""
+        return next(route for route in self._routes if not route.internal).statistics
+
     def _refuse(self, route: Route, batch: Batch) -> None:
         if not self._refused:
             self._loop.call_later(1.0, self._log_refused)
@@ -350,7 +351,7 @@ class Listener:
             self._connection.lost.set_result(error)
             return
         if "for publish" in text:
-            next(route for route in self._routes if not route.internal).statistics.undeliver(1)
+            self._first.undeliver(1)
         self._environment.warn(error.what)
 
     def _output_failed(self, error: Exception) -> None:  # noqa: ARG002

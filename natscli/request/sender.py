@@ -68,8 +68,8 @@ class Sender:
             check_publish_subject(request.subject)
             self._checked_subject = request.subject
             self._some_pull = self._some_pull or is_pull(request.subject)
-        if why := self._client.unfit("the request", request.header, request.payload):
-            raise InputError(why)
+        if why := self._client.unfit(request.header, request.payload):
+            raise InputError(f"the request {why}")
 
     def fitting(
         self, again: list[Ongoing], fail: Callable[[list[Ongoing], InputError], None]

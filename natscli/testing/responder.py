@@ -20,6 +20,7 @@ from natscli.handling import Request, encode
 from natscli.message.header_lines import header_block, header_lines
 from natscli.message.message import Message
 from natscli.message.subjects import check_subscribe_subject
+from natscli.reply.delivery import instead_of
 from natscli.reply.options import ReplyOptions
 from natscli.reply.python.explain import place
 from natscli.reply.python.functions import HandlerFunction, is_async, misfit
@@ -63,6 +64,9 @@ class TestResponder:
         self._arrived = threading.Condition()
         self._count = 0
         self._before: dict[int, list[bytes]] = {}
+        #: What was sent instead of replies that the server would not take, and why, by their subjects.
+        self._sent: dict[bytes, Message] = {}
+        self._unfit: dict[bytes, str] = {}
         places = tuple(place.subject for place in responder.places)
         self.subjects = places if subject is None else (subject,)
         background.wait(self._start(url))
@@ -119,7 +123,8 @@ class TestResponder:
         self, batch: Batch, replies: list[Message], failure: Failure | None, *, more: bool = False
     ) -> None:
         if replies:
-            self._connection.client.send([reply for reply in replies if reply[0]])
+            self._connection.client.send([reply for reply in replies if reply[0]], self._instead)
+            replies = [self._sent.pop(reply[0], reply) for reply in replies]
         if more:
             self._before.setdefault(batch.first, []).extend(reply[3] for reply in replies)
             return
@@ -134,8 +139,17 @@ class TestResponder:
                 request = ReceivedRequest().filled(message, number, None)
                 block, data = replies[index][2:] if replies else (None, None)
                 before = tuple(self._before.pop(number, ()))
-                self.answered.append(AnsweredRequest(request, block, data, said, before))
+                unfit = self._unfit.pop(message[1], said)
+                self.answered.append(AnsweredRequest(request, block, data, unfit, before))
             self._arrived.notify_all()
+
+    def _instead(self, reply: Message, why: str) -> Message | None:
+        """What goes to the requester instead of a reply that the server would not take."""
+        sent, ending = instead_of(self._connection.client, reply, why)
+        self._sent[reply[0]] = sent or reply
+        if ending is not None:
+            self._unfit[reply[0]] = f"{ending.code}: the reply {why}"
+        return sent
 
 
 class _Body(Responder):

@@ -56,8 +56,8 @@ async def _traced(
         raise PynatsError(problem, where=connection.url)
     inbox = client.new_inbox()
     header = headers.encode([*headers.decode(outgoing.header), *headers.traced(inbox, deliver=deliver)])
-    if problem := client.unfit("the message", header, outgoing.payload):
-        raise InputError(problem)
+    if why := client.unfit(header, outgoing.payload):
+        raise InputError(f"the message {why}")
     info = client.server_info
     path = Path(str(info.get("server_id", "")), int(info.get("client_id", 0)))
     came = asyncio.Event()

@@ -160,9 +160,9 @@ class Verifier:
 
     def _is_fit(self, case: Case) -> bool:
         """Whether the server takes the request: one that is too large would end the connection."""
-        why = self._client.unfit("the request", case.exchange.header, case.exchange.payload)
+        why = self._client.unfit(case.exchange.header, case.exchange.payload)
         if why:
-            self._refused(case, why)
+            self._refused(case, f"the request {why}")
         return not why
 
     def _send(self, batch: list[_Asked]) -> None:

@@ -201,7 +201,8 @@ class Watcher:
         silent = self.matcher.nobody_subscribes(exchanges)
         if self._watching.answer_no_responders:
             status = _NO_RESPONDERS % subject
-            self._client.send([(exchange.message[1], b"", status, b"") for exchange in silent])
+            answers: list[Message] = [(exchange.message[1], b"", status, b"") for exchange in silent]
+            self._client.send(answers, lambda message, why: None)
         elif silent and subject not in self._unheard and len(self._unheard) < _MOST_LOGGED:
             self._unheard.add(subject)
             text = for_people(subject)

@@ -9,7 +9,6 @@ none of it is used: messages go nats-py's own way, one at a time, through public
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
 
@@ -19,19 +18,16 @@ from natscli.wire import nats_py
 from natscli.wire.delivering import BatchHandler, Delivering
 from natscli.wire.login import LoggingIn
 from natscli.wire.parser import BatchParser
-from natscli.wire.protocol import encode, line_length
+from natscli.wire.protocol import Instead, Kept, encode, line_length
 from natscli.wire.reconnect import Reconnecting
 from natscli.wire.trust import LenientTLS
 
 #: What of the private names of nats-py is not as expected; if anything, no private name is used.
 DIFFERENCES = nats_py.differences()
 
-#: Gives what is sent instead of a message that the server would not take, if anything, and is told why.
-Instead = Callable[[Message, str], "Message | None"]
-
 #: Bytes of a control line that nats-server takes unless `max_control_line` says otherwise; its INFO does not tell.
 MAX_CONTROL_LINE = 4096
-#: Bytes that a control line has around a subject, at most: the sizes.
+#: Bytes that a control line has around its subjects, at most: the sizes.
 _AROUND = 24
 #: The first version of nats-server that traces messages.
 _FIRST_TRACING = (2, 11)
@@ -136,23 +132,19 @@ class Client(LenientTLS, Delivering):
     def send(self, messages: list[Message], instead: Instead | None = None) -> None:
         """Write `messages` at once. While reconnecting they are kept, as many as fit; the rest counts as dropped.
 
-        With `instead`, they are replies to subjects that others chose, and it is asked about those that do not fit.
+        With `instead`, they go to subjects that others chose, and it is asked about those that do not fit: now, or when
+        a server is there that takes less than the one before. Without, those of the latter count as dropped too.
         """
+        if not messages:
+            return
         if not self.batches:
             self._publish_later(self._fitting(messages, instead) if instead is not None else messages)
             return
-        data, longest = encode(messages)
         if instead is None:
-            self._longest_own = max(self._longest_own, longest)
-        elif (
-            not self.takes_headers
-            or longest + _AROUND > min(self._longest_taken, MAX_CONTROL_LINE)
-            or len(data) > self._max_payload
-        ):
-            messages = self._fitting(messages, instead)
             data, longest = encode(messages)
-        if instead is not None and longest > self._longest_reply:
-            self._longest_reply = longest
+            self._longest_own = max(self._longest_own, longest)
+        else:
+            data = self._encoded(messages, instead)
         self.stats["out_msgs"] += len(messages)
         self.stats["out_bytes"] += len(data)
         if not self._pending and self.is_connected and isinstance(self._transport, nats_py.TcpTransport):
@@ -162,18 +154,31 @@ class Client(LenientTLS, Delivering):
         if not self.is_connected and self._pending_data_size + len(data) > self._max_pending_size:
             self.dropped += len(messages)
             return
-        self._pending.append(data)
+        self._pending.append(Kept.of(data, messages, instead or self._drop))
         self._pending_data_size += len(data)
         if self._flush_queue is not None and self._flush_queue.empty() and self.is_connected:
             self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
 
-    def unfit(self, what: str, header: bytes | None, payload: bytes) -> str:
-        """Why the server would not take a message, which is called `what`; an empty string if it would."""
+    def _encoded(self, messages: list[Message], instead: Instead) -> bytes:
+        """The bytes of `messages`, or of what is sent instead of those that do not fit."""
+        data, longest = encode(messages)
+        if (
+            not self.takes_headers
+            or longest + len(messages[0][1]) + _AROUND > min(self._longest_taken, MAX_CONTROL_LINE)
+            or len(data) > self._max_payload
+        ):
+            data, longest = encode(self._fitting(messages, instead))
+        if longest > self._longest_reply:
+            self._longest_reply = longest
+        return data
+
+    def unfit(self, header: bytes | None, payload: bytes) -> str:
+        """Why the server would not take a message, as the end of a sentence; an empty string if it would."""
         size = len(payload) + len(header or b"")
         if size > self.max_payload:
-            return f"{what} has {size} bytes, the server takes {self.max_payload}"
+            return f"has {size} bytes, the server takes {self.max_payload}"
         if header and not self.takes_headers:
-            return f"{what} has headers, the server supports none (before 2.2, or no_header_support)"
+            return "has headers, the server supports none (before 2.2, or no_header_support)"
         return ""
 
     def why_untraced(self) -> str:
@@ -185,25 +190,28 @@ class Client(LenientTLS, Delivering):
         return "" if self.takes_headers else "the server supports no headers, and so traces no messages"
 
     def _fitting(self, messages: list[Message], instead: Instead) -> list[Message]:
-        """What is sent of replies, some of which may not fit."""
+        """What is sent of messages, some of which may not fit."""
         fitting = [instead(m, why) if (why := self._why_not(m)) else m for m in messages]
         return [message for message in fitting if message is not None]
 
-    def fitting(self, reply: Message) -> Message | None:
-        """`reply`, if the server takes it."""
-        return None if self._why_not(reply) else reply
+    def fitting(self, message: Message) -> Message | None:
+        """`message`, if the server takes it."""
+        return None if self._why_not(message) else message
 
-    def _why_not(self, reply: Message) -> str:
-        return self._too_long(reply) or self.unfit("the reply", reply[2], reply[3])
+    def _why_not(self, message: Message) -> str:
+        return self._too_long(message) or self.unfit(message[2], message[3])
 
     def _too_long(self, message: Message) -> str:
-        """Why the control line of a reply would end the connection: with sizes it is longer than the request's was."""
+        """Why the control line of a message would end the connection: it is longer than that of the request was."""
         subject = len(message[0])
         # A server that has delivered a longer one than it takes by default takes more.
         usual = subject + len("s ") + len(" 0") <= MAX_CONTROL_LINE < line_length(message)
         if usual or subject > self._longest_taken:
-            return f"the reply subject has {subject} bytes, with which no reply fits into max_control_line"
+            return f"has a subject of {subject} bytes, which does not fit into max_control_line"
         return ""
+
+    def _drop(self, message: Message, why: str) -> None:  # noqa: ARG002
+        self.dropped += 1
 
     def _shortened(self) -> bool:
         ours = max((len(s._subject) + len(s._queue or "") for s in self._subs.values()), default=0)
@@ -271,6 +279,16 @@ class Client(LenientTLS, Delivering):
         return self._ps if self.batches and self.is_connected else None
 
     # -- nats-py's own steps, corrected ----------------------------------------------------------------------
+
+    async def _log_in(self, lines: Any) -> bytes:
+        rest = await super()._log_in(lines)
+        # What waited was made for the server before, which may have taken more than this one does.
+        waiting, self._pending = self._pending, []
+        for data in waiting:
+            fitting = self._encoded(data.messages, data.instead) if isinstance(data, Kept) else data
+            if fitting:
+                self._pending.append(data if fitting == data else fitting)
+        return rest
 
     async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
         # nats-py writes the PING at once and leaves what was sent before it, a SUB or an UNSUB, to a task that runs

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from natscli.message.message import Message
+
+#: Gives what is sent instead of a message that the server would not take, if anything, and is told why: the end of a
+#: sentence about it.
+Instead = Callable[[Message, str], "Message | None"]
 
 
 def encode(messages: list[Message]) -> tuple[bytes, int]:
@@ -50,3 +56,17 @@ def _encode_one(subject: bytes, reply: bytes, header: bytes | None, payload: byt
         return b"PUB %b %b%d\r\n%b\r\n" % (subject, reply, len(payload), payload)
     size = len(header)
     return b"HPUB %b %b%d %d\r\n%b%b\r\n" % (subject, reply, size, size + len(payload), header, payload)
+
+
+class Kept(bytes):
+    """`messages` as the bytes that are sent, unless another server takes less: then `instead` says what is sent."""
+
+    messages: list[Message]
+    instead: Instead
+
+    @classmethod
+    def of(cls, data: bytes, messages: list[Message], instead: Instead) -> Kept:
+        """`data` is all of `messages`."""
+        kept = cls(data)
+        kept.messages, kept.instead = messages, instead
+        return kept

@@ -353,7 +353,7 @@ def test_a_very_long_reply_subject_does_not_end_a_responder(
     with socket.create_connection(("127.0.0.1", nats_server.port)) as raw:
         # The server takes 4096 bytes of a control line: this one, and not that of the reply with its longer size.
         raw.sendall(b"CONNECT {}\r\nPUB e %b 1\r\nx\r\nPING\r\n" % (b"r" * 4091))
-        reply.wait_for("[#0] the reply subject has 4091 bytes")
+        reply.wait_for("[#0] the reply has a subject of 4091 bytes")
     assert "Disconnected" not in reply.stderr_text()
     assert pynats("request", "e", "x", server=nats_server).status == 0
 

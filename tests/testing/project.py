@@ -182,6 +182,16 @@ def test_a_pause(nats_server, nats_client, nats_reply):
     with nats_server.pause(), pytest.raises(nats.errors.TimeoutError):
         nats_client.request("a", b"", timeout=0.2)
     assert nats_client.request("a", b"").data == b"x"
+
+
+@pytest.mark.nats(config="max_payload: 1000")
+def test_a_reply_that_is_too_large(nats_client, nats_reply):
+    replier = nats_reply("large", "x" * 2000)
+    why = "the reply has 2000 bytes, the server takes 1000"
+    for _ in range(2):
+        assert nats_client.request("large", b"").headers["Nats-Service-Error"] == why
+    assert [answered.failure for answered in replier.answered] == [f"500: {why}"] * 2
+    assert nats_client.is_connected
 """
 
 FAILING = """

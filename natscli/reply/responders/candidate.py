@@ -55,7 +55,8 @@ class _Asked(NamedTuple):
 class Compared(Wrapper):
     """Answers as `inner` does, and asks the candidate at `subject` the same afterwards.
 
-    `counts` are of what became of that: `same`, `differed`, `late` without a reply, `skipped` because too many waited.
+    `counts` are of what became of that: `same`, `differed`, `late` without a reply, `skipped` because too many
+    waited, or because the server would not take the request.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Compared(Wrapper):
         inbox = self._client.new_inbox()
         self._inbox = f"{inbox}.".encode()
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_replies)
-        self._own = OwnInboxes(self._client, self._on_own)
+        self._own = OwnInboxes(self._client, self._on_own, self._unfit)
 
     def respond(self, batch: Batch, done: Done) -> None:
         self.inner.respond(batch, partial(self._done, done))
@@ -142,8 +143,12 @@ class Compared(Wrapper):
             for key, message in zip(keys, messages, strict=True):
                 self._own.send(key, message, self._timeout)
         else:
-            self._client.send(messages)
+            self._client.send(messages, lambda message, why: self._unfit(message[1][len(self._inbox) :], why))
         self._alarm.set(self._asked.next_end)
+
+    def _unfit(self, key: bytes, why: str) -> None:  # noqa: ARG002
+        """The server would not take a request."""
+        self.counts["skipped"] += self._asked.remove(key) is not None
 
     def _subject_of(self, request: Message) -> bytes:
         """Where the candidate is asked the same."""

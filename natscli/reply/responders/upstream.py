@@ -52,7 +52,7 @@ class Upstream(Responder):
         inbox = self._client.new_inbox()
         self._inbox = f"{inbox}.".encode()
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_replies)
-        self._own = OwnInboxes(self._client, self._on_own)
+        self._own = OwnInboxes(self._client, self._on_own, self._unfit)
 
     def respond(self, batch: Batch, done: Done) -> None:
         now = self._loop.time()
@@ -80,7 +80,13 @@ class Upstream(Responder):
             else:
                 messages.append(message)
         if messages:
-            self._client.send(messages)
+            self._client.send(messages, lambda message, why: self._unfit(message[1][len(self._inbox) :], why))
+
+    def _unfit(self, token: bytes, why: str) -> None:
+        """The server would not take a request: with another subject, or after the limits became others."""
+        job = self._outstanding.end(token)
+        if job is not None:
+            self._fail(job, Failure(500, f"the request for [{self._subject_of(job)}] {why}"))
 
     def _on_replies(self, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
         for subject, _, block, payload in messages:
