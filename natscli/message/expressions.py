@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from functools import cached_property
 from types import CodeType
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from natscli.message import headers
 from natscli.message.status import read_problem, read_status
 from natscli.text import for_programs, replaced
 
+_TOO_LONG = "a number has too many digits"
 #: Characters of a value in a message.
 _MOST_SHOWN = 200
 
@@ -52,11 +53,19 @@ class Expression:
         """
         return self._evaluate(self._code, view)
 
+    def is_true(self, view: object) -> bool:
+        """Whether the expression is true on `view`.
+
+        Raises:
+            FailedExpressionError: an exception in it.
+        """
+        return self._holds(self._code, view)
+
     def unmet(self, view: object) -> str:
         """Why the expression is not true on `view`, with the value that it had; an empty string if it is true."""
         for part in self._parts:
             try:
-                if self._evaluate(part.code, view):
+                if self._holds(part.code, view):
                     continue
                 return f"expected {part.text}, got {_shown(self._evaluate(part.shown, view))}"
             except FailedExpressionError as error:
@@ -72,13 +81,17 @@ class Expression:
         try:
             values = {name: getattr(view, name) for name in self.names}
             return eval(code, {"__builtins__": builtins, **values})
-        except Exception as error:
-            text = " ".join(str(error).split())
-            if isinstance(error, FailedExpressionError):
-                raise
-            raise FailedExpressionError(
-                f"{type(error).__name__}: {text}" if text else type(error).__name__
-            ) from None
+        except FailedExpressionError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise FailedExpressionError(_said(error)) from None
+
+    def _holds(self, code: CodeType, view: object) -> bool:
+        value = self._evaluate(code, view)
+        try:
+            return bool(value)
+        except (Exception, SystemExit) as error:  # of any object, by any code
+            raise FailedExpressionError(_said(error)) from None
 
 
 def compile_expression(text: str, known: Iterable[str], where: str) -> Expression:
@@ -134,8 +147,9 @@ class MessageView:
         """
         try:
             return json.loads(self.data)
-        except (ValueError, RecursionError):
-            raise FailedExpressionError(f"no JSON: {_shown(self.text)}") from None
+        except (ValueError, RecursionError) as error:
+            why = _TOO_LONG if _is_too_long(error) else _shown(self.text)
+            raise FailedExpressionError(f"no JSON: {why}") from None
 
     @cached_property
     def headers(self) -> Headers:
@@ -159,6 +173,8 @@ class Headers(Mapping[str, str]):
     """Headers by their names in any case; of repeated ones the first."""
 
     def __init__(self, pairs: headers.Pairs) -> None:
+        #: Each name with its values.
+        self.lists = headers.lists_of(pairs)
         self._names = {name.lower(): name for name, _ in reversed(pairs)}
         self._values = {name.lower(): replaced(value) for name, value in reversed(pairs)}
 
@@ -176,15 +192,55 @@ class Headers(Mapping[str, str]):
 
 
 def as_bytes(value: Any) -> bytes:
-    """What `--query` writes of a value: bytes and text as they are, anything else as JSON, or as Python shows it."""
-    if isinstance(value, bytes):
-        return value
-    if not isinstance(value, str):
+    """What `--query` writes of a value: bytes and text as they are, anything else as JSON.
+
+    Headers are objects with lists, as in the records of `--json`; sets and iterators are lists.
+
+    Raises:
+        FailedExpressionError: it is nothing that JSON has.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    try:
+        text = (
+            value
+            if isinstance(value, str)
+            else json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
+        )
+    except (Exception, SystemExit) as error:  # of any object, by any code
+        raise FailedExpressionError(f"no JSON: {_no_json(error)}") from None
+    return replaced(text).encode()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has in place of `value`. Raises TypeError."""
+    if isinstance(value, Headers):
+        return value.lists
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Set):
         try:
-            value = json.dumps(value, ensure_ascii=False)
-        except (TypeError, ValueError, RecursionError):
-            value = str(value)
-    return replaced(value).encode()
+            return sorted(value)
+        except TypeError:  # of several types
+            return sorted(value, key=repr)
+    if isinstance(value, Iterator | Collection) and not isinstance(value, bytes | bytearray | memoryview):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} {_shown(value)}")
+
+
+def _no_json(error: BaseException) -> str:
+    """Why there is no JSON."""
+    text = _said(error)
+    if "Out of range float" in text:
+        return "it has neither NaN nor infinity"
+    if _is_too_long(error):
+        return _TOO_LONG
+    return text.removeprefix("TypeError: ").removeprefix("ValueError: ")
+
+
+def _is_too_long(error: BaseException) -> bool:
+    """Whether a number has more digits than Python turns into text, or reads."""
+    return type(error) is ValueError and "integer string conversion" in str(error)
 
 
 def _joined(node: ast.expr) -> list[ast.expr]:
@@ -211,9 +267,22 @@ def _free_names(tree: ast.Expression) -> frozenset[str]:
     return frozenset(used - bound)
 
 
+def _said(error: BaseException) -> str:
+    """Name and text of an exception, on one short line."""
+    name = type(error).__name__
+    try:
+        text = " ".join(str(error)[: 2 * _MOST_SHOWN].split())
+    except Exception:  # of any object, by any code
+        text = ""
+    return f"{name}: {_cropped(text)}" if text else name
+
+
 def _shown(value: Any) -> str:
     try:
-        text = repr(value)
-    except Exception as error:  # of any object, by any code
+        return _cropped(repr(value))
+    except (Exception, SystemExit) as error:  # of any object, by any code
         return f"a value that cannot be shown ({type(error).__name__})"
+
+
+def _cropped(text: str) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."

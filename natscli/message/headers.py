@@ -52,10 +52,15 @@ def is_huge(block: bytes) -> bool:
 
 def as_lists(block: bytes | None) -> dict[str, list[str]]:
     """The headers of a block for programs: each name with its values; none of a huge block."""
-    pairs: dict[str, list[str]] = {}
-    for name, value in () if block and is_huge(block) else decode(block):
-        pairs.setdefault(replaced(name), []).append(replaced(value))
-    return pairs
+    return lists_of(() if block and is_huge(block) else decode(block))
+
+
+def lists_of(pairs: Pairs) -> dict[str, list[str]]:
+    """Headers for programs: each name with its values."""
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        lists.setdefault(replaced(name), []).append(replaced(value))
+    return lists
 
 
 def status(block: bytes | None) -> str:

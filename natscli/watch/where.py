@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from natscli.message.exchange import Exchange
-from natscli.message.expressions import MessageView, compile_expression
+from natscli.message.expressions import FailedExpressionError, MessageView, compile_expression
 from natscli.text import exact, for_programs
 
 
@@ -48,8 +48,8 @@ def where(text: str) -> Callable[[Exchange], bool]:
 
     def holds(exchange: Exchange) -> bool:
         try:
-            return bool(expression.value(ExchangeView(exchange)))
-        except Exception:  # FailedExpressionError, or of the truth of any object
+            return expression.is_true(ExchangeView(exchange))
+        except FailedExpressionError:
             return False
 
     return holds

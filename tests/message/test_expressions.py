@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from natscli.errors import ExitStatus, InputError
 from natscli.message.expressions import (
+    FailedExpressionError,
     MessageView,
     as_bytes,
     compile_expression,
@@ -101,11 +104,79 @@ def test_what_is_no_expression_is_refused_with_the_position(text: str, says: str
     ("value", "data"),
     [
         (b"\xff", b"\xff"), ("\u00e9", b"\xc3\xa9"), ({"a": [1, None]}, b'{"a": [1, null]}'), (3.5, b"3.5"),
-        (None, b"null"), ({1}, b"{1}"), ("\udc80", b"\xef\xbf\xbd"),
+        (None, b"null"), ("\udc80", b"\xef\xbf\xbd"), (["\udc80"], b'["\xef\xbf\xbd"]'),
+        ({3, 1, 2}, b"[1, 2, 3]"), (frozenset({1, "a"}), b'["a", 1]'), ((1, (2,)), b"[1, [2]]"),
+        (range(3), b"[0, 1, 2]"), ({"a": 1}.keys(), b'["a"]'), (iter("ab"), b'["a", "b"]'),
+        (MappingProxyType({"a": {1}}), b'{"a": [1]}'), (bytearray(b"\xff"), b"\xff"), (memoryview(b"x"), b"x"),
+        (ORDER.headers, b'{"Content-Type": ["a"], "content-type": ["b"], "X": ["caf\xef\xbf\xbd"]}'),
+        ([MessageView(None, b"").headers, 10**20], b"[{}, 100000000000000000000]"),
     ],
 )  # fmt: skip
 def test_what_a_query_writes(value: object, data: bytes) -> None:
     assert as_bytes(value) == data
+
+
+class Odd:
+    """Nothing of it can be shown, or be true."""
+
+    def __repr__(self) -> str:
+        raise KeyError(self)
+
+    def __bool__(self) -> bool:
+        raise SystemExit("no")
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (float("nan"), "it has neither NaN nor infinity"),
+        ({"a": [float("-inf")]}, "it has neither NaN nor infinity"),
+        (10**5000, "a number has too many digits"),
+        ([{"a": -(10**5000)}], "a number has too many digits"),
+        (len, "builtin_function_or_method <built-in function len>"),
+        (json, "module <module 'json' from "),
+        ([b"x"], "bytes b'x'"),
+        ({(1, 2): 3}, "keys must be str, int, float, bool or None, not tuple"),
+        (Odd(), "Odd a value that cannot be shown (KeyError)"),
+        ([b"x" * 10_000_000], f"bytes b'{'x' * 150}"),
+        (1j, "complex 1j"),
+        ((1 / 0 for _ in "a"), "ZeroDivisionError: division by zero"),
+        ((exit() for _ in "a"), "SystemExit: None"),
+    ],
+    ids=map(str, range(13)),  # not all of them can be shown
+)
+def test_what_is_nothing_that_json_has(value: object, why: str) -> None:
+    with pytest.raises(FailedExpressionError) as caught:
+        as_bytes(value)
+    assert str(caught.value).startswith(f"no JSON: {why}")
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ("10**5000 == 1", "a value that cannot be shown (ValueError)"),
+        ("text * 100_000 == 1", f"'{ORDER.text}{ORDER.text}{ORDER.text}{ORDER.text}"[:200] + "..."),
+        ("json['x' * 10_000_000]", f"KeyError: '{'x' * 199}..."),
+        ("json[10**5000]", "KeyError"),
+        ("exit()", "SystemExit: None"),
+        ("float('nan') == 1", "nan"),
+        ("type('Odd', (), {'__bool__': lambda self: 1 / 0})()", "ZeroDivisionError: division by zero"),
+        ("(_ for _ in ()).throw(type('E', (Exception,), {'__str__': lambda self: 1 / 0}))", "E"),
+    ],
+)
+def test_odd_values_are_said_on_one_short_line(text: str, got: str) -> None:
+    assert unmet(text) == f"expected {text}, got {got}"
+    expression = compile_expression(text, MessageView.NAMES, "--where")
+    with suppress(FailedExpressionError):
+        assert not expression.is_true(ORDER)
+
+
+def test_json_with_a_number_that_python_does_not_read() -> None:
+    assert (
+        unmet("json", MessageView(None, b"9" * 5000))
+        == "expected json, got no JSON: a number has too many digits"
+    )
 
 
 @given(st.text(max_size=40))

@@ -75,6 +75,33 @@ def test_a_query_takes_the_place_of_the_payload(ask: Ask, responders: Responders
     assert run.errors == [f"""pynats: error: --query json["nothing"]: KeyError: 'nothing' ({subject})"""]
 
 
+def test_a_query_writes_json_or_says_of_which_request_it_cannot(ask: Ask, responders: Responders) -> None:
+    block = b"NATS/1.0\r\nA: 1\r\nA: 2\r\n\r\n"
+    subject = responders(lambda request: [Answer(request.payload, block)])
+    shown = ask(subject, "x", "--json").objects[0]["headers"]
+    assert ask(subject, "x", "--query", "headers", "--quiet").objects == [shown] == [{"A": ["1", "2"]}]
+    assert ask(subject, "x", "--query", "set(data)", "--quiet").objects == [[120]]
+    for text, why in {
+        "10**5000": "a number has too many digits",
+        "float('nan')": "it has neither NaN nor infinity",
+        "len": "builtin_function_or_method <built-in function len>",
+    }.items():
+        said = f"--query {text}: no JSON: {why} ({subject})"
+        run = ask(subject, "x", "--query", text, "--quiet")
+        assert (run.status, run.stdout, run.errors) == (8, b"", [f"pynats: error: {said}"])
+        run = ask(subject, "x", "--query", text, "--count", "2", "--quiet")
+        assert (run.status, run.stdout) == (8, b"")
+        assert run.errors == [f"pynats: error: [#{number}] {said}" for number in (1, 2)]
+
+
+@pytest.mark.parametrize("text", ["10**5000 == 1", "exit()", "json[10**5000]", "text * 1_500_000 == 1"])
+def test_an_odd_value_is_not_as_expected(ask: Ask, responders: Responders, text: str) -> None:
+    run = ask(responders(lambda request: [b'{"a": 1}']), "x", "--expect", text, "--raw")
+    assert (run.status, run.stdout, len(run.errors)) == (8, b'{"a": 1}', 1)
+    assert f"expected {text}, got " in run.errors[0]
+    assert len(run.errors[0]) < 400
+
+
 @pytest.mark.parametrize("option", ["--expect", "--query"])
 def test_what_is_no_expression_is_found_before_connecting(pynats: Runner, option: str) -> None:
     run = pynats("request", "s", "x", option, "json[", "-s", "nats://127.0.0.1:1")

@@ -41,6 +41,8 @@ def server(server_factory: Callable[..., Server], peers: Peers) -> Server:
         ("reply is None and subject.endswith('silent')", [1]),
         ("rtt is not None and rtt < 60 and size == 8 and outcome == 'answered'", [1, 2, 3]),
         ("1 / 0", []),
+        ("exit()", []),
+        ("json[10**5000]", []),
     ],
 )
 def test_exchanges_are_shown_that_it_is_true_of(
