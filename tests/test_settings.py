@@ -103,6 +103,8 @@ def test_half_a_credential_is_refused(flags: dict[str, str]) -> None:
         ("::", "nats://[::]:4222"),
         ("nats://u:pw@::1", "nats://u:pw@[::1]:4222"),
         ("fe80::1%eth0", "nats://[fe80::1%eth0]:4222"),
+        ("fe80::1%eth0:4333", "nats://[fe80::1%eth0]:4333"),
+        ("nats://u:pw@fe80::1%25eth0:4333", "nats://u:pw@[fe80::1%eth0]:4333"),
         ("nats://[fe80::1%25eth0]:4333", "nats://[fe80::1%eth0]:4333"),
         ("[fe80::1%eth0]", "nats://[fe80::1%eth0]:4222"),
         ("a.example.com.", "nats://a.example.com.:4222"),

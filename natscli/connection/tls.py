@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ def tls_context(settings: Settings, environ: Mapping[str, str]) -> ssl.SSLContex
             load(*paths)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not PEM"
-            reason = "not PEM, or encrypted" if "PEM lib" in reason else reason
+            reason = "not PEM, or encrypted" if "PEM lib" in reason else _in_words(reason)
             raise InputError(f"cannot use {' with '.join(paths)}: {reason}", where=files[0].source) from None
 
     if settings.tlsca:
@@ -52,3 +53,10 @@ def tls_context(settings: Settings, environ: Mapping[str, str]) -> ssl.SSLContex
         # Without a password OpenSSL would ask for one.
         use(partial(context.load_cert_chain, password=""), settings.tlscert, settings.tlskey)
     return context
+
+
+def _in_words(reason: str) -> str:
+    """What OpenSSL says, `[X509: KEY_VALUES_MISMATCH] key values mismatch (_ssl.c:4061)`, without its own names."""
+    if "_MISMATCH]" in reason:
+        return "the key is not that of the certificate"
+    return re.sub(r"^\[[^]]*\] ?|\s*\(_ssl\.c:\d+\)$", "", reason)

@@ -87,7 +87,12 @@ def _bracketed(url: str) -> str:
     netloc, slash, path = rest.partition("/")
     login, at, place = netloc.rpartition("@")
     if place.count(":") > 1 and not place.startswith("["):
-        place = f"[{place}]" if _is_ipv6(place) else place
+        address, percent, zone = place.partition("%")
+        if percent and ":" in zone and _is_ipv6(address):  # a zone has no colon: what follows one is a port
+            zone, _, port = zone.partition(":")
+            place = f"[{address}%{zone}]:{port}"
+        elif _is_ipv6(place):
+            place = f"[{place}]"
     if place.startswith("["):
         place = place.replace("%25", "%", 1)
     return f"{scheme}://{login}{at}{place}{slash}{path}"

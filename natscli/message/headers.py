@@ -64,10 +64,14 @@ def lists_of(pairs: Pairs) -> dict[str, list[str]]:
 
 
 def status(block: bytes | None) -> str:
-    """The status of a header block that a server sent (`503` for no responders), else an empty string."""
+    """The status of a header block that a server sent (`503` for no responders), else an empty string.
+
+    What begins like a status line and has no three digits there is none: no server sends it.
+    """
     if not block or block[len(LINE) : len(LINE) + 1] != b" ":
         return ""
-    return block[len(LINE) + 1 : len(LINE) + 4].decode("ascii", "replace")
+    code, end = block[len(LINE) + 1 : len(LINE) + 4], block[len(LINE) + 4 : len(LINE) + 5]
+    return code.decode() if len(code) == 3 and code.isdigit() and end in b" \r" else ""
 
 
 def check(name: str, value: str) -> None:

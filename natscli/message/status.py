@@ -76,13 +76,11 @@ class ReplyProblem(NamedTuple):
 
 def read_status(block: bytes | None) -> Status | None:
     """The status line of a header block; None without one, as of every message of a client."""
-    if not block or block[len(headers.LINE) : len(headers.LINE) + 1] != b" ":
+    code = headers.status(block)
+    if not block or not code:
         return None
-    line, _, rest = block[len(headers.LINE) + 1 :].partition(b"\r\n")
-    code, _, description = line.strip().partition(b" ")
-    if not code.isdigit() or len(code) != 3:
-        return None
-    text = exact(description.strip())
+    line, _, rest = block[len(headers.LINE) + len(" 503") :].partition(b"\r\n")
+    text = exact(line.strip())
     if not text and rest.strip():
         pairs = {name.lower(): value for name, value in reversed(headers.decode(block))}
         text = pairs.get("description", "")

@@ -23,16 +23,7 @@ from natscli.reply.mixing import Mixing
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending
 from natscli.reply.reporter import Reporter
-from natscli.reply.responders.responder import (
-    Batch,
-    Done,
-    Failure,
-    Host,
-    Listen,
-    Place,
-    fail,
-    reply_subject,
-)
+from natscli.reply.responders.responder import Batch, Done, Failure, Host, Listen, Place, fail, reply_subject
 from natscli.reply.routes import LIMITS, Limits, Route
 from natscli.reply.statistics import Statistics
 from natscli.reply.subscriptions import Subscriptions
@@ -41,6 +32,7 @@ from natscli.wire.nats_py import errors as nats_errors
 
 #: Stands for the last reply of several where that was sent before; it counts, and has no bytes.
 _NO_MORE: Message = (b"", b"", None, b"")
+_UNSEEN = ": that a requester of several replies is gone is not noticed"
 _STOPPING = Failure(503, "the responder is stopping", notice="")
 
 
@@ -345,14 +337,15 @@ class Listener:
         A subscription that a responder needs must; the loss of all of ours does, see `Connection.needs`.
         """
         text = error.what.lower()
-        known = [responder.refused(error.what) for responder in self._responders]
-        known += [f'"{route.subject.lower()}"' in text for route in self._routes]
-        if "for subscription" in text and not any(known) and not self._connection.lost.done():
+        of_replies = [responder.refused(error.what) for responder in self._responders]
+        known = any(of_replies) or any(f'"{route.subject.lower()}"' in text for route in self._routes)
+        if "for subscription" in text and not known and not self._connection.lost.done():
             self._connection.lost.set_result(error)
             return
         if "for publish" in text:
             self._first.undeliver(1)
-        self._environment.warn(error.what)
+            of_replies = []
+        self._environment.warn(f"{error.what}{_UNSEEN if any(of_replies) else ''}")
 
     def _output_failed(self, error: Exception) -> None:  # noqa: ARG002
         """Called in any thread: a listener that can show nothing more stops; `run` says why."""

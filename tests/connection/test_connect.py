@@ -261,6 +261,10 @@ def test_tls_files_that_cannot_be_used_are_named(
             f"cannot use {cert} with {encrypted}: not PEM, or encrypted",
         ),
         (["--tlsca", str(encrypted)], f"cannot use {encrypted}: "),
+        (
+            ["--tlscert", cert, "--tlskey", str(certificates.server_key)],
+            f"cannot use {cert} with {certificates.server_key}: the key is not that of the certificate",
+        ),
     ):
         run = pynats("request", "x", "y", *flags, server="127.0.0.1:1")
         assert run.status == 2

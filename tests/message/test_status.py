@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from natscli.message.headers import service_error
+from natscli.message.headers import status as status_of
 from natscli.message.status import Status, read_acknowledgement, read_problem, read_status
 
 ACK = b'{"stream":"ORDERS","seq":17}'
@@ -27,13 +28,18 @@ NOT_FOUND = (
         (b"NATS/1.0 409 \xff\r\n\r\n", Status(409, "\udcff")),
         (b"NATS/1.0\r\nStatus: 404\r\n\r\n", None),
         (b"NATS/1.0 12345\r\n\r\n", None),
+        (b"NATS/1.0 5000 X\r\n\r\n", None),
         (b"NATS/1.0 abc\r\n\r\n", None),
+        (b"NATS/1.0 abc def\r\n\r\n", None),
+        (b"NATS/1.0 50\r\n\r\n", None),
+        (b"NATS/1.0 ", None),
         (b"", None),
         (None, None),
     ],
 )
 def test_a_status_line_has_a_code_and_a_description(block: bytes | None, status: Status | None) -> None:
     assert read_status(block) == status
+    assert status_of(block) == ("" if status is None else str(status.code))
 
 
 def test_errors_begin_at_400() -> None:

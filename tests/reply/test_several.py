@@ -217,3 +217,21 @@ def test_each_reply_of_a_mock_waits_for_its_delay(spawn: Spawn, nats_server: Ser
     assert answers[1].seconds > 0.09
     assert answers[3].seconds > 0.18
     assert "Answered 2 requests" in responder.stderr_text()
+
+
+def test_a_responder_that_may_not_look_after_its_requesters_says_what_that_means(
+    server_factory: Callable[..., Server], spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    server = server_factory(
+        'authorization { users: [{user: u, password: "s3cr3t-u", permissions: { subscribe: { allow: "a" } }}, '
+        '{user: all, password: "s3cr3t-all"}] }'
+    )
+    handler = tmp_path / "several.py"
+    handler.write_text("def handle(request):\n    yield 'one'\n    yield 'two'\n")
+    login = ("--user", "u", "--password", "s3cr3t-u")
+    reply = spawn("reply", "a", "--handler", f"{handler}:handle", *login, server=server)
+    with Asker(server, user="all", **{"pass": "s3cr3t-all"}) as asker:
+        asker.send("a", b"x")
+        assert [answer.payload for answer in asker.receive(3)] == [b"one", b"two", b""]
+    reply.wait_for("that a requester of several replies is gone is not noticed")
+    assert reply.stop() == 0
