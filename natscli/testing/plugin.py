@@ -36,15 +36,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker(_MARK)
     if mark is None:
         return
-    _check_mark(mark)
+    _check_mark(mark, metafunc.definition)
     if "nats_server" not in metafunc.fixturenames:
         return
     name = "jetstream" if mark.kwargs == {"jetstream": True} else "nats"
     metafunc.parametrize("nats_server", [mark.kwargs], indirect=True, scope="session", ids=[name])
 
 
-def _check_mark(mark: pytest.Mark) -> None:
-    """Fail where a marker says what no server can be asked for."""
+def _check_mark(mark: pytest.Mark, test: pytest.Item) -> None:
+    """Fail where the marker of `test` says what no server can be asked for."""
     wrong = [repr(value) for value in mark.args]
     wrong += [
         f"{name}={value!r}"
@@ -53,7 +53,9 @@ def _check_mark(mark: pytest.Mark) -> None:
     ]
     if wrong:
         said = f"@pytest.mark.{_MARK} takes jetstream=True or False, and config='TEXT'"
-        pytest.fail(f"{said}; not {', '.join(wrong)}", pytrace=False)
+        file, line, _ = test.location
+        where = f"{test.nodeid}, {file}:{(line or 0) + 1}"
+        pytest.fail(f"{said}; not {', '.join(wrong)} ({where})", pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def test_a_mistyped_marker_is_one_error(project: Project) -> None:
     done = project.pytest(MISTYPED, "-q")
     said = "@pytest.mark.nats takes jetstream=True or False, and config='TEXT'; not jetstraem=True"
     assert done.returncode != 0
-    assert said in done.stdout
+    assert f"{said} (test_it.py::test_it, test_it.py:4)" in done.stdout
     assert "Traceback" not in done.stdout
     assert len(done.stdout.splitlines()) < 10
 

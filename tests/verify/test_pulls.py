@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -64,3 +65,45 @@ def test_a_candidate_is_asked_for_messages_too(
     proxy.wait_until(lambda: left() == COUNT - 3, "all are asked")
     assert proxy.stop() == 0
     assert "Candidate: 3 the same\n" in proxy.stderr_text()
+
+
+@pytest.fixture
+def empty(streams: tuple[Server, Callable[[], int]], peers: Peers) -> Server:
+    """The server, with a consumer E that has no messages yet."""
+    stream = peers.connect(streams[0].url).jetstream()
+    peers.run(stream.add_consumer("ORDERS", durable_name="E", ack_policy="none", deliver_policy="new"))
+    return streams[0]
+
+
+#: A pull that waits, and is told ten times a second that it does.
+WAITING = '{"batch":1,"expires":20000000000,"idle_heartbeat":100000000}'
+
+
+def test_a_heartbeat_is_no_reply_that_is_verified(
+    pynats: Runner, spawn: Callable[..., Program], empty: Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "pull.jsonl"
+    file.write_text(json.dumps({"subject": f"{PULL}E", "request": WAITING, "reply": "the message"}))
+    run = spawn("verify", str(file), "--timeout", "20s", "--json", server=empty)
+    time.sleep(0.5)  # for some heartbeats
+    assert run.status is None
+    assert pynats("publish", "orders.beat", "the message", server=empty).status == 0
+    assert run.wait() == 0
+    (result,) = map(json.loads, run.stdout_bytes().splitlines())
+    assert (result["outcome"], result["replies"]) == ("held", 1)
+    assert result["rtt_ns"] > 400_000_000
+
+
+def test_a_heartbeat_is_no_reply_of_a_candidate(
+    pynats: Runner, spawn: Callable[..., Program], empty: Server
+) -> None:
+    spawn("reply", "stable", "the message", server=empty)
+    options = ("--upstream", "stable", "--candidate", f"{PULL}E", "--timeout", "20s")
+    proxy = spawn("reply", "next", *options, server=empty)
+    assert pynats("request", "next", WAITING, server=empty).status == 0
+    time.sleep(0.5)  # for some heartbeats
+    assert "differs" not in proxy.stderr_text()
+    assert pynats("publish", "orders.beat", "the message", server=empty).status == 0
+    time.sleep(0.2)
+    assert proxy.stop() == 0
+    assert "Candidate: 1 the same\n" in proxy.stderr_text()

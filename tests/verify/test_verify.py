@@ -72,6 +72,15 @@ def test_what_was_written_by_hand_holds_and_every_kind_of_change_is_named(
     assert other.status == 8
     assert len(other.objects) == COUNT
     assert differing(other) == {f"svc.{number}": kinds for number, _, kinds in CHANGES.values()}
+    (counts,) = [line for line in other.errors if line.startswith("Differences: ")]
+    assert set(counts.removeprefix("Differences: ").split(", ")) == {
+        "4 payloads",
+        "2 replies",
+        "1 header",
+        "1 error",
+    }
+    service.changes = {609: CHANGES["twice"][1]}
+    assert "Differences: 1 reply" in verify(runner, nats_server, file).errors
 
 
 def test_what_watch_saw_holds(

@@ -131,9 +131,7 @@ class Display:
         rest = f", {total - done:,} not verified" if done < total else ""
         notice(f"Verified {done:,} exchange{'s' * (done != 1)}: {', '.join(parts)}{rest}")
         if self.kinds:
-            notice(
-                f"Differences: {', '.join(f'{count:,} {kind}' for kind, count in self.kinds.most_common())}"
-            )
+            notice(f"Differences: {', '.join(_counted(*pair) for pair in self.kinds.most_common())}")
         for reason, count in self.unfit.items():
             notice(f"Not sent: {count:,} {reason}")
         if self.rtt.count:
@@ -146,6 +144,13 @@ class Display:
     def _break(self, error: PynatsError) -> None:
         if not self.broken.done():
             self.broken.set_result(error)
+
+
+def _counted(kind: str, count: int) -> str:
+    """How many differences of a kind, in words: `1 reply`, `2 headers`."""
+    one = {"replies": "reply", "rtt": "RTT"}.get(kind, kind)
+    many = {"replies": "replies", "status": "statuses"}.get(kind, f"{one}s")
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _progress(environment: Environment, total: int) -> Progress:
