@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from natscli.cli.explained import Explained, Listed
-from natscli.cli.file_names import check_streams
-from natscli.cli.options import App, Option
+from natscli.cli.options import STDIN, App, Option
 from natscli.environment import Environment
 from natscli.errors import InputError
 
@@ -121,7 +120,9 @@ class Command(Helped, click.Command):
         if extra:
             raise _unexpected(ctx, extra, given)
         app = ctx.find_object(App)
-        if app is not None:
+        if app is not None and (STDIN in app.flags.values() or any(word.endswith("-") for word in given)):
+            from natscli.cli.dashes import check_streams
+
             app.environment.stdin_is_for = check_streams(ctx, app.flags)
         return extra
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from natscli.cli.file_names import CONNECTION_FILES, READ, STDIN
 from natscli.contexts.kinds import PARTS, Holds
 from natscli.duration import parse_duration
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from natscli.environment import Environment
     from natscli.programs.translate import Translator
     from natscli.settings import Settings
@@ -61,6 +62,25 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 DURATION = Duration()
+
+
+class FileName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A file name, or a reference to what a file would hold: only completed, not checked. It is read, or `written`."""
+
+    name = "file"
+
+    def __init__(self, *, written: bool = False) -> None:
+        self.written = written
+
+    def shell_complete(self, *given: Any) -> list[CompletionItem]:
+        """Let the shell complete file names."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(given[-1], type="file")]
+
+
+#: The type of what is read, and of what is written.
+READ, WRITTEN = FileName(), FileName(written=True)
 
 
 class Option(click.Option):
@@ -127,6 +147,15 @@ def _add(*options: Option) -> Callable[[F], F]:
         return command
 
     return decorate
+
+
+#: Connection settings that are files, of which `-` is stdin; a secret of `-` is asked for.
+CONNECTION_FILES = (
+    *(part.setting for part in PARTS if part.holds is Holds.FILE),
+    *("tlscert", "tlskey", "tlsca"),
+)
+#: What `-` is for those: there they are read from, once.
+STDIN = "/dev/stdin"
 
 
 def _record(ctx: click.Context, param: click.Parameter, value: Any) -> None:

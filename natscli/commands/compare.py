@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from natscli.cli.file_names import READ
 from natscli.cli.groups import Command
-from natscli.cli.options import App, option, output_options, pass_app
+from natscli.cli.options import READ, App, option, output_options, pass_app
 from natscli.errors import ExitStatus, explain
 
 

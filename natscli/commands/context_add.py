@@ -8,9 +8,16 @@ from typing import Any, TypeVar
 
 import click
 
-from natscli.cli.file_names import STDIN
 from natscli.cli.groups import Command
-from natscli.cli.options import App, ask_and_hide, complete_contexts, connection_options, option, pass_app
+from natscli.cli.options import (
+    STDIN,
+    App,
+    ask_and_hide,
+    complete_contexts,
+    connection_options,
+    option,
+    pass_app,
+)
 from natscli.commands.context_select import report_selected
 from natscli.contexts import changes, names
 from natscli.contexts.checks import problems

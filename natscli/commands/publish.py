@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from natscli.cli.file_names import READ
 from natscli.cli.groups import Command
 from natscli.cli.jetstream import refuse_jetstream
 from natscli.cli.options import (
     DURATION,
+    READ,
     SENDING,
     App,
     Number,

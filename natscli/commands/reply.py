@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from natscli.cli.doubts import question
-from natscli.cli.file_names import READ, WRITTEN
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
+    READ,
+    WRITTEN,
     App,
     connection_options,
     connection_settings,

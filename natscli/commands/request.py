@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from natscli.cli.file_names import READ, WRITTEN
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
+    READ,
     SENDING,
+    WRITTEN,
     App,
     Number,
     connection_options,
@@ -109,7 +110,7 @@ def _complete_subject(ctx: click.Context, param: click.Parameter, incomplete: st
 @option("--fail-if", multiple=True, metavar="CONDITION",
         help="Exit with 8 if it holds: 'p99 > 20ms', 'failed > 1%', 'rate < 500'; repeatable.")  # fmt: skip
 @option("--baseline", type=READ, metavar="FILE",
-        help="Compare with FILE of an earlier --summary-json, - is stdin; in --fail-if: 'p99 > +10%'.")  # fmt: skip
+        help="Compare with FILE of an earlier --summary-json, - is stdin; in --fail-if too: 'p99 > +10%'.")  # fmt: skip
 @option("--expect", multiple=True, metavar="EXPR",
         help="Fail unless EXPR, in Python, is true on each reply; repeatable.")  # fmt: skip
 @option("--expect-service", metavar="NAME",

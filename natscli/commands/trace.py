@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from natscli.cli.file_names import READ
 from natscli.cli.groups import Command
-from natscli.cli.options import App, connection_options, connection_settings, option, pass_app
+from natscli.cli.options import READ, App, connection_options, connection_settings, option, pass_app
 from natscli.message.recipe import compile_recipe, read_body
 from natscli.trace.options import TraceOptions
 

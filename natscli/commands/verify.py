@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from natscli.cli.file_names import READ, WRITTEN
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
+    READ,
+    WRITTEN,
     App,
     Number,
     connection_options,

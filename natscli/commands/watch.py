@@ -8,10 +8,11 @@ import click
 
 from natscli import __version__
 from natscli.cli.doubts import question
-from natscli.cli.file_names import READ, WRITTEN
 from natscli.cli.groups import Command
 from natscli.cli.options import (
     DURATION,
+    READ,
+    WRITTEN,
     App,
     connection_options,
     connection_settings,

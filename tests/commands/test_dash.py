@@ -12,7 +12,7 @@ from typing import NamedTuple
 import click
 import pytest
 
-from natscli.cli.file_names import CONNECTION_FILES, FileName
+from natscli.cli.options import CONNECTION_FILES, FileName
 from natscli.cli.root import cli
 from tests.program import Program, Run, Runner
 from tests.servers import Server

@@ -1,44 +1,14 @@
-"""Options and arguments that name a file: `-` is standard input or output, which only one of them can have."""
+"""`-` is standard input or output in options and arguments that name a file: only one of them can have each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from natscli.contexts.kinds import PARTS, Holds
+from natscli.cli.options import CONNECTION_FILES, STDIN, FileName
 from natscli.errors import InputError
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-#: Connection settings that are files, of which `-` is stdin; a secret of `-` is asked for.
-CONNECTION_FILES = (
-    *(part.setting for part in PARTS if part.holds is Holds.FILE),
-    *("tlscert", "tlskey", "tlsca"),
-)
-#: What `-` is for those: there they are read from, once.
-STDIN = "/dev/stdin"
-
-
-class FileName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A file name, or a reference to what a file would hold: only completed, not checked. It is read, or `written`."""
-
-    name = "file"
-
-    def __init__(self, *, written: bool = False) -> None:
-        self.written = written
-
-    def shell_complete(self, *given: Any) -> list[CompletionItem]:
-        """Let the shell complete file names."""
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(given[-1], type="file")]
-
-
-#: The type of what is read, and of what is written.
-READ, WRITTEN = FileName(), FileName(written=True)
 
 
 def check_streams(ctx: click.Context, flags: Mapping[str, Any]) -> str:
