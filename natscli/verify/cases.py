@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from natscli.errors import InputError
 from natscli.message.exchange import Exchange
-from natscli.message.records.content import RecordProblem
+from natscli.message.records.content import RecordProblem, UnfitSubject
+from natscli.message.records.left_out import UNFIT_SUBJECT, LeftOut
 from natscli.message.records.reading import Found, Values, as_record, exchange_of, open_file
 from natscli.message.subjects import check_publish_subject
 from natscli.message.templates import Facts, Template
@@ -45,7 +45,7 @@ class Cases:
             OSError: the temporary file takes no more.
         """
         self.total = 0
-        self.unfit: Counter[str] = Counter()
+        self.unfit = LeftOut()
         self._kept = Scratch()
         cases = self._read(paths, to, stdin)
         while part := list(islice(cases, _PART)):
@@ -68,15 +68,14 @@ class Cases:
             for index, found in enumerate(Values(path, open_file(path, "FILE", stdin))):
                 case = _case(path, index, found, to)
                 if isinstance(case, str):
-                    self.unfit[case] += 1
+                    self.unfit.add(case, found.first_line)
                 else:
                     yield case
 
 
-def nothing_to_send(unfit: Counter[str], path: str) -> InputError:
+def nothing_to_send(unfit: LeftOut, path: str) -> InputError:
     """What is wrong with a file of which nothing can be sent."""
-    why = "; ".join(f"{count} {reason}" for reason, count in unfit.items())
-    return InputError(f"no request to send{f': {why}' if why else ''}", where=path)
+    return InputError(f"no request to send{f': {unfit}' if unfit else ''}", where=path)
 
 
 def _case(path: str, index: int, found: Found, to: Template | None) -> Case | str:
@@ -89,9 +88,9 @@ def _case(path: str, index: int, found: Found, to: Template | None) -> Case | st
             if "request" not in record:
                 return "rules without a request"
         exchange = exchange_of(record)
+    except UnfitSubject:
+        return UNFIT_SUBJECT
     except RecordProblem as problem:
-        if problem.path == ("subject",):
-            return "with a subject that nothing can be sent to"
         raise found.refuse(problem) from None
     subject = exchange.subject
     if to is not None:

@@ -40,7 +40,7 @@ async def run(
     """
     async with connected(plan, environment) as connection:
         display = Display(options, environment, comparison, cases.total)
-        display.unfit.update(cases.unfit)
+        display.unfit = cases.unfit
         _open_files(options, display)
         sending = Sending(
             options.concurrency, options.rate or 0.0, plan.timeout, options.reply_timeout, options.fail_fast

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
 from natscli.message.exchange import Exchange
 from natscli.message.payload import chunks_of
-from natscli.message.records.content import RecordProblem
+from natscli.message.records.content import RecordProblem, UnfitSubject
+from natscli.message.records.left_out import UNFIT_SUBJECT, LeftOut
 from natscli.message.records.reading import Found, Values, as_record, exchange_of, open_file
 from natscli.message.subjects import covers
 from natscli.text import exact
@@ -25,7 +25,7 @@ _AHEAD = 2
 class RecordedExchanges:
     """The exchanges of a recording, read in a thread: a pipe may take its time, and never end.
 
-    What was read is handed over before more is waited for. `unfit` counts, by the reason, what is no exchange.
+    What was read is handed over before more is waited for. `unfit` is what is no exchange, or cannot be one.
     """
 
     def __init__(self, path: str, stdin: BinaryIO, subjects: tuple[str, ...]) -> None:
@@ -34,7 +34,7 @@ class RecordedExchanges:
         Raises:
             InputError: it cannot be read.
         """
-        self.unfit: Counter[str] = Counter()
+        self.unfit = LeftOut()
         self._name = "stdin" if path == "-" else path
         self._chunks = chunks_of(open_file(path, "--read", stdin), _CHUNK)
         self._subjects = subjects
@@ -87,9 +87,12 @@ class RecordedExchanges:
             record = as_record(found.value)
             why_not = _why_not(record)
             if why_not:
-                self.unfit[why_not] += 1
+                self.unfit.add(why_not, found.first_line)
                 return
             exchange = exchange_of(record)
+        except UnfitSubject:
+            self.unfit.add(UNFIT_SUBJECT, found.first_line)
+            return
         except RecordProblem as problem:
             raise found.refuse(problem) from None
         self._number += 1

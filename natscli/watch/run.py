@@ -98,8 +98,7 @@ async def run_recorded(options: WatchOptions, environment: Environment) -> None:
         for line in summary(display, Counts(), ""):
             environment.notice(line)
         if recorded.unfit:
-            unfit = ", ".join(f"{count:,} {why}" for why, count in recorded.unfit.items())
-            environment.notice(f"Records that are no exchanges: {unfit}")
+            environment.notice(f"Left out: {recorded.unfit}")
 
 
 def _page(options: WatchOptions) -> WatchPage | None:

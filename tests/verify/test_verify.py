@@ -259,9 +259,9 @@ def test_what_cannot_be_sent_is_counted_and_a_mistake_is_found_before_connecting
     run = verify(runner, nats_server, file)
     assert run.status == 0
     assert run.errors[1:4] == [
-        "Not sent: 1 rules without a request",
-        "Not sent: 1 without a subject",
-        "Not sent: 1 with a subject that nothing can be sent to",
+        f"Not sent: 1 rules without a request ({file}, line 1)",
+        f"Not sent: 1 without a subject ({file}, line 2)",
+        f"Not sent: 1 with a subject that nothing can be sent to ({file}, line 3)",
     ]
     file.write_text("\n".join([by_hand(1), '{"subject": "svc.1", "request": "", "replies": 5}']))
     wrong = runner("verify", str(file), server="nats://127.0.0.1:1")

@@ -145,7 +145,7 @@ def test_rules_are_no_exchanges_and_counted(pynats: Runner, tmp_path: Path) -> N
     file = written(tmp_path, {"subject": "a.*", "reply": "x"}, EXCHANGES[0], {"subject": "b", "reply": None})
     run = pynats("watch", "--read", file, "--json", server=NOBODY)
     assert (run.status, shown(run)) == (0, [1])
-    assert run.errors[-1] == "Records that are no exchanges: 2 without a request"
+    assert run.errors[-1] == f"Left out: 2 without a request (the first: {file}, line 1)"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,10 @@ class RecordProblem(Exception):
         self.hint = hint
 
 
+class UnfitSubject(RecordProblem):
+    """A record of a subject that nothing can be sent to: it is left out, for it may have been recorded so."""
+
+
 def parse_payload(value: dict[str, Any], path: Path, templates: bool) -> Template:
     """What `data`, `json` or `data_base64` stand for. Raises RecordProblem."""
     if "data_base64" in value:

@@ -16,6 +16,7 @@ from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.records.content import (
     Path,
     RecordProblem,
+    UnfitSubject,
     check_keys,
     check_text,
     parse_headers,
@@ -47,6 +48,11 @@ class Found(NamedTuple):
     text: str
     begin: int
     end: int
+
+    @property
+    def first_line(self) -> str:
+        """Where it begins: the file and the line."""
+        return f"{self.name}, line {self.line}"
 
     @property
     def written(self) -> str:
@@ -213,13 +219,13 @@ def check_record(record: Any) -> None:
 
 
 def exchange_of(record: dict[str, Any]) -> Exchange:
-    """The exchange that a record with a request stands for. Raises RecordProblem."""
+    """The exchange that a record with a request stands for. Raises UnfitSubject, RecordProblem."""
     check_record(record)
     subject = check_text(record["subject"], ("subject",))
     try:
         check_publish_subject(subject)
     except InputError as error:
-        raise RecordProblem(error.what, ("subject",)) from None
+        raise UnfitSubject(error.what, ("subject",)) from None
     header, payload = request_of(record["request"])
     answers = tuple([_answer(reply, path, record) for reply, path in replies_of(record)])
     problems = [read_problem(answer.header, answer.payload, subject) for answer in answers]

@@ -110,9 +110,8 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
         InputError: the file cannot be read, or has a mistake, with line and column; or its requests would come twice.
     """
     path = options.mock or ""
-    mock = read(path, environment.stdin, templates=options.templates)
-    for place in mock.left_out:
-        environment.warn(f"left out, because no request should have that subject: {place}")
+    listens = options.subject is None
+    mock = read(path, environment.stdin, templates=options.templates, listens=listens)
     check = partial(_check_meeting, options)
     check(mock)
     _log_notes(mock, options, environment)
@@ -120,7 +119,8 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
         return Mock(mock, path)
     from natscli.reply.responders.parts.mock_reload import ReloadingMock
 
-    return ReloadingMock(Mock(mock, path), path, check, templates=options.templates)
+    again = partial(read, path, templates=options.templates, listens=listens)
+    return ReloadingMock(Mock(mock, path), path, check, again)
 
 
 def _check_meeting(options: ReplyOptions, mock: MockFile) -> None:

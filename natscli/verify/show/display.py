@@ -13,6 +13,7 @@ from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.histogram import Histogram
 from natscli.message.records.compare import Comparison
+from natscli.message.records.left_out import LeftOut
 from natscli.output.pump import Pump, in_loop
 from natscli.output.terminal import Painter
 from natscli.text import bytes_for_people
@@ -44,7 +45,7 @@ class Display:
         self.held = self.failed = self.updated = 0
         self.kinds: Counter[str] = Counter()
         #: What was not sent, by why.
-        self.unfit: Counter[str] = Counter()
+        self.unfit = LeftOut()
         self.rtt = Histogram()
         self.junit: JUnit | None = None
         self.page: VerifyPage | None = None
@@ -97,8 +98,8 @@ class Display:
 
     def refused(self, case: Case, why: str) -> None:
         """Count and name a case that the server would not take."""
-        self.unfit[_REFUSED] += 1
-        if self.unfit[_REFUSED] <= _MOST_LINES:
+        self.unfit.add(_REFUSED)
+        if self.unfit.counts[_REFUSED] <= _MOST_LINES:
             self._environment.warn(f"not sent: {why} ({case.file}, line {case.line})")
 
     def _put(self, results: list[VerifiedCase]) -> None:
@@ -127,13 +128,13 @@ class Display:
         parts = [f"{self.held:,} held"]
         parts += [f"{self.failed:,} differed"] if self.failed else []
         parts += [f"{self.updated:,} updated"] if self.updated else []
-        total -= self.unfit.get(_REFUSED, 0)
+        total -= self.unfit.counts[_REFUSED]
         rest = f", {total - done:,} not verified" if done < total else ""
         notice(f"Verified {done:,} exchange{'s' * (done != 1)}: {', '.join(parts)}{rest}")
         if self.kinds:
             notice(f"Differences: {', '.join(_counted(*pair) for pair in self.kinds.most_common())}")
-        for reason, count in self.unfit.items():
-            notice(f"Not sent: {count:,} {reason}")
+        for left_out in self.unfit:
+            notice(f"Not sent: {left_out}")
         if self.rtt.count:
             p50, p99 = (format_duration(ns / 1e9) for ns in self.rtt.percentiles((50.0, 99.0)))
             rate = done / seconds if seconds else 0.0

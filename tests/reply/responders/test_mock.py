@@ -412,10 +412,73 @@ def test_a_recorded_subject_that_cannot_be_requested_does_not_spoil_the_recordin
         assert len(asker.receive(5)) == 5
     assert recorder.stop() == 0
     mock = spawn("reply", "--mock", str(file), server=nats_server)
-    assert mock.stderr_text().count("left out, because no request should have that subject: ") == 4
-    assert f"{file}, line 2, column " in mock.stderr_text()
+    place = f"(the first: {file}, line 2)"
+    assert f"left out: 4 with a subject that nothing can be sent to {place}" in mock.stderr_text()
     with Asker(nats_server) as asker:
         assert asker.ask(f"{name}.fine", b"")[0].payload == b"OK"
+
+
+def test_what_request_records_is_taken_where_no_subscription_can_be_for_it_alone(
+    nats_server: Server, spawn: Callable[..., Program], pynats: Runner, tmp_path: Path
+) -> None:
+    name, file = tmp_path.name, tmp_path / "star.jsonl"
+    spawn("reply", f"{name}.*", "OK", "--queue", "", server=nats_server)
+    for token in ("x*", "fine", ">>"):
+        run = pynats("request", f"{name}.{token}", "x", "--record", str(file), server=nats_server)
+        assert run.status == 0
+    mock = spawn("reply", "--mock", str(file), "--queue", "q", server=nats_server)
+    said = f"left out: 2 that only a SUBJECT with a wildcard takes (the first: {file}, line 1)"
+    assert said in mock.stderr_text()
+    assert f"Listening on [{name}.fine]" in mock.stderr_text()
+    file.write_text(file.read_text().replace('"OK"', '"from the mock"'))
+    given = spawn("reply", f"{name}.*", "--mock", str(file), "--queue", "r", server=nats_server)
+    assert "left out" not in given.stderr_text()
+    with Asker(nats_server) as asker:
+        asker.send(f"{name}.x*", b"x")
+        assert {answer.payload for answer in asker.receive(2)} == {b"OK", b"from the mock"}
+    assert mock.stop() == given.stop() == 0
+
+
+@pytest.mark.parametrize("subject", ["s.*", "s p", "s.\x01p", "s..p", ""])
+@pytest.mark.parametrize("recorded", [{}, {"time": "2026-01-01T00:00:00Z", "rtt_ns": 1}])
+def test_a_record_that_nothing_can_be_sent_to_is_left_out_by_all_that_read_it(
+    nats_server: Server,
+    spawn: Callable[..., Program],
+    pynats: Runner,
+    tmp_path: Path,
+    subject: str,
+    recorded: dict[str, Any],
+) -> None:
+    file = tmp_path / "odd.jsonl"
+    fine = {"subject": tmp_path.name, "request": "x", "reply": "OK"}
+    odd = {"subject": subject, "request": "x", "reply": "y", **recorded}
+    file.write_text("".join(json.dumps(record) + "\n" for record in (fine, odd, fine, odd)))
+    said = f"2 with a subject that nothing can be sent to (the first: {file}, line 2)"
+    mock = spawn("reply", "--mock", str(file), server=nats_server)
+    assert f"left out: {said}" in mock.stderr_text()
+    run = pynats("verify", str(file), server=nats_server)
+    assert (run.status, f"Not sent: {said}" in run.errors) == (0, True)
+    run = pynats("watch", "--read", str(file), server="nats://127.0.0.1:1")
+    assert (run.status, len(run.lines), run.errors[-1]) == (0, 2, f"Left out: {said}")
+    assert mock.stop() == 0
+
+
+@pytest.mark.parametrize("subject", ["s.x*", "s p", "s.>.x", 5])
+def test_a_rule_with_a_mistyped_subject_is_a_mistake(pynats: Runner, tmp_path: Path, subject: Any) -> None:
+    file = tmp_path / "rules.jsonl"
+    for asked in ({}, {"request": {"json": {"a": 1}}}):
+        file.write_text("#\n" + json.dumps({"subject": subject, **asked, "reply": "y"}))
+        run = pynats("reply", "--mock", str(file), server="nats://127.0.0.1:1")
+        assert (run.status, f"({file}, line 2, column 13)" in run.stderr) == (2, True)
+
+
+def test_a_file_of_which_all_is_left_out_says_why(pynats: Runner, tmp_path: Path) -> None:
+    file = tmp_path / "odd.jsonl"
+    file.write_text('{"subject": "s.*", "request": "x", "reply": "y"}')
+    run = pynats("reply", "--mock", str(file), server="nats://127.0.0.1:1")
+    assert run.status == 2
+    why = f"1 with a subject that nothing can be sent to ({file}, line 1)"
+    assert run.errors == [f"pynats: error: there is nothing to answer with: {why} ({file})"]
 
 
 def test_several_replies_of_a_record_are_all_sent_and_no_responders_are_told(

@@ -12,8 +12,10 @@ from typing import Any, BinaryIO
 from natscli.errors import InputError
 from natscli.message import headers, subjects
 from natscli.message.exchange import Outcome
-from natscli.message.records.content import RecordProblem, check_keys, check_text
+from natscli.message.records.content import RecordProblem, UnfitSubject, check_keys, check_text
+from natscli.message.records.left_out import UNFIT_SUBJECT, LeftOut
 from natscli.message.records.reading import (
+    Found,
     Values,
     as_record,
     check_record,
@@ -27,12 +29,15 @@ from natscli.reply.responders.parts.answers import AnswerTemplate, parse_answer
 from natscli.reply.responders.parts.mock_rules import ANY, Rule
 from natscli.reply.responders.responder import Failure
 
+_UNHEARD = "that only a SUBJECT with a wildcard takes"
 #: What a server says when there are no responders; a requester takes it for that.
 _NO_RESPONDERS = AnswerTemplate(
     Template(headers.LINE + b" 503\r\n\r\n"), failure=Failure(503, "no responders", notice="")
 )
 
 
+#: The subject, the payload that is asked for, and the answers in turn.
+_Recorded = tuple[str, bytes, list[AnswerTemplate]]
 _TOKEN = re.compile(r"\{\{\s*(\d+)\s*\}\}")
 
 
@@ -40,48 +45,58 @@ _TOKEN = re.compile(r"\{\{\s*(\d+)\s*\}\}")
 class MockFile:
     """The answers by subject and payload, and the rules, both in the order of the file.
 
-    `left_out` is the places of requests that were recorded, and that nobody should send; `notes` say what can hardly be
-    meant.
+    `notes` say what was left out, because nobody can ask or answer it, and what can hardly be meant.
     """
 
     recorded: dict[tuple[bytes, bytes], deque[AnswerTemplate]] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def read(path: str, stdin: BinaryIO | None = None, *, templates: bool = True) -> MockFile:
+def read(
+    path: str, stdin: BinaryIO | None = None, *, templates: bool = True, listens: bool = True
+) -> MockFile:
     """The exchanges and rules of a file; `templates` of rules are compiled, or left as they are. `-` is `stdin`.
+
+    Where it `listens` on the subjects of the file, recorded requests on what cannot be listened on are left out.
 
     Raises:
         InputError: it cannot be read, or is not as it should be, with line and column.
     """
     mock = MockFile()
     known: list[str] = []
+    left_out = LeftOut()
     with open_file(path, "--mock", stdin) as file:
         for found in Values(path, file):
-            try:
-                entry = _entry(as_record(found.value), templates)
-            except RecordProblem as problem:
-                if problem.path == ("subject",) and "time" in found.value:
-                    mock.left_out.append(found.place(("subject",)))
-                    continue
-                raise found.refuse(problem) from None
+            entry = _entry_of(found, templates, listens, left_out)
             if isinstance(entry, Rule):
                 entry.place = found.place(("subject",))
                 mock.rules.append(entry)
                 mock.notes.extend(_missing_tokens(entry, found.value) if templates else ())
                 known.append(entry.subject)
-            else:
+            elif entry is not None:
                 subject, request, answers = entry
                 mock.recorded.setdefault((subject.encode(), request), deque()).extend(answers)
                 known.append(subject)
     if not known:
-        raise InputError("there is nothing to answer with", where=path)
+        why = f": {left_out}" if left_out else ""
+        raise InputError(f"there is nothing to answer with{why}", where=path)
     mock.subjects.extend(subjects.minimal(known))  # requests of the others would come twice
     mock.notes.extend(_hidden(mock.rules))
+    if left_out:
+        mock.notes.insert(0, f"left out: {left_out}")
     return mock
+
+
+def _can_be_listened_on(subject: str) -> bool:
+    """Whether there may be a subscription to a subject that requests came on: `a.b*` is taken by `a.*` only."""
+    if "*" in subject or ">" in subject:
+        try:
+            subjects.check_subscribe_subject(subject)
+        except InputError:
+            return False
+    return True
 
 
 def _hidden(rules: list[Rule]) -> Iterator[str]:
@@ -104,7 +119,22 @@ def _missing_tokens(rule: Rule, record: Any) -> Iterator[str]:
                 yield f"{rule.place}: a subject like {rule.subject!r} has no token {{{{{found}}}}}"
 
 
-def _entry(record: Any, templates: bool) -> Rule | tuple[str, bytes, list[AnswerTemplate]]:
+def _entry_of(found: Found, templates: bool, listens: bool, left_out: LeftOut) -> _Recorded | Rule | None:
+    """See `_entry`; None for what is left out. Raises InputError."""
+    try:
+        entry = _entry(as_record(found.value), templates)
+    except UnfitSubject:
+        left_out.add(UNFIT_SUBJECT, found.first_line)
+        return None
+    except RecordProblem as problem:
+        raise found.refuse(problem) from None
+    if listens and not isinstance(entry, Rule) and not _can_be_listened_on(entry[0]):
+        left_out.add(_UNHEARD, found.first_line)
+        return None
+    return entry
+
+
+def _entry(record: Any, templates: bool) -> _Recorded | Rule:
     """A rule, or the subject, the payload that is asked for, and the answers in turn."""
     check_record(record)
     wanted = record.get("request", ANY)
@@ -113,7 +143,7 @@ def _entry(record: Any, templates: bool) -> Rule | tuple[str, bytes, list[Answer
     try:
         (subjects.check_subscribe_subject if is_rule else subjects.check_publish_subject)(subject)
     except InputError as error:
-        raise RecordProblem(error.what, ("subject",)) from None
+        raise (RecordProblem if is_rule else UnfitSubject)(error.what, ("subject",)) from None
     answers = _answers(record, templates and is_rule)
     if not is_rule:
         return subject, request_of(wanted)[1], answers

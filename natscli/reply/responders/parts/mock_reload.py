@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from natscli.errors import InputError
-from natscli.reply.responders.parts.mock_file import MockFile, read
+from natscli.reply.responders.parts.mock_file import MockFile
 from natscli.reply.responders.responder import Host, Place, Wrapper
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ class ReloadingMock(Wrapper):
     """A mock whose file may be edited."""
 
     def __init__(
-        self, mock: Mock, path: str, check: Callable[[MockFile], object], *, templates: bool
+        self, mock: Mock, path: str, check: Callable[[MockFile], object], read: Callable[[], MockFile]
     ) -> None:
-        """`check` raises InputError for a file that the options do not go with."""
+        """`read` the file again, and `check` it, which raises InputError where the options do not go with it."""
         super().__init__(mock)
         self.immediate = False  # a reply of the next file may have a delay
         self._mock = mock
         self._path = path
         self._check = check
-        self._templates = templates
+        self._read = read
         #: The indices of all subjects that were ever listened on.
         self._indices = {place.subject: index for index, place in enumerate(mock.places)}
         self._watching: asyncio.Task[None] | None = None
@@ -53,7 +53,7 @@ class ReloadingMock(Wrapper):
                 continue
             seen = stamp
             try:
-                found = await asyncio.to_thread(read, self._path, templates=self._templates)
+                found = await asyncio.to_thread(self._read)
                 self._check(found)
             except InputError as error:
                 host.environment.warn(f"not reloaded, what was read before stays: {error}")
