@@ -26,8 +26,17 @@ RED, GREEN, YELLOW, MAGENTA, CYAN = "\x1b[1;31m", "\x1b[32m", "\x1b[33m", "\x1b[
 
 
 def home_folder(environ: Mapping[str, str]) -> str:
-    """The user's folder; on Windows that of the account whatever HOME says, as in the Go CLI."""
-    return (sys.platform != "win32" and environ.get("HOME")) or os.path.expanduser("~")
+    """The user's folder, `~` if nothing says which; on Windows that of the account, as in the Go CLI."""
+    if sys.platform == "win32":
+        return os.path.expanduser("~")
+    if home := environ.get("HOME"):
+        return home
+    import pwd
+
+    try:  # an empty HOME would be the root folder
+        return pwd.getpwuid(os.getuid()).pw_dir or "~"
+    except KeyError:
+        return "~"
 
 
 def _stream(stream: TextIO | None, mode: str) -> BinaryIO:

@@ -132,6 +132,8 @@ def test_a_bare_host_or_port_becomes_a_full_url(given: str, full: str) -> None:
         ("bü..ch", "it is no international name"),
         ("host:0", "bad port in the server URL: a number from 1 to 65535"),
         ("a:b:c", "bad port in the server URL: a number from 1 to 65535"),
+        ("[::1]4333", "bad host in the server URL: brackets are for IPv6 addresses"),
+        ("nats://u:pw@[::1]4333", "bad host in the server URL"),
         ("[::1", "bad host in the server URL: brackets are for IPv6 addresses"),
         ("nats://a b", "a blank in the server URL"),
     ],

@@ -67,24 +67,26 @@ async def with_names(
     problem: PynatsError,
     cause: BaseException,
     url: str,
-    context: ssl.SSLContext | None,
+    options: Mapping[str, Any],
     first: bool,
     seconds: float,
 ) -> PynatsError:
     """`problem`, and when the certificate of the server at `url` is for another name, which ones are in it.
 
     They are asked for with a connection that checks everything but the name, and sends nothing else, for `seconds` at
-    most. `context` is what the first one used; `first` is whether TLS begins before INFO.
+    most. `options` are those of the first one, for nats-py; `first` is whether TLS begins before INFO.
     """
     if getattr(certificate_error(cause), "verify_code", 0) not in _OTHER_NAME:
         return problem
-    host = urlsplit(url).hostname or ""
+    host = options.get("tls_hostname") or urlsplit(url).hostname or ""
     problem.what = f"the certificate of the server is not for {host!r}"
     try:
-        names = await within(seconds, asyncio.to_thread(_names, url, context, first, seconds))
+        names = await within(seconds, asyncio.to_thread(_names, url, options.get("tls"), first, seconds))
     except (OSError, ValueError, asyncio.TimeoutError):
         return problem
-    if names:
+    if host in names:
+        problem.what = f"the certificate of the server has {host} as a DNS name, not as an address"
+    elif names:
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         problem.what += f" but for {', '.join(names[:_MOST_NAMES])}{more}"
         problem.hint = f"connect to the server by a name in its certificate: {_example(url, names)}"

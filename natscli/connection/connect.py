@@ -147,7 +147,7 @@ async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: f
             from natscli.connection.protocols import with_protocol
 
             problem = await with_protocol(problem, cause, url, silent=silent)
-            problem = await with_names(problem, cause, url, plan.options.get("tls"), plan.tls_first, seconds)
+            problem = await with_names(problem, cause, url, plan.options, plan.tls_first, seconds)
         if environment.trace:
             environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
         raise problem from error

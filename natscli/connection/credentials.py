@@ -201,7 +201,7 @@ def _nsc(settings: Settings, environ: Mapping[str, str]) -> _Read:
 
 
 def _jwt(settings: Settings, environ: Mapping[str, str]) -> _Read:
-    from natscli.contexts.creds import Creds, jwt_of, needs_seed, seed_of
+    from natscli.contexts.creds import Creds, check_pair, jwt_of, needs_seed, seed_of
 
     jwt = jwt_of(settings.jwt.value, environ, settings.jwt.source)
     seed = seed_of(settings.seed.value, environ, settings.seed.source) if settings.seed else ""
@@ -209,6 +209,8 @@ def _jwt(settings: Settings, environ: Mapping[str, str]) -> _Read:
     if not seed and not left_out and needs_seed(jwt):
         hint = "--seed SEED; only the JWT of a bearer needs none"
         raise InputError("a user JWT without its nkey seed", where=settings.jwt.source, hint=hint)
+    if seed:
+        check_pair(jwt, seed, settings.seed.source)
     return _signing(Creds(jwt, seed))
 
 

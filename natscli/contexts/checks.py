@@ -13,7 +13,7 @@ from natscli.contexts.credentials import (
     resolve_path,
     scheme_of,
 )
-from natscli.contexts.creds import creds_of, jwt_of, seed_of, seed_of_file
+from natscli.contexts.creds import check_pair, creds_of, jwt_of, seed_of, seed_of_file
 from natscli.contexts.format import Context, credential_kinds
 from natscli.contexts.kinds import KINDS, Holds, keys
 from natscli.contexts.validity import ALWAYS, Validity, validity
@@ -50,7 +50,19 @@ def problems(context: Context, environ: Mapping[str, str]) -> list[str]:
         problem = problem_of(key, getattr(context, key), environ)
         if problem:
             found.append(f"{key}: {problem}")
-    return found
+    return found or _of_another(context, environ)
+
+
+def _of_another(context: Context, environ: Mapping[str, str]) -> list[str]:
+    """That the seed of the context is not that of its JWT; `op` and `nsc` are not run."""
+    pair = context.user_jwt, context.user_seed
+    if not all(pair) or any(scheme_of(value) in ("op", "nsc") or is_pipe(value, environ) for value in pair):
+        return []
+    try:
+        check_pair(jwt_of(pair[0], environ), seed_of(pair[1], environ), "")
+    except InputError as error:
+        return [f"user_seed: {error.what}"]
+    return []
 
 
 def problem_of(key: str, value: str, environ: Mapping[str, str]) -> str:

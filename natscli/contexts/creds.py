@@ -68,6 +68,7 @@ def creds_of(ref: str, environ: Mapping[str, str]) -> Creds:
         if not seed:
             raise InputError("the credentials file holds no user seed", where=where)
         check_seed(seed, where)
+        check_pair(jwt, seed, where)
     return Creds(jwt, seed)
 
 
@@ -152,6 +153,22 @@ def check_seed(seed: str, where: str) -> str:
         raise InputError(f"the nkey seed is that of {_OWNERS.get(seed[1], 'something else')}, not of a user",
                          where=where)  # fmt: skip
     return seed
+
+
+def check_pair(jwt: str, seed: str, where: str) -> None:
+    """Refuse a user JWT, other than that of a bearer, with the seed of another user: no server would take them.
+
+    Raises:
+        InputError: the public key of the seed is not the subject of the JWT.
+    """
+    import nkeys  # which nats-py signs with, once there is a seed
+
+    claims = claims_of(jwt)
+    owner = claims.get("sub")
+    if not isinstance(owner, str) or not owner.startswith("U") or _is_bearer(claims):
+        return
+    if nkeys.from_seed(bytearray(seed.encode())).public_key.decode() != owner:
+        raise InputError("the nkey seed is not that of the user JWT", where=where)
 
 
 def needs_seed(jwt: str) -> bool:

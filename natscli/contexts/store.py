@@ -318,11 +318,24 @@ class ContextStore:
 def _read_name(path: str) -> str | None:
     try:
         return os.fsdecode(read_regular(path, _LARGEST).strip()) or None
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except OSError as error:
+        if _is_none(path, error):
+            return None
         raise InputError(
             f"cannot read which context is selected: {reason(error)}",
             where=path,
             hint="--no-context connects without one",
         ) from None
+
+
+def _is_none(path: str, error: OSError) -> bool:
+    """Whether an error says that no context is selected; not where a link leads nowhere, or a file is in the way.
+
+    `/dev/null` in place of a folder stands for nothing at all.
+    """
+    if isinstance(error, NotADirectoryError):
+        return path.startswith(os.devnull + os.sep)
+    folder = os.path.dirname(path)
+    return isinstance(error, FileNotFoundError) and not (
+        os.path.islink(path) or (os.path.islink(folder) and not os.path.exists(folder))
+    )

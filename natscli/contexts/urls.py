@@ -95,6 +95,8 @@ def _bracketed(url: str) -> str:
             place = f"[{place}]"
     if place.startswith("["):
         place = place.replace("%25", "%", 1)
+        if re.fullmatch(r"\[[^]]*][^:].*", place):  # Python would leave it out
+            raise ValueError("something between the bracket and the port")
     return f"{scheme}://{login}{at}{place}{slash}{path}"
 
 

@@ -1105,6 +1105,41 @@ def test_a_selected_context_that_cannot_be_read_is_an_error(
     assert str(contexts.root) in first
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links and /dev/null are those of POSIX")
+def test_a_selection_that_leads_nowhere_is_no_missing_one(
+    runner: Runner, contexts: Contexts, nats_server: Server, tmp_path: Path
+) -> None:
+    def status(folder: Path | str) -> tuple[int, str]:
+        env = {"XDG_CONFIG_HOME": str(folder), "NATS_URL": nats_server.url}
+        run = runner("request", "nobody", "x", env=env)
+        return run.status, run.errors[-2] if run.status == 2 else ""
+
+    contexts.select("a")
+    selection = contexts.root / "context.txt"
+    selection.unlink()
+    assert status(contexts.root.parent) == (3, "")
+    selection.symlink_to(tmp_path / "away" / "context.txt")
+    what = "pynats: error: cannot read which context is selected"
+    assert status(contexts.root.parent) == (2, f"{what}: no such file or directory ({selection})")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "nats").symlink_to(tmp_path / "away")
+    assert status(tmp_path / "other")[0] == 2
+    (tmp_path / "file").touch()
+    found = status(tmp_path / "file")
+    assert found == (2, f"{what}: not a directory ({tmp_path / 'file' / 'nats' / 'context.txt'})")
+    assert status(os.devnull) == (3, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the home folder of Windows is that of the account")
+def test_an_empty_home_is_none_at_all() -> None:
+    import pwd
+
+    account = pwd.getpwuid(os.getuid()).pw_dir
+    for environ in ({}, {"HOME": ""}):
+        made = Environment(BytesIO(), BytesIO(), BytesIO(), environ)
+        assert made.config_dir == f"{account}/.config/nats"
+
+
 def test_contexts_without_a_folder_are_one_line(pynats: Runner, nats_server: Server) -> None:
     relative = {"XDG_CONFIG_HOME": "conf"}
     for command in (("request", "x", "y"), ("context", "ls"), ("context", "add", "a"), ("rtt",)):

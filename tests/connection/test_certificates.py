@@ -120,6 +120,18 @@ def test_a_name_that_does_not_match_is_said_with_those_that_do(
     ]
 
 
+def test_an_address_among_the_names_is_no_address(
+    plain: Callable[..., str], pynats: Runner, server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = server_factory(plain("127.0.0.1"))
+    run = pynats("request", "x", "y", "--tlsca", str(tmp_path / "ca.pem"), server=server)
+    assert run.status == 5
+    what = "the certificate of the server has 127.0.0.1 as a DNS name, not as an address"
+    assert run.errors == [f"pynats: error: {what} ({server.url})"]
+    run = pynats("rtt", "--tlsca", str(tmp_path / "ca.pem"), server=f"tls://localhost:{server.port}")
+    assert "the certificate of the server is not for 'localhost' but for 127.0.0.1" in run.errors[0]
+
+
 def test_many_names_are_cut(
     plain: Callable[..., str], pynats: Runner, server_factory: Callable[..., Server], tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.accounts import Operator, make_operator
+from tests.accounts import Key, Operator, make_operator
 from tests.contexts.test_creds import BAD, LAYOUTS, OPERATOR, USER, other
 from tests.program import Runner
 from tests.servers import Server, start_server
@@ -49,6 +49,17 @@ def test_what_cannot_be_used_is_refused_in_a_check_as_in_connecting(
         asked = pynats("request", "nobody", "x", *how)
         assert asked.status == 2
         assert asked.errors == [f"pynats: error: {reason} ({creds})"]
+
+
+def test_a_seed_of_another_user_in_a_context_is_said(trusting: Server, pynats: Runner) -> None:
+    pair = "--jwt", USER.jwt, "--seed", Key.make_user().seed
+    pynats("context", "add", "pair", "-s", trusting.url, *pair)
+    checked = pynats("context", "validate", "pair")
+    assert (checked.status, "user_seed: the nkey seed is not that of the user JWT" in checked.text) == (
+        2,
+        True,
+    )
+    assert pynats("request", "nobody", "x", "--context", "pair").status == 2
 
 
 #: A kind of credentials, its options with a good value in them, and a value that is damaged.

@@ -89,7 +89,8 @@ def jwt_and_seed(folder: Path, certificates: Certificates) -> Case:
     user, stranger = operator.accounts["A"].make_user(), Key.make_user()
     (folder / "seed").write_text(user.key.seed + "\n")
     right = ["--jwt", user.jwt, "--seed", "file://seed"]
-    return Case(operator.server_config, right, ["--jwt", user.jwt, "--seed", stranger.seed])
+    # What no server would take is known before connecting.
+    return Case(operator.server_config, right, ["--jwt", user.jwt, "--seed", stranger.seed], wrong_status=2)
 
 
 def nkey_seed_file(folder: Path, certificates: Certificates) -> Case:

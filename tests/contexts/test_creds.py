@@ -92,6 +92,9 @@ BAD: dict[str, tuple[str, str]] = {
     "the seed of an account": (
         GOOD.replace(USER.key.seed, ACCOUNT.key.seed), "the nkey seed is that of an account, not of a user",
     ),
+    "the seed of another user": (
+        GOOD.replace(USER.key.seed, Key.make_user().seed), "the nkey seed is not that of the user JWT",
+    ),
     "the jwt of an account": (GOOD.replace(USER.jwt, ACCOUNT.jwt), "the JWT is that of an account, not of a user"),
     "the jwt of an operator": (GOOD.replace(USER.jwt, OPERATOR.jwt), "the JWT is that of an operator, not of a user"),
 }  # fmt: skip
