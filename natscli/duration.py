@@ -33,7 +33,7 @@ def parse_duration(text: str) -> float:
     if not rest:
         raise ValueError("a duration is empty; write for example 300ms, 5s or 1m30s")
     try:
-        seconds = float(rest)
+        seconds = float(rest.replace("_", "x"))  # Python takes 1_000
     except ValueError:
         seconds = _with_units(rest, text)
     if not math.isfinite(seconds) or seconds < 0:

@@ -13,7 +13,7 @@ from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import ExitStatus, NoReplyError, NoRespondersError, PynatsError
-from natscli.message.recipe import Recipe
+from natscli.message.recipe import Outgoing, Recipe
 from natscli.message.source import Counted, EachLine, Source
 from natscli.request.load import RETRY, Load
 from natscli.request.options import RequestOptions, expectation, load
@@ -143,7 +143,7 @@ async def _failures(
     absent = await roll_call.end(statistics.replies + statistics.more) if roll_call is not None else ()
     failures = conclude(display, statistics, verdict)
     for failure in absent:
-        display.failed([], failure)
+        display.failed([Outgoing(1, failure.where, None, b"")], failure)
     return [*failures, *absent]
 
 

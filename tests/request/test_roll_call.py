@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 
 import pytest
@@ -77,6 +78,8 @@ def test_one_that_handles_it_without_a_reply_is_counted(pynats: Runner, server: 
     run = ask(pynats, server, "quiet")
     assert run.status == 8
     assert "1 reply came, though 2 instances of service 'quiet' got a request" in run.errors[-1]
+    failure = json.loads(ask(pynats, server, "quiet", "--json").stdout.splitlines()[-1])
+    assert (failure["subject"], failure["request"], failure["error"]) == ("quiet.roll", 1, "unexpected")
 
 
 def test_when_all_hang_it_is_8_and_each_is_named(pynats: Runner, server: Server, peers: Peers) -> None:

@@ -176,6 +176,8 @@ def test_an_acknowledgement_of_a_stream_is_called_one(pynats: Runner, streams: S
     run = pynats("request", "orders.new", "x", "--replies", "2", "--timeout", "1s", "--raw", server=streams)
     assert (run.status, run.errors[-1]) == (4, "acknowledged by stream ORDERS, 3")
     assert pynats("request", "orders.new", "x", "--quiet", server=streams).errors == []
+    run = pynats("request", "orders.new", "x", "--json", "--quiet", server=streams)
+    assert json.loads(run.stdout)["acknowledged"] == {"stream": "ORDERS", "seq": 5}
     run = pynats("request", "orders.new", "x", "--count", "5", server=streams)
     assert "5 acknowledged by a stream" in run.errors[0]
 

@@ -32,6 +32,7 @@ _OF_REQUESTS = frozenset(
     {ExitStatus.NO_RESPONDERS, ExitStatus.TIMEOUT, ExitStatus.SERVICE_ERROR, ExitStatus.UNEXPECTED}
 )
 _CONDITION = re.compile(r"\s*([a-z][\w.]*)\s*(<=|>=|==|!=|<|>)\s*([+-]?)\s*([\d.][\w.µμ]*)\s*(%?)\s*")
+_AMOUNT = re.compile(r"\d+\.?\d*|\.\d+", re.ASCII)
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
@@ -105,7 +106,7 @@ def parse_condition(text: str, where: str = "--fail-if") -> Condition:
     if name not in _NAMES:
         raise InputError(f"there is no figure {name!r}: there are {', '.join(_NAMES)}", where=where)
     try:
-        value = parse_duration(number) if name in (*TIMES, "seconds") and not percent else float(number)
+        value = parse_duration(number) if name in (*TIMES, "seconds") and not percent else _amount(number)
     except ValueError as error:
         raise InputError(f"{error} in {text!r}", where=where) from None
     if (sign and not percent) or (percent and not sign and name not in (*COUNTS, *FAILURES)):
@@ -192,6 +193,13 @@ def shown_change(before: float, now: float) -> str:
     """The change from one figure to another for people: `+12.5%`."""
     part = change(before, now)
     return "new" if math.isinf(part) else f"{part:+.1%}"
+
+
+def _amount(text: str) -> float:
+    """A number without a unit. Raises ValueError."""
+    if not _AMOUNT.fullmatch(text):
+        raise ValueError(f"{text!r} is no number: only times have units")
+    return float(text)
 
 
 def _number(value: object) -> float:

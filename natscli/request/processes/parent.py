@@ -16,7 +16,7 @@ from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
-from natscli.errors import ExitStatus, PynatsError
+from natscli.errors import ExitStatus, PynatsError, explain
 from natscli.message.recipe import Recipe
 from natscli.request.options import RequestOptions
 from natscli.request.processes.child import Assignment, Interim, work
@@ -57,6 +57,7 @@ async def run_all(
                 await team.run()
                 failures = conclude(display, team.total(), verdict)
                 await display.finish(team.total())
+                _say_first_failure(team.total(), environment)
             except asyncio.CancelledError:
                 await team.stop()
                 raise
@@ -67,6 +68,12 @@ async def run_all(
     if team.error is not None:
         raise team.error
     return status(team.total(), verdict, failures)
+
+
+def _say_first_failure(total: Statistics, environment: Environment) -> None:
+    """What has failed first, where no summary has an example of it."""
+    if environment.quiet and total.first_failure is not None:
+        environment.error(explain(total.first_failure))
 
 
 class Team:

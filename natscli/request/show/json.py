@@ -23,10 +23,14 @@ def replies(*, ascii_only: bool) -> Callable[[Received], bytes]:
         subject, reply_to = map(encoder.decoded, (reply.message_subject, reply.reply_to))
         return f', "message_subject": {subject}, "reply_to": {reply_to}'
 
+    def members(reply: Received) -> str:
+        message = encoder.message(reply.header, reply.payload)
+        return message + encoder.acknowledged(reply.payload, reply.subject)
+
     def line(reply: Received) -> bytes:
         about = f'"time": "{timestamp(reply.came)}", "subject": {encoder.text(replaced(reply.subject))}'
         which = f'"request": {reply.request}, "reply": {reply.number}, "rtt_ns": {reply.rtt_ns}'
-        return f"{{{about}, {which}, {encoder.message(reply.header, reply.payload)}{more(reply)}}}\n".encode()
+        return f"{{{about}, {which}, {members(reply)}{more(reply)}}}\n".encode()
 
     return line
 

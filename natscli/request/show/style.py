@@ -23,7 +23,7 @@ class Replies(Enum):
     TABLE = auto()
     """A line of a table: several replies to one request, on a terminal."""
     COUNTED = auto()
-    """Not at all: a load on a terminal, of which the summary is shown."""
+    """Not at all: a load on a terminal, or of several processes, of which the summary is shown."""
 
 
 class LastLines(Enum):
@@ -73,7 +73,12 @@ def request_style(options: RequestOptions, environment: Environment) -> RequestS
 def _replies(options: RequestOptions, *, terminal: bool) -> Replies:
     if options.output not in (None, "-"):
         return Replies.FILES
-    if "-" in (options.record, options.report, options.summary_json, options.hdr):
+    if options.processes is not None or "-" in (
+        options.record,
+        options.report,
+        options.summary_json,
+        options.hdr,
+    ):
         return Replies.COUNTED
     if options.raw or options.as_json or options.output == "-":
         return Replies.JSON if options.as_json else Replies.RAW

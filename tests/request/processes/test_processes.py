@@ -82,6 +82,15 @@ def test_failures_are_summed_up_and_give_the_status(measure: Measure) -> None:
     assert summary["failures"] == {"no_responders": {"count": 10, "example": "no responders (nobody.there)"}}
 
 
+def test_each_kind_of_failure_has_an_example(pynats: Runner, nats_server: Server) -> None:
+    options = ("--count", "10", "--processes", "2")
+    run = pynats("request", "nobody.there", "x", *options, server=nats_server)
+    assert run.status == 3
+    assert any("no responders (nobody.there)" in line for line in run.errors), run.stderr
+    run = pynats("request", "nobody.there", "x", *options, "--quiet", server=nats_server)
+    assert (run.status, run.errors) == (3, ["pynats: error: no responders (nobody.there)"])
+
+
 def test_a_server_that_is_away_is_one_error(pynats: Runner) -> None:
     nowhere = f"nats://127.0.0.1:{free_port()}"
     run = pynats("request", "s", "x", "--count", "9", "--processes", "2", server=nowhere)
