@@ -20,17 +20,32 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
     """
     module = import_module(f"natscli.reply.{options.responder.module}")
     responder: Responder = module.build(options, environment)
-    if options.sleep or options.fail or options.drop:
-        from natscli.reply.responders.faults import wrap
-
-        responder = wrap(responder, options)
-    if options.record is not None:
-        from natscli.reply.responders.record import Recorded
-
-        responder = Recorded(responder, options.record)
+    wrappers = [_with_faults, _recorded]
+    if (
+        options.upstream is not None
+    ):  # what is recorded is what the real service says, which has not these faults
+        wrappers.reverse()
+    for wrapper in wrappers:
+        responder = wrapper(responder, options)
     if options.format is not None:
         from natscli.message.formats import load
         from natscli.reply.responders.formatted import Formatted
 
         responder = Formatted(responder, load(options.format))
     return responder
+
+
+def _with_faults(responder: Responder, options: ReplyOptions) -> Responder:
+    if not (options.sleep or options.fail or options.drop):
+        return responder
+    from natscli.reply.responders.faults import wrap
+
+    return wrap(responder, options)
+
+
+def _recorded(responder: Responder, options: ReplyOptions) -> Responder:
+    if options.record is None:
+        return responder
+    from natscli.reply.responders.record import Recorded
+
+    return Recorded(responder, options.record)

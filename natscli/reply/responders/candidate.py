@@ -25,7 +25,7 @@ from natscli.message.records.compare import Comparison
 from natscli.message.records.file import Recording
 from natscli.message.subjects import is_pull
 from natscli.message.templates import Facts, Template
-from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, Wrapper
+from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFailure, Responder, Wrapper
 from natscli.text import for_programs
 
 #: Requests that wait for the candidate, at most; lines of the log about differences, at most in a second.
@@ -37,19 +37,25 @@ _DELAY, _AT_ONCE = 0.02, 32
 
 
 class _Asked(NamedTuple):
-    """A request that the candidate is asked, its number, when it was answered (seconds since 1970) and with what."""
+    """A request that the candidate is asked, its number, when it was answered (seconds since 1970) and with what.
+
+    `outcome` is what the first service did, if that was no reply.
+    """
 
     request: Message
     number: int
     came: float
     reply: Message
+    outcome: Outcome | None
 
     @property
     def exchange(self) -> Exchange:
         """The exchange with the first service."""
-        (asked, _, header, payload), reply = self.request, self.reply
-        answer = Answer(0, reply[2], reply[3])
-        return Exchange(0, self.came, asked, b"", header, payload, (answer,), Outcome.ANSWERED)
+        asked, _, header, payload = self.request
+        answers = (Answer(0, *self.reply[2:]),) if self.outcome is None else ()
+        return Exchange(
+            0, self.came, asked, b"", header, payload, answers, self.outcome or Outcome.ANSWERED
+        )  # fmt: skip
 
 
 class Compared(Wrapper):
@@ -121,11 +127,19 @@ class Compared(Wrapper):
         self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None, *, more: bool = False
     ) -> None:
         done(batch, replies, failure, more=more)
+        outcome = None
+        if isinstance(failure, OwnFailure):
+            outcome = failure.outcome
+            if outcome is None:
+                self.counts["skipped"] += len(replies)
+                return
         room = max(_MOST_WAITING - len(self._asked) - len(self._due), 0)
         if len(replies) > room:
             self.counts["skipped"] += len(replies) - room
         now = time.time()
-        asked = zip(batch.requests[:room], count(batch.first), repeat(now), replies, strict=False)
+        asked = zip(
+            batch.requests[:room], count(batch.first), repeat(now), replies, repeat(outcome), strict=False
+        )
         self._due.extend(starmap(_Asked, asked))
         if self._timer is None and self._due:
             self._timer = self._loop.call_later(_DELAY, self._ask)
@@ -160,9 +174,9 @@ class Compared(Wrapper):
             if asked is None:  # it is late, or not the first
                 continue
             if header is not None and header.startswith(headers.LINE + b" 503") and not payload:
-                self._differs(asked, None, "no responders")
+                self._silent(asked, Outcome.NO_RESPONDERS, "no responders")
                 continue
-            if asked.reply[2:] == (header, payload):
+            if asked.outcome is None and asked.reply[2:] == (header, payload):
                 self.counts["same"] += 1
                 continue
             answer = Answer(0, header, payload)
@@ -172,6 +186,13 @@ class Compared(Wrapper):
             else:
                 self.counts["same"] += 1
 
+    def _silent(self, asked: _Asked, outcome: Outcome, text: str) -> None:
+        """The candidate did not reply, as perhaps the first service."""
+        if asked.outcome is outcome:
+            self.counts["same"] += 1
+        else:
+            self._differs(asked, None, text)
+
     def _on_own(self, token: bytes, messages: list[Message], arrived: int) -> None:
         """Take the reply to a request with an inbox of its own, as if it had come to that of all."""
         self._on_replies([(self._inbox + token, *message[1:]) for message in messages], arrived)
@@ -179,7 +200,7 @@ class Compared(Wrapper):
 
     def _expire(self) -> None:
         for asked in self._asked.expire(self._loop.time()):
-            self._differs(asked, None, f"no reply within {format_duration(self._timeout)}")
+            self._silent(asked, Outcome.UNANSWERED, f"no reply within {format_duration(self._timeout)}")
         self._alarm.set(self._asked.next_end)
 
     def _differs(self, asked: _Asked, answer: Answer | None, text: str) -> None:

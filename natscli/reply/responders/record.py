@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from time import perf_counter_ns
+from typing import NamedTuple
 
 from natscli.errors import PynatsError, reason
+from natscli.message.exchange import Outcome
 from natscli.message.message import Message, memory_of
 from natscli.message.records.file import Writer, open_to_append
 from natscli.reply.responders.parts.exchange_lines import lines
 from natscli.reply.responders.parts.several import EarlierReply, Several
-from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, Wrapper
+from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFailure, Responder, Wrapper
 
 #: Seconds from a reply to its line; lines, and bytes of them, that are made before requests get their turn again.
 _DELAY, _LINES_AT_ONCE, _BYTES_AT_ONCE = 0.02, 100, 1024 * 1024
@@ -25,8 +27,33 @@ _MOST_KEPT, _MOST_BYTES_KEPT = 20_000, 32 * 1024 * 1024
 _SHORT_PATIENCE = 1.0
 
 
+class _Kept(NamedTuple):
+    """Requests that become lines: the last replies, when these went (`perf_counter_ns`), what came `before`.
+
+    Without any, `outcome` is what the service did that was asked instead.
+    """
+
+    batch: Batch
+    replies: list[Message]
+    ended: int
+    before: dict[int, list[EarlierReply]]
+    outcome: Outcome | None
+
+    @property
+    def memory(self) -> int:
+        """Bytes, about."""
+        size = memory_of(self.batch.requests) + memory_of(self.replies)
+        for parts in self.before.values():
+            size += memory_of([part.reply for part in parts])
+        return size
+
+
 class Recorded(Wrapper):
-    """Appends every request that is answered, or left unanswered on purpose, and its replies to a file."""
+    """Appends every request that is answered, or left unanswered on purpose, and its replies to a file.
+
+    Where `inner` passes requests on to a service, these are the replies of that: silence is no reply, whatever the
+    requester got, and a request that the service was not asked is not recorded.
+    """
 
     def __init__(self, inner: Responder, path: str) -> None:
         """Open the file.
@@ -37,7 +64,7 @@ class Recorded(Wrapper):
         super().__init__(inner)
         self._path = path
         self._writer = Writer(open_to_append(path), self._failed)
-        self._kept: deque[tuple[Batch, list[Message], int, dict[int, list[EarlierReply]]]] = deque()
+        self._kept: deque[_Kept] = deque()
         self._several = Several()
         self._requests = self._bytes = self._answered = 0
         self._lines = self._render()
@@ -75,13 +102,18 @@ class Recorded(Wrapper):
         if more:
             self._several.add(batch, replies)
             return
+        outcome = None
+        if isinstance(failure, OwnFailure):
+            outcome, replies = failure.outcome, []
+            if outcome is None:
+                return
         self._answered += len(batch.requests)
         if self._several.take_lost(batch):
             return
-        before = self._several.take(batch)
-        self._kept.append((batch, replies, perf_counter_ns(), before))
+        kept = _Kept(batch, replies, perf_counter_ns(), self._several.take(batch), outcome)
+        self._kept.append(kept)
         self._requests += len(batch.requests)
-        self._bytes += _memory(batch, replies, before)
+        self._bytes += kept.memory
         if self._requests > _MOST_KEPT or self._bytes > _MOST_BYTES_KEPT:
             self._write()
         elif self._timer is None:
@@ -109,10 +141,12 @@ class Recorded(Wrapper):
     def _render(self) -> Iterator[bytes]:
         """The lines of all that is kept; asked for no more than that."""
         while True:
-            batch, replies, ended, before = self._kept.popleft()
+            kept = self._kept.popleft()
             clock = time.time_ns() - perf_counter_ns()
-            yield from lines(batch, replies, ended, clock, self.inner.asked_instead, before)
-            self._bytes -= _memory(batch, replies, before)
+            yield from lines(
+                kept.batch, kept.replies, kept.ended, clock, self.inner.asked_instead, kept.before, kept.outcome
+            )  # fmt: skip
+            self._bytes -= kept.memory
 
     def _failed(self) -> None:
         """Called in a thread: the file takes nothing more. Requests are answered all the same."""
@@ -122,10 +156,3 @@ class Recorded(Wrapper):
     def _log_failure(self) -> None:
         assert self._writer.failure is not None
         self._environment.warn(f"cannot record any more: {reason(self._writer.failure)} ({self._path})")
-
-
-def _memory(batch: Batch, replies: list[Message], before: dict[int, list[EarlierReply]]) -> int:
-    size = memory_of(batch.requests) + memory_of(replies)
-    return (
-        size + sum(memory_of([part.reply for part in parts]) for parts in before.values()) if before else size
-    )

@@ -16,6 +16,7 @@ from natscli.text import replaced
 if TYPE_CHECKING:
     from natscli.connection.connection import Connection
     from natscli.environment import Environment
+    from natscli.message.exchange import Outcome
 
 K = TypeVar("K")
 
@@ -76,6 +77,16 @@ class Failure:
     def reply(self, request: Message, payload: bytes = b"") -> Message:
         """The reply to `request` that says so."""
         return request[1], b"", headers.service_error(self.text, self.code), payload
+
+
+@dataclass(frozen=True)
+class OwnFailure(Failure):
+    """An error that the service which requests are passed on to has not said.
+
+    `outcome` is what that service did instead, none of which is a reply; None where it was not asked.
+    """
+
+    outcome: Outcome | None = None
 
 
 def reported(block: bytes | None) -> Failure | None:

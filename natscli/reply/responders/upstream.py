@@ -12,13 +12,14 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import InputError
 from natscli.message import headers, subjects
+from natscli.message.exchange import Outcome
 from natscli.message.in_flight import random_tokens
 from natscli.message.message import Message
 from natscli.message.templates import Facts, Template, compile_template
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.finished import Finished, Job
 from natscli.reply.responders.parts.outstanding import Outstanding
-from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, reported
+from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFailure, Responder, reported
 from natscli.text import for_programs
 
 _WHERE = "--upstream"
@@ -86,7 +87,7 @@ class Upstream(Responder):
         """The server would not take a request: with another subject, or after the limits became others."""
         job = self._outstanding.end(token)
         if job is not None:
-            self._fail(job, Failure(500, f"the request for [{self._subject_of(job)}] {why}"))
+            self._fail(job, OwnFailure(500, f"the request for [{self._subject_of(job)}] {why}"))
 
     def _on_replies(self, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
         for subject, _, block, payload in messages:
@@ -129,14 +130,16 @@ class Upstream(Responder):
                 job.done(Batch([job.request], job.number, job.arrived), [], None)
                 continue
             waited = format_duration(self._timeout)
-            self._fail(job, Failure(504, f"no reply on [{self._subject_of(job)}] within {waited}"))
+            text = f"no reply on [{self._subject_of(job)}] within {waited}"
+            self._fail(job, OwnFailure(504, text, outcome=Outcome.UNANSWERED))
         self._alarm.set(self._outstanding.next_end)
         self._finished.flush()
         self._send()
 
     def _answer(self, job: Job, block: bytes | None, payload: bytes) -> None:
         if headers.status(block) == "503" and not payload:  # the server says so, not a service
-            self._fail(job, Failure(503, f"no responders on [{self._subject_of(job)}]"))
+            text = f"no responders on [{self._subject_of(job)}]"
+            self._fail(job, OwnFailure(503, text, outcome=Outcome.NO_RESPONDERS))
         else:
             self._finished.add(job, (job.request[1], b"", block, payload), reported(block))
 

@@ -55,6 +55,33 @@ def test_what_differs_is_logged_counted_and_kept(
     assert (other["via"], other["reply"]) == (f"{name}.ask.7", {"data": '{"n": 7, "at": 1, "ok": false}'})
 
 
+def test_silence_of_both_is_the_same_and_of_one_is_not(
+    spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
+) -> None:
+    name = tmp_path.name
+    rules = [
+        {"subject": f"{name}.stable.silent", "reply": None},
+        {"subject": f"{name}.next.silent", "reply": None},
+        {"subject": f"{name}.stable.hangs", "reply": None},
+        {"subject": f"{name}.next.hangs", "reply": "at last"},
+        {"subject": f"{name}.next.new", "reply": "x"},
+        {"subject": f"{name}.stable.old", "reply": "x"},
+    ]
+    file = tmp_path / "rules.jsonl"
+    file.write_text("".join(json.dumps(rule) + "\n" for rule in rules))
+    spawn("reply", "--mock", str(file), server=nats_server)
+    proxy = start(spawn, nats_server, name, "--timeout", "300ms")
+    with Asker(nats_server) as asker:
+        for token in ("silent", "hangs", "gone", "new", "old"):
+            asker.ask(f"{name}.ask.{token}", b"?")
+    proxy.wait_for(f"[#4] candidate [{name}.next.old] differs: no responders")
+    assert proxy.stop() == 0
+    log = proxy.stderr_text()
+    assert f"[#1] candidate [{name}.next.hangs] differs: replies: 1 reply, none recorded" in log
+    assert f"[#3] candidate [{name}.next.new] differs: replies: 1 reply, recorded without responders" in log
+    assert "Candidate: 2 the same, 2 differed, 1 without a reply" in log
+
+
 @pytest.mark.parametrize("how", ["hangs", "sleeps for a second", "is not there"])
 def test_a_candidate_changes_nothing_for_the_requester(
     spawn: Callable[..., Program], runner: Runner, nats_server: Server, tmp_path: Path, how: str

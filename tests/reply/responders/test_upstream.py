@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import time
 from collections.abc import Callable
@@ -108,6 +109,47 @@ def test_without_responders_the_requester_gets_a_503(
         (answer,) = asker.ask(asked, b"x")
     assert answer.header == headers.service_error(f"no responders on [{real}]", 503)
     proxy.wait_for(f"[#0] no responders on [{real}]")
+
+
+def test_a_recording_has_what_the_service_did_and_no_error_of_the_proxy(
+    nats_server: Server, spawn: Callable[..., Program], runner: Runner, names: tuple[str, str], tmp_path: Path
+) -> None:
+    (asked, real), file = names, tmp_path / "calls.jsonl"
+    proxy = spawn(
+        "reply", f"{asked}.*", "--upstream", f"{real}.{{{{2}}}}.{{{{2}}}}.{{{{2}}}}", "--timeout", "500ms",
+        "--record", str(file), server=nats_server,
+    )  # fmt: skip
+    with Asker(nats_server) as service, Asker(nats_server) as asker:
+        service.listen(f"{real}.hangs.>")
+        long = "x" * ((4070 - len(real)) // 3)  # with the inbox it is more than 4096 bytes
+        assert b"within 500ms" in asker.ask(f"{asked}.hangs", b"?")[0].header
+        assert b"no responders on " in asker.ask(f"{asked}.gone", b"?")[0].header
+        assert b"does not fit into max_control_line" in asker.ask(f"{asked}.{long}", b"?")[0].header
+        assert proxy.stop() == 0
+        kept = [json.loads(line) for line in file.read_text().splitlines()]
+        assert [(line["subject"].split(".")[2], line["reply"], line.get("outcome")) for line in kept] == [
+            ("hangs", None, None), ("gone", None, "no_responders"),
+        ]  # fmt: skip
+        run = runner("verify", str(file), "--timeout", "500ms", server=nats_server)
+    assert (run.status, run.errors[0]) == (0, "Verified 2 exchanges: 2 held")
+
+
+def test_faults_on_purpose_are_not_recorded_as_what_the_service_said(
+    nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str], tmp_path: Path
+) -> None:
+    (asked, real), file = names, tmp_path / "calls.jsonl"
+    spawn("reply", real, "OK", server=nats_server)
+    proxy = spawn(
+        "reply", asked, "--upstream", real, "--fail", "0.3", "--drop", "0.3", "--random-seed", "1",
+        "--record", str(file), server=nats_server,
+    )  # fmt: skip
+    with Asker(nats_server) as asker:
+        asker.send(asked, *[b"x"] * 40)
+        answers = asker.receive(40, timeout=2)
+    assert proxy.stop() == 0
+    kept = [json.loads(line)["reply"] for line in file.read_text().splitlines()]
+    assert 0 < len(kept) == len([answer for answer in answers if answer.payload]) < len(answers) < 40
+    assert kept == [{"data": "OK"}] * len(kept)
 
 
 def test_without_a_reply_the_requester_gets_a_504_and_a_late_reply_goes_nowhere(
