@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from natscli.connection.failures import CredentialsRefusedError, classify, shown_url
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from natscli.connection.options import Plan
     from natscli.environment import Environment
 
+T = TypeVar("T")
 
 #: Seconds that the server has to confirm what it was sent.
 _CONFIRMING = 5.0
@@ -89,6 +90,28 @@ class Connection:
                 if not self.client.is_reconnecting and not self.client.is_connecting:
                     raise
             await asyncio.sleep(0.01)
+
+    async def while_there(self, seconds: float, work: Awaitable[T]) -> T:
+        """What `work` gives, if it is done within `seconds`, and before the connection is lost for good.
+
+        Raises:
+            PynatsError: what ended the connection.
+            asyncio.TimeoutError: the time is over. Both times the work is cancelled.
+        """
+        task = asyncio.ensure_future(work)
+
+        def stop(lost: asyncio.Future[PynatsError]) -> None:  # noqa: ARG001
+            task.cancel()
+
+        self.lost.add_done_callback(stop)
+        try:
+            return await within(seconds, task)
+        except asyncio.TimeoutError:
+            if self.lost.done():
+                raise self.lost.result() from None
+            raise
+        finally:
+            self.lost.remove_done_callback(stop)
 
     def needs(self, subscriptions: Iterable[Any]) -> None:
         """When the server has taken all of these away, the connection is `lost`: nothing will ever come again."""

@@ -128,7 +128,7 @@ async def _probe_one(
         try:
             client = connection.client
             start = time.perf_counter()
-            await client.flush(timeout=prepared.timeout)
+            await connection.confirm()
             rtt = time.perf_counter() - start
             info = client.server_info
             return ProbeResult(

@@ -16,6 +16,8 @@ from natscli.publish.pace import Pace
 
 #: Messages, and bytes, that are written at once: enough to be fast, few enough to notice refusals and signals.
 _MOST_AT_ONCE, _MOST_BYTES = 1000, 256 * 1024
+#: Seconds that the server's last words may take to be read, when nothing more can be written.
+_SAYING = 1.0
 
 
 @dataclass
@@ -87,6 +89,8 @@ class Publisher:
         ends = (self._connection.lost, self._refused)
         try:
             await asyncio.wait((work, *ends), return_when=asyncio.FIRST_COMPLETED)
+            if work.done() and isinstance(work.exception(), OSError):  # writing failed; what is read says why
+                await asyncio.wait(ends, timeout=_SAYING, return_when=asyncio.FIRST_COMPLETED)
             for end in ends:
                 if end.done():
                     raise end.result()

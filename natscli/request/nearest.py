@@ -15,8 +15,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from natscli.connection.connection import Connection
+from natscli.errors import PynatsError
 from natscli.message.message import Message
-from natscli.system.waiting import within
 from natscli.text import replaced
 from natscli.wire.nats_py import errors as nats_errors
 
@@ -93,8 +93,8 @@ async def _subscriptions(connection: Connection) -> Counter[str]:
 
 async def _ask(connection: Connection, question: dict[str, Any], take: Callable[[bytes], object]) -> None:
     """Ask all servers; those that answer soon are heard. Of a connection that was lost meanwhile nothing is heard."""
-    with suppress(asyncio.TimeoutError, OSError, nats_errors.Error):
-        await within(_LONGEST, _first_answer(connection, question, take))
+    with suppress(asyncio.TimeoutError, OSError, nats_errors.Error, PynatsError):
+        await connection.while_there(_LONGEST, _first_answer(connection, question, take))
         if connection.client.server_info.get("cluster"):
             await asyncio.sleep(_OTHERS)
 

@@ -148,7 +148,7 @@ async def _ping(connection: Connection, count: int, timeout: float) -> tuple[His
     """`count` RTTs, and their jitter.
 
     Raises:
-        ConnectionFailedError: there was no answer within `timeout` seconds.
+        PynatsError: there was no answer within `timeout` seconds, or the connection was lost.
     """
     rtts, differences, last = Histogram(), 0, 0
     try:
@@ -160,6 +160,8 @@ async def _ping(connection: Connection, count: int, timeout: float) -> tuple[His
                 rtts.record(rtt)
                 differences += abs(rtt - last) if number > 1 else 0
             last = rtt
-    except (asyncio.TimeoutError, nats_errors.Error):
+    except (asyncio.TimeoutError, OSError, nats_errors.Error):
+        if connection.lost.done():
+            raise connection.lost.result() from None
         raise ConnectionFailedError("the server does not answer", where=connection.url) from None
     return rtts, differences // max(count - 1, 1)

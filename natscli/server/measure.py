@@ -49,6 +49,6 @@ async def _measured(
         await connection.confirm()
         start = perf_counter()
         connection.client.send([(inbox.encode(), b"", None, b"")])
-        await came.wait()
+        await connection.while_there(2 * plan.timeout, came.wait())
         measures.append(Measure("request_time", "round trip took", perf_counter() - start, request))
     return measures

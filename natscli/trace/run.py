@@ -14,7 +14,6 @@ from natscli.message import headers
 from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
 from natscli.message.subjects import is_internal
-from natscli.system.waiting import within
 from natscli.trace.path import Path
 from natscli.trace.tree import to_json, tree
 
@@ -50,7 +49,7 @@ async def run(
 async def _traced(
     connection: Connection, outgoing: Outgoing, *, deliver: bool
 ) -> tuple[Path, PynatsError | None]:
-    """The path, as far as it was reported, and what the server refused."""
+    """The path, as far as it was reported, and what the server refused, or what ended the connection."""
     client = connection.client
     if problem := client.why_untraced():
         raise PynatsError(problem, where=connection.url)
@@ -77,23 +76,30 @@ async def _traced(
 
     connection.on_refusal = refuse
     client.send([(outgoing.subject.encode(), b"", header, outgoing.payload)])
-    await _gather(path, came, connection.timeout)
+    try:
+        await _gather(path, came, connection)
+    except PynatsError as lost:
+        refused.append(lost)
     return path, refused[0] if refused else None
 
 
-async def _gather(path: Path, came: asyncio.Event, seconds: float) -> None:
-    """Wait until all servers have reported, or none has for a while; the first has `seconds`."""
-    patience = seconds
+async def _gather(path: Path, came: asyncio.Event, connection: Connection) -> None:
+    """Wait until all servers have reported, or none has for a while; the first has the time-out.
+
+    Raises:
+        PynatsError: the connection was lost.
+    """
+    patience = connection.timeout
     while not path.is_complete:
         came.clear()
         try:
-            await within(patience, came.wait())
+            await connection.while_there(patience, came.wait())
         except asyncio.TimeoutError:
             return
         patience = _SILENCE
     with suppress(asyncio.TimeoutError):  # of messages that were sent on with the same headers
         came.clear()
-        await within(_SILENCE / 10, came.wait())
+        await connection.while_there(_SILENCE / 10, came.wait())
 
 
 def _sum_up(path: Path, subject: str, environment: Environment, *, deliver: bool) -> ExitStatus:

@@ -86,9 +86,7 @@ class Interest:
             self._by_token[token] = question
             body = json.dumps({"filter_subject": text, "limit": _MOST_CONNECTIONS})
             trace = headers.encode(headers.traced(inbox, deliver=False))
-            self._client.send(
-                [(SUBJECT.encode(), inbox.encode(), None, body.encode()), (subject, b"", trace, b"")]
-            )
+            self._send([(SUBJECT.encode(), inbox.encode(), None, body.encode()), (subject, b"", trace, b"")])
             self._loop.call_later(_WINDOW, self._decide, token)
         question.if_none.append(if_none)
 
@@ -100,7 +98,7 @@ class Interest:
         token, inbox = self._new_inbox()
         self._closed[token] = closed, told
         body = json.dumps({"state": 1, "cid": closed.connection})
-        self._client.send([(SUBJECT.encode(), inbox.encode(), None, body.encode())])
+        self._send([(SUBJECT.encode(), inbox.encode(), None, body.encode())])
         self._loop.call_later(_WINDOW, self._closed.pop, token, None)
 
     def refused(self, what: str) -> bool:
@@ -149,7 +147,11 @@ class Interest:
             self._loop.call_later(_WINDOW, self._may_ask_leading)
             inbox = f"{self.inbox}.{_LEADING.decode()}"
             body = json.dumps({"filter_subject": inbox, "subscriptions": True, "limit": _MOST_CONNECTIONS})
-            self._client.send([(SUBJECT.encode(), inbox.encode(), None, body.encode())])
+            self._send([(SUBJECT.encode(), inbox.encode(), None, body.encode())])
+
+    def _send(self, messages: list[Message]) -> None:
+        # The subjects are others' choice: what does not fit is left out, and ends nothing.
+        self._client.send(messages, lambda message, why: None)
 
     def _may_ask_leading(self) -> None:
         self._asks_leading = False

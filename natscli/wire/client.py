@@ -220,6 +220,9 @@ class Client(LenientTLS, Delivering):
         self._longest_taken, self._longest_reply = self._longest_reply - 1, 0
         return True
 
+    def _sends_own(self) -> bool:
+        return super()._sends_own() or (self._longest_own > 0 and not self._longest_reply)
+
     @property
     def why_plain(self) -> str:
         """Why messages are handled one at a time, through public names of nats-py."""

@@ -24,8 +24,8 @@ from natscli.wire.next_server import NextServer
 #: Seconds for which credentials that were read are used while no server answers.
 _FRESH = 5.0
 #: What nats-server says of our subjects and subscriptions: trying again would change nothing.
-_PERMANENT = ("maximum subscriptions exceeded", "invalid subject")
-_TOO_LONG = "maximum control line exceeded"
+_PERMANENT = ("maximum subscriptions exceeded", "invalid subject", "invalid publish subject")
+_TOO_LONG, _TOO_LARGE = "maximum control line exceeded", "maximum payload violation"
 _REFUSED = ("authorization", "authentication")
 
 
@@ -84,7 +84,7 @@ class Reconnecting(LoggingIn):
         if "permissions violation" in words:
             self._err = nats_py.errors.Error(f"nats: {text}")
             await self._error_cb(self._err)
-        elif any(word in words for word in _PERMANENT) or (_TOO_LONG in words and not self._shortened()):
+        elif any(word in words for word in _PERMANENT) or self._is_ours(words):
             await self._process_op_err(PermanentError(text))
         else:  # it closes the connection, or all is well: unlike nats-py we wait and see
             self._last_chance = self._last_chance or any(word in words for word in _REFUSED)
@@ -92,9 +92,17 @@ class Reconnecting(LoggingIn):
             if not self._trying:
                 await self._error_cb(self._cause)
 
+    def _is_ours(self, words: str) -> bool:
+        """Whether the server speaks of a line or a payload that would be sent again: that of no reply to others."""
+        return (_TOO_LONG in words and not self._shortened()) or (_TOO_LARGE in words and self._sends_own())
+
     def _shortened(self) -> bool:
         """Whether a line that was too long will not be sent again."""
         return False
+
+    def _sends_own(self) -> bool:
+        """Whether all that is sent is our own choice: there are no replies."""
+        return not self.options["allow_reconnect"]
 
     async def _process_op_err(self, e: Exception) -> None:
         """The connection is lost."""

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from natscli.system.waiting import within
 from natscli.wire import nats_py
@@ -79,15 +79,19 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
         super().connection_made(transport)
         assert isinstance(transport, asyncio.WriteTransport)
         self._unsent = transport.get_write_buffer_size
+        self._socket = None if transport.get_extra_info("ssl_object") else transport.get_extra_info("socket")
         with suppress(
             AttributeError
         ):  # Python 3.10, when the server has closed meanwhile; reading raises the error
             transport.set_write_buffer_limits(high=MOST_UNSENT)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, (ConnectionResetError, BrokenPipeError)) and (words := _last_words(self._socket)):
+            self.data_received(words)
+            exc = None
         super().connection_lost(exc)
         self._buffer = self._room = memoryview(b"")
-        self._unsent = int  # or it would hold the transport, which holds this
+        self._unsent, self._socket = int, None  # or they would hold the transport, which holds this
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         if not self._buffer:
@@ -118,6 +122,16 @@ class _Protocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
         if rest:
             self.awaited = False  # what comes next must not overtake it
             self.data_received(rest)
+
+
+def _last_words(connection: Any) -> bytes:
+    """What the server has sent, and asyncio does not read when it could not write: why it has closed."""
+    if connection is None:
+        return b""
+    with suppress(OSError), connection.dup() as rest:
+        rest.setblocking(False)
+        return bytes(rest.recv(READ_SIZE))
+    return b""
 
 
 def _aborted(error: Exception) -> ConnectionAbortedError:

@@ -20,7 +20,6 @@ from natscli.errors import PynatsError, UnexpectedError
 from natscli.message.message import Message
 from natscli.message.micro import ANSWERED, Endpoint, Instance, Verb, control_subject, read_response
 from natscli.message.subjects import covers
-from natscli.system.waiting import within
 
 #: Seconds after an answer in which another instance may answer.
 _GAP = 0.3
@@ -61,7 +60,7 @@ class RollCall:
         """Find out whom the request will reach.
 
         Raises:
-            UnexpectedError: no instance answers, or none has an endpoint on the subject.
+            PynatsError: no instance answers, none has an endpoint on the subject, or the connection is lost.
         """
         found = await self._ask(0, self._connection.timeout)
         self._before = on_subject(found, self._subject)
@@ -72,7 +71,13 @@ class RollCall:
         raise UnexpectedError(what, where="--expect-service", hint=f"pynats service info {self._service}")
 
     async def end(self, replies: int) -> list[PynatsError]:
-        """Who of them has not answered, when `replies` came."""
+        """Who of them has not answered, when `replies` came; of a connection that was lost nobody knows.
+
+        Raises:
+            PynatsError: it is lost while they are asked.
+        """
+        if self._connection.lost.done():
+            return []
         wanted = min(replies, len(self._before))
         deadline = asyncio.get_running_loop().time() + _COUNTING
         while True:
@@ -101,7 +106,7 @@ class RollCall:
         found: dict[str, Instance] = {}
         try:
             wait = timeout
-            while (answer := await within(wait, answers.get())) is not None:
+            while (answer := await self._connection.while_there(wait, answers.get())) is not None:
                 instance = read_response(Verb.STATS, answer)
                 if instance is not None and instance.name == self._service:
                     found[instance.id] = instance
