@@ -42,6 +42,15 @@ class Credentials:
         values = ((part, getattr(self._settings, part.setting)) for part in PARTS)
         return any(_is_reference(part.holds, value.value) for part, value in values if value)
 
+    @property
+    def asked(self) -> str:
+        """The program that is asked for them, or what they are read from."""
+        settings = self._settings
+        schemes = [credentials.scheme_of(v.value) for part in PARTS if (v := getattr(settings, part.setting))]
+        if settings.nsc or "nsc" in schemes:
+            return "nsc"
+        return "op" if "op" in schemes else "what they are read from"
+
     def renew(self) -> dict[str, Any]:
         """Read everything again; gives the new `options`. It may run `op` or `nsc`: not for an event loop.
 

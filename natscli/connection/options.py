@@ -112,12 +112,10 @@ def prepare(settings: Settings, environment: Environment) -> Plan:
         context = tls_context(settings, environment.environ) if renewable_tls else None
         return fresh if context is None else {**fresh, "tls": context}
 
-    async def read_beside() -> dict[str, Any]:
-        import asyncio
+    from natscli.connection.renewal import Renewal
 
-        return await asyncio.to_thread(read)
-
-    return ready.replace(read_credentials=read_beside)
+    renewal = Renewal(read, ready.timeout, ready.credentials.asked)
+    return ready.replace(read_credentials=renewal.options)
 
 
 def _checked_prefix(prefix: str, source: str) -> str:

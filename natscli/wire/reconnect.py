@@ -41,7 +41,7 @@ class Reconnecting(LoggingIn):
     """nats-py's client with a way of our own from a lost connection to the next.
 
     `read_credentials` gives what `use_credentials` takes, as it is now; it is called before tries, and raises if that
-    cannot be read. `on_credentials_error` gets what it raised.
+    cannot be read in time. `on_credentials_error` gets what it raised.
     """
 
     # The private names of nats-py that are used here, and what they are.
@@ -195,7 +195,7 @@ class Reconnecting(LoggingIn):
         if self.read_credentials is None or monotonic() - self._read_at < _FRESH:
             return
         try:
-            self.use_credentials(await within(self.options["connect_timeout"], self.read_credentials()))
+            self.use_credentials(await self.read_credentials())
         except Exception as error:
             self.on_credentials_error(error)
         self._read_at = monotonic()
