@@ -29,7 +29,8 @@ _CONFIRMING = 5.0
 class Connection:
     """A connected client, and what happened to it: `lost` is done when it is gone for good.
 
-    `on_refusal` gets what the server does not permit, `on_disconnect` and `on_reconnect` are called when a connection
+    `on_refusal` gets what the server does not permit, `on_too_large` what it says when it ends the connection,
+    because a message was larger than it takes now; `on_disconnect` and `on_reconnect` are called when a connection
     that is made anew is lost and made.
 
     `steps` has when (`perf_counter_ns`) connecting `began`, when it `started` with this server, if others failed before
@@ -41,6 +42,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[PynatsError] = self._loop.create_future()
         self.on_refusal: Callable[[PynatsError], None] = self._keep_refusal
+        self.on_too_large: Callable[[str], None] = lambda text: None
         self.on_disconnect: Callable[[], None] = lambda: None
         self.on_reconnect: Callable[[], None] = lambda: None
         self.steps: dict[str, int] = {}
@@ -112,6 +114,21 @@ class Connection:
             raise
         finally:
             self.lost.remove_done_callback(stop)
+
+    async def sent(self, timeout: float) -> None:
+        """Wait until the server has taken everything sent so far; `timeout` seconds for a connection that is gone.
+
+        Raises:
+            PynatsError: it could not be sent, or see `confirm`.
+        """
+        await self.client.published()
+        deadline = self._loop.time() + timeout
+        while self.client.pending_data_size and not self.client.is_connected:
+            if self._loop.time() > deadline:
+                raise ConnectionFailedError("the connection was lost, and the last replies with it")
+            await asyncio.sleep(0.02)
+        if self.client.is_connected:
+            await self.confirm()
 
     def needs(self, subscriptions: Iterable[Any]) -> None:
         """When the server has taken all of these away, the connection is `lost`: nothing will ever come again."""

@@ -63,6 +63,8 @@ class Notices:
             self._say_once(error)
         elif isinstance(error, ServerError):
             self.environment.warn(f"the server reported: {error}")
+            if "maximum payload" in text:
+                self.connection.on_too_large(str(error))
         elif isinstance(error, nats_errors.SlowConsumerError):
             self.environment.warn("messages were dropped: they came faster than they could be handled")
         elif self.environment.trace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter_ns
@@ -14,6 +15,7 @@ from natscli.message.message import Message, memory_of
 from natscli.output.pump import Pump, Render
 from natscli.reply.ended import Ending, Renderers
 from natscli.reply.responders.parts.several import Several
+from natscli.reply.responders.parts.unconfirmed import Unconfirmed, refused_subject
 from natscli.reply.responders.responder import Batch, Failure, reply_subject
 from natscli.reply.statistics import Statistics
 from natscli.wire.client import Client
@@ -27,6 +29,8 @@ _NO_HEADERS = (
 )
 _NONE: Mapping[bytes, Failure] = {}
 UNDELIVERED = Failure(0, "the server does not take the reply")
+#: Replies that are not counted, and requests that got several, that are remembered in case the server refuses theirs.
+_MOST_REMEMBERED = 1000
 
 #: Sends the replies to a batch; gives, by their subjects, why some are not what was asked for: TOO_LARGE where an error
 #: went instead, UNDELIVERED where nothing did.
@@ -36,7 +40,7 @@ Deliver = Callable[[Batch, list[Message], "Failure | None"], Mapping[bytes, Fail
 class Delivery:
     """The way out of a listener: replies to the connection, lines to the log and to `pump`.
 
-    `deliver` is for requests that are shown, `send` for internal ones.
+    `deliver` is for requests that are shown, `send_uncounted` for internal ones.
     """
 
     def __init__(
@@ -55,6 +59,12 @@ class Delivery:
         #: What is shown after the requests that are being answered, with how many and how large they are.
         self._after: list[tuple[Render, int, int]] = []
         self._several = Several()
+        self._unconfirmed = Unconfirmed(self._client, self._show_confirmed)
+        self._uncounted: deque[bytes] = deque(maxlen=_MOST_REMEMBERED)
+        #: Whether the server refused one of the replies to a request that gets several, by their subject.
+        self._refused: dict[bytes, bool] = {}
+        #: A log says what happened, and what the server refuses of it later; records say what it came to.
+        self._is_log = render.received is not None
         self.deliver: Deliver = self.send if render.ended is None else self._send_and_show
 
     def begin(self) -> None:
@@ -95,6 +105,31 @@ class Delivery:
                 self._warn(f"[#{number}] the reply {why[reply_subject(request)]}")
         return unfit
 
+    def send_uncounted(
+        self, batch: Batch, replies: list[Message], failure: Failure | None
+    ) -> Mapping[bytes, Failure]:
+        """Send replies to what is not among the requests that are counted."""
+        self._uncounted.extend(reply_subject(request).lower() for request in batch.requests)
+        return self.send(batch, replies, failure)
+
+    def refused(self, text: str, statistics: Statistics) -> None:
+        """Count that the server did not take a reply, as `text` of it says, and show its request so.
+
+        A request that gets several replies is counted once.
+        """
+        subject = refused_subject(text)
+        if subject is not None:
+            if subject in self._uncounted or self._refused.get(subject):
+                return
+            if subject in self._refused:
+                self._refused[subject] = True
+        statistics.undeliver(1)
+        self._unconfirmed.refuse(text)
+
+    def close(self) -> None:
+        """Show the last requests: the server has taken the replies to them, or nobody waits for that any more."""
+        self._unconfirmed.close()
+
     def connected(self, statistics: Statistics) -> None:
         """Say what this server takes none of; count what waited for a connection, and was more than it takes."""
         if not self._client.takes_headers:
@@ -113,6 +148,9 @@ class Delivery:
     def deliver_some(self, batch: Batch, replies: list[Message]) -> None:
         """Send some of the replies to a single request, which is not done yet."""
         self.send(batch, replies, None)
+        self._refused.setdefault(reply_subject(batch.requests[0]).lower(), False)
+        if len(self._refused) > _MOST_REMEMBERED:
+            del self._refused[next(iter(self._refused))]
         if self._render.ended is not None:
             self._several.add(batch, replies)
 
@@ -149,7 +187,7 @@ class Delivery:
         replies: list[Message],
         before: Sequence[Message] = (),
     ) -> None:
-        """Show requests that ended, with `replies`, or without any."""
+        """Show requests that ended, with `replies`, or without any: at once, or when the server has taken these."""
         duration = perf_counter_ns() - batch.arrived
         if failure is UNDELIVERED:
             outcome = Ending("undelivered", duration)
@@ -159,12 +197,34 @@ class Delivery:
         else:
             name = "answered" if replied else "unanswered"
             outcome = Ending(name, duration, replies=replies, before=before)
+        came = time.time() - duration / 1e9
+        if self._is_log:
+            self._put(batch, outcome, came)
+        self._unconfirmed.keep(batch, replies, (outcome, came))
+
+    def _show_confirmed(
+        self, batch: Batch, replies: list[Message], how: tuple[Ending, float], refused: Sequence[bool]
+    ) -> None:
+        """Show what the server `refused`, and where that is not a correction, what it took."""
+        outcome, came = how
+        if not any(refused):
+            if not self._is_log:
+                self._put(batch, outcome, came)
+            return
+        start = 0
+        for is_refused, part in batch.runs(refused):
+            end = start + len(part.requests)
+            if is_refused:
+                self._put(part, Ending("undelivered", outcome.duration_ns), came)
+            elif not self._is_log:
+                self._put(part, outcome._replace(replies=replies[start:end]), came)
+            start = end
+
+    def _put(self, batch: Batch, outcome: Ending, came: float) -> None:
         assert self._render.ended is not None
-        render = partial(
-            self._render.ended, batch.requests, batch.first, time.time() - duration / 1e9, outcome
-        )
-        size = self._size(batch.requests) + self._size([*replies, *before])
-        if self._notices is not None and self._render.received is not None:
+        render = partial(self._render.ended, batch.requests, batch.first, came, outcome)
+        size = self._size(batch.requests) + self._size([*outcome.replies, *outcome.before])
+        if self._notices is not None and self._is_log:
             self._after.append((render, len(batch.requests), size))
         else:
             self._pump.put(render, len(batch.requests), size)

@@ -13,7 +13,7 @@ from natscli.connection.connection import Connection
 from natscli.connection.failures import classify
 from natscli.duration import format_duration
 from natscli.environment import Environment
-from natscli.errors import ConnectionFailedError, PynatsError
+from natscli.errors import PynatsError
 from natscli.message.message import Message
 from natscli.output.pump import Pump
 from natscli.reply.delivery import BUSY, TOO_LARGE, UNDELIVERED, Deliver, Delivery
@@ -101,6 +101,7 @@ class Listener:
         for responder in self._responders:
             responder.kill()
         stop.blocking = True
+        self._delivery.close()
         self._log_refused()
         if unanswered:
             self._environment.warn(f"stopped, requests left unanswered: {unanswered}")
@@ -128,6 +129,7 @@ class Listener:
         self._client.together = self._mixing.take
         await self._subscriptions.begin()
         self._connection.on_refusal = self._on_refusal
+        self._connection.on_too_large = self._on_too_large
         self._connection.on_reconnect = lambda: self._delivery.connected(self._first)
         self._delivery.connected(self._first)
         self._subscriptions.log()
@@ -152,7 +154,7 @@ class Listener:
     async def _subscribe(self, route: Route) -> Any:
         take, deliver = self._on_batch, self._delivery.deliver
         if route.internal:
-            take, deliver = self._on_internal, self._delivery.send
+            take, deliver = self._on_internal, self._delivery.send_uncounted
         counted = self._done if route.responder.immediate else self._done_pending
         done: Done = partial(counted, deliver, route.statistics)
         key = None
@@ -184,14 +186,7 @@ class Listener:
         for responder in self._responders:
             responder.drain()
         await self._pending.empty(self._limits.reminder, self._log_draining)  # it may hang
-        await self._client.published()
-        deadline = self._loop.time() + self._limits.timeout
-        while self._client.pending_data_size and not self._client.is_connected:
-            if self._loop.time() > deadline:
-                raise ConnectionFailedError("the connection was lost, and the last replies with it")
-            await asyncio.sleep(0.02)
-        if self._client.is_connected:
-            await self._connection.confirm()
+        await self._connection.sent(self._limits.timeout)
 
     def _log_draining(self, waited: float) -> None:
         waiting = f"Draining for {format_duration(round(waited))}, requests pending: {self._pending.requests}"
@@ -219,7 +214,9 @@ class Listener:
             self._stop.set()
             requests, rest = requests[: len(numbers)], requests[len(numbers) :]
             unwanted = Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived)
-            self._delivery.send(unwanted, [_STOPPING.reply(r) for r in unwanted.requests], _STOPPING)
+            self._delivery.send_uncounted(
+                unwanted, [_STOPPING.reply(r) for r in unwanted.requests], _STOPPING
+            )
             if not requests:
                 return
         self._delivery.begin()
@@ -337,15 +334,24 @@ class Listener:
         A subscription that a responder needs must; the loss of all of ours does, see `Connection.needs`.
         """
         text = error.what.lower()
-        of_replies = [responder.refused(error.what) for responder in self._responders]
-        known = any(of_replies) or any(f'"{route.subject.lower()}"' in text for route in self._routes)
-        if "for subscription" in text and not known and not self._connection.lost.done():
-            self._connection.lost.set_result(error)
+        of_responders = [responder.refused(error.what) for responder in self._responders]
+        known = any(of_responders) or any(f'"{route.subject.lower()}"' in text for route in self._routes)
+        if "for subscription" in text:
+            if not known and not self._connection.lost.done():
+                self._connection.lost.set_result(error)
+                return
+        elif any(of_responders):  # of what was passed on, and is answered
             return
-        if "for publish" in text:
-            self._first.undeliver(1)
-            of_replies = []
-        self._environment.warn(f"{error.what}{_UNSEEN if any(of_replies) else ''}")
+        else:
+            self._delivery.refused(error.what, self._first)
+            of_responders = []
+        self._environment.warn(f"{error.what}{_UNSEEN if any(of_responders) else ''}")
+
+    def _on_too_large(self, text: str) -> None:
+        """A reply was larger than the server takes since a reload, of which it has not told."""
+        for responder in self._responders:
+            responder.refused(text)
+        self._delivery.refused(text, self._first)
 
     def _output_failed(self, error: Exception) -> None:  # noqa: ARG002
         """Called in any thread: a listener that can show nothing more stops; `run` says why."""

@@ -19,7 +19,7 @@ class Statistics:
     `finished` requests are no longer in flight, `answered` ones got a reply, and `errors` of them one that says what
     went wrong; `last_error` is the code and the text of the last, `failed_at` when that was (nanoseconds since 1970).
     `unanswerable` ones, without a reply subject, are not among the `requests`. The
-    server did not take `undelivered` replies.
+    server did not take the replies to `undelivered` ones, which are not among the answered.
 
     `processing` is nanoseconds: of an immediate responder those that its batches took, of any other those from the
     arrival of each request to its reply.
@@ -60,8 +60,9 @@ class Statistics:
         self.unanswerable += count
 
     def undeliver(self, count: int) -> None:
-        """Count replies that the server does not take."""
+        """Requests were not answered after all: the server does not take the replies."""
         self.undelivered += count
+        self.answered -= count
 
     def finish(self, requests: int, replies: list[Message]) -> None:
         """Count `requests` that are no longer in flight, and their replies, of which there may be none."""
@@ -96,7 +97,7 @@ def figures(counted: Iterable[Statistics], times: Histogram, seconds: float) -> 
     return Figures(
         seconds=seconds,
         requests=sum(s.requests for s in all_of),
-        answered=sum(s.answered for s in all_of),
+        answered=max(sum(s.answered for s in all_of), 0),  # the first of several replies may be refused
         in_flight=sum(s.in_flight for s in all_of),
         errors=sum(s.errors for s in all_of),
         last_error=last_error,

@@ -213,6 +213,7 @@ class SharedStatistics(Statistics):
     def undeliver(self, count: int) -> None:
         super().undeliver(count)
         self._place.undelivered += count
+        self._place.answered -= count
 
     def finish(self, requests: int, replies: list[Message]) -> None:
         before = self.bytes_out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from time import perf_counter_ns
@@ -17,6 +17,7 @@ from natscli.message.message import Message, memory_of
 from natscli.message.records.file import Writer, open_to_append
 from natscli.reply.responders.parts.exchange_lines import lines
 from natscli.reply.responders.parts.several import EarlierReply, Several
+from natscli.reply.responders.parts.unconfirmed import Unconfirmed
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFailure, Responder, Wrapper
 
 #: Seconds from a reply to its line; lines, and bytes of them, that are made before requests get their turn again.
@@ -52,7 +53,8 @@ class Recorded(Wrapper):
     """Appends every request that is answered, or left unanswered on purpose, and its replies to a file.
 
     Where `inner` passes requests on to a service, these are the replies of that: silence is no reply, whatever the
-    requester got, and a request that the service was not asked is not recorded.
+    requester got, and a request that the service was not asked is not recorded. Else a reply that the server refuses is
+    none: its request is left out.
     """
 
     def __init__(self, inner: Responder, path: str) -> None:
@@ -73,6 +75,7 @@ class Recorded(Wrapper):
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
         self._environment = host.environment
+        self._unconfirmed = Unconfirmed(host.connection.client, self._keep)
         await super().start(host)
 
     def respond(self, batch: Batch, done: Done) -> None:
@@ -85,6 +88,7 @@ class Recorded(Wrapper):
             PynatsError: not everything could be recorded.
         """
         await super().finish()
+        self._unconfirmed.close()
         self._write()
         await self._writer.finish()
         if lost := self._answered - self._writer.written:
@@ -92,6 +96,8 @@ class Recorded(Wrapper):
 
     def kill(self) -> None:
         super().kill()
+        if hasattr(self, "_unconfirmed"):
+            self._unconfirmed.close()
         self._write()
         self._writer.close(_SHORT_PATIENCE)
 
@@ -111,6 +117,23 @@ class Recorded(Wrapper):
         if self._several.take_lost(batch):
             return
         kept = _Kept(batch, replies, perf_counter_ns(), self._several.take(batch), outcome)
+        self._unconfirmed.keep(batch, replies, kept)
+
+    def refused(self, text: str) -> bool:
+        of_inner = self.inner.refused(text)
+        if not of_inner:
+            self._unconfirmed.refuse(text)
+        return of_inner
+
+    def _keep(self, batch: Batch, replies: list[Message], kept: _Kept, refused: Sequence[bool]) -> None:
+        """Keep what the server took, or the service has said, until it is written."""
+        if any(refused) and not self._passed_on(batch):
+            self._answered -= sum(refused)
+            for index, part in enumerate(batch.single()):
+                if not refused[index]:
+                    self._keep(part, replies[index : index + 1], kept._replace(batch=part), ())
+            return
+        kept = kept._replace(replies=replies)
         self._kept.append(kept)
         self._requests += len(batch.requests)
         self._bytes += kept.memory
@@ -118,6 +141,10 @@ class Recorded(Wrapper):
             self._write()
         elif self._timer is None:
             self._timer = self._loop.call_later(_DELAY, self._write_some)
+
+    def _passed_on(self, batch: Batch) -> bool:
+        subject = batch.requests[0][0]
+        return self.inner.asked_instead(subject) != subject
 
     def _write_some(self) -> None:
         self._timer = None

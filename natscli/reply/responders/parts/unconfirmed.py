@@ -1,0 +1,127 @@
+"""Requests that were answered, kept until the server has had its say about the replies: it may refuse some.
+
+It says so in its own time, and names the reply subject. What it has not refused before the PONG to a later PING, it has
+taken; one PING, at most every 20 ms, is for all that was answered before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from natscli.message.message import Message
+from natscli.reply.responders.responder import Batch, reply_subject
+from natscli.text import exact_bytes
+from natscli.wire.nats_py import errors as nats_errors
+from natscli.wire.refusal import read
+
+T = TypeVar("T")
+
+#: Seconds between two PINGs at least, and that the server has for a PONG.
+_PAUSE, _PATIENCE = 0.02, 5.0
+#: Requests that are kept, and refused replies that are remembered, at most.
+_MOST = 20_000
+
+
+def refused_subject(text: str) -> bytes | None:
+    """The subject, in lower case, of what the server says in `text` that it did not publish; None for anything else.
+
+    Where only public names of nats-py are used, it comes in lower case.
+    """
+    refusal = read(text)
+    return exact_bytes(refusal.subject).lower() if refusal is not None and not refusal.subscription else None
+
+
+class Unconfirmed(Generic[T]):
+    """Keeps batches with their replies, and what else is known of them, for `release`.
+
+    That is called with them in order, and with whether the reply to each request was refused; empty when none was.
+    """
+
+    def __init__(
+        self, client: Any, release: Callable[[Batch, list[Message], T, Sequence[bool]], object]
+    ) -> None:
+        self._client = client
+        self._release = release
+        self._loop = asyncio.get_running_loop()
+        self._kept: deque[tuple[Batch, list[Message], T]] = deque()
+        self._requests = self._released = 0
+        self._refused: Counter[bytes] = Counter()
+        self._asked_at = -_PAUSE
+        self._asking: asyncio.TimerHandle | asyncio.Task[None] | None = None
+
+    def keep(self, batch: Batch, replies: list[Message], rest: T) -> None:
+        """Keep these, which were sent just now."""
+        self._kept.append((batch, replies, rest))
+        self._requests += len(batch.requests)
+        if self._requests > _MOST:
+            self.release()
+        elif self._asking is None:
+            self._ask_soon()
+
+    def refuse(self, text: str) -> None:
+        """Take what the server says of a reply: that it may not be published, or that it is too large."""
+        subject = refused_subject(text) if read(text) else self._largest()
+        if subject is None:
+            return
+        if len(self._refused) >= _MOST:
+            self._refused.clear()
+        self._refused[subject] += 1
+
+    def release(self) -> None:
+        """Wait for the server no more."""
+        self._release_until(self._released + len(self._kept))
+
+    def close(self) -> None:
+        """Release all, at the end."""
+        if self._asking is not None:
+            self._asking.cancel()
+        self.release()
+
+    def _ask_soon(self) -> None:
+        pause = self._asked_at + _PAUSE - self._loop.time()
+        self._asking = self._loop.call_later(max(pause, 0.0), self._ask)
+
+    def _ask(self) -> None:
+        self._asked_at = self._loop.time()
+        self._asking = self._loop.create_task(self._confirm(self._released + len(self._kept)))
+
+    async def _confirm(self, end: int) -> None:
+        """Release what was kept before the one with the number `end`, once the server has taken it, or is gone."""
+        with suppress(OSError, nats_errors.Error):
+            await self._client.published()
+            await self._client.flush(timeout=_PATIENCE)
+        self._release_until(end)
+        self._asking = None
+        if self._kept:
+            self._ask_soon()
+
+    def _release_until(self, end: int) -> None:
+        while self._kept and self._released < end:
+            batch, replies, rest = self._kept.popleft()
+            self._released += 1
+            self._requests -= len(batch.requests)
+            refused = [self._is_refused(request) for request in batch.requests] if self._refused else ()
+            self._release(batch, replies, rest, refused)
+
+    def _is_refused(self, request: Message) -> bool:
+        """Whether the reply to a request was refused; it is asked once."""
+        subject = reply_subject(request).lower()
+        if subject not in self._refused:
+            return False
+        self._refused[subject] -= 1
+        if not self._refused[subject]:
+            del self._refused[subject]
+        return True
+
+    def _largest(self) -> bytes | None:
+        """The subject of the largest reply of those that the server has not confirmed."""
+        replies = [reply for _, replies, _ in self._kept for reply in replies]
+        return max(replies, key=_size)[0].lower() if replies else None
+
+
+def _size(message: Message) -> int:
+    return len(message[2] or b"") + len(message[3])

@@ -1,0 +1,161 @@
+"""Replies that the server does not take: counted, shown and recorded as what they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.asking import Asker
+from tests.program import Program, Runner
+from tests.servers import Server, free_port
+
+AS_U = ("--user", "u", "--password", "s3cr3t-u")
+#: `all` may do anything, and asks.
+ALL = {"user": "all", "pass": "s3cr3t-all"}
+_AS_ALL = ("--user", "all", "--password", "s3cr3t-all")
+
+
+def _users(permissions: str) -> str:
+    return (
+        f'authorization {{ users: [{{user: u, password: "s3cr3t-u", permissions: {{{permissions}}}}}, '
+        '{user: all, password: "s3cr3t-all"}] }\n'
+    )
+
+
+def _records(program: Program) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in program.stdout_bytes().splitlines()]
+
+
+def _totals(program: Program) -> dict[str, Any]:
+    totals: dict[str, Any] = json.loads(program.stderr_text().splitlines()[-1])
+    return totals
+
+
+@pytest.mark.parametrize("way", [[], ["--processes", "2"], ["--service", "s"], ["--sleep", "20ms"]], ids=str)
+@pytest.mark.parametrize("transport", ["nats", "ws"])
+def test_a_refused_reply_is_no_answer(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], way: list[str], transport: str
+) -> None:
+    port = free_port()
+    server = server_factory(
+        _users('publish: {deny: "no.>"}') + f'websocket {{ listen: "127.0.0.1:{port}", no_tls: true }}'
+    )
+    url = server.url if transport == "nats" else f"ws://127.0.0.1:{port}"
+    reply = spawn("reply", "a", "x", "--json", *way, *AS_U, server=url)
+    with Asker(server, **ALL) as asker:
+        asker.send("a", b"0", b"1", reply=b"no.inbox")
+        reply.wait_until(lambda: len(_records(reply)) == 2, "two records")
+        assert asker.ask("a", b"2")[0].payload == b"x"
+        reply.wait_until(lambda: len(_records(reply)) == 3, "three records")
+    assert reply.stop() == 0
+    records = sorted(_records(reply), key=lambda record: str(record["data"]))
+    assert [record["outcome"] for record in records] == ["undelivered", "undelivered", "answered"]
+    assert [len(record["replies"]) for record in records] == [0, 0, 1]
+    totals = _totals(reply)
+    assert (totals["requests"], totals["answered"], totals["undelivered"]) == (3, 1, 2)
+
+
+def test_of_replies_sent_together_those_that_were_refused_are_undelivered(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory(_users('publish: {deny: "no.>"}'))
+    reply = spawn("reply", "a", "x", "--json", *AS_U, server=server)
+    with Asker(server, **ALL) as asker:
+        asker.write(
+            b"".join(b"PUB a %b.%d 1\r\n%d\r\n" % (b"no" if n % 3 else b"yes", n, n) for n in range(9))
+        )
+        reply.wait_until(lambda: len(_records(reply)) == 9, "nine records")
+    reply.stop()
+    assert [r["outcome"] == "undelivered" for r in _records(reply)] == [bool(n % 3) for n in range(9)]
+    assert _totals(reply)["answered"] == 3
+
+
+def test_a_refused_reply_is_not_recorded(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = server_factory(_users('publish: {deny: "no.>"}'))
+    file = tmp_path / "r.jsonl"
+    reply = spawn("reply", "a", "x", "--record", str(file), *AS_U, server=server)
+    with Asker(server, **ALL) as asker:
+        asker.send("a", b"0", reply=b"no.inbox")
+        asker.ask("a", b"1")
+        asker.send("a", b"2", reply=b"no.inbox")
+        reply.wait_for("no.inbox")
+    assert reply.stop() == 0
+    assert [json.loads(line)["request"]["data"] for line in file.read_text().splitlines()] == ["1"]
+
+
+def test_verbose_says_what_became_of_a_refused_reply(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory(_users('publish: {deny: "no.>"}'))
+    reply = spawn("reply", "a", "x", "--verbose", *AS_U, server=server)
+    with Asker(server, **ALL) as asker:
+        asker.send("a", b"0", reply=b"no.inbox")
+        reply.wait_for("[#0] Not delivered: the server does not take the reply")
+    reply.stop()
+    assert "Answered 0 of 1 request" in reply.stderr_text()
+
+
+def test_a_reply_that_comes_too_late_for_its_permission_is_undelivered(
+    pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory(_users('subscribe: "a", allow_responses: {max: 1, expires: "100ms"}'))
+    reply = spawn("reply", "a", "x", "--sleep", "300ms..310ms", "--json", *AS_U, server=server)
+    assert pynats("request", "a", "x", "--timeout", "600ms", *_AS_ALL, server=server).status == 4
+    reply.stop()
+    assert [record["outcome"] for record in _records(reply)] == ["undelivered"]
+
+
+def test_of_several_replies_to_a_request_the_refused_count_once(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = server_factory(_users('subscribe: [a, "_INBOX.>"], allow_responses: {max: 1}'))
+    handler = tmp_path / "h.py"
+    handler.write_text("def answer(request):\n    yield from 'abcd'\n")
+    reply = spawn("reply", "a", "--handler", f"{handler}:answer", "--json", *AS_U, server=server)
+    with Asker(server, **ALL) as asker:
+        asker.send("a", b"0")
+        reply.wait_until(lambda: len(_records(reply)) == 1, "a record")
+    reply.stop()
+    assert [record["outcome"] for record in _records(reply)] == ["undelivered"]
+    totals = _totals(reply)
+    assert (totals["answered"], totals["undelivered"]) == (0, 1)
+
+
+def test_what_is_refused_of_service_statistics_is_not_counted(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory(_users('publish: {deny: "no.>"}'))
+    reply = spawn("reply", "a", "x", "--service", "s", "--json", *AS_U, server=server)
+    with Asker(server, **ALL) as asker:
+        asker.send("$SRV.STATS.s", b"", reply=b"no.inbox")
+        reply.wait_for("no.inbox")
+    reply.stop()
+    assert _totals(reply)["undelivered"] == 0
+
+
+def test_a_reply_that_is_larger_than_a_reload_allows_is_counted(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server, file = server_factory("max_payload: 1000"), tmp_path / "r.jsonl"
+    reply = spawn("reply", "a", "y" * 500, "--json", server=server)
+    recorded = spawn("reply", "b", "y" * 500, "--record", str(file), server=server)
+    server.reload("max_payload: 300")
+    with Asker(server) as asker:
+        asker.send("a", b"0")
+        asker.send("b", b"0")
+        for program in (reply, recorded):
+            program.wait_for("Maximum Payload Violation")
+            program.wait_for("Reconnected")
+        assert b"the server takes 300" in asker.ask("a", b"1")[0].header
+    for program in (reply, recorded):
+        assert program.stop() == 0
+    assert [record["outcome"] for record in _records(reply)] == ["undelivered", "error"]
+    assert _totals(reply)["undelivered"] == 1
+    assert "1 undelivered" in recorded.stderr_text()
+    assert file.read_text() == ""
