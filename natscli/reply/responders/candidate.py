@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from functools import partial
 from itertools import count, repeat, starmap
+from time import perf_counter_ns
 from typing import NamedTuple
 
 from natscli.alarm import Alarm
@@ -20,7 +21,7 @@ from natscli.duration import format_duration
 from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.in_flight import InFlight, random_tokens
-from natscli.message.message import Message
+from natscli.message.message import Message, memory_of
 from natscli.message.records.compare import Comparison
 from natscli.message.records.file import Recording
 from natscli.message.subjects import is_pull
@@ -32,37 +33,72 @@ from natscli.text import for_programs
 _MOST_WAITING, _MOST_LINES = 4096, 20
 #: Seconds that the end waits for the candidate.
 _PATIENCE = 1.0
+#: Seconds in which a second reply is noticed; bytes of what waits for that, at most: what is more does not.
+_GAP, _MOST_BYTES = 0.3, 32 * 1024 * 1024
 #: Seconds from a reply to asking the candidate, and requests that it is asked at once.
 _DELAY, _AT_ONCE = 0.02, 32
 
 
-class _Asked(NamedTuple):
-    """A request that the candidate is asked, its number, when it was answered (seconds since 1970) and with what.
+class _Due(NamedTuple):
+    """A request that the candidate is to be asked, its number, and with what it was answered.
 
     `outcome` is what the first service did, if that was no reply.
     """
 
     request: Message
     number: int
-    came: float
     reply: Message
     outcome: Outcome | None
+
+
+class _Asked(NamedTuple):
+    """What the candidate was asked: where, when (seconds since 1970, and nanoseconds of `perf_counter_ns`).
+
+    `answers` are its replies so far.
+    """
+
+    due: _Due
+    subject: bytes
+    came: float
+    sent: int
+    answers: list[Answer]
 
     @property
     def exchange(self) -> Exchange:
         """The exchange with the first service."""
-        asked, _, header, payload = self.request
-        answers = (Answer(0, *self.reply[2:]),) if self.outcome is None else ()
+        (asked, _, header, payload), _, reply, outcome = self.due
+        answers = (Answer(0, *reply[2:]),) if outcome is None else ()
         return Exchange(
-            0, self.came, asked, b"", header, payload, answers, self.outcome or Outcome.ANSWERED
+            0, self.came, asked, b"", header, payload, answers, outcome or Outcome.ANSWERED
         )  # fmt: skip
+
+    @property
+    def kept(self) -> Exchange:
+        """The exchange with the candidate."""
+        asked, _, header, payload = self.due.request
+        return Exchange(
+            0, self.came, self.subject, b"", header, payload, tuple(self.answers), Outcome.ANSWERED, via=asked
+        )  # fmt: skip
+
+    @property
+    def is_same(self) -> bool:
+        """Whether one reply came, and it has the same bytes."""
+        if len(self.answers) != 1 or self.due.outcome is not None:
+            return False
+        return self.answers[0][1:] == self.due.reply[2:]
+
+    @property
+    def memory(self) -> int:
+        """Bytes, about, of it and its first reply."""
+        return memory_of([self.due.request, self.due.reply]) + len(self.answers[0].payload)
 
 
 class Compared(Wrapper):
     """Answers as `inner` does, and asks the candidate at `subject` the same afterwards.
 
     `counts` are of what became of that: `same`, `differed`, `late` without a reply, `skipped` because too many
-    waited, or because the server would not take the request.
+    waited, or because the server would not take the request. A reply is compared after a while, for a second one
+    differs.
     """
 
     def __init__(
@@ -75,9 +111,11 @@ class Compared(Wrapper):
         self._comparison = comparison
         self._record = record
         self._recording: Recording | None = None
-        self._due: deque[_Asked] = deque()
+        self._due: deque[_Due] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._asked: InFlight[bytes, _Asked] = InFlight(random_tokens())
+        #: Of those, how many have a reply, and wait for a second one; and the bytes that they take.
+        self._replied = self._bytes = 0
         self._lines = 0
         self._second = 0.0
 
@@ -111,7 +149,12 @@ class Compared(Wrapper):
         deadline = self._loop.time() + _PATIENCE
         while (self._asked or self._due) and self._loop.time() < deadline:
             await asyncio.sleep(0.02)
-        self.counts["late"] += len(self._asked.clear()) + len(self._due)
+        for asked in self._asked.clear():
+            if asked.answers:
+                self._settle(asked)
+            else:
+                self.counts["late"] += 1
+        self.counts["late"] += len(self._due)
         names = {
             "same": "the same",
             "differed": "differed",
@@ -133,25 +176,24 @@ class Compared(Wrapper):
             if outcome is None:
                 self.counts["skipped"] += len(replies)
                 return
-        room = max(_MOST_WAITING - len(self._asked) - len(self._due), 0)
+        room = max(_MOST_WAITING - (len(self._asked) - self._replied) - len(self._due), 0)
         if len(replies) > room:
             self.counts["skipped"] += len(replies) - room
-        now = time.time()
-        asked = zip(
-            batch.requests[:room], count(batch.first), repeat(now), replies, repeat(outcome), strict=False
-        )
-        self._due.extend(starmap(_Asked, asked))
+        due = zip(batch.requests[:room], count(batch.first), replies, repeat(outcome), strict=False)
+        self._due.extend(starmap(_Due, due))
         if self._timer is None and self._due:
             self._timer = self._loop.call_later(_DELAY, self._ask)
 
     def _ask(self) -> None:
         """Ask the candidate some of what is due."""
-        entries = [self._due.popleft() for _ in range(min(len(self._due), _AT_ONCE))]
+        due = [self._due.popleft() for _ in range(min(len(self._due), _AT_ONCE))]
         self._timer = self._loop.call_later(0, self._ask) if self._due else None
+        came, sent = time.time(), perf_counter_ns()
+        entries = [_Asked(one, self._subject_of(one.request), came, sent, []) for one in due]
         keys = self._asked.add(entries, self._loop.time(), self._timeout)
         messages = [
-            (self._subject_of(e.request), self._inbox + key, e.request[2], e.request[3])
-            for e, key in zip(entries, keys, strict=True)
+            (asked.subject, self._inbox + key, *asked.due.request[2:])
+            for asked, key in zip(entries, keys, strict=True)
         ]
         if self._pulls:  # see OwnInboxes
             for key, message in zip(keys, messages, strict=True):
@@ -168,52 +210,79 @@ class Compared(Wrapper):
         """Where the candidate is asked the same."""
         return self._subject.fill(Facts(0, request[0]))
 
-    def _on_replies(self, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
+    def _on_replies(self, messages: list[Message], arrived: int) -> None:
         for subject, _, header, payload in messages:
-            asked = self._asked.remove(subject[len(self._inbox) :])
-            if asked is None:  # it is late, or not the first
+            key = subject[len(self._inbox) :]
+            asked = self._asked.get(key)
+            if asked is None:  # it is late, or one more than is looked at
                 continue
             if header is not None and header.startswith(headers.LINE + b" 503") and not payload:
+                self._asked.remove(key)
                 self._silent(asked, Outcome.NO_RESPONDERS, "no responders")
                 continue
-            if asked.outcome is None and asked.reply[2:] == (header, payload):
-                self.counts["same"] += 1
+            asked.answers.append(Answer(max(arrived - asked.sent, 0), header, payload))
+            if len(asked.answers) > 1:
+                self._forget(asked)
+            elif self._keep(key, asked):
                 continue
-            answer = Answer(0, header, payload)
-            found = self._comparison.differences(asked.exchange, [answer], no_responders=False)
-            if found:
-                self._differs(asked, answer, "; ".join(f"{d.kind}: {d.text}" for d in found))
-            else:
-                self.counts["same"] += 1
+            self._asked.remove(key)
+            self._settle(asked)
+        self._alarm.set(self._asked.next_end)
+
+    def _keep(self, key: bytes, asked: _Asked) -> bool:
+        """Wait for a second reply, if there is room for that."""
+        size = asked.memory
+        if self._replied >= _MOST_WAITING or self._bytes + size > _MOST_BYTES:
+            return False
+        self._replied += 1
+        self._bytes += size
+        self._asked.extend(key, self._loop.time(), _GAP)
+        return True
+
+    def _forget(self, asked: _Asked) -> None:
+        """Take back what `_keep` has counted."""
+        self._replied -= 1
+        self._bytes -= asked.memory
+
+    def _settle(self, asked: _Asked) -> None:
+        """Compare what came."""
+        if asked.is_same:
+            self.counts["same"] += 1
+            return
+        found = self._comparison.differences(asked.exchange, asked.answers, no_responders=False)
+        if not found:
+            self.counts["same"] += 1
+            return
+        if self._recording is not None:
+            self._recording.add([asked.kept])
+        self._differs("differed", asked, "; ".join(f"{d.kind}: {d.text}" for d in found))
 
     def _silent(self, asked: _Asked, outcome: Outcome, text: str) -> None:
         """The candidate did not reply, as perhaps the first service."""
-        if asked.outcome is outcome:
+        if asked.due.outcome is outcome:
             self.counts["same"] += 1
         else:
-            self._differs(asked, None, text)
+            self._differs("late", asked, text)
 
     def _on_own(self, token: bytes, messages: list[Message], arrived: int) -> None:
-        """Take the reply to a request with an inbox of its own, as if it had come to that of all."""
-        self._on_replies([(self._inbox + token, *message[1:]) for message in messages], arrived)
+        """Take the first reply to a request with an inbox of its own, as if it had come to that of all."""
+        self._on_replies([(self._inbox + token, *messages[0][1:])], arrived)
         self._own.close(token)
 
     def _expire(self) -> None:
         for asked in self._asked.expire(self._loop.time()):
-            self._silent(asked, Outcome.UNANSWERED, f"no reply within {format_duration(self._timeout)}")
+            if asked.answers:
+                self._forget(asked)
+                self._settle(asked)
+            else:
+                self._silent(asked, Outcome.UNANSWERED, f"no reply within {format_duration(self._timeout)}")
         self._alarm.set(self._asked.next_end)
 
-    def _differs(self, asked: _Asked, answer: Answer | None, text: str) -> None:
-        self.counts["differed" if answer is not None else "late"] += 1
-        if self._recording is not None and answer is not None:
-            exchange = asked.exchange
-            kept = exchange._replace(
-                subject=self._subject_of(asked.request), via=exchange.subject, answers=(answer,)
-            )
-            self._recording.add([kept])
+    def _differs(self, count: str, asked: _Asked, text: str) -> None:
+        self.counts[count] += 1
         if self._loop.time() - self._second > 1:
             self._second, self._lines = self._loop.time(), 0
         self._lines += 1
         if self._lines <= _MOST_LINES:
-            subject = for_programs(self._subject_of(asked.request))
-            self._environment.log(f"[#{asked.number}] candidate [{subject}] differs: {text}")
+            subject = for_programs(asked.subject)
+            self._environment.log(f"[#{asked.due.number}] candidate [{subject}] differs: {text}")

@@ -52,6 +52,7 @@ def test_what_differs_is_logged_counted_and_kept(
     kept = [json.loads(line) for line in file.read_text().splitlines()]
     assert len(kept) == 21
     (other,) = [line for line in kept if ".next." in line["subject"]]
+    assert 0 < other["rtt_ns"] < 5e9
     assert (other["via"], other["reply"]) == (f"{name}.ask.7", {"data": '{"n": 7, "at": 1, "ok": false}'})
 
 
@@ -80,6 +81,37 @@ def test_silence_of_both_is_the_same_and_of_one_is_not(
     assert f"[#1] candidate [{name}.next.hangs] differs: replies: 1 reply, none recorded" in log
     assert f"[#3] candidate [{name}.next.new] differs: replies: 1 reply, recorded without responders" in log
     assert "Candidate: 2 the same, 2 differed, 1 without a reply" in log
+
+
+def test_a_second_reply_is_a_difference_and_is_kept(
+    spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
+) -> None:
+    name, file = tmp_path.name, tmp_path / "calls.jsonl"
+    spawn("reply", f"{name}.stable.*", "OK", server=nats_server)
+    proxy = start(spawn, nats_server, name, "--record", str(file))
+    with Asker(nats_server) as asker, Asker(nats_server) as service:
+        service.listen(f"{name}.next.*")
+        for number in range(3):
+            asker.ask(f"{name}.ask.{number}", b"x")
+            asked = service.request()
+            time.sleep(0.05)
+            service.write(asked.answer(b"", b"OK"))
+            if number:
+                time.sleep(0.05)
+                service.write(asked.answer(b"", b"OK") * number)
+    proxy.wait_for("[#2]")
+    assert proxy.stop() == 0
+    log = proxy.stderr_text()
+    for number in (1, 2):
+        said = f"[#{number}] candidate [{name}.next.{number}] differs: replies: 2 replies, 1 recorded"
+        assert log.count(said) == 1
+    assert "Candidate: 1 the same, 2 differed" in log
+    kept = [json.loads(line) for line in file.read_text().splitlines()]
+    others = [line for line in kept if ".next." in line["subject"]]
+    assert [[reply["data"] for reply in line["replies"]] for line in others] == [["OK", "OK"]] * 2
+    for line in others:  # from asking the candidate to each reply
+        times = [reply["rtt_ns"] for reply in line["replies"]]
+        assert 40e6 < line["rtt_ns"] == times[0] < times[1] - 40e6 < 5e9
 
 
 @pytest.mark.parametrize("how", ["hangs", "sleeps for a second", "is not there"])
