@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections import Counter
+from math import isinf
+from typing import Any, NoReturn
 
 #: What a payload is that is no JSON, or too large (bytes) to look.
 UNREADABLE: Any = object()
 _LARGEST = 1024 * 1024
+#: Characters of a name or a number in a message.
+_LONGEST = 40
+
+
+class DisputedError(ValueError):
+    """JSON whose value parsers do not agree on; the text says why."""
+
+
+def value_of(payload: bytes) -> Any:
+    """The value of a payload that is JSON, in UTF-8 (RFC 8259).
+
+    Raises:
+        DisputedError: it is JSON, but parsers make different values of it.
+        ValueError: it is no JSON.
+        RecursionError: it is nested too deeply.
+    """
+    try:
+        return _DECODER.decode(payload.decode())
+    except (json.JSONDecodeError, UnicodeDecodeError, DisputedError):
+        raise
+    except ValueError:  # of thousands of digits Python makes no number
+        raise DisputedError("a number has too many digits") from None
 
 
 def parsed(payload: bytes) -> Any:
@@ -15,7 +39,7 @@ def parsed(payload: bytes) -> Any:
     if len(payload) > _LARGEST:
         return UNREADABLE
     try:
-        return json.loads(payload)
+        return value_of(payload)
     except (ValueError, RecursionError):
         return UNREADABLE
 
@@ -28,9 +52,18 @@ def canonical(payload: bytes) -> bytes | None:
     if value is UNREADABLE:
         return None
     try:
-        return json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode()
+        return written(value)
     except (ValueError, RecursionError):
         return None
+
+
+def written(value: Any) -> bytes:
+    """The same bytes for all values that are the same.
+
+    Raises:
+        RecursionError: it is nested too deeply.
+    """
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), default=repr).encode()
 
 
 def contains(value: Any, part: Any) -> bool:
@@ -68,3 +101,31 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(one) for one in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. Raises DisputedError for a name that comes twice: parsers take the first, the last, or neither."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise DisputedError(f"the name {_cropped(json.dumps(twice))} is there twice")
+    return members
+
+
+def _finite(literal: str) -> float:
+    """A number. Raises DisputedError for one that is infinite to Python: another parser knows its value."""
+    number = float(literal)
+    if isinf(number):
+        raise DisputedError(f"the number {_cropped(literal)} is too large")
+    return number
+
+
+def _refuse(name: str) -> NoReturn:
+    raise json.JSONDecodeError(f"JSON has no {name}", name, 0)
+
+
+def _cropped(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, parse_constant=_refuse)

@@ -308,6 +308,33 @@ def test_what_the_server_would_not_take_is_named_and_the_rest_is_verified(
         )  # fmt: skip
 
 
+def test_what_cannot_be_ignored_or_compared_by_value_differs_and_the_rest_is_verified(
+    runner: Runner, nats_server: Server, service: Service, tmp_path: Path
+) -> None:
+    file, report, page = (tmp_path / name for name in ("odd.jsonl", "odd.xml", "odd.html"))
+    changes = {
+        1: (b'{"u": 1}', b'{"u": ' + b"[" * 150 + b"]" * 150 + b"}"),
+        2: (b"[" * 900 + b"]" * 900, b"[" * 900 + b"1" + b"]" * 900),
+        3: (b'"see [1"', b'"see [2"'),
+        4: (b'{"k.x": 1}', b'{"k.x": 2}'),
+        5: (b'{"u": 1}', b'{"u": 2}'),
+    }
+    lines = [
+        {"subject": f"svc.{number}", "request": "", "reply": {"data": recorded.decode()}}
+        for number, (recorded, _) in changes.items()
+    ]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    service.changes = {number: [({}, came)] for number, (_, came) in changes.items()}
+    options = ("--ignore", "$..u", "--junit", str(report), "--report", str(page))
+    run = verify(runner, nats_server, file, *options)
+    assert (run.status, run.errors[0]) == (8, "Verified 5 exchanges: 1 held, 4 differed")
+    assert "(nothing is left out: nested too deeply for --ignore)" in run.text
+    assert '$ is "see [2", not "see [1"' in run.text
+    assert "$['k.x'] is 2, not 1" in run.text
+    assert JUnitXml.fromfile(str(report)).failures == 4
+    assert verify(runner, nats_server, file, "--ignore", "$['k.x']").errors[0].endswith("1 held, 4 differed")
+
+
 def test_recordings_come_through_a_pipe(
     runner: Runner, nats_server: Server, service: Service, tmp_path: Path
 ) -> None:

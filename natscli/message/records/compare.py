@@ -12,12 +12,13 @@ from natscli.duration import format_duration
 from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.status import read_status
+from natscli.text import format_bytes
 
 if TYPE_CHECKING:
     from natscli.message.records.values import Ignored
 
-#: Bytes from which on a payload is compared byte by byte only.
-_LARGEST_JSON = 1024 * 1024
+#: Bytes of the largest payload that any server takes, and of a part that is compared at once.
+_LARGEST, _PART = 64 * 1024 * 1024, 4096
 #: What comparing each with each may take, where several replies are left: bytes, and as many for a comparison itself.
 _MOST_EFFORT, _EACH = 5_000_000, 500
 _ERROR_CODE = headers.SERVICE_ERROR_CODE.lower()
@@ -43,13 +44,15 @@ class Difference(NamedTuple):
 @dataclass(frozen=True)
 class Comparison:
     """How replies are compared. `ignored` are members of JSON, `ignored_headers` names in lower case, `max_rtt_ns` the
-    longest time to the first reply, or None for any.
+    longest time to the first reply, or None for any. Payloads of more than `largest_json` bytes are not compared by
+    value.
     """
 
     match: Match = Match.JSON
     ignored: Ignored | None = None
     ignored_headers: frozenset[str] = frozenset()
     max_rtt_ns: int | None = None
+    largest_json: int = _LARGEST
 
     def differences(
         self, exchange: Exchange, answers: Sequence[Answer], *, no_responders: bool
@@ -88,7 +91,7 @@ class Comparison:
 
     def _key(self, answer: Answer) -> bytes:
         """The same for payloads that are the same by value; where they are compared in another way, the payload."""
-        if self.match is not Match.JSON or len(answer.payload) > _LARGEST_JSON:
+        if self.match is not Match.JSON or len(answer.payload) > self.largest_json:
             return answer.payload
         from natscli.message.records.values import canonical_without
 
@@ -107,16 +110,28 @@ class Comparison:
 
     def _payload(self, recorded: bytes, came: bytes) -> str:
         """How payloads differ that are not the same bytes; an empty string if they are the same even so."""
-        if self.match is not Match.EXACT and max(len(recorded), len(came)) <= _LARGEST_JSON:
-            from natscli.message.records.values import compare_json
-
-            text = compare_json(recorded, came, self.ignored, shape=self.match is Match.SHAPE)
+        why = ""
+        if self.match is not Match.EXACT:
+            size = max(len(recorded), len(came))
+            if size > self.largest_json and _may_be_json(recorded):
+                return f"too large to compare by value: {format_bytes(size)}, bytes differ"
+            text, why = self._by_value(recorded, came) if size <= self.largest_json else (None, "")
             if text is not None:
                 return text
-        if len(recorded) != len(came):
-            return f"{len(recorded)} bytes recorded, {len(came)} came"
-        position = next(i for i, (one, other) in enumerate(zip(recorded, came, strict=True)) if one != other)
-        return f"byte {position} is {came[position]:#04x}, not {recorded[position]:#04x}"
+        return _bytes(recorded, came) + (f" (compared as bytes: {why})" if why else "")
+
+    def _by_value(self, recorded: bytes, came: bytes) -> tuple[str | None, str]:
+        """How payloads of JSON differ; None if they have no value, and perhaps why."""
+        from natscli.message.records.values import compare_json
+
+        try:
+            return compare_json(recorded, came, self.ignored, shape=self.match is Match.SHAPE), ""
+        except ValueError as error:
+            return None, str(error)
+        except RecursionError:
+            return None, "nested too deeply"
+        except MemoryError:
+            return None, "too large for the memory"
 
     def _headers(self, recorded: bytes | None, came: bytes | None) -> list[Difference]:
         found = []
@@ -145,6 +160,20 @@ class Comparison:
             if name.lower() != _ERROR_CODE and name.lower() not in self.ignored_headers:
                 named.setdefault(name, []).append(value)
         return named
+
+
+def _may_be_json(payload: bytes) -> bool:
+    return payload[:64].lstrip()[:1] in (b"{", b"[")
+
+
+def _bytes(recorded: bytes, came: bytes) -> str:
+    """How payloads differ byte by byte."""
+    if len(recorded) != len(came):
+        return f"{len(recorded)} bytes recorded, {len(came)} came"
+    parts = range(0, len(came), _PART)
+    start = next(at for at in parts if recorded[at : at + _PART] != came[at : at + _PART])
+    position = next(at for at in range(start, len(came)) if recorded[at] != came[at])
+    return f"byte {position} is {came[position]:#04x}, not {recorded[position]:#04x}"
 
 
 def _unpaired(

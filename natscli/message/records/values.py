@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from natscli.errors import InputError
-from natscli.message.json_values import canonical
+from natscli.message.json_values import DisputedError, canonical, value_of, written
 
 #: Differences that are named, and characters of a value in one.
 _MOST, _LONGEST = 3, 40
+#: Names of members that stand in a path without quotes.
+_PLAIN_NAME = re.compile(r"[^\W\d]\w*")
+#: Where a value is: the place of what it is in, and its name or index there; None is the whole.
+_Place = tuple[Any, "str | int"] | None
 
 
 class _Nothing:
@@ -22,6 +27,10 @@ class _Nothing:
 
 
 NOTHING = _Nothing()
+
+
+class NotIgnoredError(ValueError):
+    """Paths could not be looked for in a value; the text says why."""
 
 
 class Ignored:
@@ -37,16 +46,19 @@ class Ignored:
         from jsonpath.exceptions import JSONPathError
 
         environment = JSONPathEnvironment(strict=True)
+        self._all = "$" in paths
         self._paths = []
         for path in paths:
             try:
                 if not path.strip():
                     raise JSONPathError("it is empty")
+                if path.strip()[0] != "$":
+                    raise JSONPathError("a path begins with $")
                 self._paths.append(environment.compile(path))
             except JSONPathError as error:
                 token = getattr(error, "token", None)
                 column = f", column {(len(path) if token.index < 0 else token.index) + 1}" if token else ""
-                what = str(error).partition("\n")[0]
+                what = str(error.args[0]).partition("\n")[0]
                 raise InputError(
                     f"not a JSONPath: {path!r}: {what}",
                     where=f"--ignore{column}",
@@ -54,60 +66,80 @@ class Ignored:
                 ) from None
 
     def removed(self, value: Any) -> Any:
-        """`value` without them; it is changed. An element of an array leaves its place."""
-        for path in self._paths:
-            found = sorted((match.parts for match in path.finditer(value)), key=len, reverse=True)
-            for parts in found:
-                if not parts:
-                    return NOTHING
-                parent = value
-                for part in parts[:-1]:
-                    parent = parent[part]
-                if isinstance(parent, dict):
-                    parent.pop(parts[-1], None)
-                else:
-                    parent[parts[-1]] = NOTHING
-        return value
+        """`value` without them; it is changed.
+
+        Raises:
+            NotIgnoredError: they cannot be looked for; `value` is as it was.
+        """
+        return _without(value, self.found(value))
+
+    def found(self, value: Any) -> list[tuple[str | int, ...]]:
+        """Where they are in `value`: names and indexes.
+
+        Raises:
+            NotIgnoredError: they cannot be looked for.
+        """
+        if not isinstance(value, dict | list):  # the library reads a string as JSON
+            return [()] if self._all else []
+        try:
+            return [match.parts for path in self._paths for match in path.finditer(value)]
+        except RecursionError:
+            raise NotIgnoredError("nested too deeply for --ignore") from None
+        except Exception as error:  # by a value that the library does not expect
+            raise NotIgnoredError(f"--ignore failed with {type(error).__name__}") from None
 
 
-def parsed(payload: bytes) -> Any:
-    """The value of JSON.
-
-    Raises:
-        ValueError: it is none, or one that parsers do not agree on.
-    """
-    try:
-        return json.loads(payload, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError from None
+def _without(value: Any, found: list[tuple[str | int, ...]]) -> Any:
+    """`value`, which is changed, without what is at these places. An element of an array leaves its place."""
+    for parts in sorted(found, key=len, reverse=True):  # what is in another first
+        if not parts:
+            return NOTHING
+        parent = value
+        for part in parts[:-1]:
+            parent = parent[part]
+        if isinstance(parent, dict):
+            parent.pop(parts[-1], None)
+        else:
+            parent[parts[-1]] = NOTHING
+    return value
 
 
 def canonical_without(payload: bytes, ignored: Ignored | None) -> bytes:
     """The same bytes for objects and lists that are the same without what is ignored; another payload as it is."""
-    if ignored is not None:
-        try:
-            payload = json.dumps(ignored.removed(parsed(payload)), default=repr).encode()
-        except (ValueError, RecursionError):
-            return payload
-    return canonical(payload) or payload
+    if ignored is None:
+        return canonical(payload) or payload
+    try:
+        return written(ignored.removed(value_of(payload)))
+    except (ValueError, RecursionError):
+        return payload
 
 
 def compare_json(recorded: bytes, came: bytes, ignored: Ignored | None, *, shape: bool) -> str | None:
-    """How two payloads of JSON differ, empty if they do not; None if none of them is JSON, or only the other."""
+    """How two payloads of JSON differ, empty if they do not; None if the first is none.
+
+    Raises:
+        DisputedError: parsers do not agree on the value of one.
+        RecursionError: they are nested too deeply.
+    """
     values = []
     for payload in (recorded, came):
         try:
-            values.append(parsed(payload))
+            values.append(value_of(payload))
+        except DisputedError:
+            raise
         except ValueError:
             if values:
                 return "JSON was recorded, this is none"
             return None if not shape else _texts(recorded, came)
+    note = ""
     if ignored is not None:
-        values = [ignored.removed(value) for value in values]
-    try:
-        return _said(islice(_places(values[0], values[1], "$", shape), _MOST + 1))
-    except RecursionError:
-        return None
+        try:
+            found = [ignored.found(value) for value in values]
+            values = list(map(_without, values, found))
+        except NotIgnoredError as error:
+            note = f" (nothing is left out: {error})"
+    said = _said(islice(_places(values[0], values[1], None, shape), _MOST + 1))
+    return said and said + note
 
 
 def _texts(recorded: bytes, came: bytes) -> str | None:
@@ -132,38 +164,43 @@ def _said(differences: Iterator[str]) -> str:
     return ", ".join(said[:_MOST]) + more
 
 
-def _places(recorded: Any, came: Any, path: str, shape: bool) -> Iterator[str]:
+def _places(recorded: Any, came: Any, place: _Place, shape: bool) -> Iterator[str]:
     """The places where two values differ; in `shape`, those that have other members, or other types."""
     if recorded is NOTHING or came is NOTHING:
         return
     if isinstance(recorded, dict) and isinstance(came, dict):
         for name in [*recorded, *(name for name in came if name not in recorded)]:
-            at = f"{path}.{name}"
             if name not in came:
-                yield f"{at} is missing"
+                yield f"{_path((place, name))} is missing"
             elif name not in recorded:
-                yield f"{at} was not recorded"
-            else:
-                yield from _places(recorded[name], came[name], at, shape)
+                yield f"{_path((place, name))} was not recorded"
+            elif not _is_simply_same(one := recorded[name], other := came[name]):
+                yield from _places(one, other, (place, name), shape)
     elif isinstance(recorded, list) and isinstance(came, list):
-        yield from _other_shapes(recorded, came, path) if shape else _elements(recorded, came, path)
+        yield from _other_shapes(recorded, came, place) if shape else _elements(recorded, came, place)
     elif _type(recorded) != _type(came):
         said = _type if shape else _shown
-        yield f"{path} is {said(came)}, not {said(recorded)}"
+        yield f"{_path(place)} is {said(came)}, not {said(recorded)}"
     elif recorded != came and not shape:
-        yield f"{path} is {_shown(came)}, not {_shown(recorded)}"
+        yield f"{_path(place)} is {_shown(came)}, not {_shown(recorded)}"
 
 
-def _elements(recorded: list[Any], came: list[Any], path: str) -> Iterator[str]:
+def _is_simply_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same text or number, which most are."""
+    return type(one) is type(other) and not isinstance(one, dict | list) and bool(one == other)
+
+
+def _elements(recorded: list[Any], came: list[Any], place: _Place) -> Iterator[str]:
     if len(recorded) != len(came):
-        yield f"{path} has {len(came)} elements, not {len(recorded)}"
+        yield f"{_path(place)} has {len(came)} elements, not {len(recorded)}"
     for index, (one, other) in enumerate(zip(recorded, came, strict=False)):
-        yield from _places(one, other, f"{path}[{index}]", False)
+        if not _is_simply_same(one, other):
+            yield from _places(one, other, (place, index), False)
 
 
-def _other_shapes(recorded: list[Any], came: list[Any], path: str) -> Iterator[str]:
+def _other_shapes(recorded: list[Any], came: list[Any], place: _Place) -> Iterator[str]:
     """Elements with a shape that none of the recorded ones has."""
-    if not recorded or NOTHING in recorded:
+    if NOTHING in recorded:
         return
     alike: dict[object, list[Any]] = {}
     for one in recorded:
@@ -172,10 +209,29 @@ def _other_shapes(recorded: list[Any], came: list[Any], path: str) -> Iterator[s
         if element is NOTHING:
             continue
         if all(
-            any(True for _ in _places(one, element, "", True)) for one in alike.get(_outline(element), ())
+            any(True for _ in _places(one, element, None, True)) for one in alike.get(_outline(element), ())
         ):
+            if not recorded:
+                yield f"{_path((place, index))} was not recorded"
+                continue
             nearest = recorded[min(index, len(recorded) - 1)]
-            yield from islice(_places(nearest, element, f"{path}[{index}]", True), 1)
+            yield from islice(_places(nearest, element, (place, index), True), 1)
+
+
+def _path(place: _Place) -> str:
+    """The normalized path (RFC 9535) of a place, with plain names after a dot, as `--ignore` takes it."""
+    parts: list[str] = []
+    while place is not None:
+        place, part = place
+        if isinstance(part, int):
+            parts.append(f"[{part}]")
+        else:
+            parts.append(f".{part}" if _PLAIN_NAME.fullmatch(part) else f"['{_escaped(part)}']")
+    return "$" + "".join(reversed(parts))
+
+
+def _escaped(name: str) -> str:
+    return json.dumps(name, ensure_ascii=not name.isprintable())[1:-1].replace('\\"', '"').replace("'", "\\'")
 
 
 def _outline(value: Any) -> object:
@@ -194,7 +250,3 @@ def _type(value: Any) -> str:
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=repr)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(name)

@@ -24,6 +24,8 @@ from natscli.text import for_programs
 
 _WHERE = "--upstream"
 _TOKEN = re.compile(r"\{\{\s*\d+\s*\}\}")
+#: Bytes of a payload from which on that of a candidate is not compared by value: it takes time from requesters.
+_LARGEST_COMPARED = 1024 * 1024
 
 
 class Upstream(Responder):
@@ -164,7 +166,8 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:  # noqa
     from natscli.message.records.values import Ignored
     from natscli.reply.responders.candidate import Compared
 
-    comparison = Comparison(ignored=Ignored(options.ignore) if options.ignore else None)
+    ignored = Ignored(options.ignore) if options.ignore else None
+    comparison = Comparison(ignored=ignored, largest_json=_LARGEST_COMPARED)
     subject = _destination(options.candidate, "--candidate", options)
     return Compared(upstream, subject, comparison, options.record)
 

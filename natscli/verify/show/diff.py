@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from difflib import unified_diff
 
 from natscli.environment import CYAN, GREEN, RED
-from natscli.message.records.values import Ignored, parsed
+from natscli.message.json_values import value_of
+from natscli.message.records.values import Ignored, NotIgnoredError
 from natscli.output.terminal import Painter
 from natscli.text import hex_dump, visible, visible_line
 
@@ -32,8 +34,10 @@ def _style(line: str) -> str:
 
 def _lines(payload: bytes, ignored: Ignored | None) -> list[str]:
     try:
-        value = parsed(payload)
-        value = ignored.removed(value) if ignored is not None else value
+        value = value_of(payload)
+        if ignored is not None:
+            with suppress(NotIgnoredError):  # then nothing is left out
+                value = ignored.removed(value)
         return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=repr).split("\n")
     except (ValueError, RecursionError):
         pass

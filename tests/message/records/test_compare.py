@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
+from natscli.message.json_values import canonical
 from natscli.message.records import values
 from natscli.message.records.compare import Comparison, Difference, Match
 from natscli.message.records.values import Ignored
@@ -113,3 +115,135 @@ def test_shapes_of_elements_are_not_compared_each_with_each(monkeypatch: pytest.
     assert text.startswith("$[0].a0 is missing")
     assert values.compare_json(recorded, recorded, None, shape=True) == ""
     assert compared < 5000  # of 1,000,000
+
+
+def text_of(recorded: bytes, came: bytes, *ignored: str, match: Match = Match.JSON, **more: Any) -> str:
+    """What is said of the payload of a reply."""
+    comparison = Comparison(match, Ignored(ignored) if ignored else None, **more)
+    return "; ".join(found.text for found in differences(comparison, [answer(recorded)], [answer(came)]))
+
+
+def nested(depth: int, inner: str = "1") -> bytes:
+    return f'{{"id": {"[" * depth}{inner}{"]" * depth}}}'.encode()
+
+
+@pytest.mark.parametrize("match", [Match.JSON, Match.SHAPE])
+def test_what_is_nested_too_deeply_to_ignore_a_part_is_compared_whole(match: Match) -> None:
+    note = " (nothing is left out: nested too deeply for --ignore)"
+    assert text_of(b'{"id": 1}', nested(150), "$..u", match=match).endswith(note)
+    assert text_of(nested(150), b" " + nested(150), "$..u", match=match) == ""
+    assert text_of(b'{"id": 1, "u": 2}', b'{"id": 1, "u": 3}', "$..u", match=match) == ""
+    several = [answer(nested(150)), answer(b'{"u": 1}')], [answer(b'{"u": 2}'), answer(b" " + nested(150))]
+    assert differences(Comparison(match, Ignored(["$..u"])), *several) == []
+
+
+def test_what_is_nested_too_deeply_to_read_is_compared_as_bytes() -> None:
+    for ignored in ((), ("$..u",)):
+        said = text_of(nested(50_000), nested(50_000, "2"), *ignored)
+        assert said == "byte 50007 is 0x32, not 0x31 (compared as bytes: nested too deeply)"
+
+
+@pytest.mark.parametrize("path", ["$", "$..a", "$[?@.a]", "$.*"])
+def test_a_text_is_no_document_for_paths(path: str) -> None:
+    assert text_of(b'"see [1"', b' "see [1"', path) == ""
+    said = text_of(b'"[1]"', b'"{2}"', path)
+    assert said == ("" if path == "$" else '$ is "{2}", not "[1]"')
+
+
+def test_all_paths_see_the_whole_value() -> None:
+    assert text_of(b'[{"a": 1}, 5, 6]', b'[{"a": 2}, 7, 6]', "$[0]", "$[?@ > 4]", "$[0].a", "$[0]") == ""
+
+
+def test_a_failure_of_a_path_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    ignored = Ignored(["$.a"])
+
+    class Failing:
+        def finditer(self, value: Any) -> Any:
+            raise KeyError("odd")
+
+    monkeypatch.setattr(ignored, "_paths", [Failing()])
+    [found] = differences(Comparison(ignored=ignored), [answer(b'{"a":1}')], [answer(b'{"a":2}')])
+    assert found.text == "$.a is 2, not 1 (nothing is left out: --ignore failed with KeyError)"
+
+
+@pytest.mark.parametrize("match", [Match.JSON, Match.SHAPE])
+@pytest.mark.parametrize(
+    ("recorded", "came", "why"),
+    [
+        (b'{"a":1e400}', b'{"a":1e401}', "the number 1e400 is too large"),
+        (b'{"a":1,"a":2}', b'{"a":2}', 'the name "a" is there twice'),
+        (b'{"a":2}', b'{"a":1,"a":2}', 'the name "a" is there twice'),
+        (b'{"a":2}', b'{"a":' + b"9" * 5000 + b"}", "a number has too many digits"),
+    ],
+)
+def test_what_parsers_do_not_agree_on_is_compared_as_bytes(
+    match: Match, recorded: bytes, came: bytes, why: str
+) -> None:
+    assert text_of(recorded, came, match=match).endswith(f" (compared as bytes: {why})")
+    assert text_of(recorded, recorded, match=match) == ""
+    both = [answer(recorded), answer(b"1")], [answer(b"1"), answer(came)]
+    assert len(differences(Comparison(match), *both)) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-32-be", "utf-8-sig"])
+def test_json_is_utf_8(encoding: str) -> None:
+    other = '{"a": 1}'.encode(encoding)
+    assert text_of(b'{"a": 1}', other) == "JSON was recorded, this is none"
+    assert text_of(other, b'{"a": 1}').startswith(f"{len(other)} bytes recorded")
+    assert canonical(other) is None
+
+
+@pytest.mark.parametrize(
+    ("recorded", "came", "said"),
+    [
+        ("[]", "[1]", "$[0] was not recorded"),
+        ('{"a":[]}', '{"a":[{"b":1}]}', "$.a[0] was not recorded"),
+        ('[{"a":[]},{"a":[1]}]', '[{"a":[2]}]', ""),
+        ("[1]", "[]", ""),
+        ("[[]]", "[[],[1]]", "$[1][0] was not recorded"),
+        ("[1]", '[2, "x"]', "$[1] is a string, not a number"),
+    ],
+)
+def test_elements_have_the_shape_of_one_that_was_recorded(recorded: str, came: str, said: str) -> None:
+    assert text_of(recorded.encode(), came.encode(), match=Match.SHAPE) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("k.x", "$['k.x']"),
+        ("plain_2", "$.plain_2"),
+        ("größe", "$.größe"),
+        ("2x", "$['2x']"),
+        ("", "$['']"),
+        ("a-b", "$['a-b']"),
+        ('it\'s "so" \\', "$['it\\'s \"so\" \\\\']"),
+    ],
+)
+def test_paths_that_are_said_can_be_ignored(name: str, path: str) -> None:
+    recorded, came = (json.dumps({name: [0, {name: n}], "b": 1}).encode() for n in (1, 2))
+    inner = path.removeprefix("$")
+    said = text_of(recorded, came)
+    assert said == f"{path}[1]{inner} is 2, not 1"
+    assert text_of(recorded, came, said.partition(" is ")[0]) == ""
+
+
+def test_large_json_is_compared_by_value_up_to_a_limit() -> None:
+    members = {f"name {number}": number for number in range(60_000)}
+    recorded = json.dumps(members).encode()
+    other = json.dumps(dict(reversed(members.items()))).encode()
+    assert len(recorded) > 1_200_000
+    assert text_of(recorded, other) == ""
+    assert text_of(recorded, other.replace(b": 59999,", b": 1,")) == ("$['name 59999'] is 1, not 59999")
+    most = 1024 * 1024
+    assert (
+        text_of(recorded, other, largest_json=most) == "too large to compare by value: 1.24 MB, bytes differ"
+    )
+    text = b"x" * 1_999_999
+    assert text_of(text + b"x", text + b"y", largest_json=most) == "byte 1999999 is 0x79, not 0x78"
+
+
+@pytest.mark.parametrize("path", ["list", ".list", "@.list", "[0]", "-"])
+def test_a_path_begins_with_a_dollar(path: str) -> None:
+    with pytest.raises(InputError, match=r"not a JSONPath: .*: a path begins with \$"):
+        Ignored([path])

@@ -217,3 +217,36 @@ def test_a_candidate_that_is_listened_on_or_alone_is_refused(runner: Runner) -> 
     alone = runner("reply", "a.*", "--candidate", "c", server="nats://127.0.0.1:1")
     assert alone.status == 2
     assert re.search("--candidate needs --upstream", alone.stderr)
+
+
+def test_what_cannot_be_compared_by_value_is_said_and_ends_nothing(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server, name, rules = server_factory("max_payload: 2000000"), tmp_path.name, tmp_path / "rules.jsonl"
+    large = [f'{{"a": [{"1, " * 400_000}1], "b": {n}}}' for n in (1, 2)]
+    replies = {
+        "deep": ('{"id": 1}', f'{{"id": {"[" * 150}{"]" * 150}}}'),
+        "text": ('"see [1"', '"see [2"'),
+        "large": tuple(large),
+        "usual": ('{"u": 1}', '{"u": 2}'),
+    }
+    lines = [
+        {"subject": f"{name}.{side}.{kind}", "reply": {"data": reply}}
+        for kind, both in replies.items()
+        for side, reply in zip(("stable", "next"), both, strict=True)
+    ]
+    rules.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    spawn("reply", "--mock", str(rules), server=server)
+    proxy = start(spawn, server, name, "--ignore", "$..u")
+    with Asker(server) as asker:
+        for kind, (reply, _) in replies.items():
+            (answer,) = asker.ask(f"{name}.ask.{kind}", b"")
+            assert answer.payload.decode() == reply
+            if kind != "usual":
+                proxy.wait_for(f"[{name}.next.{kind}] differs")
+    time.sleep(0.2)
+    assert proxy.stop() == 0
+    log = proxy.stderr_text()
+    assert "not 1 (nothing is left out: nested too deeply for --ignore)\n" in log
+    assert "payload: too large to compare by value: 1.2 MB, bytes differ\n" in log
+    assert "Candidate: 1 the same, 3 differed" in log
