@@ -10,9 +10,12 @@ from natscli.verify.cases import Case
 
 
 class VerifiedCase(NamedTuple):
-    """What became of a case: no `differences`, and it held."""
+    """What became of a case: no `differences`, and it held. `at` is when the last reply came, or would have had to, of
+    `perf_counter_ns`.
+    """
 
     case: Case
     answers: list[Answer]
     differences: list[Difference]
     no_responders: bool
+    at: int

@@ -1,8 +1,8 @@
 """Sends the requests of cases and has their replies compared: as many in flight as may be, each with its own end.
 
 The law of this file: an exchange is in flight (`waiting`) until it has as many replies as were recorded, or its time is
-over; then it is compared, and kept for `gap` seconds in which no further reply may come. What is kept that long is
-bounded in bytes: when it is too much, no more are sent.
+over; then it is compared, and kept for `gap` seconds in which no further reply may come, and until it is compared. What
+is kept that long is bounded in bytes: when it is too much, no more are sent.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from natscli.message.records.compare import Comparison, Difference
 from natscli.message.subjects import is_pull
 from natscli.text import exact
 from natscli.verify.cases import Case
+from natscli.verify.comparing import Comparing
 from natscli.verify.verified import VerifiedCase
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ class _Asked:
     """A case in flight, or kept."""
 
     __slots__ = (
-        "answers", "case", "differences", "ended", "no_responders", "own", "size", "start_ns", "wanted",
+        "answers", "case", "comparing", "differences", "end_ns", "ended", "known", "no_responders", "over", "own",
+        "size", "start_ns", "wanted",
     )  # fmt: skip
 
     def __init__(self, case: Case) -> None:
@@ -62,9 +65,18 @@ class _Asked:
         self.answers: list[Answer] = []
         self.differences: list[Difference] = []
         self.ended = self.no_responders = False
-        self.start_ns = self.size = 0
+        #: Whether it is being compared, and whether no further reply is waited for.
+        self.comparing = self.over = False
+        #: How many replies it was compared with.
+        self.known = 0
+        self.start_ns = self.end_ns = self.size = 0
         #: The token of its own inbox, if it has one.
         self.own = b""
+
+    @property
+    def came(self) -> int:
+        """How many replies came, the status of the server that nobody is there included."""
+        return len(self.answers) + self.no_responders
 
 
 class Verifier:
@@ -88,7 +100,7 @@ class Verifier:
         self._connection = connection
         self._client = connection.client
         self._cases, self._all_sent = filter(self._is_fit, cases), False
-        self._comparison = comparison
+        self._comparing = Comparing(comparison)
         self._sending = sending
         self._show = show
         self._refused = refused
@@ -120,7 +132,7 @@ class Verifier:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            self._show([self._result(asked) for asked in self._asked if asked.ended])
+            self._conclude([asked for asked in self._asked if asked.ended])
 
     def stop(self, error: PynatsError | None) -> None:
         """End now; with an error, `run` raises it."""
@@ -136,7 +148,7 @@ class Verifier:
         over = self._asked.expire(self._loop.time())
         if over:
             self._end([asked for asked in over if not asked.ended])
-            self._show([self._result(asked) for asked in over])
+            self._conclude(over)
         self._fill()
 
     def _fill(self) -> None:
@@ -222,30 +234,51 @@ class Verifier:
 
     def _end(self, those: list[_Asked]) -> None:
         """They have what was recorded, or their time is over."""
-        compare, fail_fast = self._comparison.differences, self._sending.fail_fast
-        for asked in those:
-            asked.ended = True
-            exchange, answers = asked.case.exchange, asked.answers
-            asked.differences = compare(exchange, answers, no_responders=asked.no_responders)
-            asked.size = memory(exchange.header, exchange.payload)
-            for answer in answers:
-                asked.size += memory(answer.header, answer.payload)
-            self._kept_size += asked.size
-            if fail_fast and asked.differences:
-                self.stop(None)
         self._waiting -= len(those)
         self.ended = perf_counter_ns() if those else self.ended
+        for asked in those:
+            asked.ended, asked.end_ns = True, self.ended
+            exchange = asked.case.exchange
+            asked.size = memory(exchange.header, exchange.payload)
+            for answer in asked.answers:
+                asked.size += memory(answer.header, answer.payload)
+            self._kept_size += asked.size
+            self._compare(asked)
+
+    def _compare(self, asked: _Asked) -> None:
+        asked.comparing, asked.known = True, asked.came
+        done = partial(self._on_compared, asked)
+        self._comparing.compare(asked.case.exchange, asked.answers, asked.no_responders, done)
+
+    def _on_compared(self, asked: _Asked, differences: list[Difference]) -> None:
+        asked.comparing, asked.differences = False, differences
+        if self._done.done():
+            return
+        if differences and self._sending.fail_fast:
+            self.stop(None)
+        if asked.over:
+            self._conclude([asked])
+            self._fill()
+
+    def _conclude(self, over: list[_Asked]) -> None:
+        """No more replies to them are waited for: show those that are compared with all."""
+        ready = []
+        for asked in over:
+            if not asked.comparing and asked.known != asked.came:
+                self._compare(asked)
+            asked.over = asked.comparing
+            if not asked.over:
+                ready.append(asked)
+        if ready:
+            self._show([self._result(asked) for asked in ready])
 
     def _result(self, asked: _Asked) -> VerifiedCase:
         self._kept_size -= asked.size
         if self._own is not None and asked.own:
             self._own.close(asked.own)
-        if len(asked.answers) > max(asked.wanted, 1) or (asked.answers and asked.no_responders):
-            asked.differences = self._comparison.differences(
-                asked.case.exchange, asked.answers, no_responders=asked.no_responders
-            )
-        return VerifiedCase(asked.case, asked.answers, asked.differences, asked.no_responders)
+        at = asked.start_ns + asked.answers[-1].rtt_ns if asked.answers else asked.end_ns
+        return VerifiedCase(asked.case, asked.answers, asked.differences, asked.no_responders, at)
 
     def _finish_if_done(self) -> None:
-        if self._all_sent and not self._asked:
+        if self._all_sent and not self._asked and not self._comparing.pending:
             self.stop(None)

@@ -10,13 +10,14 @@ from typing import Any
 
 from natscli.errors import InputError
 from natscli.message.json_values import DisputedError, canonical, value_of, written
+from natscli.message.records.paths import Place, finder
 
 #: Differences that are named, and characters of a value in one.
 _MOST, _LONGEST = 3, 40
 #: Names of members that stand in a path without quotes.
 _PLAIN_NAME = re.compile(r"[^\W\d]\w*")
 #: Where a value is: the place of what it is in, and its name or index there; None is the whole.
-_Place = tuple[Any, "str | int"] | None
+_At = tuple[Any, "str | int"] | None
 
 
 class _Nothing:
@@ -47,14 +48,14 @@ class Ignored:
 
         environment = JSONPathEnvironment(strict=True)
         self._all = "$" in paths
-        self._paths = []
+        self._finders = []
         for path in paths:
             try:
                 if not path.strip():
                     raise JSONPathError("it is empty")
                 if path.strip()[0] != "$":
                     raise JSONPathError("a path begins with $")
-                self._paths.append(environment.compile(path))
+                self._finders.append(finder(environment.compile(path)))
             except JSONPathError as error:
                 token = getattr(error, "token", None)
                 column = f", column {(len(path) if token.index < 0 else token.index) + 1}" if token else ""
@@ -73,34 +74,31 @@ class Ignored:
         """
         return _without(value, self.found(value))
 
-    def found(self, value: Any) -> list[tuple[str | int, ...]]:
-        """Where they are in `value`: names and indexes.
+    def found(self, value: Any) -> list[Place]:
+        """Where they are in `value`.
 
         Raises:
             NotIgnoredError: they cannot be looked for.
         """
-        if not isinstance(value, dict | list):  # the library reads a string as JSON
-            return [()] if self._all else []
+        if self._all or not isinstance(value, dict | list):  # the library reads a string as JSON
+            return [(None, None)] if self._all else []
         try:
-            return [match.parts for path in self._paths for match in path.finditer(value)]
+            return [place for find in self._finders for place in find(value)]
         except RecursionError:
             raise NotIgnoredError("nested too deeply for --ignore") from None
         except Exception as error:  # by a value that the library does not expect
             raise NotIgnoredError(f"--ignore failed with {type(error).__name__}") from None
 
 
-def _without(value: Any, found: list[tuple[str | int, ...]]) -> Any:
+def _without(value: Any, found: list[Place]) -> Any:
     """`value`, which is changed, without what is at these places. An element of an array leaves its place."""
-    for parts in sorted(found, key=len, reverse=True):  # what is in another first
-        if not parts:
+    for holder, key in found:
+        if holder is None:
             return NOTHING
-        parent = value
-        for part in parts[:-1]:
-            parent = parent[part]
-        if isinstance(parent, dict):
-            parent.pop(parts[-1], None)
+        if isinstance(holder, dict):
+            holder.pop(key, None)
         else:
-            parent[parts[-1]] = NOTHING
+            holder[key] = NOTHING
     return value
 
 
@@ -164,7 +162,7 @@ def _said(differences: Iterator[str]) -> str:
     return ", ".join(said[:_MOST]) + more
 
 
-def _places(recorded: Any, came: Any, place: _Place, shape: bool) -> Iterator[str]:
+def _places(recorded: Any, came: Any, place: _At, shape: bool) -> Iterator[str]:
     """The places where two values differ; in `shape`, those that have other members, or other types."""
     if recorded is NOTHING or came is NOTHING:
         return
@@ -190,7 +188,7 @@ def _is_simply_same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and not isinstance(one, dict | list) and bool(one == other)
 
 
-def _elements(recorded: list[Any], came: list[Any], place: _Place) -> Iterator[str]:
+def _elements(recorded: list[Any], came: list[Any], place: _At) -> Iterator[str]:
     if len(recorded) != len(came):
         yield f"{_path(place)} has {len(came)} elements, not {len(recorded)}"
     for index, (one, other) in enumerate(zip(recorded, came, strict=False)):
@@ -198,7 +196,7 @@ def _elements(recorded: list[Any], came: list[Any], place: _Place) -> Iterator[s
             yield from _places(one, other, (place, index), False)
 
 
-def _other_shapes(recorded: list[Any], came: list[Any], place: _Place) -> Iterator[str]:
+def _other_shapes(recorded: list[Any], came: list[Any], place: _At) -> Iterator[str]:
     """Elements with a shape that none of the recorded ones has."""
     if NOTHING in recorded:
         return
@@ -218,7 +216,7 @@ def _other_shapes(recorded: list[Any], came: list[Any], place: _Place) -> Iterat
             yield from islice(_places(nearest, element, (place, index), True), 1)
 
 
-def _path(place: _Place) -> str:
+def _path(place: _At) -> str:
     """The normalized path (RFC 9535) of a place, with plain names after a dot, as `--ignore` takes it."""
     parts: list[str] = []
     while place is not None:

@@ -76,7 +76,7 @@ class Display:
         if self.junit is not None:
             self.junit.add_all(results)
         if self.page is not None:
-            self.page.add_all(results, time.perf_counter_ns())
+            self.page.add_all(results)
         self.rtt.record_all([result.answers[0].rtt_ns for result in results if result.answers])
         differing = [result for result in results if result.differences]
         self.held += len(results) - len(differing)

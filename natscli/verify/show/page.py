@@ -40,12 +40,13 @@ class VerifyPage:
         self._listed: list[tuple[str, str, str]] = []
         self._differed = 0
 
-    def add_all(self, results: list[VerifiedCase], at: int) -> None:
-        """Take some more, `at` a time of `perf_counter_ns`."""
+    def add_all(self, results: list[VerifiedCase]) -> None:
+        """Take some more."""
         for result in results:
-            self._add(result, at)
+            self._add(result)
 
-    def _add(self, result: VerifiedCase, at: int) -> None:
+    def _add(self, result: VerifiedCase) -> None:
+        at = result.at
         if result.answers:
             self._timeline.record(at, result.answers[0].rtt_ns)
         if not result.differences:

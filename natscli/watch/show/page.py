@@ -24,12 +24,18 @@ class WatchPage:
 
     def __init__(self, started: int) -> None:
         self._started = started
+        #: What a time since 1970 is more than one of `perf_counter_ns`.
+        self._ahead = time.time_ns() - time.perf_counter_ns()
         self._timeline = Timeline()
         self._rtt = Histogram()
 
-    def add(self, exchanges: Iterable[Exchange], at: int) -> None:
-        """Exchanges that ended `at` a time."""
+    def add(self, exchanges: Iterable[Exchange], now: int) -> None:
+        """Exchanges that ended before `now`, of `perf_counter_ns`: each when its last reply came."""
         for exchange in exchanges:
+            at = now
+            if exchange.answers:
+                came = round(exchange.came * 1e9) - self._ahead + exchange.answers[-1].rtt_ns
+                at = min(max(came, self._started), now)  # clocks are set, also while this runs
             if exchange.answers:
                 self._rtt.record(exchange.answers[0].rtt_ns)
                 self._timeline.record(at, exchange.answers[0].rtt_ns)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonpath import JSONPath, JSONPathEnvironment
 
 from natscli.errors import InputError
 from natscli.message import headers
@@ -16,6 +17,7 @@ from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.json_values import canonical
 from natscli.message.records import values
 from natscli.message.records.compare import Comparison, Difference, Match
+from natscli.message.records.paths import finder
 from natscli.message.records.values import Ignored
 
 PAYLOADS = (
@@ -129,12 +131,51 @@ def nested(depth: int, inner: str = "1") -> bytes:
 
 @pytest.mark.parametrize("match", [Match.JSON, Match.SHAPE])
 def test_what_is_nested_too_deeply_to_ignore_a_part_is_compared_whole(match: Match) -> None:
-    note = " (nothing is left out: nested too deeply for --ignore)"
-    assert text_of(b'{"id": 1}', nested(150), "$..u", match=match).endswith(note)
-    assert text_of(nested(150), b" " + nested(150), "$..u", match=match) == ""
-    assert text_of(b'{"id": 1, "u": 2}', b'{"id": 1, "u": 3}', "$..u", match=match) == ""
-    several = [answer(nested(150)), answer(b'{"u": 1}')], [answer(b'{"u": 2}'), answer(b" " + nested(150))]
-    assert differences(Comparison(match, Ignored(["$..u"])), *several) == []
+    note, path = " (nothing is left out: nested too deeply for --ignore)", "$..[?@.u]"
+    assert text_of(b'{"id": 1}', nested(150), path, match=match).endswith(note)
+    assert text_of(nested(150), b" " + nested(150), path, match=match) == ""
+    assert text_of(b'[{"u": 2}, 1]', b'[{"u": 3}, 1]', path, match=match) == ""
+    several = (
+        [answer(nested(150)), answer(b'[{"u": 1}]')],
+        [answer(b'[{"u": 2}]'), answer(b" " + nested(150))],
+    )
+    assert differences(Comparison(match, Ignored([path])), *several) == []
+
+
+@pytest.mark.parametrize("path", ["$..u", "$..*", "$..[0]", "$.id..['u', 'v']", "$..id[-1]"])
+def test_plain_paths_find_at_any_depth(path: str) -> None:
+    one, other = (nested(200, f'{{"u": {n}}}') for n in (1, 2))
+    assert text_of(one, other, path) == ""
+    assert text_of(one, other, "$..v").endswith(".u is 2, not 1")
+
+
+PATHS = (
+    "$.a",
+    "$..a",
+    "$.*",
+    "$..*",
+    "$[0]",
+    "$[-1]",
+    "$[5]",
+    "$.b..a",
+    "$['a','b',0]",
+    "$..[0]['a']",
+    "$[*].a",
+    "$",
+)
+DOCUMENTS = st.recursive(
+    st.integers(0, 2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner),
+)
+
+
+@given(DOCUMENTS.filter(lambda value: isinstance(value, dict | list)), st.sampled_from(PATHS))
+def test_plain_paths_find_what_the_library_finds(value: Any, path: str) -> None:
+    compiled = JSONPathEnvironment(strict=True).compile(path)
+    assert isinstance(compiled, JSONPath)
+    expected = sorted(str(match.obj) for match in compiled.finditer(value) if match.parent)
+    found = finder(compiled)(value)
+    assert sorted(str(holder[key]) for holder, key in found if holder is not None) == expected
 
 
 def test_what_is_nested_too_deeply_to_read_is_compared_as_bytes() -> None:
@@ -157,11 +198,10 @@ def test_all_paths_see_the_whole_value() -> None:
 def test_a_failure_of_a_path_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     ignored = Ignored(["$.a"])
 
-    class Failing:
-        def finditer(self, value: Any) -> Any:
-            raise KeyError("odd")
+    def fail(value: Any) -> Any:
+        raise KeyError("odd")
 
-    monkeypatch.setattr(ignored, "_paths", [Failing()])
+    monkeypatch.setattr(ignored, "_finders", [fail])
     [found] = differences(Comparison(ignored=ignored), [answer(b'{"a":1}')], [answer(b'{"a":2}')])
     assert found.text == "$.a is 2, not 1 (nothing is left out: --ignore failed with KeyError)"
 
