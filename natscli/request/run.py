@@ -76,7 +76,7 @@ async def run(
                 await _explain(display, statistics, connection, plan, environment)
                 await display.finish(statistics)
         finally:
-            write(options, statistics, environment, connection.url)
+            write(options, statistics, environment, connection.url, sys.exc_info()[1])
         return status(statistics, verdict, failures, display.problem, queried.problem if queried else None)
 
 
@@ -256,8 +256,13 @@ def over_time(observer: Observer, options: RequestOptions, statistics: Statistic
     return OverTime(observer, statistics) if options.report is not None else observer
 
 
-def write(options: RequestOptions, statistics: Statistics, environment: Environment, server: str) -> None:
+def write(
+    options: RequestOptions, statistics: Statistics, environment: Environment, server: str,
+    error: BaseException | None,
+) -> None:  # fmt: skip
     """Write the files that `options` name with the summary; `server` is the URL of the one that was asked.
+
+    `error` ended the run, if it did not come to its end.
 
     Raises:
         OSError: one could not be written.
@@ -267,9 +272,10 @@ def write(options: RequestOptions, statistics: Statistics, environment: Environm
 
         write_reports(options, statistics.summary(), environment)
     if options.report is not None:
+        from natscli.output.report.cut_off import cut_off
         from natscli.request.show.page import write_page
 
-        write_page(options, statistics, environment, server)
+        write_page(options, statistics, environment, server, cut_off(error or statistics.stopped))
 
 
 def waiting(how: Load) -> float:

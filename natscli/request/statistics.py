@@ -37,6 +37,7 @@ class Statistics:
 
     `failed` has the numbers by kind, `examples` the first message of each. `started` is when the first request was sent
     or due, `ended` when the last one ended, and `failed_at` when there was the `first_failure`: of `perf_counter_ns`.
+    `stopped` is what ended the whole run before all was done.
     `timeline` has RTTs and failures over that time, if an observer keeps it.
     """
 
@@ -47,6 +48,7 @@ class Statistics:
         self.failed: dict[str, int] = {}
         self.examples: dict[str, str] = {}
         self.first_failure: PynatsError | None = None
+        self.stopped: PynatsError | None = None
         self.rtt = Histogram()
         self.timeline: Timeline | None = None
 
@@ -84,6 +86,7 @@ class Statistics:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for kind, count in other.failed.items():
             self._fail(kind, count, other.examples[kind])
+        self.stopped = self.stopped or other.stopped
         self.started = min(filter(None, (self.started, other.started)), default=0)
         self.ended = max(self.ended, other.ended)
         self.rtt.add(other.rtt)

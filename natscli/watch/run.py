@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -54,7 +55,12 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
                 await recording.finish()
         finally:
             if display.page is not None and options.report is not None:
-                display.page.write(options.report, options.subject, display.rows, environment, connection.url)
+                from natscli.output.report.cut_off import cut_off
+
+                display.page.write(
+                    options.report, options.subject, display.rows, environment, connection.url,
+                    cut_off(sys.exc_info()[1]),
+                )  # fmt: skip
             if watcher.watched:
                 lines = summary(display, watcher.matcher.counts, watcher.unseen)
                 for line in (*lines, *watcher.gaps.summary()):

@@ -6,6 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from natscli.duration import parse_duration
 from tests.output.report.pages import ReadPage
 from tests.program import Program, Runner
 from tests.servers import Server
@@ -52,3 +55,21 @@ def test_on_stdout_it_is_all_there_is(
     assert run.stdout.endswith(b"</html>\n")
     assert "--report - and --json" in runner("verify", file, "--report", "-", "--json").errors[0]
     assert "no such directory" in runner("verify", file, "--report", f"{tmp_path}/no/x.html").errors[0]
+
+
+def test_replies_count_when_they_came(
+    runner: Runner, spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
+) -> None:
+    spawn("reply", tmp_path.name, "--echo", server=nats_server)
+    file, report = tmp_path / "calls.jsonl", tmp_path / "report.html"
+    line = json.dumps({"subject": tmp_path.name, "request": "x", "reply": "x"})
+    file.write_text(f"{line}\n" * 200)
+    options = ("--rate", "400", "--reply-timeout", "1s", "--report", str(report))
+    assert runner("verify", str(file), *options, server=nats_server).status == 0
+    page = ReadPage(report.read_text())
+    (seconds,) = map(float, page.figures["seconds"])
+    assert 0.4 < seconds < 0.95  # the last second, in which no further reply came, is no part of it
+    assert parse_duration(page.times[0][-1]) == pytest.approx(seconds, rel=0.1)
+    rates = [y for x, y in page.lines[0]]
+    assert len(rates) > 20
+    assert sum(rate == max(rates) for rate in rates[: len(rates) // 3]) < len(rates) // 6  # the lowest, 0

@@ -335,6 +335,27 @@ def test_what_cannot_be_ignored_or_compared_by_value_differs_and_the_rest_is_ver
     assert verify(runner, nats_server, file, "--ignore", "$['k.x']").errors[0].endswith("1 held, 4 differed")
 
 
+def test_large_json_is_compared_by_value_while_others_are_answered(
+    runner: Runner, server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server, file = server_factory("max_payload: 8000000"), tmp_path / "large.jsonl"
+    rows = [{"id": n, "at": "a", "tags": [n, "x"]} for n in range(60_000)]
+    recorded = json.dumps({"rows": rows}).encode()
+    came = json.dumps({"rows": [{"tags": row["tags"], "id": row["id"], "at": "b"} for row in rows]}).encode()
+    assert len(recorded) > 2_000_000
+    lines = [{"subject": f"svc.{n}", "request": "", "reply": {"data": "small"}} for n in range(100)]
+    lines[50]["reply"] = {"data": recorded.decode()}
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with Service(server) as service:
+        service.changes = {**{n: [({}, b"small")] for n in range(100)}, 50: [({}, came)]}
+        held = verify(runner, server, file, "--ignore", "$.rows[*].at")
+        assert (held.status, held.errors[0]) == (0, "Verified 100 exchanges: 100 held")
+        assert verify(runner, server, file, "--match", "shape").status == 0
+        other = verify(runner, server, file, "--fail-fast", "--concurrency", "1")
+        assert other.status == 8
+        assert 'payload: $.rows[0].at is "b", not "a", $.rows[1].at is' in other.text
+
+
 def test_recordings_come_through_a_pipe(
     runner: Runner, nats_server: Server, service: Service, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,24 @@ def test_a_report_has_the_figures_of_the_table(
     assert f"{tmp_path.name}.<b>" in page.text
     assert page.tags.count("path") == 4
     assert nats_server.url in page.text
+
+
+def test_replies_count_when_they_came(
+    runner: Runner, spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
+) -> None:
+    report = tmp_path / "watched.html"
+    spawn("reply", tmp_path.name, "--echo", server=nats_server)
+    options = ("--stats", "--reply-timeout", "1s", "--report", str(report))
+    watch = spawn("watch", tmp_path.name, *options, server=nats_server, ready="Watching")
+    run = runner(
+        "request", tmp_path.name, "x", "--rate", "400", "--count", "200", "--raw", server=nats_server
+    )
+    assert run.status == 0
+    time.sleep(1.5)
+    assert watch.stop() == 0
+    rates = ReadPage(report.read_text()).lines[0]
+    busy = [x for x, y in rates if y < max(y for _, y in rates)]
+    assert busy[-1] < rates[-1][0] * 2 / 3  # before the second in which no further reply came
 
 
 def test_what_cannot_be_reported_is_refused(runner: Runner, nats_server: Server, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from natscli.duration import format_duration, timestamp
 from natscli.environment import Environment
 from natscli.histogram import Histogram, ranges
 from natscli.output.report.charts import Bar, Line, bars, over_time
+from natscli.output.report.cut_off import CutOff
 from natscli.output.report.markup import Html
 from natscli.output.report.page import Figure, section
 from natscli.timeline import Point
@@ -21,23 +22,34 @@ _RTTS = {"max": ("longest", 2), "p99": ("p99", 1), "p50": ("median", 0)}
 
 
 class Origin(NamedTuple):
-    """What a run is from: the command line, the server, and when (seconds since 1970) it ended. No secrets."""
+    """What a run is from: the command line, the server, and when (seconds since 1970) it ended. No secrets.
+
+    `cut_off` is why it did not come to its end, an empty string if it did.
+    """
 
     command: str
     server: str
     ended: float
+    cut_off: str = ""
 
     @property
     def facts(self) -> dict[str, str]:
         """The same for people."""
-        return {"Command": self.command, "Server": self.server, "Ended": f"{timestamp(self.ended)[:19]}Z"}
+        ended = f"{timestamp(self.ended)[:19]}Z"
+        return {"Command": self.command, "Server": self.server, "Ended": ended, "Cut off": self.cut_off}
 
 
-def origin_of(environment: Environment, server: str) -> Origin:
-    """What a run that ends now is from; `server` is a URL."""
+def origin_of(environment: Environment, server: str, cut: CutOff | None = None) -> Origin:
+    """What a run that ends now is from; `server` is a URL, `cut` is why it did not come to its end."""
     redactor = environment.redactor
     command = f"pynats {redactor.command_line(environment.arguments)}"
-    return Origin(command, redactor.redact(server), time.time())
+    why = redactor.redact(cut.message) if cut is not None else ""
+    return Origin(command, redactor.redact(server), time.time(), why)
+
+
+def cut_off_figures(cut: CutOff | None) -> list[Figure]:
+    """That a run did not come to its end, among the first figures: its value is the exit status."""
+    return [] if cut is None else [Figure("cut_off", "Cut off", int(cut.status), cut.words)]
 
 
 def rtt_sections(rtt: Histogram, points: list[Point]) -> list[Html]:

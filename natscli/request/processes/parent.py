@@ -8,6 +8,7 @@ ends.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -64,7 +65,7 @@ async def run_all(
             finally:
                 team.kill()
     finally:
-        write(options, team.total(), environment, settings.server.value)
+        write(options, team.total(), environment, settings.server.value, sys.exc_info()[1] or team.error)
     if team.error is not None:
         raise team.error
     return status(team.total(), verdict, failures)

@@ -7,11 +7,13 @@ from typing import Any
 
 from natscli.duration import format_duration
 from natscli.environment import Environment
+from natscli.output.report.cut_off import CutOff
 from natscli.output.report.markup import Html, element
 from natscli.output.report.page import Figure, figures_table, page, section, table, tiles
 from natscli.output.report.runs import (
     POINTS,
     Origin,
+    cut_off_figures,
     origin_of,
     rtt_figures,
     rtt_sections,
@@ -33,28 +35,30 @@ _RARE = {
 
 
 def write_page(
-    options: RequestOptions, statistics: Statistics, environment: Environment, server: str
-) -> None:
-    """Write the report that `options` ask for.
+    options: RequestOptions, statistics: Statistics, environment: Environment, server: str,
+    cut: CutOff | None = None,
+) -> None:  # fmt: skip
+    """Write the report that `options` ask for; `cut` is why the run did not come to its end.
 
     Raises:
         OSError: it could not be written.
     """
     assert options.report is not None
-    redact, origin = environment.redactor.redact, origin_of(environment, server)
+    redact, origin = environment.redactor.redact, origin_of(environment, server, cut)
     points = statistics.keep_timeline().points(statistics.started, statistics.ended, POINTS)
-    data = report(redact(f"Requests to {options.subject}"), statistics.summary(), points, origin, redact)
+    data = report(redact(f"Requests to {options.subject}"), statistics.summary(), points, origin, redact, cut)
     write_file(options.report, data, environment)
 
 
 def report(
-    title: str, summary: Summary, points: list[Point], origin: Origin, redact: Callable[[str], str]
-) -> bytes:
+    title: str, summary: Summary, points: list[Point], origin: Origin, redact: Callable[[str], str],
+    cut: CutOff | None = None,
+) -> bytes:  # fmt: skip
     """The page. `redact` takes secrets from the messages of failures."""
     record = summary.as_json()
     counts, times = _counts(record), rtt_figures(record["rtt_ns"])
     first = [*counts[:3], _rate(record), *(time for time in times if time.label in ("p50", "p99", "max"))]
-    sections = [tiles(first)]
+    sections = [tiles([*cut_off_figures(cut), *first])]
     if record["failures"]:
         sections.append(section("Failures", _failures(record["failures"], redact)))
     sections += rtt_sections(summary.rtt, points)

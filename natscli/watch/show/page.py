@@ -9,8 +9,16 @@ from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.histogram import Histogram
 from natscli.message.exchange import Exchange, Outcome
+from natscli.output.report.cut_off import CutOff
 from natscli.output.report.page import Cell, Figure, figures_table, page, section, table, tiles
-from natscli.output.report.runs import POINTS, origin_of, rtt_figures, rtt_sections, shown_rate
+from natscli.output.report.runs import (
+    POINTS,
+    cut_off_figures,
+    origin_of,
+    rtt_figures,
+    rtt_sections,
+    shown_rate,
+)
 from natscli.output.streams import write_file
 from natscli.timeline import Timeline
 from natscli.watch.statistics import StatisticsRow
@@ -44,9 +52,9 @@ class WatchPage:
 
     def write(
         self, path: str, subjects: Sequence[str], rows: Sequence[StatisticsRow], environment: Environment,
-        server: str,
+        server: str, cut: CutOff | None = None,
     ) -> None:  # fmt: skip
-        """Write the file, with `rows` by subject; `subjects` are those that were watched.
+        """Write the file, with `rows` by subject; `subjects` are those that were watched, `cut` is why it ended early.
 
         Raises:
             OSError: it could not be written.
@@ -60,14 +68,22 @@ class WatchPage:
             Figure("rate", "Rate", round(total / seconds, 3), shown_rate(total / seconds)),
         ]  # fmt: skip
         times = rtt_figures(self._rtt.named(_TIMINGS))
-        sections = [tiles([*figures, *(time for time in times if time.label in ("p50", "p99", "max"))])]
+        sections = [
+            tiles(
+                [
+                    *cut_off_figures(cut),
+                    *figures,
+                    *(time for time in times if time.label in ("p50", "p99", "max")),
+                ]
+            )
+        ]
         sections += rtt_sections(self._rtt, self._timeline.points(self._started, ended, POINTS))
         sections.append(
             section("Exchanges", table(_HEADS, [_row(row, redact(row.key or "-")) for row in rows]))
         )
         sections += [section("RTT", figures_table(("RTT", ""), times))] if times else []
         title = redact(f"Exchanges on {', '.join(subjects)}")
-        write_file(path, page(title, origin_of(environment, server).facts, sections), environment)
+        write_file(path, page(title, origin_of(environment, server, cut).facts, sections), environment)
 
 
 def _row(row: StatisticsRow, subject: str) -> list[Cell]:
