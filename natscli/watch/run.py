@@ -54,13 +54,7 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
             if recording is not None:
                 await recording.finish()
         finally:
-            if display.page is not None and options.report is not None:
-                from natscli.output.report.cut_off import cut_off
-
-                display.page.write(
-                    options.report, options.subject, display.rows, environment, connection.url,
-                    cut_off(sys.exc_info()[1]),
-                )  # fmt: skip
+            _write_page(display, options, environment, connection.url)
             if watcher.watched:
                 lines = summary(display, watcher.matcher.counts, watcher.unseen)
                 for line in (*lines, *watcher.gaps.summary()):
@@ -113,6 +107,17 @@ def _page(options: WatchOptions) -> WatchPage | None:
     from natscli.watch.show.page import WatchPage
 
     return WatchPage(time.perf_counter_ns())
+
+
+def _write_page(
+    display: ExchangeDisplay, options: WatchOptions, environment: Environment, server: str
+) -> None:
+    """Write the report that `options` ask for, which says of an error that is on its way what it is."""
+    if display.page is not None and options.report is not None:
+        from natscli.output.report.cut_off import cut_off
+
+        cut = cut_off(sys.exc_info()[1])
+        display.page.write(options.report, options.subject, display.rows, environment, server, cut)
 
 
 def _format(options: WatchOptions) -> Format | None:
