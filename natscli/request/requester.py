@@ -323,8 +323,7 @@ class Requester:
     def _stop(self, error: PynatsError) -> None:
         """End the whole run."""
         if not self._done.done():
-            self.statistics.stopped = error
-            rest = [*self._in_flight.clear(), *self._again.clear()]
+            self.statistics.stopped, rest = error, [*self._in_flight.clear(), *self._again.clear()]
             self._fail([ongoing for ongoing in rest if ongoing.counted], error)
             if not self._done.done():
                 self._done.set_result(None)
