@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from urllib.parse import ParseResult, SplitResult
 
 
+#: What comes before the words of the server that does not permit something.
+NOT_PERMITTED = "the server does not permit this: "
+
+
 class CredentialsRefusedError(RefusedError):
     """The server refused the credentials."""
 
@@ -74,7 +78,7 @@ def _refusal(error: BaseException, text: str, where: str) -> RefusedError | None
     lower = text.lower()
     if "permissions violation" in lower:
         # First: the text goes on with the subject, which may hold any of the words below.
-        return RefusedError(f"the server does not permit this: {text}", where=where)
+        return RefusedError(f"{NOT_PERMITTED}{text}", where=where)
     words = "authorization" in lower or "authentication" in lower
     if not words and not isinstance(error, nats_errors.AuthorizationError):
         return None

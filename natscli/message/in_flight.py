@@ -37,6 +37,10 @@ class InFlight(Generic[Key, Entry]):
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self._held.values()))
 
+    def items(self) -> list[tuple[Key, Entry]]:
+        """The entries in flight, with their keys."""
+        return list(self._held.items())
+
     @property
     def next_end(self) -> float | None:
         """When the time of the next one is over; None with none in flight."""

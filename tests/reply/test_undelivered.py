@@ -159,3 +159,82 @@ def test_a_reply_that_is_larger_than_a_reload_allows_is_counted(
     assert _totals(reply)["undelivered"] == 1
     assert "1 undelivered" in recorded.stderr_text()
     assert file.read_text() == ""
+
+
+# -- what is passed on, and may not be ---------------------------------------------------------------------------
+
+
+_MAPPED = 'mappings { "m.*": "n.{{wildcard(1)}}" }\n'
+
+
+@pytest.mark.parametrize(
+    ("permissions", "upstream"),
+    [('publish: ["_INBOX.>"]', "real"), ('publish: {deny: "n.bad"}', "m.bad")],
+    ids=["the subject", "what a mapping makes of it"],
+)
+def test_a_proxy_that_may_not_pass_on_says_so_at_once(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], permissions: str, upstream: str
+) -> None:
+    server = server_factory(_MAPPED + _users(permissions))
+    proxy = spawn("reply", "p", "--upstream", upstream, "--timeout", "20s", "--json", *AS_U, server=server)
+    with Asker(server, **ALL) as asker:
+        asker.send("p", b"0", b"1")
+        answers = asker.receive(2, timeout=5)
+        answers += asker.ask("p", b"2")
+    for answer in answers:
+        assert b"Nats-Service-Error-Code: 403" in answer.lines
+        assert b'Permissions Violation for Publish to "' in answer.header
+    assert proxy.stop() == 0
+    assert [record["outcome"] for record in _records(proxy)] == ["error"] * 3
+    totals = _totals(proxy)
+    assert (totals["answered"], totals["errors"], totals["undelivered"]) == (3, 3, 0)
+
+
+def test_of_requests_passed_on_to_several_subjects_only_the_refused_fail(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory(_users('publish: {deny: "real.no"}'))
+    proxy = spawn("reply", "p.*", "--upstream", "real.{{1}}", "--timeout", "20s", *AS_U, server=server)
+    with Asker(server, **ALL) as service, Asker(server, **ALL) as asker:
+        service.listen("real.*")
+        asker.send("p.yes", b"0")
+        asker.send("p.no", b"1")
+        assert b"real.no" in asker.receive(1, timeout=5)[0].header
+        service.write(service.request().answer(b"", b"answer"))
+        assert asker.receive(1)[0].payload == b"answer"
+    proxy.stop()
+
+
+def test_a_refused_reply_of_a_proxy_is_no_refused_request(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory(_users('publish: {deny: "_INBOX.no.>"}'))
+    proxy = spawn("reply", "p", "--upstream", "real", "--json", *AS_U, server=server)
+    with Asker(server, **ALL) as service, Asker(server, **ALL) as asker:
+        service.listen("real")
+        asker.send("p", b"0", reply=b"_INBOX.no.1")
+        first = service.request()
+        asker.send("p", b"1")
+        second = service.request()
+        service.write(first.answer(b"", b"refused"))
+        proxy.wait_for("_INBOX.no.1")
+        service.write(second.answer(b"", b"answer"))
+        assert asker.receive(1)[0].payload == b"answer"
+    proxy.stop()
+    assert [record["outcome"] for record in _records(proxy)] == ["undelivered", "answered"]
+
+
+def test_a_candidate_that_may_not_be_asked_is_not_asked(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory(_users('publish: {deny: "new"}'))
+    proxy = spawn("reply", "p", "--upstream", "real", "--candidate", "new", *AS_U, server=server)
+    with Asker(server, **ALL) as service, Asker(server, **ALL) as asker:
+        service.listen("real")
+        asker.send("p", b"0")
+        service.write(service.request().answer(b"", b"answer"))
+        assert asker.receive(1)[0].payload == b"answer"
+        proxy.wait_for("the candidate is not asked")
+    assert proxy.stop() == 0
+    assert "Candidate: 1 not asked" in proxy.stderr_text()
+    assert "undelivered" not in proxy.stderr_text()

@@ -26,6 +26,8 @@ from natscli.message.records.compare import Comparison
 from natscli.message.records.file import Recording
 from natscli.message.subjects import is_pull
 from natscli.message.templates import Facts, Template
+from natscli.reply.responders.parts.outstanding import Denials
+from natscli.reply.responders.parts.unconfirmed import refused_subject
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFailure, Responder, Wrapper
 from natscli.text import for_programs
 
@@ -97,7 +99,7 @@ class Compared(Wrapper):
     """Answers as `inner` does, and asks the candidate at `subject` the same afterwards.
 
     `counts` are of what became of that: `same`, `differed`, `late` without a reply, `skipped` because too many
-    waited, or because the server would not take the request. A reply is compared after a while, for a second one
+    waited, or because the server did not take the request. A reply is compared after a while, for a second one
     differs.
     """
 
@@ -116,8 +118,10 @@ class Compared(Wrapper):
         self._asked: InFlight[bytes, _Asked] = InFlight(random_tokens())
         #: Of those, how many have a reply, and wait for a second one; and the bytes that they take.
         self._replied = self._bytes = 0
+        self._denials = Denials()
         self._lines = 0
         self._second = 0.0
+        self._said = False
 
     async def start(self, host: Host) -> None:
         await super().start(host)
@@ -135,6 +139,24 @@ class Compared(Wrapper):
 
     def respond(self, batch: Batch, done: Done) -> None:
         self.inner.respond(batch, partial(self._done, done))
+
+    def refused(self, text: str) -> bool:
+        name = refused_subject(text)
+        if name is None:
+            return self.inner.refused(text)
+        waiting = [(key, asked) for key, asked in self._asked.items() if not asked.answers]
+        sent = {key: asked.subject for key, asked in waiting}
+        meant = self._denials.meant(name, sent, guess=False)
+        if meant is None:
+            if self.inner.refused(text):
+                return True
+            meant = self._denials.meant(name, sent, (asked.due.request[1] for _, asked in waiting))
+        for key in meant or ():
+            self._unfit(key, text)
+        if meant and not self._said:
+            self._said = True
+            self._environment.warn(f"the candidate is not asked: {text}")
+        return meant is not None
 
     def kill(self) -> None:
         super().kill()

@@ -7,6 +7,7 @@ import re
 from itertools import count, repeat
 
 from natscli.alarm import Alarm
+from natscli.connection.failures import NOT_PERMITTED
 from natscli.connection.own_inboxes import OwnInboxes
 from natscli.duration import format_duration
 from natscli.environment import Environment
@@ -18,7 +19,8 @@ from natscli.message.message import Message
 from natscli.message.templates import Facts, Template, compile_template
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.finished import Finished, Job
-from natscli.reply.responders.parts.outstanding import Outstanding
+from natscli.reply.responders.parts.outstanding import Denials, Outstanding
+from natscli.reply.responders.parts.unconfirmed import refused_subject
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFailure, Responder, reported
 from natscli.text import for_programs
 
@@ -43,6 +45,7 @@ class Upstream(Responder):
         self._came: dict[int, int] = {}
         self._said = False
         self._outstanding = Outstanding(random_tokens(), concurrency)
+        self._denials = Denials()
         self._pulls = subjects.is_pull(for_programs(subject.format))
 
     async def start(self, host: Host) -> None:
@@ -85,11 +88,25 @@ class Upstream(Responder):
         if messages:
             self._client.send(messages, lambda message, why: self._unfit(message[1][len(self._inbox) :], why))
 
-    def _unfit(self, token: bytes, why: str) -> None:
+    def _unfit(self, token: bytes, why: str, code: int = 500) -> None:
         """The server would not take a request: with another subject, or after the limits became others."""
         job = self._outstanding.end(token)
         if job is not None:
-            self._fail(job, OwnFailure(500, f"the request for [{self._subject_of(job)}] {why}"))
+            self._fail(job, OwnFailure(code, f"the request for [{self._subject_of(job)}] {why}"))
+
+    def refused(self, text: str) -> bool:
+        name, given = refused_subject(text), self._outstanding.given()
+        if name is None:
+            return False
+        sent = {token: self.asked_instead(job.request[0]) for token, job in given.items()}
+        meant = self._denials.meant(name, sent, (job.request[1] for job in given.values()))
+        for token in meant or ():
+            why = f"is not permitted: {text.removeprefix(NOT_PERMITTED)}"
+            self._came.pop(given[token].number, None)
+            self._unfit(token, why, 403)
+        if meant:
+            self._send()
+        return meant is not None
 
     def _on_replies(self, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
         for subject, _, block, payload in messages:

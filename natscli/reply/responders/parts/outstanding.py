@@ -7,13 +7,18 @@ arrival, whether it waits or not.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from natscli.message.in_flight import InFlight
 from natscli.reply.responders.parts.finished import Job
 
 Key = TypeVar("Key")
+
+#: First tokens of inboxes, in lower case: what is refused there is a reply, whatever else is in flight.
+_INBOXES = (b"_inbox", b"_r_")
+#: Subjects that were refused, that are remembered.
+_MOST_KNOWN = 1000
 
 
 class _Entry(Generic[Key]):
@@ -43,6 +48,10 @@ class Outstanding(Generic[Key]):
     def __contains__(self, key: Key) -> bool:
         """Whether the job with this key is given away, and is not answered."""
         return key in self._given
+
+    def given(self) -> dict[Key, Job]:
+        """The jobs that are given away, and not answered, by their keys."""
+        return {key: entry.job for key, entry in self._given.items()}
 
     def add(self, jobs: Iterable[Job], since: float, seconds: float) -> None:
         """Let jobs wait; their time is over `seconds` after `since`."""
@@ -98,3 +107,34 @@ class Outstanding(Generic[Key]):
         given = self.lose()
         self._waiting.clear()
         return [*given, *(entry.job for entry in self._held.clear())]
+
+
+class Denials:
+    """Which requests the server means with a subject that it permits nobody to publish to: often not what was asked.
+
+    It checks what a mapping made of that. So when all in flight were sent to one subject it means these, unless what it
+    names is where replies go. It says so of each request, and what it means is remembered.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, bytes] = {}
+
+    def meant(
+        self, name: bytes, sent: Mapping[Key, bytes], replies: Iterable[bytes] = (), *, guess: bool = True
+    ) -> list[Key] | None:
+        """The keys of those that are meant with `name`, in lower case; perhaps none is left of them. None: not ours.
+
+        `sent` has the subjects by key, `replies` are subjects for replies. Without `guess`, `name` has to be one that
+        was sent to, or known.
+        """
+        subjects = {key: subject.lower() for key, subject in sent.items()}
+        different = set(subjects.values())
+        subject = name if name in different else self._known.get(name)
+        first = {reply.partition(b".")[0].lower() for reply in replies}.union(_INBOXES)
+        if subject is None and guess and len(different) == 1 and name.partition(b".")[0] not in first:
+            subject = different.pop()
+        if subject is None:
+            return None
+        if len(self._known) < _MOST_KNOWN:
+            self._known[name] = subject
+        return [key for key, value in subjects.items() if value == subject]
