@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import random
+
 from natscli.frozen import Frozen
 
 #: Doublings after which any pause is the longest.
 _MOST = 30
+
+
+def jitter() -> float:
+    """A factor for a pause, so that those who have failed together do not try again together."""
+    return random.uniform(0.75, 1.25)
 
 
 class Backoff(Frozen):

@@ -10,22 +10,26 @@ from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from natscli.backoff import Backoff
+from natscli.backoff import Backoff, jitter
 from natscli.connection.connection import Connection
 from natscli.connection.failures import CredentialsRefusedError, classify
 from natscli.connection.notices import Notices
 from natscli.connection.options import Plan
 from natscli.duration import format_duration
 from natscli.errors import ConnectionFailedError, PynatsError, RefusedError, explain
+from natscli.frozen import Frozen
 from natscli.system.waiting import within
 from natscli.wire.client import Client
 from natscli.wire.nats_py import errors as nats_errors
+from natscli.wire.next_server import REACHED
 
 if TYPE_CHECKING:
     from natscli.environment import Environment
 
-#: Seconds between two tries to reach a server that is waited for, at most.
+#: The pauses between tries to reach a server that is waited for, where nothing is yet.
 _RETRY = Backoff(0.01, 0.25)
+#: Seconds in which what is wrong with a server may be looked into, when the time-out leaves none.
+_LEAST = 0.25
 
 
 @asynccontextmanager
@@ -76,21 +80,54 @@ async def _connect_within(wait: float, plan: Plan, environment: Environment, *, 
     Each try has the time-out of the plan, also the last one: waiting comes on top.
     """
     loop = asyncio.get_running_loop()
-    deadline, failures, logged = loop.time() + wait, 0, ""
+    deadline, logged, pauses = loop.time() + wait, "", Pauses()
     while True:
-        try:
-            return await connect(plan, environment, listener=listener)
-        except ConnectionFailedError as error:
-            left = deadline - loop.time()
-            if left <= 0:
-                raise
-            reason = explain(error).message
-            if reason != logged:
-                shown = format_duration(round(left, 1 if left >= 1 else 2))
-                environment.log(f"Waiting {shown} for a server: {reason}")
-                logged = reason
-        failures += 1
-        await asyncio.sleep(min(_RETRY.pause(failures), left))
+        tried = loop.time() + plan.timeout
+        failures = await _try_all(plan, environment, listener=listener)
+        if isinstance(failures, Connection):
+            return failures
+        left = deadline - loop.time()
+        problem = _worst(failures).problem
+        if left <= 0 or not isinstance(problem, ConnectionFailedError):
+            raise await _reported(failures, plan, tried - loop.time())
+        reason = explain(problem).message
+        if reason != logged:
+            shown = format_duration(round(left, 1 if left >= 1 else 2))
+            environment.log(f"Waiting {shown} for a server: {reason}")
+            logged = reason
+        await asyncio.sleep(min(pauses.next(reached=any(failure.reached for failure in failures)), left))
+
+
+class Pauses:
+    """Seconds between tries to reach a server that is waited for; they grow, and more where something answers.
+
+    `factor` makes each of the latter a little shorter or longer.
+    """
+
+    def __init__(self, factor: Callable[[], float] = jitter) -> None:
+        self._factor = factor
+        self._unreached = self._reached = 0
+
+    def next(self, *, reached: bool) -> float:
+        """The pause after a try; `reached` is whether something took the connection."""
+        if reached:
+            self._reached += 1
+            return REACHED.pause(self._reached) * self._factor()
+        self._unreached += 1
+        return _RETRY.pause(self._unreached)
+
+
+class _Failure(Frozen):
+    """Why there is no connection to the server at `url`: a `problem`, and its `cause`.
+
+    `reached` is whether something took the connection, `silent` whether it then said nothing.
+    """
+
+    url: str
+    problem: PynatsError
+    cause: Exception
+    reached: bool
+    silent: bool
 
 
 async def connect(plan: Plan, environment: Environment, *, listener: bool = False) -> Connection:
@@ -99,21 +136,25 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
     Raises:
         ConnectionFailedError: none could be reached. RefusedError: one refused us.
     """
+    return await _connect_within(0.0, plan, environment, listener=listener)
+
+
+async def _try_all(plan: Plan, environment: Environment, *, listener: bool) -> Connection | list[_Failure]:
+    """The first connection that a server accepts, or why none does; all within the timeout."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + plan.timeout
     began = perf_counter_ns()
-    problems: list[PynatsError] = []
+    failures: list[_Failure] = []
     for index, url in enumerate(plan.servers):
         share = max(deadline - loop.time(), 0.05) / (len(plan.servers) - index)
         started = perf_counter_ns()
-        try:
-            connection = await _connect_to(url, plan, environment, share)
-        except PynatsError as problem:
-            problems.append(problem)
+        connection = await _connect_to(url, plan, environment, share)
+        if isinstance(connection, _Failure):
+            failures.append(connection)
             continue
         client = connection.client
         connection.steps = {"began": began, **client.steps, "ready": perf_counter_ns()}
-        if problems:
+        if failures:
             connection.steps["started"] = started
         client.options["allow_reconnect"] = listener
         if len(plan.servers) > 1:
@@ -121,16 +162,13 @@ async def connect(plan: Plan, environment: Environment, *, listener: bool = Fals
         if environment.trace:
             _trace(connection, environment)
         return connection
-    worst = _worst(problems)
-    if isinstance(worst, CredentialsRefusedError):
-        from natscli.connection.advice import advise
-
-        advise(worst, plan, time())
-    raise worst
+    return failures
 
 
-async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: float) -> Connection:
-    """Try one server, once. Raises ConnectionFailedError or RefusedError."""
+async def _connect_to(
+    url: str, plan: Plan, environment: Environment, seconds: float
+) -> Connection | _Failure:
+    """Try one server, once."""
     client = Client(require_tls=plan.tls, socks_proxy=plan.socks_proxy)
     connection = Connection(client, environment, url, plan)
     events = Notices(connection, environment)
@@ -140,23 +178,42 @@ async def _connect_to(url: str, plan: Plan, environment: Environment, seconds: f
     except Exception as error:
         cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
         problem = _with_tls_in_mind(classify(cause, url, plan.timeout, plan.given), cause, client, plan)
-        silent = client.is_silent
+        problem.__cause__ = error
+        failure = _Failure(url, problem, cause, client.has_reached(cause), client.is_silent)
         await client.discard()
-        if not plan.socks_proxy:
-            from natscli.connection.certificates import with_names
-            from natscli.connection.protocols import with_protocol
-
-            problem = await with_protocol(problem, cause, url, silent=silent)
-            problem = await with_names(problem, cause, url, plan.options, plan.tls_first, seconds)
         if environment.trace:
             environment.warn(f"trace: {url}: {type(error).__name__}: {error}")
-        raise problem from error
+        return failure
     except asyncio.CancelledError:
         await client.discard()
         raise
     events.connected()
     client.read_credentials = plan.read_credentials
     return connection
+
+
+def _worst(failures: list[_Failure]) -> _Failure:
+    """The one to report: a refusal before a server that cannot be reached."""
+    return next((f for f in failures if isinstance(f.problem, RefusedError)), failures[0])
+
+
+async def _reported(failures: list[_Failure], plan: Plan, left: float) -> PynatsError:
+    """What is said of failures: the worst of them, with what can be found out in the seconds that are `left`."""
+    worst = _worst(failures)
+    problem, seconds = worst.problem, max(left, _LEAST)
+    if not plan.socks_proxy:
+        from natscli.connection.certificates import with_names
+        from natscli.connection.protocols import with_protocol
+
+        problem = await with_protocol(problem, worst.cause, worst.url, silent=worst.silent, seconds=seconds)
+        problem = await with_names(problem, worst.cause, worst.url, plan.options, plan.tls_first, seconds)
+    if isinstance(problem, CredentialsRefusedError):
+        from natscli.connection.advice import advise
+
+        advise(problem, plan, time())
+    if len(failures) > 1 and not isinstance(problem, RefusedError):
+        problem.what += f" (nor could {len(failures) - 1} more be reached)"
+    return problem
 
 
 def _trace(connection: Connection, environment: Environment) -> None:
@@ -191,16 +248,6 @@ def _with_tls_in_mind(problem: PynatsError, cause: BaseException, client: Client
             else "--tlsfirst, if the server begins with TLS (handshake_first)"
         )
     return problem
-
-
-def _worst(problems: list[PynatsError]) -> PynatsError:
-    """The problem to report: a refusal before a server that cannot be reached."""
-    for problem in problems:
-        if isinstance(problem, RefusedError):
-            return problem
-    if len(problems) > 1:
-        problems[0].what += f" (nor could {len(problems) - 1} more be reached)"
-    return problems[0]
 
 
 def _silence_loggers() -> None:

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds that the server has to confirm what it was sent.
-_CONFIRMING = 5.0
-
 
 class Connection:
     """A connected client, and what happened to it: `lost` is done when it is gone for good.
@@ -64,7 +61,7 @@ class Connection:
 
     @property
     def timeout(self) -> float:
-        """How long (seconds) to wait for a reply, as --timeout says."""
+        """How long (seconds) to wait for a reply, and for a server to answer, as --timeout says."""
         return float(self.client.options["connect_timeout"])
 
     async def confirm(self) -> None:
@@ -75,7 +72,7 @@ class Connection:
             ConnectionFailedError: there was no answer in time, or the connection was lost and not made anew.
         """
         try:
-            await within(_CONFIRMING, self._confirm())
+            await within(self.timeout, self._confirm())
         except (asyncio.TimeoutError, OSError, nats_errors.Error):
             if self.lost.done():
                 raise self.lost.result() from None
@@ -86,7 +83,7 @@ class Connection:
     async def _confirm(self) -> None:
         while True:
             try:
-                await self.client.flush(timeout=_CONFIRMING)
+                await self.client.flush(timeout=self.timeout)
                 return
             except (OSError, nats_errors.Error):
                 if not self.client.is_reconnecting and not self.client.is_connecting:

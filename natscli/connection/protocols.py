@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from natscli.errors import PynatsError, RefusedError
 
-#: Seconds to wait for what a port says, at most, and bytes of it.
+#: Seconds to wait for what a port says, at most, and bytes of it that are read.
 _PATIENCE, _ENOUGH = 0.5, 1 << 14
 _QUESTION = b"GET / HTTP/1.1\r\nHost: nats\r\nConnection: close\r\n\r\n"
 #: What the problem is called when TLS met something else.
 _WITHOUT_TLS = "does not use TLS"
 
 
-async def with_protocol(problem: PynatsError, cause: BaseException, url: str, *, silent: bool) -> PynatsError:
+async def with_protocol(
+    problem: PynatsError, cause: BaseException, url: str, *, silent: bool, seconds: float
+) -> PynatsError:
     """`problem`, or that the port at `url` is one of the other protocol, and its URL.
 
     A port that is `silent`, closes without a greeting, or answers otherwise than its URL says is listened to, or asked
-    a question in HTTP.
+    a question in HTTP, for `seconds` at most.
     """
+    seconds = min(seconds, _PATIENCE)
     parts = urlsplit(url)
     place, host = parts.netloc.rpartition("@")[2], parts.hostname or ""
     if parts.scheme in ("ws", "wss"):
-        own = await _own_url(problem, cause, parts.scheme, host, parts.port, place)
+        own = await _own_url(problem, cause, parts, seconds)
         if own:
             problem.what = f"the port is that of {own.partition('//')[0]}//, not of {parts.scheme}://"
             problem.hint = own
         return problem
     ungreeted = silent or "without a NATS greeting" in problem.what or _WITHOUT_TLS in problem.what
     if ungreeted and not isinstance(problem, RefusedError):
-        heard = await _heard(host, parts.port or 4222, _QUESTION)
+        heard = await _heard(host, parts.port or 4222, seconds, _QUESTION)
         if heard.startswith(b"HTTP/"):
             secure = _wants_tls(heard)
             with_tls = " with TLS" if secure else ""
@@ -40,19 +43,18 @@ async def with_protocol(problem: PynatsError, cause: BaseException, url: str, *,
     return problem
 
 
-async def _own_url(
-    problem: PynatsError, cause: BaseException, scheme: str, host: str, port: int | None, place: str
-) -> str:
+async def _own_url(problem: PynatsError, cause: BaseException, url: SplitResult, seconds: float) -> str:
     """The URL by which the port of a `ws://` or `wss://` URL is reached; empty if it is not known."""
+    scheme, host, port, place = url.scheme, url.hostname or "", url.port, url.netloc.rpartition("@")[2]
     if "INFO {" in str(cause):  # after TLS with wss://
         return f"nats://{place}" if scheme == "ws" else f"tls://{place} with --tlsfirst"
     if scheme == "wss" and _WITHOUT_TLS in problem.what:
-        heard = await _heard(host, port or 443)
+        heard = await _heard(host, port or 443, seconds)
         if heard.startswith(b"INFO {"):
             secure = b'"tls_required":true' in heard or b'"tls_available":true' in heard
             return f"{'tls' if secure else 'nats'}://{place}"
     if scheme == "ws" and "no WebSocket connection" in problem.what:
-        return f"wss://{place}" if _wants_tls(await _heard(host, port or 80, _QUESTION)) else ""
+        return f"wss://{place}" if _wants_tls(await _heard(host, port or 80, seconds, _QUESTION)) else ""
     return ""
 
 
@@ -61,7 +63,7 @@ def _wants_tls(answer: bytes) -> bool:
     return answer.startswith(b"HTTP/") and b" 400 " in answer[:16] and b"HTTPS" in answer
 
 
-async def _heard(host: str, port: int, question: bytes = b"") -> bytes:
+async def _heard(host: str, port: int, seconds: float, question: bytes = b"") -> bytes:
     """What a port answers to a `question`, or its first line without one; what has come when the time is over."""
     heard = b""
 
@@ -79,5 +81,5 @@ async def _heard(host: str, port: int, question: bytes = b"") -> bytes:
             writer.close()
 
     with suppress(OSError, UnicodeError, asyncio.TimeoutError):
-        await asyncio.wait_for(listen(), _PATIENCE)
+        await asyncio.wait_for(listen(), seconds)
     return heard

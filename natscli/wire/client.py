@@ -20,6 +20,7 @@ from natscli.wire.login import LoggingIn
 from natscli.wire.parser import BatchParser
 from natscli.wire.protocol import Instead, Kept, encode, line_length
 from natscli.wire.reconnect import Reconnecting
+from natscli.wire.transport import ProxyError
 from natscli.wire.trust import LenientTLS
 
 #: What of the private names of nats-py is not as expected; if anything, no private name is used.
@@ -247,6 +248,14 @@ class Client(LenientTLS, Delivering):
     def is_silent(self) -> bool:
         """Whether something accepted the connection and has sent no INFO."""
         return not self.server_info and self._writer() is not None
+
+    def has_reached(self, error: BaseException) -> bool:
+        """Whether something took the connection that failed with `error`."""
+        if self._writer() is not None or getattr(getattr(self, "_transport", None), "_ws", None) is not None:
+            return True
+        # aiohttp's own errors, but for that of a connection that was not made, come as causes.
+        is_proxy = isinstance(error, ProxyError)
+        return error.__cause__ is not None and not is_proxy and not hasattr(error, "os_error")
 
     @property
     def reads(self) -> tuple[int, int]:

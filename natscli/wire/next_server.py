@@ -7,17 +7,18 @@ it at once is met with pauses, as one that takes none.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
+from random import sample
 from typing import Generic, TypeVar
 
-from natscli.backoff import Backoff
+from natscli.backoff import Backoff, jitter
 
 #: Seconds that a connection has to last.
 SETTLED = 5.0
 #: The pauses where nothing can be reached, which costs nobody anything, and where something answers.
 UNREACHED, REACHED = Backoff(0.1, 1.6), Backoff(0.1, 5.0)
-#: Servers not tried before that are tried without a pause: a cluster may tell new ones at each connection.
+#: Servers not tried before that are tried without a pause: a cluster may tell new ones at each connection. Then there
+#: is a short one, and one that grows with the number of connections that have ended, whichever server they were to.
 _AT_ONCE = 8
 
 S = TypeVar("S")
@@ -26,11 +27,11 @@ S = TypeVar("S")
 class NextServer(Generic[S]):
     """Chooses among servers, of any kind that can be compared and hashed. `jitter` gives a factor for each pause."""
 
-    def __init__(self, jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.25)) -> None:
+    def __init__(self, jitter: Callable[[], float] = jitter) -> None:
         self._jitter = jitter
         self._failures: dict[S, int] = {}
         self._reached: set[S] = set()
-        self._tries = 0
+        self._tries = self._ended = 0
         self._made: tuple[S, float] | None = None
 
     def made(self, server: S, now: float) -> None:
@@ -45,13 +46,14 @@ class NextServer(Generic[S]):
         if now - began >= SETTLED:
             self._failures.clear()
             self._reached.clear()
-            self._tries = 0
+            self._tries = self._ended = 0
         else:
             self.failed(server, reached=True)
 
     def failed(self, server: S, *, reached: bool) -> None:
         """A try failed; `reached` is whether something answered."""
         self._failures[server] = self._failures.get(server, 0) + 1
+        self._ended += reached
         (self._reached.add if reached else self._reached.discard)(server)
 
     def choose(self, servers: Sequence[S]) -> tuple[S, float]:
@@ -61,11 +63,10 @@ class NextServer(Generic[S]):
         """
         self._tries += 1
         last = self._made[0] if self._made else None
-        server = min(
-            random.sample(servers, len(servers)), key=lambda s: (self._failures.get(s, 0), s == last)
-        )
+        server = min(sample(servers, len(servers)), key=lambda s: (self._failures.get(s, 0), s == last))
         failures = self._failures.get(server, 0)
         if not failures:
-            return server, 0.0 if self._tries <= _AT_ONCE else REACHED.first * self._jitter()
+            pause = REACHED.pause(max(self._ended - _AT_ONCE, 1))
+            return server, 0.0 if self._tries <= _AT_ONCE else pause * self._jitter()
         backoff = REACHED if server in self._reached else UNREACHED
         return server, backoff.pause(failures) * self._jitter()

@@ -167,6 +167,7 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         self.steps: dict[str, int] = {}
         self._choose = choose
         self._socks_proxy = socks_proxy
+        self._upgrading = False
 
     def __bool__(self) -> bool:
         return True  # or nats-py makes one of its own
@@ -194,6 +195,7 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         """
         self._reached("tls_started")
         reader, protocol = self._streams()
+        self._upgrading = True
         upgrade = asyncio.get_running_loop().start_tls(
             self._io_writer.transport, protocol, ssl_context,
             server_hostname=uri if isinstance(uri, str) else uri.hostname,
@@ -202,11 +204,14 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         assert transport is not None
         protocol.connection_made(transport)  # start_tls does not, and nothing would ever pause the server
         self._use(transport, protocol, reader)
+        self._upgrading = False
         self._reached("tls_done")
 
     async def wait_closed(self) -> None:
         """Wait until it is closed, not for long: TLS waits for the other side, which may be gone."""
-        if self._io_writer is not None:
+        if self._io_writer is not None and self._upgrading:
+            self.abort()  # nobody would tell that it is closed
+        elif self._io_writer is not None:
             with suppress(OSError, asyncio.TimeoutError):
                 await within(_CLOSING, self._io_writer.wait_closed())
             self.abort()

@@ -110,3 +110,26 @@ def test_whatever_happens_no_server_is_tried_faster_than_its_failures_allow(
     chosen, pause = servers.choose(list("abc"))
     assert failures[chosen] == min(failures.values())
     assert pause >= min(0.1 * 2 ** (failures[chosen] - 1), REACHED.longest) * bool(failures[chosen])
+
+
+def test_new_servers_whose_connections_all_end_soon_are_met_with_growing_pauses() -> None:
+    servers, now, found = even(), 100.0, []
+    for number in range(16):
+        server, pause = servers.choose([f"new {number}"])
+        servers.made(server, now)
+        servers.lost(now + 0.05)
+        found.append(round(pause, 3))
+    assert found == [0.0] * 8 + [0.1, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, REACHED.longest]
+    servers.made("new", now)
+    servers.lost(now + SETTLED)
+    assert servers.choose(["another"]) == ("another", 0.0)
+
+
+def test_many_servers_that_cannot_be_reached_are_all_tried_soon() -> None:
+    servers, total = even(), 0.0
+    names = [str(number) for number in range(30)]
+    for _ in names:
+        server, pause = servers.choose(names)
+        servers.failed(server, reached=False)
+        total += pause
+    assert total < 3
