@@ -15,12 +15,15 @@ from itertools import product
 from natscli.errors import InputError
 from natscli.frozen import Frozen
 from natscli.message.payload import LARGEST
-from natscli.text import bytes_for_programs, exact_bytes
+from natscli.message.subjects import check_publish_subject
+from natscli.text import bytes_for_programs, exact_bytes, for_programs
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #: A letter for each byte. The first eight come a little more often, which does not matter for filler.
 _FILLER = (_LETTERS * 5)[:256]
 _ACTION = r"(?s)\{\{(.*?)\}\}"
+#: A token of the subject.
+_TOKEN = r"\{\{\s*(\d+)\s*\}\}"
 
 
 class Facts:
@@ -141,6 +144,50 @@ def compile_template(text: str, where: str, *, reply: bool, enabled: bool = True
         InputError: an unknown name or too large a number, with its position.
     """
     return joined(parse(text, where, REPLY if reply else REQUEST) if enabled else [text])
+
+
+class SubjectTemplate(Frozen):
+    """Where messages are sent to instead: a subject made of the tokens of the one that they came on.
+
+    `pattern` has a `*` for each token that is filled in, `highest` is the index of the last that it takes; -1 if none.
+    """
+
+    template: Template
+    pattern: str
+    highest: int = -1
+
+    def of(self, subject: bytes) -> bytes | None:
+        """The subject for what came on `subject`; None if that has too few tokens."""
+        return self.template.fill(Facts(0, subject)) if self.takes(subject) else None
+
+    def takes(self, subject: bytes) -> bool:
+        """Whether `subject` has the tokens that it is made of."""
+        return subject.count(b".") >= self.highest
+
+    def why_not(self, subject: bytes) -> str:
+        """What to say of a subject that has not."""
+        return f"too few tokens in [{for_programs(subject)}] for {{{{{self.highest}}}}}"
+
+
+def compile_destination(text: str, where: str, *, enabled: bool = True) -> SubjectTemplate:
+    """Compile `text`, of which only tokens of the subject are filled in; not `enabled` leaves it as it is.
+
+    Raises:
+        InputError: something else should be, or nothing can be sent there.
+    """
+    known = re.compile(_TOKEN if enabled else "(?!)")
+    if enabled and "{{" in known.sub("", text):
+        raise InputError(
+            f"only tokens of the subject, such as {{{{1}}}}, can be filled in: {text!r}", where=where
+        )
+    try:
+        check_publish_subject(known.sub("x", text))
+    except InputError as error:
+        error.where = where
+        raise
+    template = compile_template(text, where, reply=True, enabled=enabled)
+    pattern = ".".join("*" if known.search(token) else token for token in text.split("."))
+    return SubjectTemplate(template, pattern, max(map(int, known.findall(text)), default=-1))
 
 
 def parse(text: str, where: str, known: Mapping[str, Field]) -> Iterator[str | Field]:

@@ -13,7 +13,7 @@ from natscli.message.records.content import RecordProblem, UnfitSubject
 from natscli.message.records.left_out import UNFIT_SUBJECT, LeftOut
 from natscli.message.records.reading import Found, Values, as_record, exchange_of, open_file
 from natscli.message.subjects import check_publish_subject
-from natscli.message.templates import Facts, Template
+from natscli.message.templates import SubjectTemplate
 from natscli.system.scratch import Scratch
 from natscli.text import exact
 
@@ -37,7 +37,7 @@ class Cases:
     A file is read once, whole, before anything is sent. What was read waits in a temporary file, in any number.
     """
 
-    def __init__(self, paths: tuple[str, ...], to: Template | None, stdin: BinaryIO) -> None:
+    def __init__(self, paths: tuple[str, ...], to: SubjectTemplate | None, stdin: BinaryIO) -> None:
         """Read them.
 
         Raises:
@@ -63,7 +63,7 @@ class Cases:
             left -= len(part)
             yield from part
 
-    def _read(self, paths: tuple[str, ...], to: Template | None, stdin: BinaryIO) -> Iterator[Case]:
+    def _read(self, paths: tuple[str, ...], to: SubjectTemplate | None, stdin: BinaryIO) -> Iterator[Case]:
         for path in paths:
             for index, found in enumerate(Values(path, open_file(path, "FILE", stdin))):
                 case = _case(path, index, found, to)
@@ -78,7 +78,7 @@ def nothing_to_send(unfit: LeftOut, path: str) -> InputError:
     return InputError(f"no request to send{f': {unfit}' if unfit else ''}", where=path)
 
 
-def _case(path: str, index: int, found: Found, to: Template | None) -> Case | str:
+def _case(path: str, index: int, found: Found, to: SubjectTemplate | None) -> Case | str:
     """What a value of a file asks for, or why it cannot be sent."""
     try:
         record = as_record(found.value)
@@ -94,9 +94,12 @@ def _case(path: str, index: int, found: Found, to: Template | None) -> Case | st
         raise found.refuse(problem) from None
     subject = exchange.subject
     if to is not None:
-        subject = to.fill(Facts(0, subject))
+        filled = to.of(subject)
+        if filled is None:
+            return "whose subject has too few tokens for --to"
+        subject = filled
         try:
             check_publish_subject(exact(subject))
         except InputError:
-            return "whose subject has too few tokens for --to"
+            return UNFIT_SUBJECT
     return Case(path, found.line, index, subject, exchange)

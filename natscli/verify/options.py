@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from natscli.duration import is_rate
 from natscli.errors import InputError, refuse_together
-from natscli.message.subjects import check_publish_subject
-from natscli.message.templates import Template, compile_template
+from natscli.message.templates import SubjectTemplate, compile_destination
 
-_TOKEN = re.compile(r"\{\{\s*\d+\s*\}\}")
 #: Options of which only one can be given.
 _EXCLUSIVE = (
     ("--json", "--quiet"),
@@ -81,7 +78,7 @@ def _check_files(options: VerifyOptions) -> None:
     )
 
 
-def destination(options: VerifyOptions) -> Template | None:
+def destination(options: VerifyOptions) -> SubjectTemplate | None:
     """Where --to sends requests: a template of the tokens of the recorded subject.
 
     Raises:
@@ -89,13 +86,4 @@ def destination(options: VerifyOptions) -> Template | None:
     """
     if options.to is None:
         return None
-    if "{{" in _TOKEN.sub("", options.to):
-        raise InputError(
-            f"only tokens of the subject, such as {{{{1}}}}, can be filled in: {options.to!r}", where="--to"
-        )
-    try:
-        check_publish_subject(_TOKEN.sub("x", options.to))
-    except InputError as error:
-        error.where = "--to"
-        raise
-    return compile_template(options.to, "--to", reply=True)
+    return compile_destination(options.to, "--to")

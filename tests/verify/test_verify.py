@@ -172,9 +172,10 @@ def test_requests_go_to_another_subject(
     none = verify(runner, nats_server, file)
     assert none.status == 8
     assert "replies: no responders, 1 recorded" in none.text
-    refused = verify(runner, nats_server, file, "--to", "svc.{{3}}")
-    assert refused.status == 2
-    assert "12 whose subject has too few tokens for --to" in refused.stderr
+    for to in ("svc.{{3}}", "svc.a{{3}}"):
+        refused = verify(runner, nats_server, file, "--to", to)
+        assert refused.status == 2
+        assert "12 whose subject has too few tokens for --to" in refused.stderr
 
 
 def test_a_silence_and_no_responders_can_be_recorded(

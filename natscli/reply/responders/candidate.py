@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from functools import partial
-from itertools import count, repeat, starmap
+from itertools import repeat
 from time import perf_counter_ns
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from natscli.message.message import Message, memory_of
 from natscli.message.records.compare import Comparison
 from natscli.message.records.file import Recording
 from natscli.message.subjects import is_pull
-from natscli.message.templates import Facts, Template
+from natscli.message.templates import SubjectTemplate
 from natscli.reply.responders.parts.outstanding import Denials
 from natscli.reply.responders.parts.unconfirmed import refused_subject
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFailure, Responder, Wrapper
@@ -96,20 +96,20 @@ class _Asked(NamedTuple):
 
 
 class Compared(Wrapper):
-    """Answers as `inner` does, and asks the candidate at `subject` the same afterwards.
+    """Answers as `inner` does, and asks the candidate at `destination` the same afterwards.
 
     `counts` are of what became of that: `same`, `differed`, `late` without a reply, `skipped` because too many
-    waited, or because the server did not take the request. A reply is compared after a while, for a second one
-    differs.
+    waited, or because the server did not take the request, `unfit` with too few tokens. A reply is compared after a
+    while, for a second one differs.
     """
 
     def __init__(
-        self, inner: Responder, subject: Template, comparison: Comparison, record: str | None
+        self, inner: Responder, destination: SubjectTemplate, comparison: Comparison, record: str | None
     ) -> None:
         super().__init__(inner)
         self.counts: Counter[str] = Counter()
-        self._subject = subject
-        self._pulls = is_pull(for_programs(subject.format))
+        self._destination = destination
+        self._pulls = is_pull(destination.pattern)
         self._comparison = comparison
         self._record = record
         self._recording: Recording | None = None
@@ -182,6 +182,7 @@ class Compared(Wrapper):
             "differed": "differed",
             "late": "without a reply",
             "skipped": "not asked",
+            "unfit": "whose subject has too few tokens",
         }
         said = ", ".join(f"{self.counts[name]:,} {text}" for name, text in names.items() if self.counts[name])
         self._environment.notice(f"Candidate: {said or 'nothing to compare'}")
@@ -198,20 +199,33 @@ class Compared(Wrapper):
             if outcome is None:
                 self.counts["skipped"] += len(replies)
                 return
+        due = list(map(_Due, batch.requests, batch.numbers, replies, repeat(outcome)))
+        if self._destination.highest > 0:
+            due = self._askable(due)
         room = max(_MOST_WAITING - (len(self._asked) - self._replied) - len(self._due), 0)
-        if len(replies) > room:
-            self.counts["skipped"] += len(replies) - room
-        due = zip(batch.requests[:room], count(batch.first), replies, repeat(outcome), strict=False)
-        self._due.extend(starmap(_Due, due))
+        if len(due) > room:
+            self.counts["skipped"] += len(due) - room
+        self._due.extend(due[:room])
         if self._timer is None and self._due:
             self._timer = self._loop.call_later(_DELAY, self._ask)
+
+    def _askable(self, due: list[_Due]) -> list[_Due]:
+        """Those whose subject has the tokens that the candidate's is made of."""
+        takes = self._destination.takes
+        kept = [one for one in due if takes(one.request[0])]
+        if len(kept) < len(due):
+            if not self.counts["unfit"]:
+                subject = next(one.request[0] for one in due if not takes(one.request[0]))
+                self._environment.warn(f"candidate not asked: {self._destination.why_not(subject)}")
+            self.counts["unfit"] += len(due) - len(kept)
+        return kept
 
     def _ask(self) -> None:
         """Ask the candidate some of what is due."""
         due = [self._due.popleft() for _ in range(min(len(self._due), _AT_ONCE))]
         self._timer = self._loop.call_later(0, self._ask) if self._due else None
         came, sent = time.time(), perf_counter_ns()
-        entries = [_Asked(one, self._subject_of(one.request), came, sent, []) for one in due]
+        entries = [_Asked(one, self._destination.of(one.request[0]) or b"", came, sent, []) for one in due]
         keys = self._asked.add(entries, self._loop.time(), self._timeout)
         messages = [
             (asked.subject, self._inbox + key, *asked.due.request[2:])
@@ -227,10 +241,6 @@ class Compared(Wrapper):
     def _unfit(self, key: bytes, why: str) -> None:  # noqa: ARG002
         """The server would not take a request."""
         self.counts["skipped"] += self._asked.remove(key) is not None
-
-    def _subject_of(self, request: Message) -> bytes:
-        """Where the candidate is asked the same."""
-        return self._subject.fill(Facts(0, request[0]))
 
     def _on_replies(self, messages: list[Message], arrived: int) -> None:
         for subject, _, header, payload in messages:

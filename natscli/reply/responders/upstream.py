@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from itertools import count, repeat
 
 from natscli.alarm import Alarm
@@ -16,7 +15,7 @@ from natscli.message import headers, subjects
 from natscli.message.exchange import Outcome
 from natscli.message.in_flight import random_tokens
 from natscli.message.message import Message
-from natscli.message.templates import Facts, Template, compile_template
+from natscli.message.templates import SubjectTemplate, compile_destination
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.finished import Finished, Job
 from natscli.reply.responders.parts.outstanding import Denials, Outstanding
@@ -25,7 +24,6 @@ from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFa
 from natscli.text import for_programs
 
 _WHERE = "--upstream"
-_TOKEN = re.compile(r"\{\{\s*\d+\s*\}\}")
 #: Bytes of a payload from which on that of a candidate is not compared by value: it takes time from requesters.
 _LARGEST_COMPARED = 1024 * 1024
 
@@ -33,20 +31,21 @@ _LARGEST_COMPARED = 1024 * 1024
 class Upstream(Responder):
     """Asks another subject and waits for `replies` to each request; `concurrency` at once, 0 for any number.
 
-    `subject` is where to, a template of the tokens of the subject that was asked. Other than one reply, 0 for any
-    number, each is passed on when it comes; the last is an empty one, an error, or that after which none came for `gap`
-    seconds.
+    `destination` is where to. Other than one reply, 0 for any number, each is passed on when it comes; the last is an
+    empty one, an error, or that after which none came for `gap` seconds.
     """
 
-    def __init__(self, subject: Template, concurrency: int = 0, replies: int = 1, gap: float = 0.0) -> None:
-        self._subject = subject
+    def __init__(
+        self, destination: SubjectTemplate, concurrency: int = 0, replies: int = 1, gap: float = 0.0
+    ) -> None:
+        self._destination = destination
         self._replies, self._gap = replies, gap
         #: How many replies have come to requests that are not done yet, by their numbers.
         self._came: dict[int, int] = {}
         self._said = False
         self._outstanding = Outstanding(random_tokens(), concurrency)
         self._denials = Denials()
-        self._pulls = subjects.is_pull(for_programs(subject.format))
+        self._pulls = subjects.is_pull(destination.pattern)
 
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
@@ -72,7 +71,7 @@ class Upstream(Responder):
             self._alarm.cancel()
 
     def asked_instead(self, subject: bytes) -> bytes:
-        return self._subject.fill(Facts(0, subject))
+        return self._destination.of(subject) or subject
 
     def _send(self) -> None:
         """Pass on what waits, as much as may be at once."""
@@ -80,7 +79,12 @@ class Upstream(Responder):
         while given := self._outstanding.give():
             token, job = given
             subject, _, block, payload = job.request
-            message = self.asked_instead(subject), self._inbox + token, block, payload
+            instead = self._destination.of(subject)
+            if instead is None:
+                self._outstanding.end(token)
+                self._fail(job, OwnFailure(400, self._destination.why_not(subject)))
+                continue
+            message = instead, self._inbox + token, block, payload
             if self._pulls:  # see OwnInboxes
                 self._own.send(token, message, self._timeout)
             else:
@@ -189,25 +193,21 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:  # noqa
     return Compared(upstream, subject, comparison, options.record)
 
 
-def _destination(text: str, where: str, options: ReplyOptions) -> Template:
+def _destination(text: str, where: str, options: ReplyOptions) -> SubjectTemplate:
     """Where requests are passed on to.
 
     Raises:
         InputError: no request can be sent there, or they would come back.
     """
-    known = _TOKEN if options.templates else re.compile("(?!)")
-    if options.templates and "{{" in known.sub("", text):
-        raise InputError(
-            f"only tokens of the subject, such as {{{{1}}}}, can be filled in: {text!r}", where=where
-        )
-    try:
-        subjects.check_publish_subject(known.sub("x", text))
-    except InputError as error:
-        error.where = where
-        raise
-    pattern = ".".join("*" if known.search(token) else token for token in text.split("."))
-    if subjects.overlap(pattern, options.subject or ""):
+    destination = compile_destination(text, where, enabled=options.templates)
+    listened = options.subject or ""
+    if subjects.overlap(destination.pattern, listened):
         raise InputError(
             f"{text!r} is among the subjects that are listened on: each request would come back", where=where
         )
-    return compile_template(text, where, reply=True, enabled=options.templates)
+    tokens = listened.split(".")
+    if tokens[-1] != ">" and destination.highest >= len(tokens):
+        raise InputError(
+            f"a subject like {listened!r} has no token {{{{{destination.highest}}}}}", where=where
+        )
+    return destination

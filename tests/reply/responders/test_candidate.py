@@ -83,6 +83,26 @@ def test_silence_of_both_is_the_same_and_of_one_is_not(
     assert "Candidate: 2 the same, 2 differed, 1 without a reply" in log
 
 
+def test_a_request_with_too_few_tokens_for_the_candidate_is_counted_and_said_once(
+    spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
+) -> None:
+    name = tmp_path.name
+    for service in ("stable", "next"):
+        spawn("reply", f"{name}.{service}.>", "OK", server=nats_server)
+    proxy = spawn(
+        "reply", f"{name}.ask.>", "--upstream", f"{name}.stable.{{{{2}}}}",
+        "--candidate", f"{name}.next.{{{{2}}}}.{{{{3}}}}", server=nats_server,
+    )  # fmt: skip
+    with Asker(nats_server) as asker:
+        for tokens in ("a", "b", "a.b"):
+            assert asker.ask(f"{name}.ask.{tokens}", b"x")[0].payload == b"OK"
+    assert proxy.stop() == 0
+    log = proxy.stderr_text()
+    assert log.count("candidate not asked: ") == 1
+    assert f"candidate not asked: too few tokens in [{name}.ask.a] for {{{{3}}}}" in log
+    assert "Candidate: 1 the same, 2 whose subject has too few tokens" in log
+
+
 def test_a_second_reply_is_a_difference_and_is_kept(
     spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
 ) -> None:

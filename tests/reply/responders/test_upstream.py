@@ -72,6 +72,45 @@ def test_tokens_of_the_subject_can_be_a_part_of_where_to(
         assert asker.ask(f"{asked}.paris", b"")[0].payload == b"to paris"
 
 
+def test_a_request_with_too_few_tokens_is_not_passed_on(
+    nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str], tmp_path: Path
+) -> None:
+    (asked, real), file = names, tmp_path / "calls.jsonl"
+    spawn("reply", f"{real}.>", "OK", server=nats_server)
+    proxy = spawn(
+        "reply", f"{asked}.>", "--upstream", f"{real}.{{{{3}}}}x", "--concurrency", "1", "--record", str(file),
+        server=nats_server,
+    )  # fmt: skip
+    with Asker(nats_server) as asker:
+        for _ in range(3):  # one at a time: none is waited for
+            (answer,) = asker.ask(f"{asked}.a", b"x")
+            assert answer.header == headers.service_error(f"too few tokens in [{asked}.a] for {{{{3}}}}", 400)
+        assert asker.ask(f"{asked}.a.b", b"x")[0].payload == b"OK"
+    assert proxy.stop() == 0
+    assert f"[#0] too few tokens in [{asked}.a] for {{{{3}}}}" in proxy.stderr_text()
+    assert "Answered 4 requests" in proxy.stderr_text()
+    assert ": 3 errors, " in proxy.stderr_text()
+    (kept,) = [json.loads(line) for line in file.read_text().splitlines()]
+    assert kept["subject"] == f"{real}.bx"
+
+
+@pytest.mark.parametrize("option", ["--upstream", "--candidate"])
+@pytest.mark.parametrize(("subject", "token"), [("x", 1), ("x.*", 3), ("x.*.y", 4)])
+def test_a_token_that_no_subject_has_is_found_before_connecting(
+    pynats: Runner, option: str, subject: str, token: int
+) -> None:
+    other = ("--upstream", "z") if option == "--candidate" else ()
+    run = pynats("reply", subject, *other, option, f"z.a{{{{{token}}}}}", server="nats://127.0.0.1:1")
+    assert run.status == 2
+    assert run.errors == [
+        f"pynats: error: a subject like {subject!r} has no token {{{{{token}}}}} ({option})"
+    ]
+    taken = pynats(
+        "reply", f"{subject}.>", *other, option, f"z.a{{{{{token}}}}}", server="nats://127.0.0.1:1"
+    )
+    assert taken.status == 5
+
+
 @pytest.mark.parametrize("code", ["9" * 5000, "-1", "four", ""])
 def test_an_error_with_any_code_is_passed_on(
     nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str], code: str
