@@ -71,6 +71,10 @@ then stop; a second one stops at once.
         help="Ask SUBJECT the same after --upstream, and log where its reply differs.")  # fmt: skip
 @option("--ignore", metavar="JSONPATH", multiple=True,
         help="Do not compare these members of JSON with --candidate; repeatable.")  # fmt: skip
+@option("--ignore-header", metavar="NAME", multiple=True,
+        help="Do not compare this header with --candidate; repeatable.")  # fmt: skip
+@option("--match", type=click.Choice(["exact", "json", "shape"]),
+        help="How --candidate is compared: bytes, JSON, or members and types.  [default: json]")  # fmt: skip
 @option("--replies", type=click.IntRange(min=0), default=1, metavar="N",
         help="Pass on N replies of --upstream; 0 for all.  [default: 1]")  # fmt: skip
 @option("--reply-timeout", type=DURATION, default=0.3, metavar="DURATION",

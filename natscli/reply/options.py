@@ -27,6 +27,8 @@ class ReplyOptions:
     upstream: str | None = None
     candidate: str | None = None
     ignore: tuple[str, ...] = ()
+    ignore_header: tuple[str, ...] = ()
+    match: str | None = None
     replies: int = 1
     reply_timeout: float = 0.3
     mock: str | None = None
@@ -138,6 +140,9 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--reply-timeout": lambda options: options.reply_timeout != ReplyOptions.reply_timeout,
     "--verbose": lambda options: options.verbose,
     "--ignore": lambda options: bool(options.ignore),
+    "--ignore-header": lambda options: bool(options.ignore_header),
+    "--match": lambda options: options.match is not None,
+    "--match exact": lambda options: options.match == "exact",
     "--reload": lambda options: options.reload,
     "--stats": lambda options: options.stats,
     "--quiet": lambda options: options.quiet,
@@ -154,12 +159,15 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--stats", "--verbose"),
     ("--quiet", "--verbose"),
     ("--candidate", "--replies"),
+    ("--match exact", "--ignore"),
     ("--mock -", "--processes"),
     ("--mock -", "--reload"),
     ("--record -", "--processes"),
     ("--record -", "--json"),
 )
 
+#: Options that mean nothing without --candidate.
+_OF_CANDIDATES = ("--ignore", "--ignore-header", "--match")
 #: Options that mean nothing without --service.
 _OF_SERVICES = ("--service-version", "--endpoint", "--description", "--metadata")
 
@@ -178,7 +186,8 @@ def _check_together(options: ReplyOptions) -> None:
     for row in RESPONDERS:
         for option in row.allows:
             needs[option] = (*needs.get(option, ()), row.name)
-    refuse_alone(given, *needs.items(), ("--ignore", ("--candidate",)), ("--reply-timeout", ("--replies",)))
+    needs |= dict.fromkeys(_OF_CANDIDATES, ("--candidate",))
+    refuse_alone(given, *needs.items(), ("--reply-timeout", ("--replies",)))
 
 
 def check(options: ReplyOptions) -> None:

@@ -183,12 +183,17 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:  # noqa
     upstream = Upstream(destination, options.concurrency or 0, options.replies, options.reply_timeout)
     if options.candidate is None:
         return upstream
-    from natscli.message.records.compare import Comparison
+    from natscli.message.records.compare import Comparison, Match
     from natscli.message.records.values import Ignored
     from natscli.reply.responders.candidate import Compared
 
     ignored = Ignored(options.ignore) if options.ignore else None
-    comparison = Comparison(ignored=ignored, largest_json=_LARGEST_COMPARED)
+    comparison = Comparison(
+        Match(options.match or Match.JSON),
+        ignored,
+        frozenset(name.lower() for name in options.ignore_header),
+        largest_json=_LARGEST_COMPARED,
+    )
     subject = _destination(options.candidate, "--candidate", options)
     return Compared(upstream, subject, comparison, options.record)
 

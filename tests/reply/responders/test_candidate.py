@@ -83,6 +83,45 @@ def test_silence_of_both_is_the_same_and_of_one_is_not(
     assert "Candidate: 2 the same, 2 differed, 1 without a reply" in log
 
 
+@pytest.mark.parametrize(
+    ("options", "differ"),
+    [
+        ((), "header Date is '2', not '1'"),
+        (("--ignore-header", "date"), "payload: $.n is 2, not 1"),
+        (("--ignore-header", "Date", "--ignore-header", "other", "--ignore", "$.n"), ""),
+        (("--ignore-header", "Date", "--match", "json", "--ignore", "$.n"), ""),
+        (("--match", "shape"), ""),
+        (("--ignore-header", "Date", "--match", "exact"), "payload: byte 5 is 0x32, not 0x31"),
+    ],
+)
+def test_what_is_compared_is_chosen_as_for_verify(
+    spawn: Callable[..., Program], nats_server: Server, tmp_path: Path, options: tuple[str, ...], differ: str
+) -> None:
+    name = tmp_path.name
+    spawn("reply", f"{name}.stable.*", '{"n":1}', "-H", "Date:1", server=nats_server)
+    spawn("reply", f"{name}.next.*", '{"n":2}', "-H", "Date:2", server=nats_server)
+    proxy = start(spawn, nats_server, name, *options)
+    with Asker(nats_server) as asker:
+        asker.ask(f"{name}.ask.1", b"x")
+    assert proxy.stop() == 0
+    said = [line for line in proxy.stderr_text().splitlines() if "differs: " in line]
+    assert [differ in line for line in said] == [True] * bool(differ)
+    assert f"Candidate: 1 {'differed' if differ else 'the same'}" in proxy.stderr_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (("--ignore-header", "Date"), "--ignore-header needs --candidate"),
+        (("--match", "json"), "--match needs --candidate"),
+        (("--candidate", "c", "--match", "exact", "--ignore", "$.a"), "--match exact and --ignore exclude"),
+    ],
+)
+def test_what_is_compared_is_of_a_candidate_only(runner: Runner, options: tuple[str, ...], what: str) -> None:
+    run = runner("reply", "a.*", "--upstream", "b", *options, server="nats://127.0.0.1:1")
+    assert (run.status, what in run.stderr) == (2, True), run.stderr
+
+
 def test_a_request_with_too_few_tokens_for_the_candidate_is_counted_and_said_once(
     spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
 ) -> None:
