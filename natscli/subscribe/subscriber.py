@@ -11,6 +11,7 @@ from typing import Any
 
 from natscli.connection.connection import Connection
 from natscli.connection.failures import classify
+from natscli.connection.gaps import Gaps
 from natscli.duration import format_duration
 from natscli.environment import Environment
 from natscli.errors import NoReplyError, PynatsError
@@ -22,6 +23,7 @@ from natscli.system.signals import Stop
 from natscli.system.waiting import within
 from natscli.text import exact
 from natscli.wire.nats_py import errors as nats_errors
+from natscli.wire.refusal import read
 
 #: How long (seconds) to wait for the server at the end.
 _PATIENCE = 3.0
@@ -67,6 +69,7 @@ class Subscriber:
         self._stop = asyncio.Event()
         self._last = 0.0
         self._waited_in_vain = False
+        self._gaps = Gaps()
         self.received = 0
 
     async def run(self) -> None:
@@ -85,7 +88,9 @@ class Subscriber:
             subscriptions = await self._subscribe()
             await connection.confirm()
             connection.needs(s for s in subscriptions if s.subject in self._subscribing.subjects)
-            connection.on_refusal = lambda error: self._environment.warn(error.what)
+            connection.on_refusal = self._on_refusal
+            connection.on_disconnect = lambda: self._gaps.begin(self._loop.time())
+            connection.on_reconnect = lambda: self._gaps.end(self._loop.time())
             self._log_subscribed()
             self._last = self._loop.time()
             self._watch_the_clock()
@@ -191,6 +196,16 @@ class Subscriber:
         assert self._matching is not None
         self._matching.replies(batch, time.time())
 
+    def _on_refusal(self, error: PynatsError) -> None:
+        """Without the inboxes no reply is seen; those of other accounts, or one of several subjects, can be missing."""
+        refusal, inboxes = read(error.what), self._subscribing.inboxes
+        taken = refusal.subject.lower() if refusal is not None and refusal.subscription else ""
+        if inboxes and taken == inboxes[0].lower():
+            if not self._connection.lost.done():
+                self._connection.lost.set_result(error)
+        elif taken != IMPORTERS.lower():
+            self._environment.warn(error.what)
+
     def _have_enough(self) -> None:
         """All messages came; replies to them may still come."""
         if self._matching is not None and self._matching.waiting:
@@ -212,11 +227,9 @@ class Subscriber:
 
     def _report_gaps(self) -> None:
         """Say that messages may be missing that cannot be counted."""
-        reconnects = self._client.stats["reconnects"]
-        if reconnects:
-            self._environment.warn(
-                f"reconnected {reconnects} time{'s' * (reconnects > 1)}: messages sent meanwhile were missed"
-            )
+        self._gaps.end(self._loop.time())
+        for line in self._gaps.summary():
+            self._environment.warn(line[0].lower() + line[1:])
         if self._matching is not None and self._matching.unmatched:
             self._environment.warn(f"requests without a reply: {self._matching.unmatched}")
 

@@ -103,16 +103,18 @@ class Interest:
 
     def refused(self, what: str) -> bool:
         """Whether `what` the server refused is one of the questions; from then on none is asked."""
-        publish = "for publish" in what.lower()
-        asked = [SUBJECT, *(q.subject.decode() for q in self._questions.values())] if publish else []
-        subject = next((subject for subject in asked if f'"{subject}"' in what), None)
-        if subject is None and f'"{self.inbox}' not in what:
-            return False
-        if subject is None:  # no inboxes at all: that is said of those that are watched
-            self.why_not = self.why_not or f"it is not permitted to subscribe to [{self.inbox}.*]"
-        else:
+        own = f'"{self.inbox.lower()}.' in what.lower()
+        if "for publish" in what.lower():
+            asked = [SUBJECT, *(q.subject.decode() for q in self._questions.values())]
+            # The server checks where the trace is to go (`Nats-Trace-Dest`) as if it were published to.
+            destination = f"{self.inbox}.*" if own else None
+            subject = next((subject for subject in asked if f'"{subject}"' in what), destination)
+            if subject is None:
+                return False
             self._cannot(f"it is not permitted to publish to [{subject}]")
-        return True
+        elif own:  # no inboxes at all: that is said of those that are watched
+            self.why_not = self.why_not or f"it is not permitted to subscribe to [{self.inbox}.*]"
+        return own or "for publish" in what.lower()
 
     def _cannot(self, why_not: str) -> None:
         if not self.why_not:

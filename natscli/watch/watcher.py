@@ -12,6 +12,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from natscli.connection.connection import Connection
+from natscli.connection.gaps import Gaps
 from natscli.environment import Environment
 from natscli.errors import PynatsError, RefusedError
 from natscli.message.exchange import Exchange
@@ -20,12 +21,12 @@ from natscli.message.subjects import IMPORTERS, covers, minimal, overlap
 from natscli.system.signals import Stop
 from natscli.system.waiting import within
 from natscli.text import exact, for_people
-from natscli.watch.gaps import Gaps
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.interest import Interest
 from natscli.watch.matcher import WHOLE, Matcher, MatchLimits, Open
 from natscli.watch.question import Identity
 from natscli.wire.nats_py import errors as nats_errors
+from natscli.wire.refusal import read
 
 #: Seconds between looks at what has ended, and at whether the socket is read fast enough.
 _TICK = 0.05
@@ -119,6 +120,7 @@ class Watcher:
         self.watched = True
         self._loop.call_later(_TICK, self._tick)
         await self._stopped.wait()
+        self.gaps.end(self._loop.time())
         await self._drain()
         stop.blocking = True
         if self._failure is not None:
@@ -258,7 +260,8 @@ class Watcher:
         self._environment.warn(error.what)
 
     def _log_why_not(self, why_not: str) -> None:
-        self._environment.log(f"Requests without responders are shown as unanswered: {why_not}")
+        and_silent = ", and not answered" if self._watching.answer_no_responders else ""
+        self._environment.log(f"Requests without responders are shown as unanswered{and_silent}: {why_not}")
 
 
 def _covered(patterns: tuple[str, ...], subject: bytes) -> bool:
@@ -266,7 +269,11 @@ def _covered(patterns: tuple[str, ...], subject: bytes) -> bool:
     return any(covers(pattern, text) for pattern in patterns)
 
 
-def _not_permitted(pattern: str, watching: Watching, error: PynatsError) -> RefusedError:
+def _not_permitted(pattern: str, watching: Watching, error: PynatsError) -> PynatsError:
+    if (
+        read(error.what) is None
+    ):  # the server says more: that there are too many tokens, whatever is permitted
+        return error
     purpose = ", where the replies go" if pattern == watching.inboxes else ""
     needed = ", ".join(f'"{subject}"' for subject in (*watching.subjects, watching.inboxes))
     return RefusedError(

@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.asking import Asker
 from tests.program import Program, Runner
 from tests.servers import Server
@@ -38,7 +40,57 @@ def test_it_goes_on_when_the_server_comes_back(
     program.wait_for("Reconnected to")
     publish_until(program, server.url, "t.back", b"after")
     assert program.stop() == 0
-    assert "reconnected 1 time: messages sent meanwhile were missed" in program.stderr_text()
+    assert re.search(
+        r"not seen: what came in \d\S+ without a connection; disconnections: 1\n", program.stderr_text()
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [("subscribe",), ("watch",), ("watch", "--stats", "--json")], ids=" ".join
+)
+def test_at_the_end_it_says_how_long_there_is_no_connection(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], arguments: tuple[str, ...]
+) -> None:
+    server = server_factory()
+    program = spawn(*arguments, "t.gone", server=server, ready="[t.gone]")
+    server.stop()
+    program.wait_for("Disconnected")
+    time.sleep(1.1)
+    assert program.stop(signal.SIGINT) == 0
+    [line] = [line for line in program.stderr_text().splitlines() if "ot seen: " in line]
+    assert re.search(r"what came in (1\.[1-9]|[2-9])\d*s without a connection; disconnections: 1$", line), (
+        line
+    )
+
+
+@pytest.mark.parametrize(
+    ("taken", "status"), [("_INBOX.>", 6), ("_R_.>", None)], ids=["its inboxes", "those of importers"]
+)
+def test_matching_replies_ends_when_a_reload_takes_the_inboxes(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], taken: str, status: int | None
+) -> None:
+    users = 'authorization {{ users: [{{ user: u, password: p, permissions: {{ subscribe: {{ deny: "{}" }} }} }}] }}'
+    server = server_factory(users.format("other"))
+    program = spawn(
+        "subscribe",
+        "a",
+        "--match-replies",
+        "--user",
+        "u",
+        "--password",
+        "p",
+        server=server,
+        ready="Subscribed",
+    )
+    server.reload(users.format(taken))
+    if status is None:
+        time.sleep(0.5)
+        assert program.status is None
+        assert program.stop() == 0
+        assert "permit" not in program.stderr_text()
+    else:
+        assert program.wait() == status
+        assert f'Permissions Violation for Subscription to "{taken}"' in program.stderr_text()
 
 
 def test_it_goes_on_when_a_node_of_its_cluster_is_killed(subscribe: Subscribe, cluster: list[Server]) -> None:

@@ -504,7 +504,7 @@ def test_lines_of_the_log_stay_above_the_report(
     top = shown.index("Top 2 of 2 subjects")
     begins = [line.partition(" ")[2].partition(" ")[0] for line in shown[:top]]
     begins = [word for word in begins if word != "cannot"]  # reconnect, while the server is away
-    assert begins == ["Subscribed", "Disconnected,", "Reconnected", "reconnected"]
+    assert begins == ["Subscribed", "Disconnected,", "Reconnected", "not"]
     assert sum("╭" in line for line in shown) == 1
     assert re.match(r"│ t\.b +│ 3 +│ 6 B", shown[top + 4])
 

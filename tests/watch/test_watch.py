@@ -273,6 +273,37 @@ def test_without_leave_to_ask_the_servers_all_is_called_unanswered(
     assert program.stop() == 0
 
 
+@pytest.mark.parametrize("publish", ['["$SYS.>", "t.>"]', '"$SYS.>"'])
+@pytest.mark.parametrize("reload", [False, True], ids=["from the start", "after a reload"])
+def test_where_a_trace_goes_needs_leave_too(
+    spawn: Spawn, server_factory: Servers, peers: Peers, publish: str, reload: bool
+) -> None:
+    server = server_factory(ONLY.format(allow='">"', publish='">"' if reload else publish))
+    program = watching(
+        spawn, server, "t.>", "--json", "--timeout", "1s", "--answer-no-responders",
+        "--user", "watcher", "--password", "p",
+    )  # fmt: skip
+    if reload:
+        server.reload(ONLY.format(allow='">"', publish=publish))
+    client = peers.connect(server.url, user="free", password="p")
+    for _ in range(2):
+        peers.request(client, "t.nobody", timeout=0.02)
+    assert [r["outcome"] for r in wait_for(program, 2)] == ["unanswered"] * 2
+    said = re.findall(
+        "unanswered, and not answered: it is not permitted to publish to .*", program.stderr_text()
+    )
+    assert len(said) == 1
+    assert "[_INBOX." in said[0]
+    assert program.stop() == 0
+
+
+def test_too_many_tokens_are_no_question_of_permissions(pynats: Runner, server_factory: Servers) -> None:
+    run = pynats("watch", "a.b.c.d", server=server_factory("max_sub_tokens: 3"))
+    assert run.status == 6
+    assert "too many tokens" in run.errors[0]
+    assert "hint" not in run.stderr
+
+
 def test_another_watcher_is_no_responder(spawn: Spawn, kinds: Server, peers: Peers) -> None:
     watching(spawn, kinds, ">", "--json")
     program = watching(spawn, kinds, "t.>", "--json")
