@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 from natscli.errors import ConnectionFailedError, NoRespondersError, PynatsError
@@ -44,6 +44,8 @@ class Again:
     def __init__(self, load: Load, now: float) -> None:
         self.searching = load.wait_for_responders > 0
         self.given_up = False
+        #: Called when the search is over.
+        self.on_found: Callable[[], None] = lambda: None
         self._deadline = now + load.wait_for_responders
         self._retries = load.retries
         self._searches = 0
@@ -83,11 +85,13 @@ class Again:
 
     def found(self) -> None:
         """End the search: there are responders."""
-        self.searching = False
+        if self.searching:
+            self.searching = False
+            self.on_found()
 
     def offer(self, ongoing: Ongoing, error: PynatsError, now: float) -> bool:
         """Whether a request that failed with `error`, without any reply, will be sent again."""
-        if self.searching and isinstance(error, NoRespondersError):
+        if self.searching and isinstance(error, (NoRespondersError, ConnectionFailedError)):
             return self._search(ongoing, now)
         attempts = ongoing.attempts - (self._searches if ongoing is self._searcher else 0)
         if not self._retries.apply(error, attempts):

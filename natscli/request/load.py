@@ -53,6 +53,11 @@ class Load(Frozen):
     wait_for_responders: float = 0.0
     fail_fast: bool = False
 
+    @property
+    def reconnects(self) -> bool:
+        """Whether a connection that is lost may be made anew, at least while responders are waited for."""
+        return self.retries.reconnect or self.wait_for_responders > 0
+
     def share(self, index: int, parts: int) -> Load:
         """The load of process number `index`, from 0, of `parts` processes."""
         schedule = self.schedule and self.schedule.share(index, parts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from natscli.alarm import Alarm
 from natscli.connection.connection import Connection
-from natscli.errors import ConnectionFailedError, InputError, PynatsError
+from natscli.errors import InputError, PynatsError
 from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
@@ -18,6 +18,7 @@ from natscli.message.source import Source
 from natscli.request.again import Again, Ongoing
 from natscli.request.events import Observer, Received, plain_answers, says_more
 from natscli.request.load import ONE_AT_ONCE, Load
+from natscli.request.next_connection import NextConnection
 from natscli.request.options import Expectation
 from natscli.request.pace import Pace
 from natscli.request.sender import Sender
@@ -65,7 +66,15 @@ class Requester:
         self._only_one = expectation.replies == 1 and not (expectation.until_empty or judge)
         self._paced = load.schedule is not None or load.duration > 0
         self._sender = Sender(connection.client, self.statistics, self._on_own)
-        self._stop_timer: asyncio.TimerHandle | None = None
+        self._next_connection = NextConnection(
+            connection,
+            load,
+            self._again,
+            expectation.first,
+            lose=self._lose,
+            back=self._fill,
+            stop=self._stop,
+        )
         self._done: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> None:
@@ -74,9 +83,7 @@ class Requester:
         self._sender.prefix = f"{inbox}.".encode()
         self._sender.inboxes = inbox.rpartition(".")[0].encode()
         self._connection.on_refusal = self._on_refusal
-        if self._load.retries.reconnect:
-            self._connection.on_disconnect = self._on_disconnect
-            self._connection.on_reconnect = self._on_reconnect
+        self._next_connection.expect()
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_batch)
         for end in (self._connection.lost, self._observer.broken):
             end.add_done_callback(lambda end: self._stop(end.result()))
@@ -88,7 +95,7 @@ class Requester:
 
     def _fill(self) -> None:
         """Send the requests that are due, within the concurrency; called whenever that may have changed."""
-        if self._done.done() or (self._load.retries.reconnect and not self._client.is_connected):
+        if self._done.done() or self._next_connection.is_awaited:
             return
         waiting = len(self._again)
         free = self._load.concurrency - len(self._in_flight) - waiting
@@ -343,18 +350,10 @@ class Requester:
             self._fail(refused, error)
             self._fill()
 
-    def _on_disconnect(self) -> None:
-        """What is in flight is lost; it is sent again on the next connection, which is waited for, not forever."""
-        lost = ConnectionFailedError("the connection was lost", where=self._connection.url)
+    def _lose(self, lost: PynatsError) -> None:
+        """What is in flight is lost with the connection; it may be sent again on the next one."""
         now = perf_counter_ns()
         for ongoing in self._in_flight.clear():
             self._sender.forget(ongoing)
             self._end(ongoing, lost, now)
-        seconds = self._load.retries.times * self._expect.first
-        self._stop_timer = self._loop.call_later(seconds, self._stop, lost)
         self._finish_if_done(now)
-
-    def _on_reconnect(self) -> None:
-        if self._stop_timer is not None:
-            self._stop_timer.cancel()
-        self._fill()

@@ -53,7 +53,7 @@ async def run(
     """
     how, start, timing = load(options), perf_counter_ns(), _timing(options)
     judge, query = expressions(options)
-    async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
+    async with connected(plan, environment, listener=how.reconnects, wait=waiting(how)) as connection:
         roll_call = await _roll_call(options, recipe, connection)
         display, statistics = display_of(options, environment, translator), Statistics()
         source = _source(options, how, recipe, environment)

@@ -95,6 +95,21 @@ def test_the_search_does_not_take_from_the_retries() -> None:
     assert not again.given_up
 
 
+def test_a_request_that_the_connection_lost_is_sent_again_while_responders_are_looked_for() -> None:
+    again, found = Again(Load(wait_for_responders=1.0), 10.0), []
+    again.on_found = lambda: found.append(1)
+    ongoing = attempted()
+    assert again.offer(ongoing, LOST, 10.0)
+    assert again.take(1, 10.5) == [ongoing]
+    ongoing.attempts += 1
+    assert not again.offer(ongoing, LOST, 11.0)
+    assert again.given_up
+    again.found()
+    again.found()
+    assert found == [1]
+    assert not again.offer(ongoing, LOST, 10.0)
+
+
 def test_clear_gives_all_that_wait() -> None:
     again = Again(Load(retries=Retries(1)), 0.0)
     ready, pausing = attempted(1), attempted(2)

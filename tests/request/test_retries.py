@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ import pytest
 
 from natscli.errors import ExitStatus, NoReplyError, NoRespondersError
 from natscli.request.load import RETRY, Retries
-from tests.program import Program, Run, Runner
+from tests.asking import Asker
+from tests.program import Program, Run, Runner, until
 from tests.proxies import proxy
 from tests.request.responders import Request, Responders, silent
 from tests.servers import Server, free_port, nats_server_binary
@@ -88,6 +91,79 @@ def test_a_server_that_comes_later_is_waited_for(
             assert program.stdout_bytes() == b"x"
         finally:
             up.kill()
+
+
+def connections(server: Server) -> int:
+    """How many the server has had, this one included."""
+    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+        return int(json.loads(raw.makefile("rb").readline().removeprefix(b"INFO "))["client_id"])
+
+
+@pytest.mark.parametrize(
+    "options", [("--count", "1"), ("--count", "4", "--processes", "2")], ids=lambda o: o[-1]
+)
+def test_a_server_that_restarts_while_responders_are_waited_for_is_waited_for(
+    spawn: Callable[..., Program],
+    server_factory: Callable[..., Server],
+    responders_on: Callable[..., Responders],
+    tmp_path: Path,
+    options: tuple[str, ...],
+) -> None:
+    server, summary = server_factory(), tmp_path / "summary.json"
+    waiting = ("--wait-for-responders", "20s", "--summary-json", str(summary))
+    before, looks = connections(server), count(1)
+    program = spawn("request", "t.up", "x", *waiting, *options, server=server)
+    wanted = 2 if "--processes" in options else 1
+    until(lambda: connections(server) - next(looks) - before >= wanted, "requesters")
+    server.restart()
+    responders_on(server)(subject="t.up")
+    assert program.wait() == 0, program.stderr_text()
+    assert json.loads(summary.read_text())["answered"] == int(options[1])
+
+
+def test_a_request_that_nobody_has_answered_is_asked_again_after_a_restart(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory()
+    with Asker(server) as quiet:
+        quiet.listen("t.up")
+        program = spawn(
+            "request", "t.up", "x", "--wait-for-responders", "20s", "--timeout", "20s", server=server
+        )
+        quiet.request()
+    server.restart()
+    with Asker(server) as asker:
+        asker.listen("t.up")
+        asker.write(asker.request().answer(b"", b"at last"))
+        assert program.wait() == 0, program.stderr_text()
+    assert program.stdout_bytes() == b"at last\n"
+
+
+def test_a_server_that_goes_away_and_stays_away_exits_5_when_the_time_is_over(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory()
+    program = spawn("request", "t.up", "x", "--wait-for-responders", "2s", server=server, ready="Sending")
+    began = time.monotonic()
+    server.stop()
+    assert program.wait() == 5
+    assert 1 < time.monotonic() - began < 5
+    assert "the connection was lost" in program.stderr_text()
+
+
+def test_when_responders_were_found_a_lost_connection_ends_the_run(
+    spawn: Callable[..., Program],
+    server_factory: Callable[..., Server],
+    responders_on: Callable[..., Responders],
+) -> None:
+    server = server_factory()
+    subject = responders_on(server)()
+    program = spawn("request", subject, "x", "--wait-for-responders", "20s", "--raw", "--count", "1000000",
+                    server=server)  # fmt: skip
+    program.wait_until(lambda: len(program.stdout_bytes()) > 10, "replies")
+    server.stop()
+    assert program.wait() == 5
+    assert "reconnecting" not in program.stderr_text()
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ async def _send(
     statistics: Statistics, pipe: Pipe,
 ) -> None:  # fmt: skip
     options, how, start = part.options, load(part.options), perf_counter_ns()
-    async with connected(plan, environment, listener=how.retries.reconnect, wait=waiting(how)) as connection:
+    async with connected(plan, environment, listener=how.reconnects, wait=waiting(how)) as connection:
         pipe.send(Interim(statistics))
         if not await asyncio.get_running_loop().run_in_executor(None, _may_send, pipe):
             return
