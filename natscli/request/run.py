@@ -194,11 +194,11 @@ async def _explain(
     failure, terminal = statistics.first_failure, environment.stderr.isatty()
     display.summary(statistics)
     if isinstance(failure, NoRespondersError) and terminal:
-        from natscli.request.nearest import hint
+        from natscli.connection.nearest import hint
 
         display.hint(await hint(connection, failure.where, plan.context))
     elif isinstance(failure, NoReplyError) and not failure.hint and not environment.quiet:
-        from natscli.request.nearest import who_listens
+        from natscli.connection.nearest import who_listens
 
         said = await who_listens(connection, failure.where, all_clients=terminal)
         if said:

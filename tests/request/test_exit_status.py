@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from natscli.connection.connect import connected
+from natscli.connection.nearest import hint, who_listens
 from natscli.connection.options import plan
 from natscli.environment import Environment
 from natscli.message import headers
-from natscli.request.nearest import hint, who_listens
 from natscli.settings import Settings, Value
 from natscli.wire.client import DIFFERENCES
 from tests.program import Program, Run, Runner
