@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from natscli.message import headers
 from natscli.message.subjects import is_pull
-from natscli.text import exact
+from natscli.text import bytes_for_programs, exact, replaced
 
 #: Headers in which a responder may say who it is, the first that is there.
 _NAMES = ("nats-service-id", "nats-responder", "responder", "x-responder", "server", "hostname", "host")
@@ -28,6 +28,10 @@ _MEMBERS = frozenset({"stream", "seq", "domain", "duplicate", "val", "batch", "c
 #: The least code that is an error.
 _ERRORS_FROM = 400
 
+#: In which a server names the subject that nobody subscribes to, after mappings and imports.
+_ASKED = "nats-subject"
+_SAME = b"NATS/1.0 503\r\nNats-Subject: %b\r\n\r\n"
+
 #: Who says that a request has failed, and how that is put.
 _WHO = {
     "service": "the service answered with error",
@@ -35,6 +39,20 @@ _WHO = {
     "stream": "JetStream answered with error",
     "format": "the reply is not what --format expects",
 }
+
+
+def asked_subject(header: bytes | None, subject: str) -> str:
+    """The subject that nobody subscribes to, as a 503 of the server says: `subject`, or what it made of that."""
+    if header == _SAME % bytes_for_programs(subject):  # as nearly always
+        return subject
+    named = {name.lower(): value for name, value in reversed(headers.decode(header))}.get(_ASKED)
+    return subject if named is None else replaced(named)
+
+
+def no_responders(header: bytes | None, subject: str) -> str:
+    """That nobody subscribes to `subject`, in words, with the subject that the server asked where that differs."""
+    asked = asked_subject(header, subject)
+    return "no responders" if asked == subject else f"no responders on {asked}"
 
 
 class Status(NamedTuple):

@@ -6,15 +6,10 @@ from collections.abc import Iterable
 
 from natscli.duration import format_duration
 from natscli.errors import ErrorReplyError, NoReplyError, NoRespondersError, PynatsError
-from natscli.message import headers
+from natscli.message import headers, status
 from natscli.message.status import Acknowledgement, read_acknowledgement, read_problem
 from natscli.request.again import Ongoing
 from natscli.request.options import Expectation
-from natscli.text import replaced
-
-#: In which a server names the subject that it looked for, after mappings and imports.
-_ASKED = "nats-subject"
-_SAME = b"NATS/1.0 503\r\nNats-Subject: %b\r\n\r\n"
 
 
 def is_no_responders(header: bytes | None, payload: bytes) -> bool:
@@ -24,11 +19,7 @@ def is_no_responders(header: bytes | None, payload: bytes) -> bool:
 
 def no_responders(header: bytes | None, subject: str) -> NoRespondersError:
     """That nobody subscribes to `subject`, or to the other one that the server made of it."""
-    if header == _SAME % subject.encode():  # as nearly always: it names what was asked for
-        return NoRespondersError("no responders", where=subject)
-    asked = {name.lower(): value for name, value in reversed(headers.decode(header))}.get(_ASKED, subject)
-    on = "" if asked == subject else f" on {replaced(asked)}"
-    return NoRespondersError(f"no responders{on}", where=subject)
+    return NoRespondersError(status.no_responders(header, subject), where=subject)
 
 
 def error_reply(header: bytes | None, payload: bytes, subject: str) -> PynatsError | None:

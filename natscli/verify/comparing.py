@@ -24,10 +24,10 @@ class Comparing:
         self.pending = 0
         self._comparison = comparison
         self._loop = asyncio.get_running_loop()
-        self._jobs: SimpleQueue[tuple[Exchange, Sequence[Answer], bool, Done]] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Exchange, Sequence[Answer], str, Done]] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def compare(self, exchange: Exchange, answers: Sequence[Answer], no_responders: bool, done: Done) -> None:
+    def compare(self, exchange: Exchange, answers: Sequence[Answer], no_responders: str, done: Done) -> None:
         """Call `done` with what differs, now or later."""
         if not _is_much(exchange.answers, answers):
             done(self._comparison.differences(exchange, answers, no_responders=no_responders))

@@ -22,8 +22,9 @@ from natscli.message.exchange import Answer
 from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message, memory
 from natscli.message.records.compare import Comparison, Difference
+from natscli.message.status import no_responders
 from natscli.message.subjects import is_pull
-from natscli.text import exact
+from natscli.text import exact, for_programs
 from natscli.verify.cases import Case
 from natscli.verify.comparing import Comparing
 from natscli.verify.verified import VerifiedCase
@@ -64,7 +65,9 @@ class _Asked:
         self.wanted = len(case.exchange.answers)
         self.answers: list[Answer] = []
         self.differences: list[Difference] = []
-        self.ended = self.no_responders = False
+        self.ended = False
+        #: That nobody is there, in words; empty where somebody is.
+        self.no_responders = ""
         #: Whether it is being compared, and whether no further reply is waited for.
         self.comparing = self.over = False
         #: How many replies it was compared with.
@@ -76,7 +79,7 @@ class _Asked:
     @property
     def came(self) -> int:
         """How many replies came, the status of the server that nobody is there included."""
-        return len(self.answers) + self.no_responders
+        return len(self.answers) + bool(self.no_responders)
 
 
 class Verifier:
@@ -218,7 +221,7 @@ class Verifier:
             if asked is None:
                 continue
             if header is not None and not payload and header.startswith(_NO_RESPONDERS) and not asked.answers:
-                asked.no_responders = True
+                asked.no_responders = no_responders(header, for_programs(asked.case.subject))
             else:
                 asked.answers.append(Answer(arrived - asked.start_ns, header, payload))
             if asked.ended:
@@ -277,7 +280,7 @@ class Verifier:
         if self._own is not None and asked.own:
             self._own.close(asked.own)
         at = asked.start_ns + asked.answers[-1].rtt_ns if asked.answers else asked.end_ns
-        return VerifiedCase(asked.case, asked.answers, asked.differences, asked.no_responders, at)
+        return VerifiedCase(asked.case, asked.answers, asked.differences, bool(asked.no_responders), at)
 
     def _finish_if_done(self) -> None:
         if self._all_sent and not self._asked and not self._comparing.pending:

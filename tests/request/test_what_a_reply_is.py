@@ -239,6 +239,24 @@ def test_no_responders_names_the_subject_that_was_asked(
     assert run.errors[-1] == "pynats: error: no responders (orders.old)"
 
 
+def test_so_do_a_proxy_its_candidate_and_verify(
+    pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = server_factory('mappings { "orders.new": "orders.v2.new" }')
+    spawn("reply", "real", "x", server=server)
+    spawn("reply", "p", "--upstream", "orders.new", server=server)
+    compared = spawn("reply", "c", "--upstream", "real", "--candidate", "orders.new", server=server)
+    run = pynats("request", "p", "x", server=server)
+    assert "error 503: no responders on [orders.v2.new] ([orders.new]) (p)" in run.errors[-1]
+    assert pynats("request", "c", "x", server=server).status == 0
+    compared.wait_for("candidate [orders.new] differs: no responders on orders.v2.new")
+    file = tmp_path / "calls.jsonl"
+    file.write_text('{"subject": "orders.new", "request": "x", "reply": "y"}\n')
+    run = pynats("verify", str(file), server=server)
+    assert run.status == 8
+    assert "no responders on orders.v2.new, 1 recorded" in run.text
+
+
 @pytest.mark.parametrize(
     ("block", "status", "message"),
     [

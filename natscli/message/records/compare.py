@@ -55,16 +55,18 @@ class Comparison:
     largest_json: int = _LARGEST
 
     def differences(
-        self, exchange: Exchange, answers: Sequence[Answer], *, no_responders: bool
+        self, exchange: Exchange, answers: Sequence[Answer], *, no_responders: str = ""
     ) -> list[Difference]:
-        """What is not as `exchange` has it; `answers` came, or the server said that there are `no_responders`."""
+        """What is not as `exchange` has it; `answers` came, or the server said, in these words, `no_responders`."""
         recorded = exchange.answers
         found = []
         if len(recorded) == len(answers) == 1:
             found = self._reply(recorded[0], answers[0])
         elif len(recorded) == len(answers):
             found = self._replies(recorded, answers)
-        if len(recorded) != len(answers) or no_responders != (exchange.outcome is Outcome.NO_RESPONDERS):
+        if len(recorded) != len(answers) or bool(no_responders) != (
+            exchange.outcome is Outcome.NO_RESPONDERS
+        ):
             found.append(Difference("replies", _count(exchange, len(answers), no_responders)))
         if self.max_rtt_ns is not None and answers and answers[0].rtt_ns > self.max_rtt_ns:
             took, most = (format_duration(ns / 1e9) for ns in (answers[0].rtt_ns, self.max_rtt_ns))
@@ -207,15 +209,10 @@ def _or_none(status: object) -> str:
     return f"status {status}" if status else "no status"
 
 
-def _count(exchange: Exchange, came: int, no_responders: bool) -> str:
+def _count(exchange: Exchange, came: int, no_responders: str) -> str:
     recorded = len(exchange.answers)
-    what = (
-        "no responders"
-        if no_responders
-        else "no reply"
-        if not came
-        else f"{came} repl{'y' if came == 1 else 'ies'}"
-    )
+    replies = f"{came} repl{'y' if came == 1 else 'ies'}" if came else "no reply"
+    what = no_responders or replies
     if exchange.outcome is Outcome.NO_RESPONDERS:
         return f"{what}, recorded without responders"
     return f"{what}, {recorded if recorded else 'none'} recorded"

@@ -24,6 +24,7 @@ from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message, memory_of
 from natscli.message.records.compare import Comparison
 from natscli.message.records.file import Recording
+from natscli.message.status import no_responders
 from natscli.message.subjects import is_pull
 from natscli.message.templates import SubjectTemplate
 from natscli.reply.responders.parts.outstanding import Denials
@@ -250,7 +251,8 @@ class Compared(Wrapper):
                 continue
             if header is not None and header.startswith(headers.LINE + b" 503") and not payload:
                 self._asked.remove(key)
-                self._silent(asked, Outcome.NO_RESPONDERS, "no responders")
+                words = no_responders(header, for_programs(asked.subject))
+                self._silent(asked, Outcome.NO_RESPONDERS, words)
                 continue
             asked.answers.append(Answer(max(arrived - asked.sent, 0), header, payload))
             if len(asked.answers) > 1:
@@ -281,7 +283,7 @@ class Compared(Wrapper):
         if asked.is_same:
             self.counts["same"] += 1
             return
-        found = self._comparison.differences(asked.exchange, asked.answers, no_responders=False)
+        found = self._comparison.differences(asked.exchange, asked.answers)
         if not found:
             self.counts["same"] += 1
             return

@@ -15,6 +15,7 @@ from natscli.message import headers, subjects
 from natscli.message.exchange import Outcome
 from natscli.message.in_flight import random_tokens
 from natscli.message.message import Message
+from natscli.message.status import asked_subject
 from natscli.message.templates import SubjectTemplate, compile_destination
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.finished import Finished, Job
@@ -161,8 +162,12 @@ class Upstream(Responder):
 
     def _answer(self, job: Job, block: bytes | None, payload: bytes) -> None:
         if headers.status(block) == "503" and not payload:  # the server says so, not a service
-            text = f"no responders on [{self._subject_of(job)}]"
-            self._fail(job, OwnFailure(503, text, outcome=Outcome.NO_RESPONDERS))
+            subject = self._subject_of(job)
+            asked = asked_subject(block, subject)
+            other = "" if asked == subject else f" ([{subject}])"
+            self._fail(
+                job, OwnFailure(503, f"no responders on [{asked}]{other}", outcome=Outcome.NO_RESPONDERS)
+            )
         else:
             self._finished.add(job, (job.request[1], b"", block, payload), reported(block))
 

@@ -42,7 +42,7 @@ def differences(
     comparison: Comparison, recorded: Sequence[Answer], came: Sequence[Answer]
 ) -> list[Difference]:
     exchange = Exchange(1, 0.0, b"a", b"r", None, b"", tuple(recorded), Outcome.ANSWERED, None)
-    return comparison.differences(exchange, came, no_responders=False)
+    return comparison.differences(exchange, came)
 
 
 @given(
