@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from natscli.reply.responders.parts.unconfirmed import Unconfirmed
+from natscli.reply.responders.responder import Batch
+from natscli.wire.client import Client
 from tests.asking import Asker
 from tests.program import Program, Runner
 from tests.servers import Server, free_port
@@ -238,3 +242,22 @@ def test_a_candidate_that_may_not_be_asked_is_not_asked(
     assert proxy.stop() == 0
     assert "Candidate: 1 not asked" in proxy.stderr_text()
     assert "undelivered" not in proxy.stderr_text()
+
+
+def test_what_waits_for_the_server_is_bounded_in_bytes(nats_server: Server) -> None:
+    async def check() -> None:
+        client = Client()
+        await client.connect([nats_server.url])
+        released: list[int] = []
+        unconfirmed: Unconfirmed[None] = Unconfirmed(client, lambda batch, *_: released.append(batch.first))
+        payload = bytes(1024 * 1024)
+        with nats_server.paused():  # no PONG comes
+            for number in range(64):
+                batch = Batch([(b"a", b"i", None, payload)], number, 0)
+                unconfirmed.keep(batch, [(b"i", b"", None, payload)], None)
+            assert len(released) >= 64 - 16
+        unconfirmed.close()
+        await client.close()
+        assert released == list(range(64))
+
+    asyncio.run(check())

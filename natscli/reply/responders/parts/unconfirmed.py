@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from natscli.message.message import Message
+from natscli.message.message import Message, memory_of
 from natscli.reply.responders.responder import Batch, reply_subject
 from natscli.text import exact_bytes
 from natscli.wire.nats_py import errors as nats_errors
@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 #: Seconds between two PINGs at least, and that the server has for a PONG.
 _PAUSE, _PATIENCE = 0.02, 5.0
-#: Requests that are kept, and refused replies that are remembered, at most.
-_MOST = 20_000
+#: Refused replies that are remembered, and bytes of memory of what is kept, at most.
+_MOST, _LARGEST = 20_000, 32 * 1024 * 1024
 
 
 def refused_subject(text: str) -> bytes | None:
@@ -47,17 +47,18 @@ class Unconfirmed(Generic[T]):
         self._client = client
         self._release = release
         self._loop = asyncio.get_running_loop()
-        self._kept: deque[tuple[Batch, list[Message], T]] = deque()
-        self._requests = self._released = 0
+        self._kept: deque[tuple[Batch, list[Message], T, int]] = deque()
+        self._size = self._released = 0
         self._refused: Counter[bytes] = Counter()
         self._asked_at = -_PAUSE
         self._asking: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
     def keep(self, batch: Batch, replies: list[Message], rest: T) -> None:
         """Keep these, which were sent just now."""
-        self._kept.append((batch, replies, rest))
-        self._requests += len(batch.requests)
-        if self._requests > _MOST:
+        size = memory_of(batch.requests) + memory_of(replies)
+        self._kept.append((batch, replies, rest, size))
+        self._size += size
+        if self._size > _LARGEST:
             self.release()
         elif self._asking is None:
             self._ask_soon()
@@ -101,9 +102,9 @@ class Unconfirmed(Generic[T]):
 
     def _release_until(self, end: int) -> None:
         while self._kept and self._released < end:
-            batch, replies, rest = self._kept.popleft()
+            batch, replies, rest, size = self._kept.popleft()
             self._released += 1
-            self._requests -= len(batch.requests)
+            self._size -= size
             refused = [self._is_refused(request) for request in batch.requests] if self._refused else ()
             self._release(batch, replies, rest, refused)
 
@@ -119,7 +120,7 @@ class Unconfirmed(Generic[T]):
 
     def _largest(self) -> bytes | None:
         """The subject of the largest reply of those that the server has not confirmed."""
-        replies = [reply for _, replies, _ in self._kept for reply in replies]
+        replies = [reply for _, replies, _, _ in self._kept for reply in replies]
         return max(replies, key=_size)[0].lower() if replies else None
 
 
