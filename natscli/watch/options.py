@@ -22,7 +22,6 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--record -", "--stats"),
     *(("--read", live) for live in ("--sample", "--reply-timeout", "--answer-no-responders")),
     ("--report -", "--json"),
-    ("--read", "--report"),
 )
 #: Seconds.
 _REPLY_TIMEOUT = 0.3

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from natscli.message.exchange import Exchange
 from natscli.message.payload import chunks_of
@@ -22,10 +22,18 @@ _CHUNK = 64 * 1024
 _AHEAD = 2
 
 
+class _Batch(NamedTuple):
+    """Exchanges, and what else was there: the number of the exchange before it, why it is none, and its place."""
+
+    exchanges: list[Exchange]
+    unfit: list[tuple[int, str, str]]
+
+
 class RecordedExchanges:
     """The exchanges of a recording, read in a thread: a pipe may take its time, and never end.
 
-    What was read is handed over before more is waited for. `unfit` is what is no exchange, or cannot be one.
+    What was read is handed over before more is waited for. `unfit` is what is no exchange, or cannot be one, as far as
+    the recording was shown.
     """
 
     def __init__(self, path: str, stdin: BinaryIO, subjects: tuple[str, ...]) -> None:
@@ -38,10 +46,11 @@ class RecordedExchanges:
         self._name = "stdin" if path == "-" else path
         self._chunks = chunks_of(open_file(path, "--read", stdin), _CHUNK)
         self._subjects = subjects
-        self._batch: list[Exchange] = []
+        self._batch = _Batch([], [])
+        self._shown = self._batch
         self._number = 0
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[list[Exchange] | Exception | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[_Batch | Exception | None] = asyncio.Queue()
         self._room = threading.Semaphore(_AHEAD)
         self._rest: list[bytes] = []
 
@@ -55,8 +64,17 @@ class RecordedExchanges:
         while (batch := await self._queue.get()) is not None:
             if isinstance(batch, Exception):
                 raise batch
-            yield batch
+            self._shown = batch
+            yield batch.exchanges
+            self.leave_out()
             self._room.release()
+
+    def leave_out(self, seen: int | None = None) -> None:
+        """Count as `unfit` what was handed over last, if only up to the exchange `seen` that is what was before it."""
+        for before, why, place in self._shown.unfit:
+            if seen is None or before < seen:
+                self.unfit.add(why, place)
+        self._shown = _Batch([], [])
 
     def readlines(self, size: int) -> list[bytes]:  # noqa: ARG002
         """Whole lines, as many as are there; what `Values` reads from."""
@@ -87,26 +105,26 @@ class RecordedExchanges:
             record = as_record(found.value)
             why_not = _why_not(record)
             if why_not:
-                self.unfit.add(why_not, found.first_line)
+                self._batch.unfit.append((self._number, why_not, found.first_line))
                 return
             exchange = exchange_of(record)
         except UnfitSubject:
-            self.unfit.add(UNFIT_SUBJECT, found.first_line)
+            self._batch.unfit.append((self._number, UNFIT_SUBJECT, found.first_line))
             return
         except RecordProblem as problem:
             raise found.refuse(problem) from None
         self._number += 1
         subject = exact(exchange.subject)
         if not self._subjects or any(covers(pattern, subject) for pattern in self._subjects):
-            self._batch.append(exchange._replace(number=self._number))
+            self._batch.exchanges.append(exchange._replace(number=self._number))
 
     def _flush(self) -> None:
-        if self._batch:
-            batch, self._batch = self._batch, []
+        if any(self._batch):
+            batch, self._batch = self._batch, _Batch([], [])
             self._room.acquire()
             self._hand_over(batch)
 
-    def _hand_over(self, batch: list[Exchange] | Exception | None) -> None:
+    def _hand_over(self, batch: _Batch | Exception | None) -> None:
         with suppress(RuntimeError):  # the loop may be closed by now
             self._loop.call_soon_threadsafe(self._queue.put_nowait, batch)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from natscli.connection.options import Plan
     from natscli.message.formats.format import Format
     from natscli.message.records.file import Recording
+    from natscli.watch.recorded import RecordedExchanges
     from natscli.watch.show.page import WatchPage
 
 
@@ -84,6 +85,7 @@ async def run_recorded(options: WatchOptions, environment: Environment) -> None:
     record = None if recording is None else recording.add
     render = _renderer(options, environment, form, None)
     display = ExchangeDisplay(options, environment, render, stop, _where(options, form), record)
+    display.page = _page(options)
     try:
         with display.open():
             async for batch in recorded.batches():
@@ -95,18 +97,25 @@ async def run_recorded(options: WatchOptions, environment: Environment) -> None:
         if recording is not None:
             await recording.finish()
     finally:
-        for line in summary(display, Counts(), ""):
+        _write_page(display, options, environment, "")
+        for line in _recorded_summary(display, recorded):
             environment.notice(line)
-        if recorded.unfit:
-            environment.notice(f"Left out: {recorded.unfit}")
+
+
+def _recorded_summary(display: ExchangeDisplay, recorded: RecordedExchanges) -> Iterator[str]:
+    """What was seen of a recording, and what of it was left out, as lines."""
+    yield from summary(display, Counts(), "")
+    recorded.leave_out(display.seen)
+    if recorded.unfit:
+        yield f"Left out: {recorded.unfit}"
 
 
 def _page(options: WatchOptions) -> WatchPage | None:
     if options.report is None:
         return None
-    from natscli.watch.show.page import WatchPage
+    from natscli.watch.show.page import RecordedPage, WatchPage
 
-    return WatchPage(time.perf_counter_ns())
+    return WatchPage(time.perf_counter_ns()) if options.read is None else RecordedPage()
 
 
 def _write_page(
@@ -117,7 +126,7 @@ def _write_page(
         from natscli.output.report.cut_off import cut_off
 
         cut = cut_off(sys.exc_info()[1])
-        display.page.write(options.report, options.subject, display.rows, environment, server, cut)
+        display.page.write(options.report, display.title, display.rows, environment, server, cut)
 
 
 def _format(options: WatchOptions) -> Format | None:

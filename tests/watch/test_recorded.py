@@ -141,6 +141,34 @@ def test_a_broken_line_is_said_with_its_place_after_what_came_before(
     assert f"({name}, line 5, column {column})" in error or (what.startswith("the file") and name in error)
 
 
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        (("--count", "2"), "Seen 2 exchanges (1 answered, 1 unanswered)"),
+        (("o.hold", "o.gone", "--count", "1"), "Seen 1 exchange (1 unanswered)"),
+        (
+            ("--unanswered", "--count", "2"),
+            "Seen 3 exchanges (1 answered, 1 unanswered, 1 without responders), shown 2",
+        ),
+    ],
+)
+def test_with_a_count_what_was_seen_is_what_came_up_to_the_last_one_shown(
+    pynats: Runner, tmp_path: Path, options: tuple[str, ...], seen: str
+) -> None:
+    rule = {"subject": "a", "reply": "x"}
+    file = written(tmp_path, rule, *EXCHANGES, rule, {"subject": "a", "request": 5, "reply": ""})
+    run = pynats("watch", "--read", file, *options, server=NOBODY)
+    left_out = f"Left out: 1 without a request ({file}, line 1)"
+    assert (run.status, run.errors) == (0, [seen, left_out])
+
+
+def test_times_that_nothing_can_take_are_none(pynats: Runner, tmp_path: Path) -> None:
+    odd = [{"subject": "a", "request": "", "reply": "", "rtt_ns": rtt} for rtt in (10**400, -5, 2**63)]
+    for how in ((), ("--stats",), ("--json",)):
+        run = pynats("watch", "--read", written(tmp_path, *odd), *how, server=NOBODY)
+        assert (run.status, run.errors) == (0, ["Seen 3 exchanges (3 answered)"])
+
+
 def test_rules_are_no_exchanges_and_counted(pynats: Runner, tmp_path: Path) -> None:
     file = written(tmp_path, {"subject": "a.*", "reply": "x"}, EXCHANGES[0], {"subject": "b", "reply": None})
     run = pynats("watch", "--read", file, "--json", server=NOBODY)

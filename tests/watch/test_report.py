@@ -51,6 +51,34 @@ def test_replies_count_when_they_came(
     assert busy[-1] < rates[-1][0] * 2 / 3  # before the second in which no further reply came
 
 
+def test_a_recording_has_a_report_over_its_own_time(runner: Runner, tmp_path: Path) -> None:
+    file, report = tmp_path / "seen.jsonl", tmp_path / "seen.html"
+    lines = [
+        f'{{"time":"2026-01-02T03:0{minute}:00Z","rtt_ns":2000000,"subject":"o.{minute}","request":"x","reply":"y"}}'
+        for minute in (4, 5, 6)
+    ]
+    lines += ['{"rtt_ns":9000000,"subject":"o.4","request":"x","reply":"when?"}']
+    lines += ['{"time":"2026-01-02T03:06:00Z","subject":"o.6","request":"x","reply":null}']
+    file.write_text("\n".join(lines))
+    options = ("--stats", "--report", str(report))
+    run = runner("watch", "o.>", "--read", str(file), *options, server="nats://127.0.0.1:1")
+    assert run.status == 0, run.stderr
+    page = ReadPage(report.read_text())
+    assert page.figures["exchanges"] == {"5", "2", "1"}
+    assert page.figures["rate"] == {str(round(number / 120, 3)) for number in (5, 2, 1)}
+    assert page.figures["unanswered"] == {"1", "0"}
+    assert page.figures["rtt_ns.max"] == {"9000000"}
+    assert page.tags.count("path") == 5  # failures too
+    assert f"Exchanges on o.> in {file}" in page.text
+    assert "2026-01-02T03:06:00Z" in page.text
+    timeless = tmp_path / "timeless.jsonl"
+    timeless.write_text(lines[3])
+    run = runner("watch", "--read", str(timeless), "--stats", "--report", "-", server="nats://127.0.0.1:1")
+    assert (run.status, "rate" in ReadPage(run.text).figures) == (0, False)
+    nothing = runner("watch", "none", "--read", str(file), *options, server="nats://127.0.0.1:1")
+    assert (nothing.status, ReadPage(report.read_text()).figures["exchanges"]) == (0, {"0"})
+
+
 def test_what_cannot_be_reported_is_refused(runner: Runner, nats_server: Server, tmp_path: Path) -> None:
     def refused(*arguments: str) -> str:
         run = runner("watch", "x", *arguments, server=nats_server)

@@ -34,6 +34,8 @@ REQUEST_KEYS = ("data", "data_base64", "json", "headers", "headers_base64")
 REPLY_KEYS = (*REQUEST_KEYS, "status", "error", "delay", "rtt_ns")
 #: Those of what is recorded, which is read without a look at every key.
 _RECORDED, _PLAIN = frozenset(KEYS) - {"replies"}, frozenset({"data", "headers", "rtt_ns"})
+#: Nanoseconds from which on a time is none that anything has taken: 300 years.
+_LONGEST = 1 << 63
 #: Bytes that are read at once.
 _CHUNK = 64 * 1024
 
@@ -275,7 +277,7 @@ def _same_block(pairs: tuple[tuple[str, str], ...]) -> bytes | None:
 
 
 def _nanoseconds(value: Any) -> int:
-    return value if type(value) is int else 0
+    return value if type(value) is int and 0 <= value < _LONGEST else 0
 
 
 def _time(record: dict[str, Any]) -> float:

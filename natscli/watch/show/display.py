@@ -40,9 +40,9 @@ _OUTCOME = attrgetter("outcome")
 class ExchangeDisplay:
     """Shows `options.count` exchanges, then calls `stop`; also, with the reason, when nothing can be shown any more.
 
-    `outcomes` are of all exchanges that were seen, `shown` is how many were shown, `rows` are the last of
-    --stats. Of those that the options select,
-    those are shown for which `where` holds; `record` gets them too.
+    `outcomes` are of all exchanges that were seen up to the last that is shown, `shown` is how many were, `seen` the
+    number of the last one seen, `rows` are the last of --stats. Of those that the options select, those are shown for
+    which `where` holds; `record` gets them too.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ExchangeDisplay:
         record: Callable[[list[Exchange]], None] | None = None,
     ) -> None:
         self.outcomes: Counter[Outcome] = Counter()
-        self.shown = 0
+        self.shown = self.seen = 0
         self.page: WatchPage | None = None
         self.rows: list[StatisticsRow] = []
         self._options = options
@@ -81,8 +81,10 @@ class ExchangeDisplay:
         count = self._options.count
         if count and self.shown + len(selected) >= count:
             selected = selected[: count - self.shown]
+            exchanges = _up_to(selected, exchanges)
             self._stop(None)
         self.outcomes.update(map(_OUTCOME, exchanges))
+        self.seen = exchanges[-1].number if exchanges else self.seen
         self.shown += len(selected)
         if self._record is not None:
             self._record(selected)
@@ -129,7 +131,7 @@ class ExchangeDisplay:
                 self._pump.put(lambda: (b"", self._whole(rows)), 0, 0)
 
     def _draw(self, live: Live, rows: list[StatisticsRow]) -> None:
-        title, screen, heading = self._title, Screen.of(self._environment), self._grouping.heading
+        title, screen, heading = self.title, Screen.of(self._environment), self._grouping.heading
 
         def draw(columns: int) -> str:
             return live.fitting(lambda shown: table(shown, title, screen, columns, heading), rows)
@@ -142,13 +144,20 @@ class ExchangeDisplay:
             ascii_only = self._environment.stdout.isatty()
             return lines(rows, member=self._grouping.member, ascii_only=ascii_only)
         screen, heading = Screen.of(self._environment), self._grouping.heading
-        return bytes_for_people(table(rows, self._title, screen, heading=heading))
+        return bytes_for_people(table(rows, self.title, screen, heading=heading))
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
+        """What is shown, as a heading."""
         subjects, file = self._options.subject, self._options.read
         where = [*([f"on {', '.join(subjects)}"] if subjects else []), *([f"in {file}"] if file else [])]
         return " ".join(["Exchanges", *where])
+
+
+def _up_to(shown: list[Exchange], exchanges: list[Exchange]) -> list[Exchange]:
+    """Those of `exchanges` up to the last of `shown`, which are some of them."""
+    end = next((i for i, exchange in enumerate(exchanges, 1) if exchange is shown[-1]), 0) if shown else 0
+    return exchanges[:end]
 
 
 def _parts(exchanges: list[Exchange]) -> Iterator[tuple[list[Exchange], int]]:
