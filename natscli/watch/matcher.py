@@ -8,6 +8,7 @@ What cannot be matched is counted.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from natscli.message import headers
@@ -94,12 +95,21 @@ class Matcher:
     together: `asked` of `WHOLE` are wanted, `share` of it are followed now.
 
     `inboxes` knows which subjects are seen; `own` is the inbox of the watcher itself, whose requests are not shown.
+    `belongs` is whether a message to the reply subject of a request is a reply to it, where that has to be looked at.
     """
 
-    def __init__(self, limits: MatchLimits, inboxes: Inboxes, own: bytes = b" ", asked: int = WHOLE) -> None:
+    def __init__(
+        self,
+        limits: MatchLimits,
+        inboxes: Inboxes,
+        own: bytes = b" ",
+        asked: int = WHOLE,
+        belongs: Callable[[Message, Message], bool] | None = None,
+    ) -> None:
         self.counts = Counts()
         self._inboxes = inboxes
         self._own = own
+        self._belongs = belongs
         self.asked = self.share = asked
         self._limits = limits
         self._number = 0
@@ -235,6 +245,9 @@ class Matcher:
                 return
             if status == headers.HEARTBEAT and is_pull(exact(exchange.message[0])):
                 return
+        if self._belongs is not None and payload and not self._belongs(exchange.message, message):
+            self.counts.strays += 1
+            return
         size = memory(header, payload)
         if self._is_too_much(size):
             self._forget(exchange)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from natscli.environment import Environment
 from natscli.errors import PynatsError
 from natscli.message.exchange import Exchange, Outcome
+from natscli.message.message import Message
 from natscli.watch.matcher import WHOLE, Counts, MatchLimits
 from natscli.watch.options import WatchOptions
 from natscli.watch.show.display import ExchangeDisplay
@@ -36,8 +37,10 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
 
     limits = MatchLimits(timeout=round(plan.timeout * 1e9), gap=round(options.reply_timeout * 1e9))
     share = max(round(options.share * WHOLE), 1)
-    watching = Watching(options.subject, plan.inboxes, limits, share, options.answer_no_responders)
     form = _format(options)
+    watching = Watching(
+        options.subject, plan.inboxes, limits, share, options.answer_no_responders, _belongs(form)
+    )
     async with connected(plan, environment, listener=True) as connection:
         recording = _recording(options, environment)
 
@@ -89,7 +92,7 @@ async def run_recorded(options: WatchOptions, environment: Environment) -> None:
     try:
         with display.open():
             async for batch in recorded.batches():
-                display.show(batch)
+                display.show(batch if form is None else _with_own_replies(batch, form))
                 await display.written(broken)
                 if enough:
                     break
@@ -135,6 +138,20 @@ def _format(options: WatchOptions) -> Format | None:
     from natscli.message.formats import load
 
     return load(options.format)
+
+
+def _belongs(form: Format | None) -> Callable[[Message, Message], bool] | None:
+    if form is None:
+        return None
+    from natscli.watch.show.formatted import belongs
+
+    return belongs(form)
+
+
+def _with_own_replies(exchanges: list[Exchange], form: Format) -> list[Exchange]:
+    from natscli.watch.show.formatted import with_own_replies
+
+    return [with_own_replies(exchange, form) for exchange in exchanges]
 
 
 def _renderer(

@@ -47,13 +47,17 @@ _LAST_WAIT = 3.0
 
 @dataclass(frozen=True)
 class Watching:
-    """What to watch: `inboxes` is the pattern of the reply subjects, `share` of `WHOLE` exchanges are wanted."""
+    """What to watch: `inboxes` is the pattern of the reply subjects, `share` of `WHOLE` exchanges are wanted.
+
+    `belongs` is as `Matcher` has it.
+    """
 
     subjects: tuple[str, ...]
     inboxes: str
     limits: MatchLimits
     share: int = WHOLE
     answer_no_responders: bool = False
+    belongs: Callable[[Message, Message], bool] | None = None
 
 
 class Watcher:
@@ -80,7 +84,7 @@ class Watcher:
         self._interest = Interest(connection.client, self._log_why_not)
         self._inboxes = Inboxes(watching.inboxes, watching.subjects)
         own = self._interest.inbox.encode()
-        self.matcher = Matcher(watching.limits, self._inboxes, own, watching.share)
+        self.matcher = Matcher(watching.limits, self._inboxes, own, watching.share, watching.belongs)
         self._handler = self._on_batch  # one object, so that a read of several subscriptions is one batch
         self.watched = False
         self.gaps = Gaps()

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -302,6 +303,30 @@ def test_too_many_tokens_are_no_question_of_permissions(pynats: Runner, server_f
     assert run.status == 6
     assert "too many tokens" in run.errors[0]
     assert "hint" not in run.stderr
+
+
+@pytest.mark.parametrize("way", ["live", "recorded"])
+def test_a_packet_of_another_request_is_no_reply_in_its_format(
+    spawn: Spawn, pynats: Runner, nats_server: Server, tmp_path: Path, way: str
+) -> None:
+    file = tmp_path / "seen.jsonl"
+    options = ("--format", "nestjs") if way == "live" else ("--record", str(file))
+    program = watching(spawn, nats_server, "nest.other", "--json", "--timeout", "1s", *options)
+    packets = [b'{"response":1,"isDisposed":true,"id":"b"}', b'{"response":null,"isDisposed":true,"id":"a"}']
+    with Asker(nats_server) as service, Asker(nats_server) as asker:
+        service.listen("nest.other")
+        for count in (1, 2):
+            asker.send("nest.other", b'{"pattern":"nest.other","data":[1],"id":"a"}')
+            request = service.request()
+            service.write(b"".join(request.answer(b"", packet) for packet in packets[:count]))
+        records = wait_for(program, 2)
+    assert program.stop() == 0
+    if way == "recorded":
+        run = pynats("watch", "--read", str(file), "--format", "nestjs", "--json")
+        records = run.objects
+        assert "1 answered, 1 unanswered" in run.stderr
+    shown = {record["outcome"]: [reply["data"] for reply in record["replies"]] for record in records}
+    assert shown == {"unanswered": [], "answered": ["null"]}
 
 
 def test_another_watcher_is_no_responder(spawn: Spawn, kinds: Server, peers: Peers) -> None:

@@ -80,6 +80,10 @@ class Format(ABC):
             ValueError: the format cannot hold it; the text says why.
         """
 
+    def belongs(self, request: Content, reply: Content) -> bool:  # noqa: ARG002
+        """Whether what came to the reply subject of `request`, as seen from outside, is a reply to it."""
+        return True
+
     def shown(self, content: Content) -> bytes:
         """The payload of a request or a reply that is seen from outside."""
         return content.payload

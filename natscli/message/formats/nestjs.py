@@ -73,12 +73,19 @@ class NestJS(Format):
         own = {} if asked.memory is None else {"id": asked.memory}
         return Content(_without_error(answer.header), _dump(packet | end | own).encode())
 
+    def belongs(self, request: Content, reply: Content) -> bool:
+        packet = _packet(reply.payload)
+        own = (_object(request.payload) or {}).get("id") if packet is not None else None
+        return packet is None or own is None or packet.get("id", own) == own
+
     def shown(self, content: Content) -> bytes:
         packet = _object(content.payload)
         if packet is None:
             return content.payload
-        for name in ("err", "response", "data"):
-            if name in packet and packet[name] is not None:
+        if packet.get("err") is not None:
+            return _dump(packet["err"]).encode()
+        for name in ("response", "data"):
+            if name in packet:
                 return _dump(packet[name]).encode()
         return b"" if {"isDisposed", "pattern"} & packet.keys() else content.payload
 

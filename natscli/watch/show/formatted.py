@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from natscli.message.exchange import Exchange
+from natscli.message.exchange import Exchange, Outcome
 from natscli.message.formats.format import Content, Format
+from natscli.message.message import Message
+from natscli.message.status import read_problem
 from natscli.output.pump import Rendered
+from natscli.text import exact
 from natscli.watch.show.exchanges import RenderExchanges
 
 
@@ -23,3 +26,20 @@ def opened(exchange: Exchange, form: Format) -> Exchange:
     """`exchange` with what is in its messages as their payloads."""
     answers = tuple(a._replace(payload=form.shown(Content(a.header, a.payload))) for a in exchange.answers)
     return exchange._replace(payload=form.shown(Content(exchange.header, exchange.payload)), answers=answers)
+
+
+def belongs(form: Format) -> Callable[[Message, Message], bool]:
+    """Whether a message is a reply to a request, in a format."""
+    return lambda request, reply: form.belongs(Content(*request[2:]), Content(*reply[2:]))
+
+
+def with_own_replies(exchange: Exchange, form: Format) -> Exchange:
+    """A recorded exchange without the replies that are none to its request, in a format."""
+    request, answers = Content(exchange.header, exchange.payload), exchange.answers
+    own = tuple(answer for answer in answers if form.belongs(request, Content(answer.header, answer.payload)))
+    if len(own) == len(answers):
+        return exchange
+    problems = (read_problem(answer.header, answer.payload, exact(exchange.subject)) for answer in own)
+    error = next(filter(None, problems), None)
+    ended = Outcome.UNANSWERED if not own else Outcome.ANSWERED if error is None else Outcome.ERROR
+    return exchange._replace(answers=own, error=error, outcome=ended)

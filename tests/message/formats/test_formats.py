@@ -71,6 +71,37 @@ def test_nestjs_reads_packets_until_the_last() -> None:
     assert form.read_reply(7, Content(None, b"plain")) == (b"plain", True, None)
 
 
+@pytest.mark.parametrize(
+    ("packet", "shown"),
+    [
+        (b'{"response":null,"isDisposed":true,"id":"a"}', b"null"),
+        (b'{"err":null,"response":5,"isDisposed":true}', b"5"),
+        (b'{"err":"bad","isDisposed":true}', b'"bad"'),
+        (b'{"isDisposed":true}', b""),
+        (b'{"pattern":"sum","data":null,"id":"a"}', b"null"),
+        (b'{"pattern":"sum","id":"a"}', b""),
+    ],
+)
+def test_nestjs_shows_a_null_of_others_as_such(packet: bytes, shown: bytes) -> None:
+    assert load("nestjs").shown(Content(None, packet)) == shown
+
+
+@pytest.mark.parametrize(
+    ("reply", "belongs"),
+    [
+        (b'{"response":1,"isDisposed":true,"id":"a"}', True),
+        (b'{"response":1,"isDisposed":true}', True),
+        (b'{"response":1,"isDisposed":true,"id":"b"}', False),
+        (b'{"id":"b"}', True),  # no packet
+        (b"[1]", True),
+    ],
+)
+def test_nestjs_knows_packets_of_other_requests(reply: bytes, belongs: bool) -> None:
+    asked = Content(None, b'{"pattern":"sum","data":[1],"id":"a"}')
+    assert load("nestjs").belongs(asked, Content(None, reply)) == belongs
+    assert load("nestjs").belongs(Content(None, b"plain"), Content(None, reply))
+
+
 def test_nestjs_answers_with_the_id_and_an_end() -> None:
     form = load("nestjs")
     asked = form.read_request(Content(None, b'{"pattern":"sum","data":[1,2],"id":"x"}'))
