@@ -13,6 +13,7 @@ _EXCLUSIVE = (
     ("--json", "--quiet"),
     ("--match exact", "--ignore"),
     ("standard input", "--update"),
+    ("--update", "--fail-fast"),
     ("--report -", "--json"),
     ("--junit -", "--json"),
 )
@@ -52,6 +53,7 @@ def check(options: VerifyOptions) -> None:
         "--ignore": bool(options.ignore),
         "standard input": "-" in options.files,
         "--update": options.update,
+        "--fail-fast": options.fail_fast,
         "--report -": options.report == "-",
         "--junit -": options.junit == "-",
     }

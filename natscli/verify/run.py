@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 from natscli.connection.connect import connected
 from natscli.connection.options import Plan
 from natscli.environment import Environment
 from natscli.errors import ExitStatus
 from natscli.message.records.compare import Comparison, Match
+from natscli.output.report.cut_off import CutOff, cut_off
 from natscli.verify.cases import Cases, nothing_to_send
+from natscli.verify.counts import Counts
 from natscli.verify.options import VerifyOptions
 from natscli.verify.show.display import Display
 from natscli.verify.verifier import Sending, Verifier
@@ -39,8 +43,8 @@ async def run(
         asyncio.CancelledError: a signal; what was verified so far was summed up.
     """
     async with connected(plan, environment) as connection:
-        display = Display(options, environment, comparison, cases.total)
-        display.unfit = cases.unfit
+        counts = Counts(cases.total, cases.unfit)
+        display = Display(options, environment, comparison, counts)
         _open_files(options, display)
         sending = Sending(
             options.concurrency, options.rate or 0.0, plan.timeout, options.reply_timeout, options.fail_fast
@@ -53,20 +57,41 @@ async def run(
             try:
                 await verifier.run()
                 await display.finish()
+                if display.update is not None:
+                    display.update.write()
             finally:
-                seconds = max(verifier.ended - verifier.started, 0) / 1e9
-                display.sum_up(cases.total, seconds)
-                if display.junit is not None:
-                    display.junit.write(options.junit or "", seconds, environment)
-                if display.page is not None:
-                    display.page.write(
-                        options, display, verifier.started, verifier.ended, environment, connection.url
-                    )
+                counts.cut = _cut_off(counts, sys.exc_info()[1])
+                _conclude(display, options, verifier, environment, connection.url)
         if not verifier.sent:
-            raise nothing_to_send(display.unfit, options.files[0])
-        if display.update is not None:
-            display.update.write()
-        return ExitStatus.UNEXPECTED if display.failed else ExitStatus.OK
+            raise nothing_to_send(counts.unfit, options.files[0])
+        return ExitStatus.UNEXPECTED if counts.failed else ExitStatus.OK
+
+
+def _cut_off(counts: Counts, error: BaseException | None) -> CutOff | None:
+    """Why not all was verified."""
+    if error is None and counts.not_verified:
+        return CutOff(
+            ExitStatus.UNEXPECTED, "first difference", "--fail-fast: the first that differs ended it"
+        )
+    return cut_off(error)
+
+
+def _conclude(
+    display: Display, options: VerifyOptions, verifier: Verifier, environment: Environment, server: str
+) -> None:
+    """Sum up, and write the files that were asked for.
+
+    Raises:
+        OSError: one could not be written.
+    """
+    seconds = max(verifier.ended - verifier.started, 0) / 1e9
+    if display.update is not None:
+        display.counts.not_updated(display.update.waiting)
+    display.sum_up(seconds)
+    if display.junit is not None:
+        display.junit.write(options.junit or "", display.counts, seconds, environment)
+    if display.page is not None:
+        display.page.write(options, display.counts, verifier.started, verifier.ended, environment, server)
 
 
 def _open_files(options: VerifyOptions, display: Display) -> None:

@@ -13,13 +13,12 @@ from natscli.verify.verified import VerifiedCase
 
 
 class Update:
-    """Keeps what came in place of what was recorded, until it is written. `count` is how many exchanges changed.
+    """Keeps what came in place of what was recorded, until it is written.
 
     An exchange that got no reply is not changed: it says nothing of what the reply would be.
     """
 
     def __init__(self) -> None:
-        self.count = 0
         self._lines = Scratch()
         self._places: dict[str, dict[int, tuple[int, int]]] = {}
 
@@ -34,8 +33,17 @@ class Update:
         place = self._lines.seek(0, 2), len(line)
         self._lines.write(line)
         self._places.setdefault(result.case.file, {})[result.case.position] = place
-        self.count += 1
         return True
+
+    @property
+    def waiting(self) -> int:
+        """How many exchanges are not written."""
+        return sum(map(len, self._places.values()))
+
+    @property
+    def unchanged(self) -> list[str]:
+        """The files that they belong to."""
+        return list(self._places)
 
     def write(self) -> None:
         """Write the files.
@@ -45,9 +53,10 @@ class Update:
             InputError: one could not be read again.
         """
         self._lines.seek(0)  # what it does not take is no fault of the files
-        for path, places in self._places.items():
+        for path, places in list(self._places.items()):
             with open(path, "rb") as file:
                 write_parts(path, self._parts(Values(path, file), places))
+            del self._places[path]
 
     def _parts(self, values: Values, places: dict[int, tuple[int, int]]) -> Iterator[bytes]:
         for position, found in enumerate(values):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
 from natscli.errors import PynatsError
-from natscli.message.exchange import Exchange, Outcome
+from natscli.message.exchange import Exchange
 from natscli.message.message import Message
 from natscli.watch.matcher import WHOLE, Counts, MatchLimits
 from natscli.watch.options import WatchOptions
 from natscli.watch.show.display import ExchangeDisplay
 from natscli.watch.show.exchanges import RenderExchanges, renderer
+from natscli.watch.show.summary import lines, record
 
 if TYPE_CHECKING:
     from natscli.connection.options import Plan
@@ -60,8 +61,8 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
         finally:
             _write_page(display, options, environment, connection.url)
             if watcher.watched:
-                lines = summary(display, watcher.matcher.counts, watcher.unseen)
-                for line in (*lines, *watcher.gaps.summary()):
+                sum_up(environment, display, watcher.matcher.counts, watcher.unseen)
+                for line in watcher.gaps.summary():
                     environment.notice(line)
 
 
@@ -101,16 +102,18 @@ async def run_recorded(options: WatchOptions, environment: Environment) -> None:
             await recording.finish()
     finally:
         _write_page(display, options, environment, "")
-        for line in _recorded_summary(display, recorded):
-            environment.notice(line)
+        sum_up(environment, display, Counts(), "")
+        recorded.leave_out(display.seen)
+        if recorded.unfit:
+            environment.notice(f"Left out: {recorded.unfit}")
 
 
-def _recorded_summary(display: ExchangeDisplay, recorded: RecordedExchanges) -> Iterator[str]:
-    """What was seen of a recording, and what of it was left out, as lines."""
-    yield from summary(display, Counts(), "")
-    recorded.leave_out(display.seen)
-    if recorded.unfit:
-        yield f"Left out: {recorded.unfit}"
+def sum_up(environment: Environment, display: ExchangeDisplay, counts: Counts, unseen: str) -> None:
+    """Say what was seen, and what was not."""
+    said = lines(display.outcomes, display.shown, counts, unseen)
+    environment.notice(next(said), summary=record(display.outcomes, display.shown, counts))
+    for line in said:
+        environment.notice(line)
 
 
 def _page(options: WatchOptions) -> WatchPage | None:
@@ -189,34 +192,3 @@ def _recording(options: WatchOptions, environment: Environment) -> Recording | N
     from natscli.message.records.file import Recording
 
     return Recording(options.record or "", environment.warn)
-
-
-def summary(display: ExchangeDisplay, counts: Counts, unseen: str) -> Iterator[str]:
-    """What was seen, and what was not, as lines."""
-    outcomes = display.outcomes
-    names = {
-        Outcome.ANSWERED: "answered",
-        Outcome.ERROR: "with errors",
-        Outcome.UNANSWERED: "unanswered",
-        Outcome.NO_RESPONDERS: "without responders",
-    }
-    kinds = ", ".join(f"{outcomes[outcome]:,} {name}" for outcome, name in names.items() if outcomes[outcome])
-    total = sum(outcomes.values())
-    shown = f", shown {display.shown:,}" if display.shown != total else ""
-    yield f"Seen {total:,} exchange{'s' * (total != 1)}{f' ({kinds})' if kinds else ''}{shown}"
-    elsewhere = f"whose replies go elsewhere, such as [{unseen}]"
-    reasons = {
-        "outside the sample": counts.sampled,
-        "that came too fast": counts.shed,
-        "because too many were open": counts.crowded,
-        "with the reply subject of another": counts.shared,
-        elsewhere: counts.outside,
-        "open at an interruption or at the end": counts.interrupted,
-    }
-    missed = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
-    if missed:
-        yield f"Requests not followed to the end: {missed}"
-    unmatched = {"to requests that were not seen": counts.strays, "too late": counts.late}
-    replies = ", ".join(f"{count:,} {reason}" for reason, count in unmatched.items() if count)
-    if replies:
-        yield f"Replies not matched: {replies}"

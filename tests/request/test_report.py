@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,27 @@ def test_the_figures_are_those_of_the_summary(
     assert "script" not in page.tags
     assert nats_server.url in page.text
     assert f"pynats request {service} '{{{{Count}}}}' --count 200" in page.text
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "Ctrl-C, two processes", "the server is gone"])
+def test_a_load_that_was_cut_off_does_not_look_complete(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path, how: str
+) -> None:
+    server, report = server_factory(), tmp_path / "run.html"
+    spawn("reply", "x", "--echo", server=server)
+    options = ["--rate", "100", "--duration", "30s", "--report", str(report)]
+    options += ["--processes", "2"] if "two" in how else []
+    run = spawn("request", "x", "y", *options, server=server, ready="")
+    time.sleep(2 if "two" in how else 1)
+    if how == "the server is gone":
+        server.stop()
+    else:
+        run.send_signal(signal.SIGINT)
+    words, status = ("connection lost", 5) if how == "the server is gone" else ("interrupted", 130)
+    assert run.wait() == status
+    page = ReadPage(report.read_text())
+    assert page.figures["cut_off"] == {str(status)}
+    assert f"Cut off{words}" in page.text
 
 
 def test_several_processes_have_one_report(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from junitparser import JUnitXml
 
 from natscli.duration import parse_duration
 from tests.output.report.pages import ReadPage
@@ -73,3 +75,86 @@ def test_replies_count_when_they_came(
     rates = [y for x, y in page.lines[0]]
     assert len(rates) > 20
     assert sum(rate == max(rates) for rate in rates[: len(rates) // 3]) < len(rates) // 6  # the lowest, 0
+
+
+#: How a run is cut off, what the reports call it, and the exit status.
+CUTS = {
+    "Ctrl-C": ("interrupted", 130),
+    "the server is gone": ("connection lost", 5),
+    "refused": ("refused", 6),
+    "--fail-fast": ("first difference", 8),
+}
+DENY = 'permissions: { publish: { deny: ["no"] } }'
+
+
+@pytest.mark.parametrize("how", CUTS)
+def test_a_run_that_was_cut_off_does_not_look_complete(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path, how: str
+) -> None:
+    server = server_factory(f"authorization: {{ users: [{{ user: a, password: b, {DENY} }}] }}")
+    url = server.url.replace("//", "//a:b@")
+    spawn("reply", "yes", "--echo", server=url)
+    file, junit, html = (tmp_path / name for name in ("calls.jsonl", "report.xml", "report.html"))
+    lines = [{"subject": "yes", "request": f"{n}", "reply": f"{n}"} for n in range(100)]
+    lines[60] |= {"subject": "no"} if how == "refused" else {"reply": "x"} if how == "--fail-fast" else {}
+    rule = {"subject": "yes.*", "reply": "x"}
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in [rule, *lines]))
+    options = [
+        "--rate",
+        "100",
+        "--reply-timeout",
+        "50ms",
+        "--json",
+        "--junit",
+        str(junit),
+        "--report",
+        str(html),
+    ]
+    options += ["--fail-fast"] if how == "--fail-fast" else []
+    run = spawn("verify", str(file), *options, "--log", "json", server=url, ready="")
+    run.wait_until(lambda: run.stdout_bytes().count(b"\n") > 30, "some are verified")
+    words, status = CUTS[how]
+    if how == "Ctrl-C":
+        run.send_signal(signal.SIGINT)
+    elif how == "the server is gone":
+        server.stop()
+    assert run.wait() == status
+    done = run.stdout_bytes().count(b"\n")
+    left = 100 - done
+    assert 0 < left < 70
+    suites = JUnitXml.fromfile(str(junit))
+    (error,) = [case for suite in suites for case in suite if case.result and not case.is_skipped
+                and case.result[0].type == words]  # fmt: skip
+    assert error.result[0].message.endswith(f"; not verified: {left}")
+    assert (suites.errors, suites.skipped, suites.tests) == (1, left + 1, 102)
+    page = ReadPage(html.read_text())
+    assert page.figures["cut_off"] == {str(status)}
+    assert page.figures["not_verified"] == {str(left)}
+    assert f"Cut off{words}" in page.text
+    log = [json.loads(line) for line in run.stderr_text().splitlines()]
+    (summary,) = [line["summary"] for line in log if "summary" in line]
+    counts = {name: summary[name] for name in ("verified", "not_verified", "not_sent", "cut_off", "updated")}
+    assert counts == {"verified": done, "not_verified": left, "not_sent": 1, "cut_off": words, "updated": 0}
+    assert summary["held"] + summary["differed"] == done
+    assert summary["rtt_ns"]["p50"] > 0
+
+
+def test_what_was_verified_to_the_end_is_not_cut_off(
+    runner: Runner, spawn: Callable[..., Program], nats_server: Server, tmp_path: Path
+) -> None:
+    spawn("reply", tmp_path.name, "--echo", server=nats_server)
+    file, junit, html = (
+        recording(tmp_path / "calls.jsonl", tmp_path.name),
+        tmp_path / "r.xml",
+        tmp_path / "r.html",
+    )
+    run = runner(
+        "verify", str(file), "--junit", str(junit), "--report", str(html), "--log", "json", server=nats_server
+    )
+    assert run.status == 8
+    suites = JUnitXml.fromfile(str(junit))
+    assert (suites.tests, suites.failures, suites.errors, suites.skipped) == (10, 2, 0, 0)
+    assert not {"cut_off", "not_verified", "not_sent"} & ReadPage(html.read_text()).figures.keys()
+    (summary,) = [log["summary"] for log in map(json.loads, run.errors) if "summary" in log]
+    assert (summary["held"], summary["differed"], summary["differences"]) == (8, 2, {"payload": 2})
+    assert (summary["cut_off"], summary["not_verified"]) == (None, 0)

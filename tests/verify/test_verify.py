@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +31,7 @@ def service(nats_server: Server) -> Iterator[Service]:
 
 
 def write_by_hand(path: Path, count: int = COUNT) -> Path:
+    path.parent.mkdir(exist_ok=True)
     path.write_text("# by hand\n" + "\n".join(by_hand(number) for number in range(count)) + "\n")
     return path
 
@@ -210,6 +213,61 @@ def test_update_writes_what_came_and_nothing_else(
     assert not [name for name in os.listdir(tmp_path) if "hand.jsonl" in name and name != "hand.jsonl"]
     service.changes.pop(7)
     assert verify(runner, nats_server, file).status == 0
+
+
+def test_an_update_that_was_cut_off_says_what_was_written(
+    spawn: Callable[..., Program], nats_server: Server, service: Service, tmp_path: Path
+) -> None:
+    file = write_by_hand(tmp_path / "hand.jsonl", 100)
+    before = file.read_bytes()
+    service.changes = {0: [({}, b"new")], 6: [({}, b"new")]}
+    options = ("--update", "--rate", "50", "--json", "--reply-timeout", "10ms")
+    run = spawn("verify", str(file), *options, server=nats_server, ready="")
+    run.wait_until(lambda: run.stdout_bytes().count(b"\n") > 10, "some are verified")
+    assert run.stop(signal.SIGINT) == 130
+    assert file.read_bytes() == before
+    first = run.stderr_text().splitlines()[0]
+    assert " held, 2 differed, " in first
+    assert first.endswith(f" not verified, {file} was not changed")
+    assert "updated" not in run.stderr_text()
+
+
+def test_an_update_that_cannot_be_written_is_not_counted(
+    runner: Runner, nats_server: Server, service: Service, tmp_path: Path
+) -> None:
+    good, bad = (write_by_hand(tmp_path / name / "hand.jsonl", 6) for name in ("good", "bad"))
+    service.changes = {0: [({}, b"new")]}
+    process = runner.spawn(
+        "verify", str(good), str(bad), "--update", "--reply-timeout", "2s", server=nats_server
+    )
+    time.sleep(0.7)  # it has read both, and waits for further replies
+    bad.unlink()
+    assert process.wait() == 1
+    said = process.stderr_text()
+    assert f"Verified 12 exchanges: 10 held, 1 differed, 1 updated, {bad} was not changed" in said
+    assert json.loads(good.read_text().splitlines()[1])["reply"] == {"data": "new"}
+
+
+def test_an_update_of_what_was_not_verified_is_refused(runner: Runner, tmp_path: Path) -> None:
+    file = write_by_hand(tmp_path / "hand.jsonl", 1)
+    run = runner("verify", str(file), "--update", "--fail-fast", server="nats://127.0.0.1:1")
+    assert (run.status, run.errors) == (2, ["pynats: error: --update and --fail-fast exclude each other"])
+
+
+@pytest.mark.parametrize("first", [b"", b"# by hand\r\n", b"\n"])
+def test_an_update_keeps_a_byte_order_mark(
+    runner: Runner, nats_server: Server, service: Service, tmp_path: Path, first: bytes
+) -> None:
+    file, begin = tmp_path / "hand.jsonl", b"\xef\xbb\xbf" + first
+    held, other = by_hand(1).encode(), by_hand(0).encode()
+    service.changes = {0: [({}, b"new")]}
+    file.write_bytes(begin + held + b"\r\n" + other + b"\r\n")
+    assert verify(runner, nats_server, file, "--update").status == 0
+    assert file.read_bytes().startswith(begin + held + b'\r\n{"')
+    assert b"new" in file.read_bytes()
+    file.write_bytes(begin + other)
+    assert verify(runner, nats_server, file, "--update").status == 0
+    assert file.read_bytes().startswith(begin + b'{"')
 
 
 def test_junit_is_read_by_a_parser_of_others(

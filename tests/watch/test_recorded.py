@@ -88,6 +88,16 @@ def test_rates_are_of_the_time_in_the_recording(pynats: Runner, tmp_path: Path) 
     assert re.split(r"  +", table.lines[-1].strip()) == ["o.new", "1", "0", "1", "200ms", "200ms", "200ms"]
 
 
+def test_the_log_of_json_has_the_numbers_of_the_summary(pynats: Runner, tmp_path: Path) -> None:
+    run = pynats("watch", "--read", written(tmp_path), "--errors", "--log", "json", server=NOBODY)
+    (summary,) = [record["summary"] for record in map(json.loads, run.errors) if "summary" in record]
+    assert summary == {
+        "seen": 4, "shown": 1, "answered": 1, "error": 1, "unanswered": 1, "no_responders": 1,
+        "not_followed": {"sampled": 0, "shed": 0, "crowded": 0, "shared": 0, "outside": 0, "interrupted": 0},
+        "not_matched": {"strays": 0, "late": 0},
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("how", ["--record", "--json"])
 def test_what_was_watched_is_read_as_it_was_shown(
     spawn: Spawn,

@@ -79,6 +79,20 @@ def test_a_recording_has_a_report_over_its_own_time(runner: Runner, tmp_path: Pa
     assert (nothing.status, ReadPage(report.read_text()).figures["exchanges"]) == (0, {"0"})
 
 
+def test_a_watch_that_an_error_ended_does_not_look_complete(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    user = "authorization { users: [{ user: a, password: b%s }] }\nno_auth_user: a"
+    server, report = server_factory(user % ""), tmp_path / "watched.html"
+    options = ("--stats", "--report", str(report), "--log", "json")
+    watch = spawn("watch", "x", *options, server=server, ready="Watching")
+    server.reload(user % ', permissions: { subscribe: { deny: ["x"] } }')
+    assert watch.wait() == 6
+    page = ReadPage(report.read_text())
+    assert page.figures["cut_off"] == {"6"}
+    assert "Cut offrefused" in page.text
+
+
 def test_what_cannot_be_reported_is_refused(runner: Runner, nats_server: Server, tmp_path: Path) -> None:
     def refused(*arguments: str) -> str:
         run = runner("watch", "x", *arguments, server=nats_server)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.watch.selection import Selection
+from natscli.watch.show.table import lines
 from natscli.watch.statistics import ExchangeStatistics
 
 MS = 1_000_000
@@ -27,6 +30,16 @@ def test_a_row_has_counts_rate_and_times() -> None:
     assert (row.p99, row.max) == (99 * MS, 100 * MS)
     assert statistics.recent_rows(2.0, 24)[0].rate == 0
     assert statistics.rows(4.0)[0].rate == 25.5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate"), [(3, 0.333), (3600, 0.000278), (0.03, 33.333), (0.0001, 10000), (0, None)]
+)
+def test_rates_for_programs_have_three_digits_or_more(seconds: float, rate: float | None) -> None:
+    statistics = ExchangeStatistics()
+    statistics.add([exchange()])
+    (line,) = lines(statistics.rows(seconds), ascii_only=False).splitlines()
+    assert json.loads(line)["rate"] == rate
 
 
 def test_the_busiest_come_first_and_there_are_no_times_without_replies() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
@@ -99,6 +100,8 @@ class Values:
         self._name = name
         self._file = file
         self._text, self._line, self._ended = "", 1, False
+        #: The byte order mark at the beginning, until a value is read; None before anything is.
+        self._mark: str | None = None
 
     def __iter__(self) -> Iterator[Found]:
         """All that follow.
@@ -114,7 +117,7 @@ class Values:
                 self._text, position = self._text[position:], 0
                 self._more(_CHUNK)
                 begin = json_places.skip(self._text, position)
-            before = self._text[position:begin]
+            before, self._mark = f"{self._mark or ''}{self._text[position:begin]}", ""
             self._line += before.count("\n")
             if begin == len(self._text):
                 self.rest = before
@@ -142,8 +145,9 @@ class Values:
             data = b"".join(self._file.readlines(size))
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read: {reason(error)}", where=self._name) from None
-        if not self._text and self._line == 1:
-            data = data.removeprefix(b"\xef\xbb\xbf")
+        if self._mark is None:
+            self._mark = "\ufeff" if data.startswith(BOM_UTF8) else ""
+            data = data.removeprefix(BOM_UTF8)
         self._ended = not data
         try:
             self._text += data.decode()

@@ -10,6 +10,7 @@ from natscli.environment import Environment
 from natscli.output.streams import write_file_parts
 from natscli.system.scratch import Scratch
 from natscli.text import exact, replaced, visible_line
+from natscli.verify.counts import Counts
 from natscli.verify.verified import VerifiedCase
 
 #: What XML 1.0 cannot hold, in any form.
@@ -17,7 +18,7 @@ _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class JUnit:
-    """A test case for each result, a failure for each that differs."""
+    """A test case for each result, a failure for each that differs, and an error if not all was verified."""
 
     def __init__(self) -> None:
         self._cases = Scratch()
@@ -43,21 +44,33 @@ class JUnit:
             text = f"{head}><failure type={kind} message={_attribute(said)}>{escape(_fit(body))}</failure></testcase>\n"
         self._cases.write(text.encode())
 
-    def write(self, path: str, seconds: float, environment: Environment) -> None:
-        """Write the file, whole; `-` is stdout.
+    def write(self, path: str, counts: Counts, seconds: float, environment: Environment) -> None:
+        """Write the file, whole; `-` is stdout. What was not sent, or not verified, is only counted: as skipped.
 
         Raises:
             OSError: it could not be written.
         """
-        counts = (
-            f'tests="{self._total}" failures="{self._failed}" errors="0" skipped="0" time="{seconds:.3f}"'
+        error = _error(counts, environment) if counts.cut is not None else ""
+        skipped, errors = counts.not_sent + counts.not_verified, int(bool(error))
+        numbers = (
+            f'tests="{self._total + skipped + errors}" failures="{self._failed}" errors="{errors}"'
+            f' skipped="{skipped}" time="{seconds:.3f}"'
         )
-        head = f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="pynats verify" {counts}>\n'
-        head += f'<testsuite name="pynats verify" {counts}>\n'
+        head = f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="pynats verify" {numbers}>\n'
+        head += f'<testsuite name="pynats verify" {numbers}>\n'
         self._cases.seek(0)
         cases = iter(lambda: self._cases.read(1 << 20), b"")
-        parts = chain([head.encode()], cases, [b"</testsuite>\n</testsuites>\n"])
+        parts = chain([head.encode()], cases, [f"{error}</testsuite>\n</testsuites>\n".encode()])
         write_file_parts(path, parts, environment)
+
+
+def _error(counts: Counts, environment: Environment) -> str:
+    """A test case of the whole run, which says why it did not come to its end."""
+    assert counts.cut is not None
+    why = environment.redactor.redact(counts.cut.message)
+    said = f"{why}; not verified: {counts.not_verified:,}"
+    head = '<testcase classname="pynats verify" name="all were verified" time="0">'
+    return f"{head}<error type={_attribute(counts.cut.words)} message={_attribute(said)}/></testcase>\n"
 
 
 def _fit(text: str) -> str:

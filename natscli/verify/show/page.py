@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Protocol
-
 from natscli.duration import format_duration
 from natscli.environment import Environment
-from natscli.histogram import Histogram
 from natscli.output.report.markup import Html, element, text
 from natscli.output.report.page import Figure, figures_table, page, section, table, tiles
-from natscli.output.report.runs import POINTS, origin_of, rtt_figures, rtt_sections, shown_rate
+from natscli.output.report.runs import (
+    POINTS,
+    cut_off_figures,
+    origin_of,
+    rtt_figures,
+    rtt_sections,
+    shown_rate,
+)
 from natscli.output.streams import write_file
 from natscli.request.summary import TIMINGS
 from natscli.text import exact
 from natscli.timeline import Timeline
+from natscli.verify.counts import Counts
 from natscli.verify.options import VerifyOptions
 from natscli.verify.verified import VerifiedCase
 
 #: Exchanges that differ and are listed, and characters of what is said of one, at most.
 _LISTED, _LONGEST = 200, 1000
-
-
-class VerifiedCounts(Protocol):
-    """What a verification has counted; see `Display`."""
-
-    held: int
-    failed: int
-    updated: int
-    kinds: Counter[str]
-    rtt: Histogram
 
 
 class VerifyPage:
@@ -59,7 +53,7 @@ class VerifyPage:
             self._listed.append((place, exact(result.case.subject), said[:_LONGEST]))
 
     def write(
-        self, options: VerifyOptions, counts: VerifiedCounts, started: int, ended: int, environment: Environment,
+        self, options: VerifyOptions, counts: Counts, started: int, ended: int, environment: Environment,
         server: str,
     ) -> None:  # fmt: skip
         """Write the file that `options` name; it was verified from `started` to `ended`, of `perf_counter_ns`.
@@ -70,8 +64,8 @@ class VerifyPage:
         assert options.report is not None
         redact, seconds = environment.redactor.redact, max(ended - started, 0) / 1e9
         figures, times = _figures(counts, seconds), rtt_figures(counts.rtt.named(TIMINGS))
-        first = [*figures[:4], *(time for time in times if time.label in ("p50", "p99", "max"))]
-        sections = [tiles(first)]
+        first = [*figures[:-1], *(time for time in times if time.label in ("p50", "p99", "max"))]
+        sections = [tiles([*cut_off_figures(counts.cut), *first])]
         if self._listed:
             sections.append(section("Differences", *self._differences(environment)))
         sections += rtt_sections(counts.rtt, self._timeline.points(started, ended, POINTS))
@@ -80,7 +74,11 @@ class VerifyPage:
         pair += [figures_table(("RTT", ""), times)] if times else []
         sections.append(section("Figures", element("div", *pair, class_="pair")))
         title = redact(f"Verification of {', '.join(options.files)}")
-        write_file(options.report, page(title, origin_of(environment, server).facts, sections), environment)
+        write_file(
+            options.report,
+            page(title, origin_of(environment, server, counts.cut).facts, sections),
+            environment,
+        )
 
     def _differences(self, environment: Environment) -> list[Html]:
         redact = environment.redactor.redact
@@ -90,14 +88,16 @@ class VerifyPage:
         return [*found, element("p", text(f"{more:,} more differ"))] if more else found
 
 
-def _figures(counts: VerifiedCounts, seconds: float) -> list[Figure]:
-    done = counts.held + counts.failed + counts.updated
-    numbers = {"verified": done, "held": counts.held, "differed": counts.failed}
-    if counts.updated:
-        numbers["updated"] = counts.updated
-    rate = round(done / seconds, 3) if seconds else 0.0
+def _figures(counts: Counts, seconds: float) -> list[Figure]:
+    numbers = {"verified": counts.done, "held": counts.held, "differed": counts.failed}
+    rare = {"updated": counts.updated, "not_verified": counts.not_verified, "not_sent": counts.not_sent}
+    numbers |= {name: count for name, count in rare.items() if count}
+    rate = round(counts.done / seconds, 3) if seconds else 0.0
     return [
-        *(Figure(name, name.capitalize(), count, f"{count:,}") for name, count in numbers.items()),
+        *(
+            Figure(name, name.replace("_", " ").capitalize(), count, f"{count:,}")
+            for name, count in numbers.items()
+        ),
         Figure("rate", "Rate", rate, shown_rate(rate)),
         Figure("seconds", "Duration", round(seconds, 9), format_duration(seconds)),
     ]

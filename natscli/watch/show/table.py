@@ -84,4 +84,9 @@ def _record(row: StatisticsRow, member: str) -> dict[str, str | int | float | No
     key, rate = record.pop("key"), record.pop("rate")
     times = {f"{name}_ns": record.pop(name) for name in ("p50", "p99", "max")}
     shown = {member: None if key is None else replaced(key), "exchanges": record.pop("exchanges")}
-    return {**shown, "rate": None if rate is None else round(rate, 1), **record, **times}
+    return {**shown, "rate": None if rate is None else _digits(rate), **record, **times}
+
+
+def _digits(rate: float) -> float:
+    """A rate with three decimals; a small one has three digits that say something."""
+    return round(rate, 3) if rate >= 1 else float(f"{rate:.3g}")
