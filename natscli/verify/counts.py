@@ -14,7 +14,7 @@ from natscli.request.summary import TIMINGS
 REFUSED = "that the server would not take"
 
 
-class Counts:
+class VerifiedCounts:
     """Of `total` cases so many `held`, were `updated`, or `failed`, which are the others that differ.
 
     `kinds` are of differences, `unfit` is what was not sent, `rtt` has nanoseconds to first replies. `cut` is why it

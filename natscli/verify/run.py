@@ -11,7 +11,7 @@ from natscli.errors import ExitStatus
 from natscli.message.records.compare import Comparison, Match
 from natscli.output.report.cut_off import CutOff, cut_off
 from natscli.verify.cases import Cases, nothing_to_send
-from natscli.verify.counts import Counts
+from natscli.verify.counts import VerifiedCounts
 from natscli.verify.options import VerifyOptions
 from natscli.verify.show.display import Display
 from natscli.verify.verifier import Sending, Verifier
@@ -43,7 +43,7 @@ async def run(
         asyncio.CancelledError: a signal; what was verified so far was summed up.
     """
     async with connected(plan, environment) as connection:
-        counts = Counts(cases.total, cases.unfit)
+        counts = VerifiedCounts(cases.total, cases.unfit)
         display = Display(options, environment, comparison, counts)
         _open_files(options, display)
         sending = Sending(
@@ -67,7 +67,7 @@ async def run(
         return ExitStatus.UNEXPECTED if counts.failed else ExitStatus.OK
 
 
-def _cut_off(counts: Counts, error: BaseException | None) -> CutOff | None:
+def _cut_off(counts: VerifiedCounts, error: BaseException | None) -> CutOff | None:
     """Why not all was verified."""
     if error is None and counts.not_verified:
         return CutOff(

@@ -14,7 +14,7 @@ from natscli.output.pump import Pump, in_loop
 from natscli.output.terminal import Painter
 from natscli.text import bytes_for_people
 from natscli.verify.cases import Case
-from natscli.verify.counts import REFUSED, Counts
+from natscli.verify.counts import REFUSED, VerifiedCounts
 from natscli.verify.options import VerifyOptions
 from natscli.verify.show.lines import people, programs
 from natscli.verify.show.summary import lines
@@ -37,7 +37,7 @@ class Display:
     """Shows results, and counts them."""
 
     def __init__(
-        self, options: VerifyOptions, environment: Environment, comparison: Comparison, counts: Counts
+        self, options: VerifyOptions, environment: Environment, comparison: Comparison, counts: VerifiedCounts
     ) -> None:
         self.counts = counts
         self.junit: JUnit | None = None

@@ -10,7 +10,7 @@ from natscli.environment import Environment
 from natscli.output.streams import write_file_parts
 from natscli.system.scratch import Scratch
 from natscli.text import exact, replaced, visible_line
-from natscli.verify.counts import Counts
+from natscli.verify.counts import VerifiedCounts
 from natscli.verify.verified import VerifiedCase
 
 #: What XML 1.0 cannot hold, in any form.
@@ -44,7 +44,7 @@ class JUnit:
             text = f"{head}><failure type={kind} message={_attribute(said)}>{escape(_fit(body))}</failure></testcase>\n"
         self._cases.write(text.encode())
 
-    def write(self, path: str, counts: Counts, seconds: float, environment: Environment) -> None:
+    def write(self, path: str, counts: VerifiedCounts, seconds: float, environment: Environment) -> None:
         """Write the file, whole; `-` is stdout. What was not sent, or not verified, is only counted: as skipped.
 
         Raises:
@@ -64,7 +64,7 @@ class JUnit:
         write_file_parts(path, parts, environment)
 
 
-def _error(counts: Counts, environment: Environment) -> str:
+def _error(counts: VerifiedCounts, environment: Environment) -> str:
     """A test case of the whole run, which says why it did not come to its end."""
     assert counts.cut is not None
     why = environment.redactor.redact(counts.cut.message)

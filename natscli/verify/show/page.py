@@ -18,7 +18,7 @@ from natscli.output.streams import write_file
 from natscli.request.summary import TIMINGS
 from natscli.text import exact
 from natscli.timeline import Timeline
-from natscli.verify.counts import Counts
+from natscli.verify.counts import VerifiedCounts
 from natscli.verify.options import VerifyOptions
 from natscli.verify.verified import VerifiedCase
 
@@ -53,7 +53,7 @@ class VerifyPage:
             self._listed.append((place, exact(result.case.subject), said[:_LONGEST]))
 
     def write(
-        self, options: VerifyOptions, counts: Counts, started: int, ended: int, environment: Environment,
+        self, options: VerifyOptions, counts: VerifiedCounts, started: int, ended: int, environment: Environment,
         server: str,
     ) -> None:  # fmt: skip
         """Write the file that `options` name; it was verified from `started` to `ended`, of `perf_counter_ns`.
@@ -88,7 +88,7 @@ class VerifyPage:
         return [*found, element("p", text(f"{more:,} more differ"))] if more else found
 
 
-def _figures(counts: Counts, seconds: float) -> list[Figure]:
+def _figures(counts: VerifiedCounts, seconds: float) -> list[Figure]:
     numbers = {"verified": counts.done, "held": counts.held, "differed": counts.failed}
     rare = {"updated": counts.updated, "not_verified": counts.not_verified, "not_sent": counts.not_sent}
     numbers |= {name: count for name, count in rare.items() if count}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from natscli.duration import format_duration
-from natscli.verify.counts import Counts
+from natscli.verify.counts import VerifiedCounts
 
 
-def lines(counts: Counts, seconds: float, unchanged: Sequence[str]) -> Iterator[str]:
+def lines(counts: VerifiedCounts, seconds: float, unchanged: Sequence[str]) -> Iterator[str]:
     """What became of the exchanges in `seconds`. `unchanged` files were to be updated, and are as they were."""
     done, left = counts.done, counts.not_verified
     parts = [f"{counts.held:,} held"]
