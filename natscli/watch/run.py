@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from natscli.connection.options import Plan
     from natscli.message.formats.format import Format
     from natscli.message.records.file import Recording
-    from natscli.watch.recorded import RecordedExchanges
     from natscli.watch.show.page import WatchPage
 
 
