@@ -209,19 +209,20 @@ def test_of_requests_passed_on_to_several_subjects_only_the_refused_fail(
     proxy.stop()
 
 
+@pytest.mark.parametrize("inbox", ["_INBOX.no.1", "corp.no.1"])
 def test_a_refused_reply_of_a_proxy_is_no_refused_request(
-    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], inbox: str
 ) -> None:
-    server = server_factory(_users('publish: {deny: "_INBOX.no.>"}'))
+    server = server_factory(_users('publish: {deny: "*.no.>"}'))
     proxy = spawn("reply", "p", "--upstream", "real", "--json", *AS_U, server=server)
     with Asker(server, **ALL) as service, Asker(server, **ALL) as asker:
         service.listen("real")
-        asker.send("p", b"0", reply=b"_INBOX.no.1")
+        asker.send("p", b"0", reply=inbox.encode())
         first = service.request()
         asker.send("p", b"1")
         second = service.request()
         service.write(first.answer(b"", b"refused"))
-        proxy.wait_for("_INBOX.no.1")
+        proxy.wait_for(f'for Publish to "{inbox}"')
         service.write(second.answer(b"", b"answer"))
         assert asker.receive(1)[0].payload == b"answer"
     proxy.stop()

@@ -109,7 +109,7 @@ class SharedCounts(ctypes.Structure):
         return Figures(
             seconds=seconds,
             requests=self.requests,
-            answered=self.answered,
+            answered=max(self.answered, 0),  # the first of several replies may be refused
             in_flight=0 if gone else self.in_flight,
             errors=self.errors,
             last_error=self.last_error.get(),

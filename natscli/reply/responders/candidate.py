@@ -139,6 +139,7 @@ class Compared(Wrapper):
         self._own = OwnInboxes(self._client, self._on_own, self._unfit)
 
     def respond(self, batch: Batch, done: Done) -> None:
+        self._denials.heard(batch)
         self.inner.respond(batch, partial(self._done, done))
 
     def refused(self, text: str) -> bool:
@@ -151,7 +152,7 @@ class Compared(Wrapper):
         if meant is None:
             if self.inner.refused(text):
                 return True
-            meant = self._denials.meant(name, sent, (asked.due.request[1] for _, asked in waiting))
+            meant = self._denials.meant(name, sent)
         for key in meant or ():
             self._unfit(key, text)
         if meant and not self._said:

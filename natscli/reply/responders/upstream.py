@@ -62,6 +62,7 @@ class Upstream(Responder):
 
     def respond(self, batch: Batch, done: Done) -> None:
         now = self._loop.time()
+        self._denials.heard(batch)
         jobs = map(Job, batch.requests, count(batch.first), repeat(batch.arrived), repeat(done))
         self._outstanding.add(jobs, now, self._timeout)
         self._alarm.set(now + self._timeout)
@@ -104,7 +105,7 @@ class Upstream(Responder):
         if name is None:
             return False
         sent = {token: self.asked_instead(job.request[0]) for token, job in given.items()}
-        meant = self._denials.meant(name, sent, (job.request[1] for job in given.values()))
+        meant = self._denials.meant(name, sent)
         for token in meant or ():
             why = f"is not permitted: {text.removeprefix(NOT_PERMITTED)}"
             self._came.pop(given[token].number, None)

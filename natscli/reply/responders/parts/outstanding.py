@@ -12,12 +12,13 @@ from typing import Generic, TypeVar
 
 from natscli.message.in_flight import InFlight
 from natscli.reply.responders.parts.finished import Job
+from natscli.reply.responders.responder import Batch, reply_subject
 
 Key = TypeVar("Key")
 
-#: First tokens of inboxes, in lower case: what is refused there is a reply, whatever else is in flight.
-_INBOXES = (b"_inbox", b"_r_")
-#: Subjects that were refused, that are remembered.
+#: First tokens of inboxes: what is refused there is a reply, whatever else is in flight.
+_INBOXES = (b"_INBOX", b"_R_")
+#: Subjects that were refused, and first tokens of reply subjects, that are remembered.
 _MOST_KNOWN = 1000
 
 
@@ -118,21 +119,24 @@ class Denials:
 
     def __init__(self) -> None:
         self._known: dict[bytes, bytes] = {}
+        self._inboxes = set(_INBOXES)
 
-    def meant(
-        self, name: bytes, sent: Mapping[Key, bytes], replies: Iterable[bytes] = (), *, guess: bool = True
-    ) -> list[Key] | None:
+    def heard(self, batch: Batch) -> None:
+        """Know where the replies to a batch go: its requesters mostly begin their inboxes in one way."""
+        if len(self._inboxes) < _MOST_KNOWN:
+            self._inboxes.add(reply_subject(batch.requests[0]).partition(b".")[0])
+
+    def meant(self, name: bytes, sent: Mapping[Key, bytes], *, guess: bool = True) -> list[Key] | None:
         """The keys of those that are meant with `name`, in lower case; perhaps none is left of them. None: not ours.
 
-        `sent` has the subjects by key, `replies` are subjects for replies. Without `guess`, `name` has to be one that
-        was sent to, or known.
+        `sent` has the subjects by key. Without `guess`, `name` has to be one that was sent to, or known.
         """
         subjects = {key: subject.lower() for key, subject in sent.items()}
         different = set(subjects.values())
         subject = name if name in different else self._known.get(name)
-        first = {reply.partition(b".")[0].lower() for reply in replies}.union(_INBOXES)
-        if subject is None and guess and len(different) == 1 and name.partition(b".")[0] not in first:
-            subject = different.pop()
+        if subject is None and guess and len(different) == 1:
+            is_reply = name.partition(b".")[0] in {inbox.lower() for inbox in self._inboxes}
+            subject = None if is_reply else different.pop()
         if subject is None:
             return None
         if len(self._known) < _MOST_KNOWN:
