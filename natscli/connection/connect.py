@@ -175,6 +175,8 @@ async def _connect_to(
     options = {**plan.options, **events.options(), "connect_timeout": plan.timeout}
     try:
         await within(seconds, client.connect([url], **options))
+        if not client.is_connected:  # it was lost again meanwhile
+            raise client.last_error or nats_errors.UnexpectedEOF
     except Exception as error:
         cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
         problem = _with_tls_in_mind(classify(cause, url, plan.timeout, plan.given), cause, client, plan)

@@ -29,14 +29,9 @@ class NextConnection:
         self._lose, self._back, self._stop = lose, back, stop
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._comes = load.reconnects
-
-    def expect(self) -> None:
-        """Take what happens to the connection from now on."""
-        if self._comes:
-            self._connection.on_disconnect = self._on_disconnect
-            self._connection.on_reconnect = self._on_reconnect
-            self._again.on_found = self._on_found
+        self._comes = True
+        connection.on_disconnect, connection.on_reconnect = self._on_disconnect, self._on_reconnect
+        again.on_found = self._on_found
 
     @property
     def is_awaited(self) -> bool:

@@ -18,7 +18,6 @@ from natscli.message.source import Source
 from natscli.request.again import Again, Ongoing
 from natscli.request.events import Observer, Received, plain_answers, says_more
 from natscli.request.load import ONE_AT_ONCE, Load
-from natscli.request.next_connection import NextConnection
 from natscli.request.options import Expectation
 from natscli.request.pace import Pace
 from natscli.request.sender import Sender
@@ -26,6 +25,7 @@ from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
     from natscli.request.conditions.judge import Judge
+    from natscli.request.next_connection import NextConnection
 
 #: Requests taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
 _MOST_AT_ONCE = 256
@@ -66,15 +66,7 @@ class Requester:
         self._only_one = expectation.replies == 1 and not (expectation.until_empty or judge)
         self._paced = load.schedule is not None or load.duration > 0
         self._sender = Sender(connection.client, self.statistics, self._on_own)
-        self._next_connection = NextConnection(
-            connection,
-            load,
-            self._again,
-            expectation.first,
-            lose=self._lose,
-            back=self._fill,
-            stop=self._stop,
-        )
+        self._next_connection: NextConnection | None = None
         self._done: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> None:
@@ -83,7 +75,8 @@ class Requester:
         self._sender.prefix = f"{inbox}.".encode()
         self._sender.inboxes = inbox.rpartition(".")[0].encode()
         self._connection.on_refusal = self._on_refusal
-        self._next_connection.expect()
+        if self._load.reconnects:
+            self._expect_another()
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_batch)
         for end in (self._connection.lost, self._observer.broken):
             end.add_done_callback(lambda end: self._stop(end.result()))
@@ -95,7 +88,7 @@ class Requester:
 
     def _fill(self) -> None:
         """Send the requests that are due, within the concurrency; called whenever that may have changed."""
-        if self._done.done() or self._next_connection.is_awaited:
+        if self._done.done() or (self._next_connection and self._next_connection.is_awaited):
             return
         waiting = len(self._again)
         free = self._load.concurrency - len(self._in_flight) - waiting
@@ -349,6 +342,14 @@ class Requester:
                 self._remove(ongoing)
             self._fail(refused, error)
             self._fill()
+
+    def _expect_another(self) -> None:
+        """Go on with the next connection when this one is lost."""
+        from natscli.request.next_connection import NextConnection
+
+        self._next_connection = NextConnection(
+            self._connection, self._load, self._again, self._expect.first, self._lose, self._fill, self._stop
+        )
 
     def _lose(self, lost: PynatsError) -> None:
         """What is in flight is lost with the connection; it may be sent again on the next one."""

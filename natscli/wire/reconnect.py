@@ -24,8 +24,12 @@ from natscli.wire.next_server import NextServer
 #: Seconds for which credentials that were read are used while no server answers.
 _FRESH = 5.0
 #: What nats-server says of our subjects and subscriptions: trying again would change nothing.
-_PERMANENT = ("maximum subscriptions exceeded", "invalid subject", "invalid publish subject")
-_TOO_LONG, _TOO_LARGE = "maximum control line exceeded", "maximum payload violation"
+_PERMANENT = ("maximum subscriptions exceeded", "invalid subject")
+#: What it says of what was sent, which may be a reply that will not be sent again.
+_TOO_LONG, _NOT_TAKEN = (
+    "maximum control line exceeded",
+    ("maximum payload violation", "invalid publish subject"),
+)
 _REFUSED = ("authorization", "authentication")
 
 
@@ -93,8 +97,9 @@ class Reconnecting(LoggingIn):
                 await self._error_cb(self._cause)
 
     def _is_ours(self, words: str) -> bool:
-        """Whether the server speaks of a line or a payload that would be sent again: that of no reply to others."""
-        return (_TOO_LONG in words and not self._shortened()) or (_TOO_LARGE in words and self._sends_own())
+        """Whether the server speaks of what would be sent again: of no reply to others."""
+        not_taken = any(word in words for word in _NOT_TAKEN)
+        return (_TOO_LONG in words and not self._shortened()) or (not_taken and self._sends_own())
 
     def _shortened(self) -> bool:
         """Whether a line that was too long will not be sent again."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.asking import Asker
-from tests.odd_servers import ending_at_publish, odd_server
+from tests.odd_servers import answer, ending_at_publish, info, odd_server
 from tests.program import Program, Runner
 from tests.servers import Server, free_port
 
@@ -69,6 +71,32 @@ def test_a_trace_of_a_subject_that_is_too_long_ends_at_once(
     done = pynats("trace", "svc." + "a" * 2500, "--timeout", "10s", server=url, within=8)
     assert done.status == 2
     assert done.errors == [f"pynats: error: the server reported: maximum control line exceeded ({url})"]
+
+
+@pytest.mark.parametrize("words", PERMANENT[1:])
+def test_what_the_server_says_of_a_reply_ends_no_listener(
+    spawn: Callable[..., Program], words: bytes
+) -> None:
+    """Who asked chose the subject of the reply."""
+
+    def serve(client: socket.socket, number: int) -> None:
+        client.sendall(info())
+        heard, subscribed = b"", None
+        while not subscribed:
+            heard += (data := client.recv(65536))
+            client.sendall(b"PONG\r\n" * data.count(b"PING\r\n"))
+            subscribed = re.search(rb"SUB svc\.a (?:\S+ )?(\d+)\r\n", heard)
+        if number == 1:
+            client.sendall(b"MSG svc.a %b a.b 1\r\nx\r\n" % subscribed[1])
+            answer(client, until=b"PUB ")
+            client.sendall(b"-ERR '%s'\r\n" % words)
+        else:
+            answer(client)
+
+    with odd_server(serve) as server:
+        responder = spawn("reply", "svc.a", "y", server=server.url)
+        responder.wait_for("Reconnected to")
+        assert responder.stop() == 0
 
 
 def test_server_check_says_what_ended_the_connection(pynats: Runner) -> None:
