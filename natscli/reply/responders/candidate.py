@@ -27,7 +27,7 @@ from natscli.message.records.file import Recording
 from natscli.message.status import no_responders
 from natscli.message.subjects import is_pull
 from natscli.message.templates import SubjectTemplate
-from natscli.reply.responders.parts.outstanding import Denials
+from natscli.reply.responders.parts.outstanding import Denials, Losses
 from natscli.reply.responders.parts.unconfirmed import refused_subject
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFailure, Responder, Wrapper
 from natscli.text import for_programs
@@ -99,9 +99,9 @@ class _Asked(NamedTuple):
 class Compared(Wrapper):
     """Answers as `inner` does, and asks the candidate at `destination` the same afterwards.
 
-    `counts` are of what became of that: `same`, `differed`, `late` without a reply, `skipped` because too many
-    waited, or because the server did not take the request, `unfit` with too few tokens. A reply is compared after a
-    while, for a second one differs.
+    `counts` are of what became of that: `same`, `differed`, `late` without a reply, `unfit` with too few tokens, and
+    `skipped` because too many waited, the server did not take the request, or the connection was lost. A reply is
+    compared after a while, for a second one differs.
     """
 
     def __init__(
@@ -137,6 +137,7 @@ class Compared(Wrapper):
         self._inbox = f"{inbox}.".encode()
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_replies)
         self._own = OwnInboxes(self._client, self._on_own, self._unfit)
+        self._losses = Losses(self._client)
 
     def respond(self, batch: Batch, done: Done) -> None:
         self._denials.heard(batch)
@@ -227,6 +228,7 @@ class Compared(Wrapper):
         due = [self._due.popleft() for _ in range(min(len(self._due), _AT_ONCE))]
         self._timer = self._loop.call_later(0, self._ask) if self._due else None
         came, sent = time.time(), perf_counter_ns()
+        self._losses.look(sent - 1)
         entries = [_Asked(one, self._destination.of(one.request[0]) or b"", came, sent, []) for one in due]
         keys = self._asked.add(entries, self._loop.time(), self._timeout)
         messages = [
@@ -305,10 +307,13 @@ class Compared(Wrapper):
         self._own.close(token)
 
     def _expire(self) -> None:
+        self._losses.look(perf_counter_ns())
         for asked in self._asked.expire(self._loop.time()):
             if asked.answers:
                 self._forget(asked)
                 self._settle(asked)
+            elif self._losses.since(asked.sent):
+                self.counts["skipped"] += 1
             else:
                 self._silent(asked, Outcome.UNANSWERED, f"no reply within {format_duration(self._timeout)}")
         self._alarm.set(self._asked.next_end)

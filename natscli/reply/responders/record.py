@@ -112,6 +112,8 @@ class Recorded(Wrapper):
         if isinstance(failure, OwnFailure):
             outcome, replies = failure.outcome, []
             if outcome is None:
+                self._several.take(batch)
+                self._several.take_lost(batch)
                 return
         self._answered += len(batch.requests)
         if self._several.take_lost(batch):

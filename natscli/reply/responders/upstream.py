@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import count, repeat
+from time import perf_counter_ns
 
 from natscli.alarm import Alarm
 from natscli.connection.failures import NOT_PERMITTED
@@ -19,7 +20,7 @@ from natscli.message.status import asked_subject
 from natscli.message.templates import SubjectTemplate, compile_destination
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.finished import Finished, Job
-from natscli.reply.responders.parts.outstanding import Denials, Outstanding
+from natscli.reply.responders.parts.outstanding import Denials, Losses, Outstanding
 from natscli.reply.responders.parts.unconfirmed import refused_subject
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFailure, Responder, reported
 from natscli.text import for_programs
@@ -44,6 +45,7 @@ class Upstream(Responder):
         #: How many replies have come to requests that are not done yet, by their numbers.
         self._came: dict[int, int] = {}
         self._said = False
+        self._concurrency = concurrency
         self._outstanding = Outstanding(random_tokens(), concurrency)
         self._denials = Denials()
         self._pulls = subjects.is_pull(destination.pattern)
@@ -59,10 +61,12 @@ class Upstream(Responder):
         self._inbox = f"{inbox}.".encode()
         await self._client.subscribe_batches(f"{inbox}.*", "", self._on_replies)
         self._own = OwnInboxes(self._client, self._on_own, self._unfit)
+        self._losses = Losses(self._client)
 
     def respond(self, batch: Batch, done: Done) -> None:
         now = self._loop.time()
         self._denials.heard(batch)
+        self._losses.look(batch.arrived - 1)
         jobs = map(Job, batch.requests, count(batch.first), repeat(batch.arrived), repeat(done))
         self._outstanding.add(jobs, now, self._timeout)
         self._alarm.set(now + self._timeout)
@@ -150,13 +154,16 @@ class Upstream(Responder):
         self._send()
 
     def _time_out(self) -> None:
+        self._losses.look(perf_counter_ns())
+        asked = {job.number for job in self._outstanding.given().values()} if self._concurrency else None
         for job in self._outstanding.expire(self._loop.time()):
             if self._came.pop(job.number, 0):
                 job.done(Batch([job.request], job.number, job.arrived), [], None)
                 continue
             waited = format_duration(self._timeout)
             text = f"no reply on [{self._subject_of(job)}] within {waited}"
-            self._fail(job, OwnFailure(504, text, outcome=Outcome.UNANSWERED))
+            known = (asked is None or job.number in asked) and not self._losses.since(job.arrived)
+            self._fail(job, OwnFailure(504, text, outcome=Outcome.UNANSWERED if known else None))
         self._alarm.set(self._outstanding.next_end)
         self._finished.flush()
         self._send()

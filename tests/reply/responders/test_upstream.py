@@ -173,6 +173,28 @@ def test_a_recording_has_what_the_service_did_and_no_error_of_the_proxy(
     assert (run.status, run.errors[0]) == (0, "Verified 2 exchanges: 2 held")
 
 
+def test_silence_is_not_recorded_of_a_service_that_may_not_have_been_asked(
+    server_factory: Callable[..., Server], spawn: Callable[..., Program], tmp_path: Path
+) -> None:
+    server, file = server_factory(), tmp_path / "calls.jsonl"
+    options = ("--candidate", "svc.next", "--timeout", "1s", "--concurrency", "1", "--record", str(file))
+    proxy = spawn("reply", "ask", "--upstream", "svc.real", *options, server=server)
+    with Asker(server) as service, Asker(server) as asker:
+        service.listen("svc.*")
+        asker.send("ask", b"asked", b"waits for the other")
+        assert service.request().payload == b"asked"
+        assert len(asker.receive(2)) == 2  # within the same second
+        asker.send("ask", b"cut off")
+        assert {service.request().payload, service.request().payload} == {b"asked", b"cut off"}
+    server.restart()
+    proxy.wait_for("Reconnected")
+    time.sleep(1.2)
+    assert proxy.stop() == 0
+    kept = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(line["request"]["data"], line["reply"]) for line in kept] == [("asked", None)]
+    assert "Candidate: 3 not asked" in proxy.stderr_text()
+
+
 def test_faults_on_purpose_are_not_recorded_as_what_the_service_said(
     nats_server: Server, spawn: Callable[..., Program], names: tuple[str, str], tmp_path: Path
 ) -> None:

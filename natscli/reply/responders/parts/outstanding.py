@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from natscli.message.in_flight import InFlight
 from natscli.reply.responders.parts.finished import Job
@@ -108,6 +108,28 @@ class Outstanding(Generic[Key]):
         given = self.lose()
         self._waiting.clear()
         return [*given, *(entry.job for entry in self._held.clear())]
+
+
+class Losses:
+    """Which requests were under way when the connection was lost, so that they or their replies may never have come.
+
+    It is to `look` before requests are sent, and when their time is over; times are nanoseconds of one clock.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._reconnects = client.stats["reconnects"]
+        self._at = -1
+
+    def look(self, now: int) -> None:
+        """Note whether the connection was lost, since the last look and not after `now`."""
+        reconnects = self._client.stats["reconnects"]
+        if reconnects != self._reconnects or not self._client.is_connected:
+            self._reconnects, self._at = reconnects, now
+
+    def since(self, sent: int) -> bool:
+        """Whether it was after `sent`."""
+        return self._at >= sent
 
 
 class Denials:
