@@ -26,7 +26,7 @@ from natscli.message.status import no_responders
 from natscli.message.subjects import is_pull
 from natscli.text import exact, for_programs
 from natscli.verify.cases import Case
-from natscli.verify.comparing import Comparing
+from natscli.verify.comparing import LARGE, Comparing
 from natscli.verify.verified import VerifiedCase
 
 if TYPE_CHECKING:
@@ -70,16 +70,11 @@ class _Asked:
         self.no_responders = ""
         #: Whether it is being compared, and whether no further reply is waited for.
         self.comparing = self.over = False
-        #: How many replies it was compared with.
+        #: How many replies it was compared with, the status that nobody is there included.
         self.known = 0
         self.start_ns = self.end_ns = self.size = 0
         #: The token of its own inbox, if it has one.
         self.own = b""
-
-    @property
-    def came(self) -> int:
-        """How many replies came, the status of the server that nobody is there included."""
-        return len(self.answers) + bool(self.no_responders)
 
 
 class Verifier:
@@ -103,6 +98,7 @@ class Verifier:
         self._connection = connection
         self._client = connection.client
         self._cases, self._all_sent = filter(self._is_fit, cases), False
+        self._differences = comparison.differences
         self._comparing = Comparing(comparison)
         self._sending = sending
         self._show = show
@@ -240,20 +236,28 @@ class Verifier:
         self._waiting -= len(those)
         self.ended = perf_counter_ns() if those else self.ended
         for asked in those:
-            asked.ended, asked.end_ns = True, self.ended
             exchange = asked.case.exchange
-            asked.size = memory(exchange.header, exchange.payload)
+            size = memory(exchange.header, exchange.payload)
             for answer in asked.answers:
-                asked.size += memory(answer.header, answer.payload)
-            self._kept_size += asked.size
+                size += memory(answer.header, answer.payload)
+            asked.ended, asked.end_ns, asked.size = True, self.ended, size
+            self._kept_size += size
             self._compare(asked)
 
     def _compare(self, asked: _Asked) -> None:
-        asked.comparing, asked.known = True, asked.came
-        done = partial(self._on_compared, asked)
-        self._comparing.compare(asked.case.exchange, asked.answers, asked.no_responders, done)
+        exchange, answers, no_responders = asked.case.exchange, asked.answers, asked.no_responders
+        asked.known = len(answers) + bool(no_responders)
+        recorded = exchange.answers
+        if asked.size > LARGE or (recorded and len(recorded[0].payload) > LARGE):
+            asked.comparing = True
+            self._comparing.compare(exchange, answers, no_responders, partial(self._on_compared, asked))
+            return
+        asked.differences = self._differences(exchange, answers, no_responders=no_responders)
+        if asked.differences and self._sending.fail_fast:
+            self.stop(None)
 
     def _on_compared(self, asked: _Asked, differences: list[Difference]) -> None:
+        """A large one is compared."""
         asked.comparing, asked.differences = False, differences
         if self._done.done():
             return
@@ -267,13 +271,14 @@ class Verifier:
         """No more replies to them are waited for: show those that are compared with all."""
         ready = []
         for asked in over:
-            if not asked.comparing and asked.known != asked.came:
+            if not asked.comparing and asked.known != len(asked.answers) + bool(asked.no_responders):
                 self._compare(asked)
-            asked.over = asked.comparing
-            if not asked.over:
-                ready.append(asked)
+            if asked.comparing:
+                asked.over = True
+            else:
+                ready.append(self._result(asked))
         if ready:
-            self._show([self._result(asked) for asked in ready])
+            self._show(ready)
 
     def _result(self, asked: _Asked) -> VerifiedCase:
         self._kept_size -= asked.size
