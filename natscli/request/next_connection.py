@@ -32,6 +32,8 @@ class NextConnection:
         self._comes = True
         connection.on_disconnect, connection.on_reconnect = self._on_disconnect, self._on_reconnect
         again.on_found = self._on_found
+        if self.is_awaited:  # it was lost before anything was sent
+            self._wait(self._lost())
 
     @property
     def is_awaited(self) -> bool:
@@ -43,13 +45,23 @@ class NextConnection:
             self._comes = self._connection.client.options["allow_reconnect"] = False
 
     def _on_disconnect(self) -> None:
-        lost = ConnectionFailedError("the connection was lost", where=self._connection.url)
+        lost = self._lost()
+        self._wait(lost)
+        self._lose(lost)
+
+    def _lost(self) -> PynatsError:
+        return ConnectionFailedError("the connection was lost", where=self._connection.url)
+
+    def _wait(self, lost: PynatsError) -> None:
+        self._on_time()
         retries = self._retries.times * self._seconds if self._retries.reconnect else 0.0
         search = self._again.search_left(self._loop.time()) if self._again.searching else 0.0
         self._timer = self._loop.call_later(max(retries, search), self._stop, lost)
-        self._lose(lost)
 
-    def _on_reconnect(self) -> None:
+    def _on_time(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+    def _on_reconnect(self) -> None:
+        self._on_time()
         self._back()
