@@ -91,7 +91,6 @@ def test_a_heartbeat_is_no_reply_that_is_verified(
     assert run.wait() == 0
     (result,) = map(json.loads, run.stdout_bytes().splitlines())
     assert (result["outcome"], result["replies"]) == ("held", 1)
-    assert result["rtt_ns"] > 400_000_000
 
 
 def test_a_heartbeat_is_no_reply_of_a_candidate(

@@ -171,7 +171,7 @@ def _may_be_json(payload: bytes) -> bool:
 def _bytes(recorded: bytes, came: bytes) -> str:
     """How payloads differ byte by byte."""
     if len(recorded) != len(came):
-        return f"{len(recorded)} bytes recorded, {len(came)} came"
+        return f"{len(recorded)} {'byte' if len(recorded) == 1 else 'bytes'} recorded, {len(came)} came"
     parts = range(0, len(came), _PART)
     start = next(at for at in parts if recorded[at : at + _PART] != came[at : at + _PART])
     position = next(at for at in range(start, len(came)) if recorded[at] != came[at])
