@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+#: Seconds that the server has to answer a PING which nobody but records waits for.
+_PATIENCE = 5.0
+
+
 class Connection:
     """A connected client, and what happened to it: `lost` is done when it is gone for good.
 
@@ -49,6 +53,7 @@ class Connection:
         self._refusal: PynatsError | None = None
         self._needed: list[Any] = []
         self._taken: set[int] = set()
+        self._asking: asyncio.Task[None] | None = None
         client.on_failure = self._failed
 
     @property
@@ -111,6 +116,21 @@ class Connection:
             raise
         finally:
             self.lost.remove_done_callback(stop)
+
+    async def answered(self) -> None:
+        """Wait until the server has said what it has to say of all that was sent so far, or cannot; never raises.
+
+        One PING is for all who begin to wait in one turn of the event loop.
+        """
+        if self._asking is None:
+            self._asking = self._loop.create_task(self._ask())
+        await asyncio.wait((self._asking,))
+
+    async def _ask(self) -> None:
+        await self.client.published()
+        self._asking = None
+        with suppress(OSError, nats_errors.Error):
+            await self.client.flush(timeout=_PATIENCE)
 
     async def sent(self, timeout: float) -> None:
         """Wait until the server has taken everything sent so far; `timeout` seconds for a connection that is gone.

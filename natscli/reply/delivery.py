@@ -59,7 +59,7 @@ class Delivery:
         #: What is shown after the requests that are being answered, with how many and how large they are.
         self._after: list[tuple[Render, int, int]] = []
         self._several = Several()
-        self._unconfirmed = Unconfirmed(self._client, self._show_confirmed)
+        self._unconfirmed = Unconfirmed(connection, self._show_confirmed)
         self._uncounted: deque[bytes] = deque(maxlen=_MOST_REMEMBERED)
         #: Whether the server refused one of the replies to a request that gets several, by their subject.
         self._refused: dict[bytes, bool] = {}

@@ -50,6 +50,11 @@ class WebSocket(nats_py.WebSocketTransport):  # type: ignore[misc]
             place.geturl(), headers=self._get_custom_headers(), max_msg_size=0, **options
         )
 
+    async def drain(self) -> None:
+        """Send what waits; that the other side has closed is found by reading, after what it said last."""
+        with suppress(ConnectionError):
+            await super().drain()
+
     async def wait_closed(self) -> None:
         """Wait until it is closed, not for long."""
         socket, session = self._ws, self._client

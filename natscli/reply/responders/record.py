@@ -75,7 +75,7 @@ class Recorded(Wrapper):
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
         self._environment = host.environment
-        self._unconfirmed = Unconfirmed(host.connection.client, self._keep)
+        self._unconfirmed = Unconfirmed(host.connection, self._keep)
         await super().start(host)
 
     def respond(self, batch: Batch, done: Done) -> None:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from natscli.message.message import Message, memory_of
 from natscli.reply.responders.responder import Batch, reply_subject
 from natscli.text import exact_bytes
-from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.refusal import read
+
+if TYPE_CHECKING:
+    from natscli.connection.connection import Connection
 
 T = TypeVar("T")
 
-#: Seconds between two PINGs at least, and that the server has for a PONG.
-_PAUSE, _PATIENCE = 0.02, 5.0
+#: Seconds from a reply to a PING, and between two of them, at least. A server that ends the connection because of the
+#: reply has mostly said so by then: what is written to one that has closed costs its last words.
+_DELAY, _PAUSE = 0.002, 0.02
 #: Refused replies that are remembered, and bytes of memory of what is kept, at most.
 _MOST, _LARGEST = 20_000, 32 * 1024 * 1024
 
@@ -42,9 +44,9 @@ class Unconfirmed(Generic[T]):
     """
 
     def __init__(
-        self, client: Any, release: Callable[[Batch, list[Message], T, Sequence[bool]], object]
+        self, connection: Connection, release: Callable[[Batch, list[Message], T, Sequence[bool]], object]
     ) -> None:
-        self._client = client
+        self._connection = connection
         self._release = release
         self._loop = asyncio.get_running_loop()
         self._kept: deque[tuple[Batch, list[Message], T, int]] = deque()
@@ -84,7 +86,7 @@ class Unconfirmed(Generic[T]):
 
     def _ask_soon(self) -> None:
         pause = self._asked_at + _PAUSE - self._loop.time()
-        self._asking = self._loop.call_later(max(pause, 0.0), self._ask)
+        self._asking = self._loop.call_later(max(pause, _DELAY), self._ask)
 
     def _ask(self) -> None:
         self._asked_at = self._loop.time()
@@ -92,9 +94,7 @@ class Unconfirmed(Generic[T]):
 
     async def _confirm(self, end: int) -> None:
         """Release what was kept before the one with the number `end`, once the server has taken it, or is gone."""
-        with suppress(OSError, nats_errors.Error):
-            await self._client.published()
-            await self._client.flush(timeout=_PATIENCE)
+        await self._connection.answered()
         self._release_until(end)
         self._asking = None
         if self._kept:
