@@ -113,10 +113,12 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _finite(literal: str) -> float:
-    """A number. Raises DisputedError for one that is infinite to Python: another parser knows its value."""
+    """A number. Raises DisputedError for one that is infinite or 0 to Python, where other parsers know its value."""
     number = float(literal)
     if isinf(number):
         raise DisputedError(f"the number {_cropped(literal)} is too large")
+    if not number and literal.lower().partition("e")[0].strip("-0."):
+        raise DisputedError(f"the number {_cropped(literal)} is too small")
     return number
 
 

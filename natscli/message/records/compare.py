@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 #: Bytes of the largest payload that any server takes, and of a part that is compared at once.
 _LARGEST, _PART = 64 * 1024 * 1024, 4096
-#: What comparing each with each may take, where several replies are left: bytes, and as many for a comparison itself.
-_MOST_EFFORT, _EACH = 5_000_000, 500
+#: What comparing each with each may take, where several replies are left: bytes, or so often what they have, and as
+#: many for a comparison itself.
+_MOST_EFFORT, _TIMES, _EACH = 5_000_000, 4, 500
 _ERROR_CODE = headers.SERVICE_ERROR_CODE.lower()
 
 
@@ -78,10 +79,11 @@ class Comparison:
         rest, left = _unpaired(recorded, answers, lambda answer: (answer.header, answer.payload))
         rest, left = _unpaired(rest, left, self._key, self._is_same)
         unmatched, effort = [], 0
+        most = max(_MOST_EFFORT, _TIMES * sum(len(answer.payload) for answer in (*rest, *left)))
         for one in rest:
             for place, answer in enumerate(left):
                 effort += _EACH + len(one.payload) + len(answer.payload)
-                if effort > _MOST_EFFORT:
+                if effort > most:
                     unmatched.append(one)
                     break
                 if self._is_same(one, answer):

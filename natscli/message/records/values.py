@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from natscli.errors import InputError
-from natscli.message.json_values import DisputedError, canonical, value_of, written
+from natscli.message.json_values import DisputedError, value_of, written
 from natscli.message.records.paths import Place, finder
 
 #: Differences that are named, and characters of a value in one.
@@ -104,10 +104,11 @@ def _without(value: Any, found: list[Place]) -> Any:
 
 def canonical_without(payload: bytes, ignored: Ignored | None) -> bytes:
     """The same bytes for objects and lists that are the same without what is ignored; another payload as it is."""
-    if ignored is None:
-        return canonical(payload) or payload
+    if payload[:64].lstrip()[:1] not in (b"{", b"["):
+        return payload
     try:
-        return written(ignored.removed(value_of(payload)))
+        value = value_of(payload)
+        return written(value if ignored is None else ignored.removed(value))
     except (ValueError, RecursionError):
         return payload
 
@@ -204,16 +205,28 @@ def _other_shapes(recorded: list[Any], came: list[Any], place: _At) -> Iterator[
     for one in recorded:
         alike.setdefault(_outline(one), []).append(one)
     for index, element in enumerate(came):
-        if element is NOTHING:
-            continue
-        if all(
-            any(True for _ in _places(one, element, None, True)) for one in alike.get(_outline(element), ())
+        like = alike.get(_outline(element), [])
+        if (
+            element is NOTHING
+            or (like and not isinstance(element, dict | list))
+            or _is_like_one(like, element)
         ):
-            if not recorded:
-                yield f"{_path((place, index))} was not recorded"
-                continue
+            continue
+        if recorded:
             nearest = recorded[min(index, len(recorded) - 1)]
             yield from islice(_places(nearest, element, (place, index), True), 1)
+        else:
+            yield f"{_path((place, index))} was not recorded"
+
+
+def _is_like_one(those: list[Any], value: Any) -> bool:
+    """Whether a value has the shape of one of `those`: that one is looked at first the next time."""
+    for at, one in enumerate(those):
+        if not any(True for _ in _places(one, value, None, True)):
+            if at:
+                those.insert(0, those.pop(at))
+            return True
+    return False
 
 
 def _path(place: _At) -> str:

@@ -14,7 +14,7 @@ from jsonpath import JSONPath, JSONPathEnvironment
 from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.exchange import Answer, Exchange, Outcome
-from natscli.message.json_values import canonical
+from natscli.message.json_values import canonical, value_of
 from natscli.message.records import values
 from natscli.message.records.compare import Comparison, Difference, Match
 from natscli.message.records.paths import finder
@@ -117,6 +117,10 @@ def test_shapes_of_elements_are_not_compared_each_with_each(monkeypatch: pytest.
     assert text.startswith("$[0].a0 is missing")
     assert values.compare_json(recorded, recorded, None, shape=True) == ""
     assert compared < 5000  # of 1,000,000
+    compared, rows = 0, [{"a": None}] * 1000 + [{"a": 1}] * 1000
+    one, other = json.dumps(rows).encode(), json.dumps(rows[::-1]).encode()
+    assert values.compare_json(one, other, None, shape=True) == ""
+    assert compared < 10_000  # of 1,000,000
 
 
 def text_of(recorded: bytes, came: bytes, *ignored: str, match: Match = Match.JSON, **more: Any) -> str:
@@ -211,6 +215,7 @@ def test_a_failure_of_a_path_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     ("recorded", "came", "why"),
     [
         (b'{"a":1e400}', b'{"a":1e401}', "the number 1e400 is too large"),
+        (b'{"a":1e-400}', b'{"a":0}', "the number 1e-400 is too small"),
         (b'{"a":1,"a":2}', b'{"a":2}', 'the name "a" is there twice'),
         (b'{"a":2}', b'{"a":1,"a":2}', 'the name "a" is there twice'),
         (b'{"a":2}', b'{"a":' + b"9" * 5000 + b"}", "a number has too many digits"),
@@ -281,6 +286,22 @@ def test_large_json_is_compared_by_value_up_to_a_limit() -> None:
     )
     text = b"x" * 1_999_999
     assert text_of(text + b"x", text + b"y", largest_json=most) == "byte 1999999 is 0x79, not 0x78"
+
+
+@pytest.mark.parametrize("match", [Match.JSON, Match.SHAPE])
+def test_large_replies_in_another_order_are_the_same(match: Match) -> None:
+    recorded = [json.dumps({name: list(range(160_000))}).encode() for name in "abc"]
+    came = [json.dumps({name: list(range(160_000))}, separators=(",", ":")).encode() for name in "cba"]
+    assert len(recorded[0]) > 1_100_000
+    assert differences(Comparison(match), list(map(answer, recorded)), list(map(answer, came))) == []
+    came[0] = came[0].replace(b"159999]", b"true]")
+    [different] = differences(Comparison(match), list(map(answer, recorded)), list(map(answer, came)))
+    assert different.text == "$.c[159999] is true, not 159999" or match is Match.SHAPE
+
+
+@pytest.mark.parametrize("value", ["0", "-0", "0.0", "-0.0e5", "0e1", "1e-300", "1E300"])
+def test_numbers_that_all_parsers_read_have_a_value(value: str) -> None:
+    assert value_of(value.encode()) == float(value)
 
 
 @pytest.mark.parametrize("path", ["list", ".list", "@.list", "[0]", "-"])
