@@ -103,7 +103,8 @@ class Publisher:
         start = self._loop.time()
         while not self._source.exhausted:
             now = self._loop.time() - start
-            allowed = min(self._pace.allowed(now), _MOST_AT_ONCE)
+            # The first one alone, see `_send`.
+            allowed = min(self._pace.allowed(now), _MOST_AT_ONCE if self.tally.sent else 1)
             if allowed < 1:
                 await asyncio.sleep(self._pace.due - now)
                 continue
@@ -150,12 +151,15 @@ class Publisher:
             raise InputError(f"the message {why}")
 
     async def _send(self, batch: list[Outgoing]) -> None:
-        reply = self._reply
+        reply, first = self._reply, not self.tally.sent
         messages: list[Message] = [(o.subject.encode(), reply, o.header, o.payload) for o in batch]
         self._client.send(messages)
         self.tally.sent += len(batch)
         self.tally.size += sum(len(outgoing.payload) for outgoing in batch)
         await self._client.published()
+        if first and not (self._observer.each or self._source.exhausted):
+            # A server that does not take it says why and closes; those who go on writing may never read that.
+            await self._connection.confirm()
         if self._observer.each:
             await self._connection.confirm()
             refusals, self._refusals = self._refusals, []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.asking import Asker
+from tests.certificates import Certificates
 from tests.odd_servers import answer, ending_at_publish, info, odd_server
 from tests.program import Program, Runner
 from tests.servers import Server, free_port
@@ -97,6 +98,20 @@ def test_what_the_server_says_of_a_reply_ends_no_listener(
         responder = spawn("reply", "svc.a", "y", server=server.url)
         responder.wait_for("Reconnected to")
         assert responder.stop() == 0
+
+
+@pytest.mark.parametrize("transport", ["nats", "tls", "ws"])
+def test_one_who_publishes_much_reads_why_the_server_closes(
+    pynats: Runner, server_factory: Callable[..., Server], certificates: Certificates, transport: str
+) -> None:
+    port = free_port()
+    web = f"websocket {{ host: 127.0.0.1, port: {port}, no_tls: true }}"
+    tls = ("--tlsca", str(certificates.ca)) if transport == "tls" else ()
+    server = server_factory("max_control_line: 2000\n" + (certificates.server_config() if tls else web))
+    url = f"ws://127.0.0.1:{port}" if transport == "ws" else server.url
+    done = pynats("publish", "svc." + "a" * 2500, "x" * 200, "--count", "100000", *tls, server=url)
+    assert done.status == 2
+    assert "the server reported: maximum control line exceeded" in done.stderr
 
 
 def test_server_check_says_what_ended_the_connection(pynats: Runner) -> None:
