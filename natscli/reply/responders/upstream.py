@@ -27,7 +27,7 @@ from natscli.text import for_programs
 
 _WHERE = "--upstream"
 #: Bytes of a payload from which on that of a candidate is not compared by value: it takes time from requesters.
-_LARGEST_COMPARED = 1024 * 1024
+_LARGEST_COMPARED = 256 * 1024
 
 
 class Upstream(Responder):
