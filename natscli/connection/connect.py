@@ -21,13 +21,13 @@ from natscli.frozen import Frozen
 from natscli.system.waiting import within
 from natscli.wire.client import Client
 from natscli.wire.nats_py import errors as nats_errors
-from natscli.wire.next_server import REACHED
 
 if TYPE_CHECKING:
     from natscli.environment import Environment
 
-#: The pauses between tries to reach a server that is waited for, where nothing is yet.
-_RETRY = Backoff(0.01, 0.25)
+#: The pauses between tries to reach a server that is waited for: where nothing is yet, and where something answers, as
+#: the proxy of a container does until its server is up.
+_UNREACHED, _REACHED = Backoff(0.01, 0.25), Backoff(0.1, 1.0)
 #: Seconds in which what is wrong with a server may be looked into, when the time-out leaves none.
 _LEAST = 0.25
 
@@ -112,9 +112,9 @@ class Pauses:
         """The pause after a try; `reached` is whether something took the connection."""
         if reached:
             self._reached += 1
-            return REACHED.pause(self._reached) * self._factor()
+            return _REACHED.pause(self._reached) * self._factor()
         self._unreached += 1
-        return _RETRY.pause(self._unreached)
+        return _UNREACHED.pause(self._unreached)
 
 
 class _Failure(Frozen):

@@ -156,7 +156,6 @@ def test_a_second_reply_is_a_difference_and_is_kept(
             time.sleep(0.05)
             service.write(asked.answer(b"", b"OK"))
             if number:
-                time.sleep(0.05)
                 service.write(asked.answer(b"", b"OK") * number)
     proxy.wait_for("[#2]")
     assert proxy.stop() == 0
@@ -170,7 +169,7 @@ def test_a_second_reply_is_a_difference_and_is_kept(
     assert [[reply["data"] for reply in line["replies"]] for line in others] == [["OK", "OK"]] * 2
     for line in others:  # from asking the candidate to each reply
         times = [reply["rtt_ns"] for reply in line["replies"]]
-        assert 40e6 < line["rtt_ns"] == times[0] < times[1] - 40e6 < 5e9
+        assert 40e6 < line["rtt_ns"] == times[0] <= times[1] < 5e9
 
 
 @pytest.mark.parametrize("how", ["hangs", "sleeps for a second", "is not there"])
