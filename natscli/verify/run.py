@@ -99,7 +99,7 @@ def _open_files(options: VerifyOptions, display: Display) -> None:
     if options.junit is not None:
         from natscli.verify.show.junit import JUnit
 
-        display.junit = JUnit()
+        display.junit = JUnit(updates=options.update)
     if options.report is not None:
         from natscli.verify.show.page import VerifyPage
 

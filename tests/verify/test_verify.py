@@ -285,6 +285,10 @@ def test_junit_is_read_by_a_parser_of_others(
         "svc.0 (line 2)": "payload: JSON was recorded, this is none",
         "svc.3 (line 5)": "payload: 0 bytes recorded, 1 came",
     }
+    service.changes[7] = []
+    updated = verify(runner, nats_server, file, "--update", "--timeout", "500ms", "--junit", str(report))
+    assert (updated.status, JUnitXml.fromfile(str(report)).failures) == (8, 1)
+    assert "<system-out>updated: payload: JSON was recorded, this is none</system-out>" in report.read_text()
 
 
 def test_a_slow_reply_and_the_first_difference_end_it(
