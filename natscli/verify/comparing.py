@@ -17,11 +17,15 @@ Done = Callable[[list[Difference]], None]
 
 
 class Comparing:
-    """Compares in one thread, as `comparison` says. `pending` is how many comparisons are not done yet."""
+    """Compares in one thread, as `comparison` says. `pending` is how many comparisons are not done yet.
 
-    def __init__(self, comparison: Comparison) -> None:
+    `failed` is called with what goes wrong in one, which is never done then, or in what is called with its outcome.
+    """
+
+    def __init__(self, comparison: Comparison, failed: Callable[[Exception], None]) -> None:
         self.pending = 0
         self._comparison = comparison
+        self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[tuple[Exchange, Sequence[Answer], str, Done]] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -40,7 +44,7 @@ class Comparing:
             found: list[Difference] | Exception
             try:
                 found = self._comparison.differences(exchange, answers, no_responders=no_responders)
-            except Exception as error:  # it is raised where small ones raise theirs
+            except Exception as error:
                 found = error
             try:
                 self._loop.call_soon_threadsafe(self._done, done, found)
@@ -48,7 +52,11 @@ class Comparing:
                 return
 
     def _done(self, done: Done, found: list[Difference] | Exception) -> None:
-        self.pending -= 1
         if isinstance(found, Exception):
-            raise found
-        done(found)
+            self._failed(found)
+            return
+        self.pending -= 1
+        try:
+            done(found)
+        except Exception as error:
+            self._failed(error)

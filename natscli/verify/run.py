@@ -60,16 +60,16 @@ async def run(
                 if display.update is not None:
                     display.update.write()
             finally:
-                counts.cut = _cut_off(counts, sys.exc_info()[1])
+                counts.cut = _cut_off(options, counts, sys.exc_info()[1])
                 _conclude(display, options, verifier, environment, connection.url)
         if not verifier.sent:
             raise nothing_to_send(counts.unfit, options.files[0])
         return ExitStatus.UNEXPECTED if counts.failed else ExitStatus.OK
 
 
-def _cut_off(counts: VerifiedCounts, error: BaseException | None) -> CutOff | None:
+def _cut_off(options: VerifyOptions, counts: VerifiedCounts, error: BaseException | None) -> CutOff | None:
     """Why not all was verified."""
-    if error is None and counts.not_verified:
+    if error is None and options.fail_fast and counts.not_verified:
         return CutOff(
             ExitStatus.UNEXPECTED, "first difference", "--fail-fast: the first that differs ended it"
         )

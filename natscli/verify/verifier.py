@@ -16,7 +16,6 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from natscli.connection.connection import Connection
-from natscli.errors import PynatsError
 from natscli.message import headers
 from natscli.message.exchange import Answer
 from natscli.message.in_flight import InFlight, random_tokens
@@ -99,7 +98,7 @@ class Verifier:
         self._client = connection.client
         self._cases, self._all_sent = filter(self._is_fit, cases), False
         self._differences = comparison.differences
-        self._comparing = Comparing(comparison)
+        self._comparing = Comparing(comparison, self.stop)
         self._sending = sending
         self._show = show
         self._refused = refused
@@ -118,6 +117,7 @@ class Verifier:
 
         Raises:
             PynatsError: refused, or the connection was lost.
+            Exception: what comparing or showing raises, such as an OSError of a temporary file.
         """
         inbox = self._client.new_inbox()
         self._prefix = f"{inbox}.".encode()
@@ -133,7 +133,7 @@ class Verifier:
                 self._timer.cancel()
             self._conclude([asked for asked in self._asked if asked.ended])
 
-    def stop(self, error: PynatsError | None) -> None:
+    def stop(self, error: Exception | None) -> None:
         """End now; with an error, `run` raises it."""
         if not self._done.done():
             if error is None:
@@ -145,10 +145,13 @@ class Verifier:
         """Take out what is over, send what is due."""
         self._timer = self._loop.call_later(self._pause, self._tick)
         over = self._asked.expire(self._loop.time())
-        if over:
-            self._end([asked for asked in over if not asked.ended])
-            self._conclude(over)
-        self._fill()
+        try:
+            if over:
+                self._end([asked for asked in over if not asked.ended])
+                self._conclude(over)
+            self._fill()
+        except Exception as error:  # nobody else would hear of it
+            self.stop(error)
 
     def _fill(self) -> None:
         """Send as many as may be."""
@@ -245,14 +248,20 @@ class Verifier:
             self._compare(asked)
 
     def _compare(self, asked: _Asked) -> None:
+        """Find out what differs; a case of which that fails is never shown, and ends it all."""
         exchange, answers, no_responders = asked.case.exchange, asked.answers, asked.no_responders
         asked.known = len(answers) + bool(no_responders)
+        asked.comparing = True
         recorded = exchange.answers
         if asked.size > LARGE or (recorded and len(recorded[0].payload) > LARGE):
-            asked.comparing = True
             self._comparing.compare(exchange, answers, no_responders, partial(self._on_compared, asked))
             return
-        asked.differences = self._differences(exchange, answers, no_responders=no_responders)
+        try:
+            asked.differences = self._differences(exchange, answers, no_responders=no_responders)
+        except Exception as error:
+            self.stop(error)
+            return
+        asked.comparing = False
         if asked.differences and self._sending.fail_fast:
             self.stop(None)
 

@@ -133,6 +133,22 @@ def test_a_folder_for_temporary_files_that_is_full_is_named(
     report(f"temporary files full under `pynats verify{' '.join(['', *options[:1]])}`: said")
 
 
+def test_a_folder_for_temporary_files_that_large_replies_fill_is_named(
+    pynats: Runner, spawn: Spawn, nats_server: Server, tmp_path: Path, report: Report
+) -> None:
+    """They are compared in a thread, and kept when that is done."""
+    rules, recorded = tmp_path / "rules.jsonl", pynats.directory / "large.jsonl"
+    rules.write_text(json.dumps({"subject": "f.large", "reply": "x" * 200_000}))
+    spawn("reply", "--mock", str(rules), server=nats_server)
+    recorded.write_text(json.dumps({"subject": "f.large", "request": "", "reply": "before"}) + "\n")
+    arguments = ["verify", str(recorded), "--reply-timeout", "1ms", "--update"]
+    (tmp_path / "scratch").mkdir()
+    done = run_with(100_000, pynats, arguments, nats_server.url, TMPDIR=str(tmp_path / "scratch"))
+    assert one_error(done).endswith(f"({tmp_path / 'scratch'})")
+    assert '"before"' in recorded.read_text()
+    report("temporary files full under large replies to `pynats verify --update`: said")
+
+
 def test_a_recording_goes_on_answering_and_says_what_is_missing(
     spawn: Spawn, nats_server: Server, tmp_path: Path, report: Report
 ) -> None:
