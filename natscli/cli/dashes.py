@@ -18,12 +18,12 @@ def check_streams(ctx: click.Context, flags: Mapping[str, Any]) -> str:
         InputError: two read standard input, or two write to standard output.
     """
     reading = [*_dashes(ctx, written=False), *_connection_dashes(flags)]
-    for names, what in (
-        (reading, "read standard input"),
-        ([*_dashes(ctx, written=True)], "write standard output"),
-    ):
+    writing = [*_dashes(ctx, written=True)]
+    for names, do, stream in ((reading, "read", "standard input"), (writing, "write", "standard output")):
+        if len(names) > 1 and names[0] == names[1]:
+            raise InputError(f"- is {stream}, and can be given once", where=names[0].removesuffix(" -"))
         if len(names) > 1:
-            raise InputError(f"{names[0]} and {names[1]} cannot both {what}")
+            raise InputError(f"{names[0]} and {names[1]} cannot both {do} {stream}")
     return reading[0] if reading else ""
 
 

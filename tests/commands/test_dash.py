@@ -201,6 +201,14 @@ def test_one_stream_is_for_one_option(pynats: Runner, folder: Path) -> None:
     assert tried > 15
 
 
+def test_one_argument_reads_stdin_once(pynats: Runner, folder: Path) -> None:
+    for words in (("-", "-"), ("-", "recorded.jsonl", "-")):
+        run = pynats("verify", *words, server=NOBODY, cwd=folder, stdin=RECORDED)
+        assert (run.status, run.errors) == (
+            2, ["pynats: error: - is standard input, and can be given once (FILE)"],
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "line",
     ["request a --baseline -", "request a --creds -", "publish a --tlsca -",

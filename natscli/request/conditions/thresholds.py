@@ -31,8 +31,10 @@ _NAMES = (*COUNTS, "rate", "seconds", *TIMES, *FAILURES)
 _OF_REQUESTS = frozenset(
     {ExitStatus.NO_RESPONDERS, ExitStatus.TIMEOUT, ExitStatus.SERVICE_ERROR, ExitStatus.UNEXPECTED}
 )
-_CONDITION = re.compile(r"\s*([a-z][\w.]*)\s*(<=|>=|==|!=|<|>)\s*([+-]?)\s*([\d.][\w.µμ]*)\s*(%?)\s*")
-_AMOUNT = re.compile(r"\d+\.?\d*|\.\d+", re.ASCII)
+_CONDITION = re.compile(
+    r"\s*([a-z][\w.]*)\s*(<=|>=|==|!=|<|>)\s*([+-]?)\s*([\d.](?:[\w.µμ]|(?<=[eE])[+-])*)\s*(%?)\s*"
+)
+_AMOUNT = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
@@ -199,7 +201,9 @@ def _amount(text: str) -> float:
     """A number without a unit. Raises ValueError."""
     if not _AMOUNT.fullmatch(text):
         raise ValueError(f"{text!r} is no number: only times have units")
-    return float(text)
+    if math.isinf(amount := float(text)):
+        raise ValueError(f"{text!r} is too large")
+    return amount
 
 
 def _number(value: object) -> float:
