@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter_ns
@@ -31,6 +31,10 @@ _NONE: Mapping[bytes, Failure] = {}
 UNDELIVERED = Failure(0, "the server does not take the reply")
 #: Replies that are not counted, and requests that got several, that are remembered in case the server refuses theirs.
 _MOST_REMEMBERED = 1000
+#: Requests, and bytes of memory of them, that wait for what the server says of their replies: no more than the pump
+#: takes at once.
+_MOST_UNCONFIRMED, _MOST_UNCONFIRMED_BYTES = 4000, 2 * 1024 * 1024
+_NOTHING: Mapping[int, Sequence[Message]] = {}
 
 #: Sends the replies to a batch; gives, by their subjects, why some are not what was asked for: TOO_LARGE where an error
 #: went instead, UNDELIVERED where nothing did.
@@ -59,10 +63,14 @@ class Delivery:
         #: What is shown after the requests that are being answered, with how many and how large they are.
         self._after: list[tuple[Render, int, int]] = []
         self._several = Several()
-        self._unconfirmed = Unconfirmed(connection, self._show_confirmed)
-        self._uncounted: deque[bytes] = deque(maxlen=_MOST_REMEMBERED)
-        #: Whether the server refused one of the replies to a request that gets several, by their subject.
-        self._refused: dict[bytes, bool] = {}
+        self._unconfirmed = Unconfirmed(
+            connection, self._show_confirmed, _MOST_UNCONFIRMED, _MOST_UNCONFIRMED_BYTES
+        )
+        #: Called with the subject of a reply that does not go out as asked for, but for its headers.
+        self.on_unfit: Sequence[Callable[[bytes], object]] = ()
+        self._uncounted: Counter[bytes] = Counter()
+        #: The last request that got several replies, and whether the server refused one of them, by their subject.
+        self._refused: dict[bytes, tuple[int, bool]] = {}
         #: A log says what happened, and what the server refuses of it later; records say what it came to.
         self._is_log = render.received is not None
         self.deliver: Deliver = self.send if render.ended is None else self._send_and_show
@@ -109,7 +117,9 @@ class Delivery:
         self, batch: Batch, replies: list[Message], failure: Failure | None
     ) -> Mapping[bytes, Failure]:
         """Send replies to what is not among the requests that are counted."""
-        self._uncounted.extend(reply_subject(request).lower() for request in batch.requests)
+        if len(self._uncounted) > _MOST_REMEMBERED:
+            self._uncounted.clear()
+        self._uncounted.update(reply_subject(request).lower() for request in batch.requests)
         return self.send(batch, replies, failure)
 
     def refused(self, text: str, statistics: Statistics) -> None:
@@ -119,12 +129,18 @@ class Delivery:
         """
         subject = refused_subject(text)
         if subject is not None:
-            if subject in self._uncounted or self._refused.get(subject):
+            if self._uncounted[subject]:
+                self._uncounted[subject] -= 1
                 return
-            if subject in self._refused:
-                self._refused[subject] = True
+            number, known = self._refused.get(subject, (-1, False))
+            if number >= 0:
+                self._refused[subject] = number, True
+            self._unconfirmed.refuse_reply(subject)
+            if known:
+                return
+        else:
+            self._unconfirmed.refuse(text)
         statistics.undeliver(1)
-        self._unconfirmed.refuse(text)
 
     def close(self) -> None:
         """Show the last requests: the server has taken the replies to them, or nobody waits for that any more."""
@@ -148,9 +164,11 @@ class Delivery:
     def deliver_some(self, batch: Batch, replies: list[Message]) -> None:
         """Send some of the replies to a single request, which is not done yet."""
         self.send(batch, replies, None)
-        self._refused.setdefault(reply_subject(batch.requests[0]).lower(), False)
-        if len(self._refused) > _MOST_REMEMBERED:
-            del self._refused[next(iter(self._refused))]
+        subject = reply_subject(batch.requests[0]).lower()
+        if self._refused.get(subject, (-1, False))[0] != batch.first:
+            self._refused[subject] = batch.first, False
+            if len(self._refused) > _MOST_REMEMBERED:
+                self._refused.clear()
         if self._render.ended is not None:
             self._several.add(batch, replies)
 
@@ -200,7 +218,7 @@ class Delivery:
         came = time.time() - duration / 1e9
         if self._is_log:
             self._put(batch, outcome, came)
-        self._unconfirmed.keep(batch, replies, (outcome, came))
+        self._unconfirmed.keep(batch, replies, (outcome, came), {batch.first: before} if before else _NOTHING)
 
     def _show_confirmed(
         self, batch: Batch, replies: list[Message], how: tuple[Ending, float], refused: Sequence[bool]
@@ -245,6 +263,8 @@ class Delivery:
         sent, ending = instead_of(self._client, reply, why)
         if ending is None:
             return sent
+        for tell in self.on_unfit:
+            tell(reply[0])
         if self._is_sending:
             self._why[reply[0]], self._unfit[reply[0]] = why, ending
         else:

@@ -130,6 +130,7 @@ class Listener:
         await self._subscriptions.begin()
         self._connection.on_refusal = self._on_refusal
         self._connection.on_too_large = self._on_too_large
+        self._delivery.on_unfit = [responder.undelivered for responder in self._responders]
         self._connection.on_reconnect = lambda: self._delivery.connected(self._first)
         self._delivery.connected(self._first)
         self._subscriptions.log()

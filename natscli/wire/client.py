@@ -141,11 +141,7 @@ class Client(LenientTLS, Delivering):
         if not self.batches:
             self._publish_later(self._fitting(messages, instead) if instead is not None else messages)
             return
-        if instead is None:
-            data, longest = encode(messages)
-            self._longest_own = max(self._longest_own, longest)
-        else:
-            data = self._encoded(messages, instead)
+        data = self._encoded(messages, instead)
         self.stats["out_msgs"] += len(messages)
         self.stats["out_bytes"] += len(data)
         if not self._pending and self.is_connected and isinstance(self._transport, nats_py.TcpTransport):
@@ -155,21 +151,23 @@ class Client(LenientTLS, Delivering):
         if not self.is_connected and self._pending_data_size + len(data) > self._max_pending_size:
             self.dropped += len(messages)
             return
-        self._pending.append(Kept.of(data, messages, instead or self._drop))
+        self._pending.append(Kept.of(data, messages, instead))
         self._pending_data_size += len(data)
         if self._flush_queue is not None and self._flush_queue.empty() and self.is_connected:
             self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
 
-    def _encoded(self, messages: list[Message], instead: Instead) -> bytes:
-        """The bytes of `messages`, or of what is sent instead of those that do not fit."""
+    def _encoded(self, messages: list[Message], instead: Instead | None, *, again: bool = False) -> bytes:
+        """The bytes of `messages`, or of what is sent instead of those that do not fit; our own did, if not `again`."""
         data, longest = encode(messages)
-        if (
+        if (again or instead is not None) and (
             not self.takes_headers
             or longest + len(messages[0][1]) + _AROUND > min(self._longest_taken, MAX_CONTROL_LINE)
             or len(data) > self._max_payload
         ):
-            data, longest = encode(self._fitting(messages, instead))
-        if longest > self._longest_reply:
+            data, longest = encode(self._fitting(messages, instead or self._drop))
+        if instead is None:
+            self._longest_own = max(self._longest_own, longest)
+        elif longest > self._longest_reply:
             self._longest_reply = longest
         return data
 
@@ -297,9 +295,12 @@ class Client(LenientTLS, Delivering):
         # What waited was made for the server before, which may have taken more than this one does.
         waiting, self._pending = self._pending, []
         for data in waiting:
-            fitting = self._encoded(data.messages, data.instead) if isinstance(data, Kept) else data
+            fitting = (
+                self._encoded(data.messages, data.instead, again=True) if isinstance(data, Kept) else data
+            )
             if fitting:
                 self._pending.append(data if fitting == data else fitting)
+        self._pending_data_size = sum(map(len, self._pending))
         return rest
 
     async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:

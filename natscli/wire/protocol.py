@@ -59,13 +59,16 @@ def _encode_one(subject: bytes, reply: bytes, header: bytes | None, payload: byt
 
 
 class Kept(bytes):
-    """`messages` as the bytes that are sent, unless another server takes less: then `instead` says what is sent."""
+    """`messages` as the bytes that are sent, unless another server takes less: then `instead` says what is sent.
+
+    Without it, the messages are our own, and those that do not fit are dropped.
+    """
 
     messages: list[Message]
-    instead: Instead
+    instead: Instead | None
 
     @classmethod
-    def of(cls, data: bytes, messages: list[Message], instead: Instead) -> Kept:
+    def of(cls, data: bytes, messages: list[Message], instead: Instead | None) -> Kept:
         """`data` is all of `messages`."""
         kept = cls(data)
         kept.messages, kept.instead = messages, instead

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from natscli.connection.connect import connected
+from natscli.connection.connection import Connection
+from natscli.connection.options import prepare
+from natscli.contexts.store import ContextStore
+from natscli.environment import Environment
 from natscli.reply.responders.parts.unconfirmed import Unconfirmed
 from natscli.reply.responders.responder import Batch
-from natscli.wire.client import Client
+from natscli.settings import resolve
 from tests.asking import Asker
 from tests.program import Program, Runner
 from tests.servers import Server, free_port
@@ -32,6 +40,10 @@ def _users(permissions: str) -> str:
 
 def _records(program: Program) -> list[dict[str, Any]]:
     return [json.loads(line) for line in program.stdout_bytes().splitlines()]
+
+
+def _has(program: Program, records: int) -> bool:
+    return len(_records(program)) == records
 
 
 def _totals(program: Program) -> dict[str, Any]:
@@ -245,20 +257,90 @@ def test_a_candidate_that_may_not_be_asked_is_not_asked(
     assert "undelivered" not in proxy.stderr_text()
 
 
-def test_what_waits_for_the_server_is_bounded_in_bytes(nats_server: Server) -> None:
+@asynccontextmanager
+async def _connected(server: Server) -> AsyncIterator[Connection]:
+    environment = Environment(io.BytesIO(), io.BytesIO(), io.BytesIO(), {"NATS_URL": server.url})
+    settings = resolve({"no_context": True}, environment.environ, ContextStore(""))
+    async with connected(prepare(settings, environment), environment, listener=True) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(("most", "most_bytes"), [(16, 1 << 30), (1 << 30, 33 * 1024)])
+def test_of_more_than_may_wait_for_the_server_the_oldest_waits_no_more(
+    server_factory: Callable[..., Server], most: int, most_bytes: int
+) -> None:
     async def check() -> None:
-        client = Client()
-        await client.connect([nats_server.url])
-        released: list[int] = []
-        unconfirmed: Unconfirmed[None] = Unconfirmed(client, lambda batch, *_: released.append(batch.first))
-        payload = bytes(1024 * 1024)
-        with nats_server.paused():  # no PONG comes
-            for number in range(64):
-                batch = Batch([(b"a", b"i", None, payload)], number, 0)
-                unconfirmed.keep(batch, [(b"i", b"", None, payload)], None)
-            assert len(released) >= 64 - 16
-        unconfirmed.close()
-        await client.close()
+        async with _connected(server) as connection:
+            released: list[int] = []
+            unconfirmed: Unconfirmed[None] = Unconfirmed(
+                connection, lambda batch, *_: released.append(batch.first), most, most_bytes
+            )
+            payload = bytes(1000)
+            with server.paused():  # no PONG comes
+                for number in range(64):
+                    batch = Batch([(b"a", b"i", None, payload)], number, 0)
+                    unconfirmed.keep(batch, [(b"i", b"", None, payload)], None, {})
+                    assert len(released) <= max(number - 10, 0)  # no burst
+                    await asyncio.sleep(0.001)
+                assert 40 <= len(released) <= 54
+            deadline = asyncio.get_running_loop().time() + 20
+            while len(released) < 64 and asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(0.01)
         assert released == list(range(64))
 
+    server = server_factory()
     asyncio.run(check())
+
+
+def test_what_waited_for_a_connection_and_does_not_fit_is_not_recorded(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server, go, file = server_factory(), tmp_path / "go", tmp_path / "calls.jsonl"
+    command = f"sh -c 'until [ -e {go} ]; do sleep 0.02; done; cat'"
+    reply = spawn("reply", "a", "--command", command, "--json", "--record", str(file), server=server)
+    spawn("reply", "b", "OK", server=server)
+    with Asker(server) as asker:
+        asker.send("a", b"short", reply=b"box.1")
+        asker.send("a", b"x" * 300, reply=b"box.2")
+        asker.ask("b", b"so the first have come")
+        server.stop()
+    reply.wait_for("Disconnected")
+    go.touch()
+    reply.wait_until(lambda: len(_records(reply)) == 2, "two records")
+    server.restart("max_payload: 200")
+    reply.wait_for("do not fit: 1")
+    assert reply.stop() == 0
+    assert [json.loads(line)["request"]["data"] for line in file.read_text().splitlines()] == ["short"]
+
+
+def test_a_reply_that_is_too_large_is_not_recorded(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    server, file = server_factory("max_payload: 1000"), tmp_path / "calls.jsonl"
+    reply = spawn("reply", "a", "{{Request}}{{Request}}", "--record", str(file), server=server)
+    with Asker(server) as asker:
+        asker.ask("a", b"x" * 600, b"y")
+    assert reply.stop() == 0
+    assert [json.loads(line)["request"]["data"] for line in file.read_text().splitlines()] == ["y"]
+
+
+@pytest.mark.parametrize("several", [True, False], ids=["several replies", "an internal request first"])
+def test_refusals_of_a_reply_subject_that_comes_again_are_all_seen(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path, several: bool
+) -> None:
+    server = server_factory(_users('publish: {deny: "no.>"}'))
+    handler = tmp_path / "several.py"
+    handler.write_text("def answer(request):\n    yield from 'abc'\n")
+    how = ("--handler", f"{handler}:answer") if several else ("x", "--service", "svc")
+    reply = spawn("reply", "a", "--json", *how, *AS_U, server=server)
+    with Asker(server, **ALL) as asker:
+        if not several:
+            asker.send("$SRV.PING", b"", reply=b"no.inbox")
+            reply.wait_for("does not permit")
+        for number in range(1, 4):
+            asker.send("a", b"%d" % number, reply=b"no.inbox")
+            reply.wait_until(partial(_has, reply, number), "a record")
+    assert reply.stop() == 0
+    assert [record["outcome"] for record in _records(reply)] == ["undelivered"] * 3
+    totals = _totals(reply)
+    assert (totals["requests"], totals["answered"], totals["undelivered"]) == (3, 0, 3)

@@ -75,7 +75,9 @@ class Recorded(Wrapper):
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
         self._environment = host.environment
-        self._unconfirmed = Unconfirmed(host.connection, self._keep)
+        self._unconfirmed = Unconfirmed(
+            host.connection, self._keep, _MOST_KEPT, _MOST_BYTES_KEPT, offline=True
+        )
         await super().start(host)
 
     def respond(self, batch: Batch, done: Done) -> None:
@@ -119,13 +121,17 @@ class Recorded(Wrapper):
         if self._several.take_lost(batch):
             return
         kept = _Kept(batch, replies, perf_counter_ns(), self._several.take(batch), outcome)
-        self._unconfirmed.keep(batch, replies, kept)
+        self._unconfirmed.keep(batch, replies, kept, kept.before)
 
     def refused(self, text: str) -> bool:
         of_inner = self.inner.refused(text)
         if not of_inner:
             self._unconfirmed.refuse(text)
         return of_inner
+
+    def undelivered(self, subject: bytes) -> None:
+        super().undelivered(subject)
+        self._unconfirmed.refuse_reply(subject)
 
     def _keep(self, batch: Batch, replies: list[Message], kept: _Kept, refused: Sequence[bool]) -> None:
         """Keep what the server took, or the service has said, until it is written."""

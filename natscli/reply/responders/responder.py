@@ -181,6 +181,9 @@ class Responder(ABC):
         """
         return False
 
+    def undelivered(self, subject: bytes) -> None:  # noqa: B027
+        """A reply to `subject` did not go out as it was: it was more than the server takes."""
+
     async def finish(self) -> None:  # noqa: B027
         """End in order; called after draining, when nothing is pending."""
 
@@ -217,6 +220,9 @@ class Wrapper(Responder):
 
     def refused(self, text: str) -> bool:
         return self.inner.refused(text)
+
+    def undelivered(self, subject: bytes) -> None:
+        self.inner.undelivered(subject)
 
     async def finish(self) -> None:
         await self.inner.finish()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from natscli.message.message import Message, memory_of
@@ -24,8 +24,8 @@ T = TypeVar("T")
 #: Seconds from a reply to a PING, and between two of them, at least. A server that ends the connection because of the
 #: reply has mostly said so by then: what is written to one that has closed costs its last words.
 _DELAY, _PAUSE = 0.002, 0.02
-#: Refused replies that are remembered, and bytes of memory of what is kept, at most.
-_MOST, _LARGEST = 20_000, 32 * 1024 * 1024
+#: Refused replies that are remembered, at most.
+_MOST_REFUSED = 20_000
 
 
 def refused_subject(text: str) -> bytes | None:
@@ -40,49 +40,60 @@ def refused_subject(text: str) -> bytes | None:
 class Unconfirmed(Generic[T]):
     """Keeps batches with their replies, and what else is known of them, for `release`.
 
-    That is called with them in order, and with whether the reply to each request was refused; empty when none was.
+    That is called with them in order, and with whether a reply to each request was refused; empty when none was. Of
+    more than `most` requests, or `most_bytes` of memory, the oldest are released without the server's word. Without a
+    connection nothing is kept, unless `offline`: then it is until the next one has taken it.
     """
 
     def __init__(
-        self, connection: Connection, release: Callable[[Batch, list[Message], T, Sequence[bool]], object]
+        self,
+        connection: Connection,
+        release: Callable[[Batch, list[Message], T, Sequence[bool]], object],
+        most: int,
+        most_bytes: int,
+        *,
+        offline: bool = False,
     ) -> None:
         self._connection = connection
         self._release = release
+        self._most, self._most_bytes, self._offline = most, most_bytes, offline
         self._loop = asyncio.get_running_loop()
-        self._kept: deque[tuple[Batch, list[Message], T, int]] = deque()
-        self._size = self._released = 0
+        self._kept: deque[tuple[Batch, list[Message], T, Mapping[int, Sequence[object]], int]] = deque()
+        self._requests = self._size = self._released = 0
         self._refused: Counter[bytes] = Counter()
         self._asked_at = -_PAUSE
         self._asking: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
-    def keep(self, batch: Batch, replies: list[Message], rest: T) -> None:
-        """Keep these, which were sent just now."""
+    def keep(
+        self, batch: Batch, replies: list[Message], rest: T, before: Mapping[int, Sequence[object]]
+    ) -> None:
+        """Keep these, which were sent just now, the last of them; `before` has earlier replies by number."""
         size = memory_of(batch.requests) + memory_of(replies)
-        self._kept.append((batch, replies, rest, size))
+        self._kept.append((batch, replies, rest, before, size))
+        self._requests += len(batch.requests)
         self._size += size
-        if self._size > _LARGEST:
-            self.release()
-        elif self._asking is None:
+        while self._requests > self._most or self._size > self._most_bytes:
+            self._release_until(self._released + 1)
+        if self._asking is None and self._kept:
             self._ask_soon()
 
     def refuse(self, text: str) -> None:
         """Take what the server says of a reply: that it may not be published, or that it is too large."""
         subject = refused_subject(text) if read(text) else self._largest()
-        if subject is None:
-            return
-        if len(self._refused) >= _MOST:
-            self._refused.clear()
-        self._refused[subject] += 1
+        if subject is not None:
+            self.refuse_reply(subject)
 
-    def release(self) -> None:
-        """Wait for the server no more."""
-        self._release_until(self._released + len(self._kept))
+    def refuse_reply(self, subject: bytes) -> None:
+        """A reply to `subject` is not taken."""
+        if len(self._refused) >= _MOST_REFUSED:
+            self._refused.clear()
+        self._refused[subject.lower()] += 1
 
     def close(self) -> None:
         """Release all, at the end."""
         if self._asking is not None:
             self._asking.cancel()
-        self.release()
+        self._release_until(self._released + len(self._kept))
 
     def _ask_soon(self) -> None:
         pause = self._asked_at + _PAUSE - self._loop.time()
@@ -95,32 +106,41 @@ class Unconfirmed(Generic[T]):
     async def _confirm(self, end: int) -> None:
         """Release what was kept before the one with the number `end`, once the server has taken it, or is gone."""
         await self._connection.answered()
-        self._release_until(end)
+        if not (self._offline and self._connection.client.is_reconnecting):
+            self._release_until(end)
         self._asking = None
         if self._kept:
             self._ask_soon()
+        else:
+            self._refused.clear()  # of what was not kept
 
     def _release_until(self, end: int) -> None:
         while self._kept and self._released < end:
-            batch, replies, rest, size = self._kept.popleft()
+            batch, replies, rest, before, size = self._kept.popleft()
             self._released += 1
+            self._requests -= len(batch.requests)
             self._size -= size
-            refused = [self._is_refused(request) for request in batch.requests] if self._refused else ()
+            refused: Sequence[bool] = ()
+            if self._refused:
+                refused = [
+                    self._is_refused(request, 1 + len(before.get(number, ())))
+                    for number, request in zip(batch.numbers, batch.requests, strict=True)
+                ]
             self._release(batch, replies, rest, refused)
 
-    def _is_refused(self, request: Message) -> bool:
-        """Whether the reply to a request was refused; it is asked once."""
+    def _is_refused(self, request: Message, replies: int) -> bool:
+        """Whether one of so many `replies` to a request was refused; it is asked once."""
         subject = reply_subject(request).lower()
-        if subject not in self._refused:
-            return False
-        self._refused[subject] -= 1
-        if not self._refused[subject]:
+        count = self._refused.get(subject, 0)
+        if count > replies:
+            self._refused[subject] -= replies
+        elif count:
             del self._refused[subject]
-        return True
+        return count > 0
 
     def _largest(self) -> bytes | None:
         """The subject of the largest reply of those that the server has not confirmed."""
-        replies = [reply for _, replies, _, _ in self._kept for reply in replies]
+        replies = [reply for _, replies, *_ in self._kept for reply in replies]
         return max(replies, key=_size)[0].lower() if replies else None
 
 
