@@ -241,6 +241,50 @@ def test_a_refused_reply_of_a_proxy_is_no_refused_request(
     assert [record["outcome"] for record in _records(proxy)] == ["undelivered", "answered"]
 
 
+def test_refused_replies_to_some_of_requests_that_came_together_are_no_refused_requests(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory(_users('publish: {deny: "corp.>"}'))
+    proxy = spawn("reply", "p", "--upstream", "real", "--json", *AS_U, server=server)
+    with Asker(server, **ALL) as service, Asker(server, **ALL) as asker:
+        service.listen("real")
+        asker.send("p", b"0")
+        inboxes = (b"ok.0", b"corp.1", b"Corp.2", b"corp.3")
+        asker.write(b"".join(b"PUB p %b 1\r\nx\r\n" % inbox for inbox in inboxes))
+        first, *others = [service.request() for _ in range(5)]
+        for request in (others[1], others[3]):
+            service.write(request.answer(b"", b"refused"))
+        for inbox in ("corp.1", "corp.3"):
+            proxy.wait_for(f'for Publish to "{inbox}"')
+        for request in (others[0], others[2], first):
+            service.write(request.answer(b"", b"answer"))
+        assert asker.receive(1)[0].payload == b"answer"
+        proxy.wait_until(lambda: len(_records(proxy)) == 5, "five records")
+    proxy.stop()
+    assert sorted(record["outcome"] for record in _records(proxy)) == ["answered"] * 3 + ["undelivered"] * 2
+
+
+@pytest.mark.parametrize("candidate", [[], ["--candidate", "new.{{1}}"]], ids=["alone", "with a candidate"])
+def test_refused_replies_do_not_hold_up_a_proxy_with_many_requests_in_flight(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], candidate: list[str]
+) -> None:
+    server = server_factory(_users('publish: {deny: "no.>"}'))
+    proxy = spawn("reply", "p.*", "--upstream", "real.{{1}}", *candidate, *AS_U, server=server)
+    spawn("reply", "real.fast", "answer", *_AS_ALL, server=server)
+    with Asker(server, **ALL) as silent, Asker(server, **ALL) as asker:
+        silent.listen("real.slow")
+        silent.listen("new.*")
+        asker.write(b"PUB p.slow slow 1\r\nx\r\n" * 3000)
+        asker.ask("p.fast", b"0")
+        asker.write(b"".join(b"PUB p.fast no.%d 1\r\nx\r\n" % n for n in range(3000)))
+        proxy.wait_for('for Publish to "no.0"')
+        asker.send("p.fast", b"1")
+        assert [answer.payload for answer in asker.receive(1, timeout=3)] == [b"answer"]
+        proxy.wait_for('for Publish to "no.2999"')
+        asker.send("p.fast", b"2")
+        assert [answer.payload for answer in asker.receive(1, timeout=3)] == [b"answer"]
+
+
 def test_a_candidate_that_may_not_be_asked_is_not_asked(
     spawn: Callable[..., Program], server_factory: Callable[..., Server]
 ) -> None:

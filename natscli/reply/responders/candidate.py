@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
+from collections.abc import Iterator
 from functools import partial
 from itertools import repeat
 from time import perf_counter_ns
@@ -119,7 +120,7 @@ class Compared(Wrapper):
         self._asked: InFlight[bytes, _Asked] = InFlight(random_tokens())
         #: Of those, how many have a reply, and wait for a second one; and the bytes that they take.
         self._replied = self._bytes = 0
-        self._denials = Denials()
+        self._denials = Denials(self._in_flight, self._waits)
         self._lines = 0
         self._second = 0.0
         self._said = False
@@ -140,26 +141,31 @@ class Compared(Wrapper):
         self._losses = Losses(self._client)
 
     def respond(self, batch: Batch, done: Done) -> None:
-        self._denials.heard(batch)
         self.inner.respond(batch, partial(self._done, done))
 
     def refused(self, text: str) -> bool:
         name = refused_subject(text)
         if name is None:
             return self.inner.refused(text)
-        waiting = [(key, asked) for key, asked in self._asked.items() if not asked.answers]
-        sent = {key: asked.subject for key, asked in waiting}
-        meant = self._denials.meant(name, sent, guess=False)
+        meant = self._denials.meant(name, guess=False)
         if meant is None:
             if self.inner.refused(text):
                 return True
-            meant = self._denials.meant(name, sent)
+            meant = self._denials.meant(name)
         for key in meant or ():
             self._unfit(key, text)
         if meant and not self._said:
             self._said = True
             self._environment.warn(f"the candidate is not asked: {text}")
         return meant is not None
+
+    def _in_flight(self) -> Iterator[tuple[bytes, bytes]]:
+        """The keys and subjects of what the candidate was asked, and has not answered."""
+        return ((key, asked.subject) for key, asked in self._asked.items() if not asked.answers)
+
+    def _waits(self, key: bytes) -> bool:
+        asked = self._asked.get(key)
+        return asked is not None and not asked.answers
 
     def kill(self) -> None:
         super().kill()
@@ -195,6 +201,7 @@ class Compared(Wrapper):
     def _done(
         self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None, *, more: bool = False
     ) -> None:
+        self._denials.replied(replies)
         done(batch, replies, failure, more=more)
         outcome = None
         if isinstance(failure, OwnFailure):
@@ -231,6 +238,7 @@ class Compared(Wrapper):
         self._losses.look(sent - 1)
         entries = [_Asked(one, self._destination.of(one.request[0]) or b"", came, sent, []) for one in due]
         keys = self._asked.add(entries, self._loop.time(), self._timeout)
+        self._denials.sent((key, asked.subject) for key, asked in zip(keys, entries, strict=True))
         messages = [
             (asked.subject, self._inbox + key, *asked.due.request[2:])
             for asked, key in zip(entries, keys, strict=True)

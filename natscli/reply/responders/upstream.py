@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from itertools import count, repeat
 from time import perf_counter_ns
 
@@ -47,13 +48,13 @@ class Upstream(Responder):
         self._said = False
         self._concurrency = concurrency
         self._outstanding = Outstanding(random_tokens(), concurrency)
-        self._denials = Denials()
+        self._denials = Denials(self._in_flight, self._outstanding.__contains__)
         self._pulls = subjects.is_pull(destination.pattern)
 
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
         self._host = host
-        self._finished = Finished()
+        self._finished = Finished(self._denials.replied)
         self._alarm = Alarm(self._time_out)
         self._client = host.connection.client
         self._timeout = host.connection.timeout
@@ -65,7 +66,6 @@ class Upstream(Responder):
 
     def respond(self, batch: Batch, done: Done) -> None:
         now = self._loop.time()
-        self._denials.heard(batch)
         self._losses.look(batch.arrived - 1)
         jobs = map(Job, batch.requests, count(batch.first), repeat(batch.arrived), repeat(done))
         self._outstanding.add(jobs, now, self._timeout)
@@ -92,28 +92,32 @@ class Upstream(Responder):
                 continue
             message = instead, self._inbox + token, block, payload
             if self._pulls:  # see OwnInboxes
+                self._denials.sent([(token, instead)])
                 self._own.send(token, message, self._timeout)
             else:
                 messages.append(message)
         if messages:
-            self._client.send(messages, lambda message, why: self._unfit(message[1][len(self._inbox) :], why))
+            start = len(self._inbox)
+            self._denials.sent((message[1][start:], message[0]) for message in messages)
+            self._client.send(messages, lambda message, why: self._unfit(message[1][start:], why))
+
+    def _in_flight(self) -> Iterator[tuple[bytes, bytes]]:
+        """The tokens and subjects of what was passed on, and is not answered."""
+        for token, job in self._outstanding.given().items():
+            yield token, self.asked_instead(job.request[0])
 
     def _unfit(self, token: bytes, why: str, code: int = 500) -> None:
         """The server would not take a request: with another subject, or after the limits became others."""
         job = self._outstanding.end(token)
         if job is not None:
+            self._came.pop(job.number, None)
             self._fail(job, OwnFailure(code, f"the request for [{self._subject_of(job)}] {why}"))
 
     def refused(self, text: str) -> bool:
-        name, given = refused_subject(text), self._outstanding.given()
-        if name is None:
-            return False
-        sent = {token: self.asked_instead(job.request[0]) for token, job in given.items()}
-        meant = self._denials.meant(name, sent)
+        name = refused_subject(text)
+        meant = None if name is None else self._denials.meant(name)
         for token in meant or ():
-            why = f"is not permitted: {text.removeprefix(NOT_PERMITTED)}"
-            self._came.pop(given[token].number, None)
-            self._unfit(token, why, 403)
+            self._unfit(token, f"is not permitted: {text.removeprefix(NOT_PERMITTED)}", 403)
         if meant:
             self._send()
         return meant is not None
@@ -131,6 +135,7 @@ class Upstream(Responder):
             if job is not None and self._came.get(job.number, 0) + 1 != self._replies:
                 self._came[job.number] = self._came.get(job.number, 0) + 1
                 reply = (job.request[1], b"", block, payload)
+                self._denials.replied([reply])
                 job.done(Batch([job.request], job.number, job.arrived), [reply], None, more=True)
                 self._alarm.set(self._outstanding.next_end)
                 return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from natscli.message.message import Message
@@ -20,10 +21,14 @@ class Job(NamedTuple):
 
 
 class Finished:
-    """Calls `done` for consecutive requests together, at the end of a turn of the event loop."""
+    """Calls `done` for consecutive requests together, at the end of a turn of the event loop.
 
-    def __init__(self) -> None:
+    `told` is called with all replies before.
+    """
+
+    def __init__(self, told: Callable[[Sequence[Message]], object] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._told = told
         self._ended: list[tuple[tuple[Message, int, int, Done, int], Message, Failure | None]] = []
 
     def add(
@@ -41,6 +46,8 @@ class Finished:
         ended, self._ended = self._ended, []
         jobs, replies, failures = zip(*ended, strict=True)
         requests, numbers, arrived, dones, places = zip(*jobs, strict=True)
+        if self._told is not None:
+            self._told(replies)
         start, last = 0, len(ended)
         while start < last:
             end = last if not start and _is_run(numbers, dones, failures) else start + 1
