@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -236,13 +235,15 @@ def test_an_update_that_cannot_be_written_is_not_counted(
     runner: Runner, nats_server: Server, service: Service, tmp_path: Path
 ) -> None:
     good, bad = (write_by_hand(tmp_path / name / "hand.jsonl", 6) for name in ("good", "bad"))
-    service.changes = {0: [({}, b"new")]}
-    process = runner.spawn(
-        "verify", str(good), str(bad), "--update", "--reply-timeout", "2s", server=nats_server
-    )
-    time.sleep(0.7)  # it has read both, and waits for further replies
-    bad.unlink()
-    assert process.wait() == 1
+    service.changes = {0: [({}, b"new")], 3: []}
+    with Asker(nats_server) as other:
+        other.listen("svc.3")
+        process = runner.spawn("verify", str(good), str(bad), "--update", server=nats_server)
+        first = other.request()  # it has read both files, and writes them when all are answered
+        bad.unlink()
+        other.write(first.answer(b"", b""))
+        other.write(other.request().answer(b"", b""))
+        assert process.wait() == 1
     said = process.stderr_text()
     assert f"Verified 12 exchanges: 10 held, 1 differed, 1 updated, {bad} was not changed" in said
     assert json.loads(good.read_text().splitlines()[1])["reply"] == {"data": "new"}
