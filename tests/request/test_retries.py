@@ -66,7 +66,7 @@ def test_responders_that_come_later_are_waited_for(
 
         waiting = ("--wait-for-responders", "20s")
         program = spawn("request", subject, "x", *waiting, server=nats_server, ready="Sending")
-        time.sleep(0.6)  # the pauses have grown
+        time.sleep(0.7)  # without an end to their growth the next try would be half a second later
         responders(answer, subject)
         up = time.monotonic()
         assert (program.wait(), program.stdout_bytes()) == (0, b"x\n")
