@@ -215,9 +215,8 @@ class Listener:
             self._stop.set()
             requests, rest = requests[: len(numbers)], requests[len(numbers) :]
             unwanted = Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived)
-            self._delivery.send_uncounted(
-                unwanted, [_STOPPING.reply(r) for r in unwanted.requests], _STOPPING
-            )
+            replies = [_STOPPING.reply(request) for request in unwanted.requests]
+            self._delivery.send_uncounted(unwanted, replies, _STOPPING)
             if not requests:
                 return
         self._delivery.begin()
@@ -320,6 +319,7 @@ class Listener:
         if not self._refused:
             self._loop.call_later(1.0, self._log_refused)
         self._refused += len(batch.requests)
+        route.responder.answered_elsewhere(batch.requests)
         fail(batch, partial(self._done, self._delivery.deliver, route.statistics), BUSY)
 
     def _log_refused(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from natscli.duration import timestamp
+from natscli.message.message import Message
 from natscli.message.micro import (
     ANSWERED,
     Endpoint,
@@ -26,14 +27,15 @@ _LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 class Control(Responder):
-    """Answers all requests of a batch with what `describe` gives."""
+    """Answers all requests of a batch with what `describe` gives; calls `told` with them before."""
 
     immediate = True
 
-    def __init__(self, describe: Callable[[], bytes]) -> None:
-        self._describe = describe
+    def __init__(self, describe: Callable[[], bytes], told: Callable[[list[Message]], object]) -> None:
+        self._describe, self._told = describe, told
 
     def respond(self, batch: Batch, done: Done) -> None:
+        self._told(batch.requests)
         payload = self._describe()
         done(batch, [(reply, b"", None, payload) for _, reply, _, _ in batch.requests], None)
 
@@ -60,7 +62,11 @@ def control_routes(instance: Instance, endpoint: str, routes: Sequence[Route]) -
         endpoints = tuple(_endpoint(endpoint, route) for route in routes if not route.internal)
         return write_response(verb, replace(instance, endpoints=endpoints))
 
-    controls = {verb: Control(partial(describe, verb)) for verb in Verb}
+    def told(requests: list[Message]) -> None:
+        for responder in {route.responder for route in routes if not route.internal}:
+            responder.answered_elsewhere(requests)
+
+    controls = {verb: Control(partial(describe, verb), told) for verb in Verb}
     return [
         Route(subject, "", controls[verb], internal=True)
         for verb, subject in control_subjects(instance.name, instance.id)

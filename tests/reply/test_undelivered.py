@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -264,6 +265,35 @@ def test_refused_replies_to_some_of_requests_that_came_together_are_no_refused_r
     assert sorted(record["outcome"] for record in _records(proxy)) == ["answered"] * 3 + ["undelivered"] * 2
 
 
+@pytest.mark.parametrize(
+    ("options", "subject", "count"),
+    [
+        (["--service", "s"], "$SRV.PING.s", 1),
+        (["--fail", "0.5", "--random-seed", "1"], "p", 16),
+        ([], "p", 16_500),
+    ],
+    ids=["about the service", "a failure on purpose", "too many wait"],
+)
+def test_a_refused_reply_that_a_proxy_makes_itself_is_no_refused_request(
+    spawn: Callable[..., Program],
+    server_factory: Callable[..., Server],
+    options: list[str],
+    subject: str,
+    count: int,
+) -> None:
+    server = server_factory(_users('publish: {deny: "corp.>"}'))
+    proxy = spawn("reply", "p", "--upstream", "real", "--json", *options, *AS_U, server=server)
+    with Asker(server, **ALL) as service, Asker(server, **ALL) as asker:
+        service.listen("real")
+        command = b"PUB %b corp.%%d 1\r\nx\r\n" % subject.encode()
+        asker.write(b"PUB p yes 1\r\nx\r\n" * 20 + b"".join(command % n for n in range(count)))
+        proxy.wait_for('for Publish to "corp.')
+        service.write(service.request().answer(b"", b"answer"))
+        proxy.wait_until(lambda: b'"answered"' in proxy.stdout_bytes(), "the answer")
+        proxy.stop(signal.SIGKILL)  # many still wait
+    assert b"Permissions Violation" not in proxy.stdout_bytes()
+
+
 @pytest.mark.parametrize("candidate", [[], ["--candidate", "new.{{1}}"]], ids=["alone", "with a candidate"])
 def test_refused_replies_do_not_hold_up_a_proxy_with_many_requests_in_flight(
     spawn: Callable[..., Program], server_factory: Callable[..., Server], candidate: list[str]
@@ -283,6 +313,7 @@ def test_refused_replies_do_not_hold_up_a_proxy_with_many_requests_in_flight(
         proxy.wait_for('for Publish to "no.2999"')
         asker.send("p.fast", b"2")
         assert [answer.payload for answer in asker.receive(1, timeout=3)] == [b"answer"]
+        proxy.stop(signal.SIGKILL)  # many still wait
 
 
 def test_a_candidate_that_may_not_be_asked_is_not_asked(

@@ -143,6 +143,10 @@ class Compared(Wrapper):
     def respond(self, batch: Batch, done: Done) -> None:
         self.inner.respond(batch, partial(self._done, done))
 
+    def answered_elsewhere(self, requests: list[Message]) -> None:
+        super().answered_elsewhere(requests)
+        self._denials.answered(requests)
+
     def refused(self, text: str) -> bool:
         name = refused_subject(text)
         if name is None:
@@ -201,7 +205,7 @@ class Compared(Wrapper):
     def _done(
         self, done: Done, batch: Batch, replies: list[Message], failure: Failure | None, *, more: bool = False
     ) -> None:
-        self._denials.replied(replies)
+        self._denials.answered(batch.requests)
         done(batch, replies, failure, more=more)
         outcome = None
         if isinstance(failure, OwnFailure):

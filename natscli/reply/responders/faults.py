@@ -79,6 +79,7 @@ class Faulty(Wrapper):
         # Logged after the requests, which are shown once they are answered.
         self._loop.call_soon(self._log_faults, kind, batch)
         if kind is Fate.FAIL:
+            self.inner.answered_elsewhere(batch.requests)
             fail(batch, done, self._failure)
         else:
             done(batch, [], None)

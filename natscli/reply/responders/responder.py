@@ -174,6 +174,9 @@ class Responder(ABC):
     def drain(self) -> None:  # noqa: B027
         """No more requests come, and what is pending is waited for: whatever can take long gets a limit now."""
 
+    def answered_elsewhere(self, requests: list[Message]) -> None:  # noqa: B027
+        """Something else is about to answer these: a refusal may be about its replies."""
+
     def refused(self, text: str) -> bool:  # noqa: ARG002
         """A reply, or a subscription, was not permitted, as the server says in `text`, with the subject in quotes.
 
@@ -217,6 +220,9 @@ class Wrapper(Responder):
 
     def drain(self) -> None:
         self.inner.drain()
+
+    def answered_elsewhere(self, requests: list[Message]) -> None:
+        self.inner.answered_elsewhere(requests)
 
     def refused(self, text: str) -> bool:
         return self.inner.refused(text)

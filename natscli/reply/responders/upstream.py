@@ -54,7 +54,7 @@ class Upstream(Responder):
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
         self._host = host
-        self._finished = Finished(self._denials.replied)
+        self._finished = Finished(self._denials.answered)
         self._alarm = Alarm(self._time_out)
         self._client = host.connection.client
         self._timeout = host.connection.timeout
@@ -78,6 +78,9 @@ class Upstream(Responder):
 
     def asked_instead(self, subject: bytes) -> bytes:
         return self._destination.of(subject) or subject
+
+    def answered_elsewhere(self, requests: list[Message]) -> None:
+        self._denials.answered(requests)
 
     def _send(self) -> None:
         """Pass on what waits, as much as may be at once."""
@@ -135,7 +138,7 @@ class Upstream(Responder):
             if job is not None and self._came.get(job.number, 0) + 1 != self._replies:
                 self._came[job.number] = self._came.get(job.number, 0) + 1
                 reply = (job.request[1], b"", block, payload)
-                self._denials.replied([reply])
+                self._denials.answered([job.request])
                 job.done(Batch([job.request], job.number, job.arrived), [reply], None, more=True)
                 self._alarm.set(self._outstanding.next_end)
                 return False

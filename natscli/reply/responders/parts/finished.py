@@ -23,7 +23,7 @@ class Job(NamedTuple):
 class Finished:
     """Calls `done` for consecutive requests together, at the end of a turn of the event loop.
 
-    `told` is called with all replies before.
+    `told` is called with all requests before.
     """
 
     def __init__(self, told: Callable[[Sequence[Message]], object] | None = None) -> None:
@@ -47,7 +47,7 @@ class Finished:
         jobs, replies, failures = zip(*ended, strict=True)
         requests, numbers, arrived, dones, places = zip(*jobs, strict=True)
         if self._told is not None:
-            self._told(replies)
+            self._told(requests)
         start, last = 0, len(ended)
         while start < last:
             end = last if not start and _is_run(numbers, dones, failures) else start + 1

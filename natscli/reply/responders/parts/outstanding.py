@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from natscli.message.in_flight import InFlight
 from natscli.message.message import Message
 from natscli.reply.responders.parts.finished import Job
+from natscli.reply.responders.responder import reply_subject
 
 Key = TypeVar("Key")
 
@@ -23,8 +23,6 @@ _INBOXES = (b"_inbox", b"_r_")
 _MOST_KNOWN, _MOST_REPLIED = 1000, 20_000
 #: Requests more than those in flight that are indexed before most of the index is old.
 _MOST_OLD = 1000
-
-_subject = itemgetter(0)
 
 
 class _Entry(Generic[Key]):
@@ -169,9 +167,9 @@ class Denials(Generic[Key]):
         if self._room < 0:
             self._index = None
 
-    def replied(self, replies: Iterable[Message]) -> None:
-        """Know where replies go, before they are sent."""
-        self._new.extend(map(_subject, replies))
+    def answered(self, requests: Iterable[Message]) -> None:
+        """Know where the replies to requests go, before they are sent."""
+        self._new.extend(map(reply_subject, requests))
 
     def meant(self, name: bytes, *, guess: bool = True) -> list[Key] | None:
         """The keys of those that are meant with `name`, in lower case, to be ended now; perhaps none is left of them.

@@ -81,7 +81,7 @@ def test_a_refusal_means_what_a_search_of_all_in_flight_finds() -> None:
         sent = [(next(keys), random.choice(subjects)) for _ in range(random.randrange(20))]
         in_flight.update(sent)
         denials.sent(sent)
-        denials.replied([(b"Corp.%d" % turn, b"", None, b"")])
+        denials.answered([(b"a", b"Corp.%d" % turn, None, b"")])
         for key in random.sample(list(in_flight), random.randrange(len(in_flight) + 1)):
             del in_flight[key]
         different = {subject.lower() for subject in in_flight.values()}
