@@ -36,7 +36,7 @@ def start(config: str) -> subprocess.Popen:
     command = [f"{work}/venv/bin/nats-server", "-a", "127.0.0.1", "-p", str(port), "-c", f"{work}/conf"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with open(f"{work}/{server.pid}.pid", "w") as file:
-        file.write(str(server.pid))
+        file.write(f"{server.pid}\n")
     for _ in range(100):
         try:
             socket.create_connection(("127.0.0.1", port)).close()
