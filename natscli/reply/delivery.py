@@ -15,10 +15,11 @@ from natscli.message.message import Message, memory_of
 from natscli.output.pump import Pump, Render
 from natscli.reply.ended import Ending, Renderers
 from natscli.reply.responders.parts.several import Several
-from natscli.reply.responders.parts.unconfirmed import Unconfirmed, refused_subject
+from natscli.reply.responders.parts.unconfirmed import Unconfirmed
 from natscli.reply.responders.responder import Batch, Failure, reply_subject
 from natscli.reply.statistics import Statistics
 from natscli.wire.client import Client
+from natscli.wire.refusal import refused_subject
 
 TOO_LARGE = Failure(500, "the reply is larger than the server takes")
 BUSY = Failure(503, "too many requests are waiting", notice="")

@@ -120,7 +120,7 @@ RESPONDERS = (
     ResponderOption(
         "--upstream",
         "upstream",
-        "responders.upstream",
+        "responders.proxy.upstream",
         excludes=("--header", "--format"),
         allows=("--candidate", "--replies"),
     ),

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from natscli.frozen import Frozen
+from natscli.text import exact_bytes
 
 #: `Permissions Violation for Subscription to "svc.a" using queue "q" (sid "1")`; the sid only when permissions change.
 _TEXT = (
@@ -41,6 +42,15 @@ def read(text: str) -> Refusal | None:
         return None
     kind, subject, queue, sid = found.groups()
     return Refusal(kind.lower() == "subscription", subject, queue or "", int(sid or 0))
+
+
+def refused_subject(text: str) -> bytes | None:
+    """The subject, in lower case, of what the server says in `text` that it did not publish; None for anything else.
+
+    Where only public names of nats-py are used, it comes in lower case.
+    """
+    refusal = read(text)
+    return exact_bytes(refusal.subject).lower() if refusal is not None and not refusal.subscription else None
 
 
 def number_of(subscription: Any) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -29,25 +28,28 @@ from tests.servers import Server, free_port
 AS_U = ("--user", "u", "--password", "s3cr3t-u")
 #: `all` may do anything, and asks.
 ALL = {"user": "all", "pass": "s3cr3t-all"}
-_AS_ALL = ("--user", "all", "--password", "s3cr3t-all")
+AS_ALL = ("--user", "all", "--password", "s3cr3t-all")
 
 
-def _users(permissions: str) -> str:
+def users(permissions: str) -> str:
+    """The configuration of a server where `u` has these permissions."""
     return (
         f'authorization {{ users: [{{user: u, password: "s3cr3t-u", permissions: {{{permissions}}}}}, '
         '{user: all, password: "s3cr3t-all"}] }\n'
     )
 
 
-def _records(program: Program) -> list[dict[str, Any]]:
+def records_of(program: Program) -> list[dict[str, Any]]:
+    """What --json wrote so far."""
     return [json.loads(line) for line in program.stdout_bytes().splitlines()]
 
 
 def _has(program: Program, records: int) -> bool:
-    return len(_records(program)) == records
+    return len(records_of(program)) == records
 
 
-def _totals(program: Program) -> dict[str, Any]:
+def totals_of(program: Program) -> dict[str, Any]:
+    """The summary of --json, after the end."""
     totals: dict[str, Any] = json.loads(program.stderr_text().splitlines()[-1])
     return totals
 
@@ -59,42 +61,42 @@ def test_a_refused_reply_is_no_answer(
 ) -> None:
     port = free_port()
     server = server_factory(
-        _users('publish: {deny: "no.>"}') + f'websocket {{ listen: "127.0.0.1:{port}", no_tls: true }}'
+        users('publish: {deny: "no.>"}') + f'websocket {{ listen: "127.0.0.1:{port}", no_tls: true }}'
     )
     url = server.url if transport == "nats" else f"ws://127.0.0.1:{port}"
     reply = spawn("reply", "a", "x", "--json", *way, *AS_U, server=url)
     with Asker(server, **ALL) as asker:
         asker.send("a", b"0", b"1", reply=b"no.inbox")
-        reply.wait_until(lambda: len(_records(reply)) == 2, "two records")
+        reply.wait_until(lambda: len(records_of(reply)) == 2, "two records")
         assert asker.ask("a", b"2")[0].payload == b"x"
-        reply.wait_until(lambda: len(_records(reply)) == 3, "three records")
+        reply.wait_until(lambda: len(records_of(reply)) == 3, "three records")
     assert reply.stop() == 0
-    records = sorted(_records(reply), key=lambda record: str(record["data"]))
+    records = sorted(records_of(reply), key=lambda record: str(record["data"]))
     assert [record["outcome"] for record in records] == ["undelivered", "undelivered", "answered"]
     assert [len(record["replies"]) for record in records] == [0, 0, 1]
-    totals = _totals(reply)
+    totals = totals_of(reply)
     assert (totals["requests"], totals["answered"], totals["undelivered"]) == (3, 1, 2)
 
 
 def test_of_replies_sent_together_those_that_were_refused_are_undelivered(
     spawn: Callable[..., Program], server_factory: Callable[..., Server]
 ) -> None:
-    server = server_factory(_users('publish: {deny: "no.>"}'))
+    server = server_factory(users('publish: {deny: "no.>"}'))
     reply = spawn("reply", "a", "x", "--json", *AS_U, server=server)
     with Asker(server, **ALL) as asker:
         asker.write(
             b"".join(b"PUB a %b.%d 1\r\n%d\r\n" % (b"no" if n % 3 else b"yes", n, n) for n in range(9))
         )
-        reply.wait_until(lambda: len(_records(reply)) == 9, "nine records")
+        reply.wait_until(lambda: len(records_of(reply)) == 9, "nine records")
     reply.stop()
-    assert [r["outcome"] == "undelivered" for r in _records(reply)] == [bool(n % 3) for n in range(9)]
-    assert _totals(reply)["answered"] == 3
+    assert [r["outcome"] == "undelivered" for r in records_of(reply)] == [bool(n % 3) for n in range(9)]
+    assert totals_of(reply)["answered"] == 3
 
 
 def test_a_refused_reply_is_not_recorded(
     spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
 ) -> None:
-    server = server_factory(_users('publish: {deny: "no.>"}'))
+    server = server_factory(users('publish: {deny: "no.>"}'))
     file = tmp_path / "r.jsonl"
     reply = spawn("reply", "a", "x", "--record", str(file), *AS_U, server=server)
     with Asker(server, **ALL) as asker:
@@ -109,7 +111,7 @@ def test_a_refused_reply_is_not_recorded(
 def test_verbose_says_what_became_of_a_refused_reply(
     spawn: Callable[..., Program], server_factory: Callable[..., Server]
 ) -> None:
-    server = server_factory(_users('publish: {deny: "no.>"}'))
+    server = server_factory(users('publish: {deny: "no.>"}'))
     reply = spawn("reply", "a", "x", "--verbose", *AS_U, server=server)
     with Asker(server, **ALL) as asker:
         asker.send("a", b"0", reply=b"no.inbox")
@@ -121,39 +123,39 @@ def test_verbose_says_what_became_of_a_refused_reply(
 def test_a_reply_that_comes_too_late_for_its_permission_is_undelivered(
     pynats: Runner, spawn: Callable[..., Program], server_factory: Callable[..., Server]
 ) -> None:
-    server = server_factory(_users('subscribe: "a", allow_responses: {max: 1, expires: "100ms"}'))
+    server = server_factory(users('subscribe: "a", allow_responses: {max: 1, expires: "100ms"}'))
     reply = spawn("reply", "a", "x", "--sleep", "300ms..310ms", "--json", *AS_U, server=server)
-    assert pynats("request", "a", "x", "--timeout", "600ms", *_AS_ALL, server=server).status == 4
+    assert pynats("request", "a", "x", "--timeout", "600ms", *AS_ALL, server=server).status == 4
     reply.stop()
-    assert [record["outcome"] for record in _records(reply)] == ["undelivered"]
+    assert [record["outcome"] for record in records_of(reply)] == ["undelivered"]
 
 
 def test_of_several_replies_to_a_request_the_refused_count_once(
     spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
 ) -> None:
-    server = server_factory(_users('subscribe: [a, "_INBOX.>"], allow_responses: {max: 1}'))
+    server = server_factory(users('subscribe: [a, "_INBOX.>"], allow_responses: {max: 1}'))
     handler = tmp_path / "h.py"
     handler.write_text("def answer(request):\n    yield from 'abcd'\n")
     reply = spawn("reply", "a", "--handler", f"{handler}:answer", "--json", *AS_U, server=server)
     with Asker(server, **ALL) as asker:
         asker.send("a", b"0")
-        reply.wait_until(lambda: len(_records(reply)) == 1, "a record")
+        reply.wait_until(lambda: len(records_of(reply)) == 1, "a record")
     reply.stop()
-    assert [record["outcome"] for record in _records(reply)] == ["undelivered"]
-    totals = _totals(reply)
+    assert [record["outcome"] for record in records_of(reply)] == ["undelivered"]
+    totals = totals_of(reply)
     assert (totals["answered"], totals["undelivered"]) == (0, 1)
 
 
 def test_what_is_refused_of_service_statistics_is_not_counted(
     spawn: Callable[..., Program], server_factory: Callable[..., Server]
 ) -> None:
-    server = server_factory(_users('publish: {deny: "no.>"}'))
+    server = server_factory(users('publish: {deny: "no.>"}'))
     reply = spawn("reply", "a", "x", "--service", "s", "--json", *AS_U, server=server)
     with Asker(server, **ALL) as asker:
         asker.send("$SRV.STATS.s", b"", reply=b"no.inbox")
         reply.wait_for("no.inbox")
     reply.stop()
-    assert _totals(reply)["undelivered"] == 0
+    assert totals_of(reply)["undelivered"] == 0
 
 
 def test_a_reply_that_is_larger_than_a_reload_allows_is_counted(
@@ -172,164 +174,10 @@ def test_a_reply_that_is_larger_than_a_reload_allows_is_counted(
         assert b"the server takes 300" in asker.ask("a", b"1")[0].header
     for program in (reply, recorded):
         assert program.stop() == 0
-    assert [record["outcome"] for record in _records(reply)] == ["undelivered", "error"]
-    assert _totals(reply)["undelivered"] == 1
+    assert [record["outcome"] for record in records_of(reply)] == ["undelivered", "error"]
+    assert totals_of(reply)["undelivered"] == 1
     assert "1 undelivered" in recorded.stderr_text()
     assert file.read_text() == ""
-
-
-# -- what is passed on, and may not be ---------------------------------------------------------------------------
-
-
-_MAPPED = 'mappings { "m.*": "n.{{wildcard(1)}}" }\n'
-
-
-@pytest.mark.parametrize(
-    ("permissions", "upstream"),
-    [('publish: ["_INBOX.>"]', "real"), ('publish: {deny: "n.bad"}', "m.bad")],
-    ids=["the subject", "what a mapping makes of it"],
-)
-def test_a_proxy_that_may_not_pass_on_says_so_at_once(
-    spawn: Callable[..., Program], server_factory: Callable[..., Server], permissions: str, upstream: str
-) -> None:
-    server = server_factory(_MAPPED + _users(permissions))
-    proxy = spawn("reply", "p", "--upstream", upstream, "--timeout", "20s", "--json", *AS_U, server=server)
-    with Asker(server, **ALL) as asker:
-        asker.send("p", b"0", b"1")
-        answers = asker.receive(2, timeout=5)
-        answers += asker.ask("p", b"2")
-    for answer in answers:
-        assert b"Nats-Service-Error-Code: 403" in answer.lines
-        assert b'Permissions Violation for Publish to "' in answer.header
-    assert proxy.stop() == 0
-    assert [record["outcome"] for record in _records(proxy)] == ["error"] * 3
-    totals = _totals(proxy)
-    assert (totals["answered"], totals["errors"], totals["undelivered"]) == (3, 3, 0)
-
-
-def test_of_requests_passed_on_to_several_subjects_only_the_refused_fail(
-    spawn: Callable[..., Program], server_factory: Callable[..., Server]
-) -> None:
-    server = server_factory(_users('publish: {deny: "real.no"}'))
-    proxy = spawn("reply", "p.*", "--upstream", "real.{{1}}", "--timeout", "20s", *AS_U, server=server)
-    with Asker(server, **ALL) as service, Asker(server, **ALL) as asker:
-        service.listen("real.*")
-        asker.send("p.yes", b"0")
-        asker.send("p.no", b"1")
-        assert b"real.no" in asker.receive(1, timeout=5)[0].header
-        service.write(service.request().answer(b"", b"answer"))
-        assert asker.receive(1)[0].payload == b"answer"
-    proxy.stop()
-
-
-@pytest.mark.parametrize("inbox", ["_INBOX.no.1", "corp.no.1"])
-def test_a_refused_reply_of_a_proxy_is_no_refused_request(
-    spawn: Callable[..., Program], server_factory: Callable[..., Server], inbox: str
-) -> None:
-    server = server_factory(_users('publish: {deny: "*.no.>"}'))
-    proxy = spawn("reply", "p", "--upstream", "real", "--json", *AS_U, server=server)
-    with Asker(server, **ALL) as service, Asker(server, **ALL) as asker:
-        service.listen("real")
-        asker.send("p", b"0", reply=inbox.encode())
-        first = service.request()
-        asker.send("p", b"1")
-        second = service.request()
-        service.write(first.answer(b"", b"refused"))
-        proxy.wait_for(f'for Publish to "{inbox}"')
-        service.write(second.answer(b"", b"answer"))
-        assert asker.receive(1)[0].payload == b"answer"
-    proxy.stop()
-    assert [record["outcome"] for record in _records(proxy)] == ["undelivered", "answered"]
-
-
-def test_refused_replies_to_some_of_requests_that_came_together_are_no_refused_requests(
-    spawn: Callable[..., Program], server_factory: Callable[..., Server]
-) -> None:
-    server = server_factory(_users('publish: {deny: "corp.>"}'))
-    proxy = spawn("reply", "p", "--upstream", "real", "--json", *AS_U, server=server)
-    with Asker(server, **ALL) as service, Asker(server, **ALL) as asker:
-        service.listen("real")
-        asker.send("p", b"0")
-        inboxes = (b"ok.0", b"corp.1", b"Corp.2", b"corp.3")
-        asker.write(b"".join(b"PUB p %b 1\r\nx\r\n" % inbox for inbox in inboxes))
-        first, *others = [service.request() for _ in range(5)]
-        for request in (others[1], others[3]):
-            service.write(request.answer(b"", b"refused"))
-        for inbox in ("corp.1", "corp.3"):
-            proxy.wait_for(f'for Publish to "{inbox}"')
-        for request in (others[0], others[2], first):
-            service.write(request.answer(b"", b"answer"))
-        assert asker.receive(1)[0].payload == b"answer"
-        proxy.wait_until(lambda: len(_records(proxy)) == 5, "five records")
-    proxy.stop()
-    assert sorted(record["outcome"] for record in _records(proxy)) == ["answered"] * 3 + ["undelivered"] * 2
-
-
-@pytest.mark.parametrize(
-    ("options", "subject", "count"),
-    [
-        (["--service", "s"], "$SRV.PING.s", 1),
-        (["--fail", "0.5", "--random-seed", "1"], "p", 16),
-        ([], "p", 16_500),
-    ],
-    ids=["about the service", "a failure on purpose", "too many wait"],
-)
-def test_a_refused_reply_that_a_proxy_makes_itself_is_no_refused_request(
-    spawn: Callable[..., Program],
-    server_factory: Callable[..., Server],
-    options: list[str],
-    subject: str,
-    count: int,
-) -> None:
-    server = server_factory(_users('publish: {deny: "corp.>"}'))
-    proxy = spawn("reply", "p", "--upstream", "real", "--json", *options, *AS_U, server=server)
-    with Asker(server, **ALL) as service, Asker(server, **ALL) as asker:
-        service.listen("real")
-        command = b"PUB %b corp.%%d 1\r\nx\r\n" % subject.encode()
-        asker.write(b"PUB p yes 1\r\nx\r\n" * 20 + b"".join(command % n for n in range(count)))
-        proxy.wait_for('for Publish to "corp.')
-        service.write(service.request().answer(b"", b"answer"))
-        proxy.wait_until(lambda: b'"answered"' in proxy.stdout_bytes(), "the answer")
-        proxy.stop(signal.SIGKILL)  # many still wait
-    assert b"Permissions Violation" not in proxy.stdout_bytes()
-
-
-@pytest.mark.parametrize("candidate", [[], ["--candidate", "new.{{1}}"]], ids=["alone", "with a candidate"])
-def test_refused_replies_do_not_hold_up_a_proxy_with_many_requests_in_flight(
-    spawn: Callable[..., Program], server_factory: Callable[..., Server], candidate: list[str]
-) -> None:
-    server = server_factory(_users('publish: {deny: "no.>"}'))
-    proxy = spawn("reply", "p.*", "--upstream", "real.{{1}}", *candidate, *AS_U, server=server)
-    spawn("reply", "real.fast", "answer", *_AS_ALL, server=server)
-    with Asker(server, **ALL) as silent, Asker(server, **ALL) as asker:
-        silent.listen("real.slow")
-        silent.listen("new.*")
-        asker.write(b"PUB p.slow slow 1\r\nx\r\n" * 3000)
-        asker.ask("p.fast", b"0")
-        asker.write(b"".join(b"PUB p.fast no.%d 1\r\nx\r\n" % n for n in range(3000)))
-        proxy.wait_for('for Publish to "no.0"')
-        asker.send("p.fast", b"1")
-        assert [answer.payload for answer in asker.receive(1, timeout=3)] == [b"answer"]
-        proxy.wait_for('for Publish to "no.2999"')
-        asker.send("p.fast", b"2")
-        assert [answer.payload for answer in asker.receive(1, timeout=3)] == [b"answer"]
-        proxy.stop(signal.SIGKILL)  # many still wait
-
-
-def test_a_candidate_that_may_not_be_asked_is_not_asked(
-    spawn: Callable[..., Program], server_factory: Callable[..., Server]
-) -> None:
-    server = server_factory(_users('publish: {deny: "new"}'))
-    proxy = spawn("reply", "p", "--upstream", "real", "--candidate", "new", *AS_U, server=server)
-    with Asker(server, **ALL) as service, Asker(server, **ALL) as asker:
-        service.listen("real")
-        asker.send("p", b"0")
-        service.write(service.request().answer(b"", b"answer"))
-        assert asker.receive(1)[0].payload == b"answer"
-        proxy.wait_for("the candidate is not asked")
-    assert proxy.stop() == 0
-    assert "Candidate: 1 not asked" in proxy.stderr_text()
-    assert "undelivered" not in proxy.stderr_text()
 
 
 @asynccontextmanager
@@ -381,7 +229,7 @@ def test_what_waited_for_a_connection_and_does_not_fit_is_not_recorded(
         server.stop()
     reply.wait_for("Disconnected")
     go.touch()
-    reply.wait_until(lambda: len(_records(reply)) == 2, "two records")
+    reply.wait_until(lambda: len(records_of(reply)) == 2, "two records")
     server.restart("max_payload: 200")
     reply.wait_for("do not fit: 1")
     assert reply.stop() == 0
@@ -403,7 +251,7 @@ def test_a_reply_that_is_too_large_is_not_recorded(
 def test_refusals_of_a_reply_subject_that_comes_again_are_all_seen(
     spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path, several: bool
 ) -> None:
-    server = server_factory(_users('publish: {deny: "no.>"}'))
+    server = server_factory(users('publish: {deny: "no.>"}'))
     handler = tmp_path / "several.py"
     handler.write_text("def answer(request):\n    yield from 'abc'\n")
     how = ("--handler", f"{handler}:answer") if several else ("x", "--service", "svc")
@@ -416,6 +264,6 @@ def test_refusals_of_a_reply_subject_that_comes_again_are_all_seen(
             asker.send("a", b"%d" % number, reply=b"no.inbox")
             reply.wait_until(partial(_has, reply, number), "a record")
     assert reply.stop() == 0
-    assert [record["outcome"] for record in _records(reply)] == ["undelivered"] * 3
-    totals = _totals(reply)
+    assert [record["outcome"] for record in records_of(reply)] == ["undelivered"] * 3
+    totals = totals_of(reply)
     assert (totals["requests"], totals["answered"], totals["undelivered"]) == (3, 0, 3)

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from natscli.message.message import Message, memory_of
 from natscli.reply.responders.responder import Batch, reply_subject
-from natscli.text import exact_bytes
-from natscli.wire.refusal import read
+from natscli.wire.refusal import read, refused_subject
 
 if TYPE_CHECKING:
     from natscli.connection.connection import Connection
@@ -26,15 +25,6 @@ T = TypeVar("T")
 _DELAY, _PAUSE = 0.002, 0.02
 #: Refused replies that are remembered, at most.
 _MOST_REFUSED = 20_000
-
-
-def refused_subject(text: str) -> bytes | None:
-    """The subject, in lower case, of what the server says in `text` that it did not publish; None for anything else.
-
-    Where only public names of nats-py are used, it comes in lower case.
-    """
-    refusal = read(text)
-    return exact_bytes(refusal.subject).lower() if refusal is not None and not refusal.subscription else None
 
 
 class Unconfirmed(Generic[T]):
@@ -129,7 +119,7 @@ class Unconfirmed(Generic[T]):
             self._release(batch, replies, rest, refused)
 
     def _is_refused(self, request: Message, replies: int) -> bool:
-        """Whether one of so many `replies` to a request was refused; it is asked once."""
+        """Whether one of the `replies` to a request, their number, was refused; it is asked once."""
         subject = reply_subject(request).lower()
         count = self._refused.get(subject, 0)
         if count > replies:

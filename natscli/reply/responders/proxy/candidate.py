@@ -28,10 +28,11 @@ from natscli.message.records.file import Recording
 from natscli.message.status import no_responders
 from natscli.message.subjects import is_pull
 from natscli.message.templates import SubjectTemplate
-from natscli.reply.responders.parts.outstanding import Denials, Losses
-from natscli.reply.responders.parts.unconfirmed import refused_subject
+from natscli.reply.responders.proxy.denials import Denials
+from natscli.reply.responders.proxy.losses import Losses
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFailure, Responder, Wrapper
 from natscli.text import for_programs
+from natscli.wire.refusal import refused_subject
 
 #: Requests that wait for the candidate, at most; lines of the log about differences, at most in a second.
 _MOST_WAITING, _MOST_LINES = 4096, 20

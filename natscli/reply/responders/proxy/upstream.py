@@ -21,10 +21,12 @@ from natscli.message.status import asked_subject
 from natscli.message.templates import SubjectTemplate, compile_destination
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.finished import Finished, Job
-from natscli.reply.responders.parts.outstanding import Denials, Losses, Outstanding
-from natscli.reply.responders.parts.unconfirmed import refused_subject
+from natscli.reply.responders.parts.outstanding import Outstanding
+from natscli.reply.responders.proxy.denials import Denials
+from natscli.reply.responders.proxy.losses import Losses
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, OwnFailure, Responder, reported
 from natscli.text import for_programs
+from natscli.wire.refusal import refused_subject
 
 _WHERE = "--upstream"
 #: Bytes of a payload from which on that of a candidate is not compared by value: it takes time from requesters.
@@ -206,7 +208,7 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:  # noqa
         return upstream
     from natscli.message.records.compare import Comparison, Match
     from natscli.message.records.values import Ignored
-    from natscli.reply.responders.candidate import Compared
+    from natscli.reply.responders.proxy.candidate import Compared
 
     ignored = Ignored(options.ignore) if options.ignore else None
     comparison = Comparison(

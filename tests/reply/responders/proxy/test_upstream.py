@@ -15,7 +15,7 @@ from natscli.environment import Environment
 from natscli.errors import InputError
 from natscli.message import headers
 from natscli.reply.options import ReplyOptions
-from natscli.reply.responders.upstream import build
+from natscli.reply.responders.proxy.upstream import build
 from tests.asking import Asker
 from tests.program import Program, Runner
 from tests.servers import Server
