@@ -53,7 +53,7 @@ class Connection:
         self._refusal: PynatsError | None = None
         self._needed: list[Any] = []
         self._taken: set[int] = set()
-        self._asking: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[bool] | None = None
         client.on_failure = self._failed
 
     @property
@@ -117,20 +117,23 @@ class Connection:
         finally:
             self.lost.remove_done_callback(stop)
 
-    async def answered(self) -> None:
-        """Wait until the server has said what it has to say of all that was sent so far, or cannot; never raises.
+    async def answered(self) -> bool:
+        """Wait until the server has said what it has to say of all that was sent so far; False if it cannot.
 
         One PING is for all who begin to wait in one turn of the event loop.
         """
         if self._asking is None:
             self._asking = self._loop.create_task(self._ask())
-        await asyncio.wait((self._asking,))
+        return await asyncio.shield(self._asking)
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> bool:
         await self.client.published()
         self._asking = None
-        with suppress(OSError, nats_errors.Error):
+        try:
             await self.client.flush(timeout=_PATIENCE)
+        except Exception:  # it is gone, in whatever way
+            return False
+        return True
 
     async def sent(self, timeout: float) -> None:
         """Wait until the server has taken everything sent so far; `timeout` seconds for a connection that is gone.

@@ -95,8 +95,8 @@ class Unconfirmed(Generic[T]):
 
     async def _confirm(self, end: int) -> None:
         """Release what was kept before the one with the number `end`, once the server has taken it, or is gone."""
-        await self._connection.answered()
-        if not (self._offline and self._connection.client.is_reconnecting):
+        heard = await self._connection.answered()
+        if heard or not self._offline or self._connection.client.is_closed:
             self._release_until(end)
         self._asking = None
         if self._kept:
