@@ -32,9 +32,9 @@ from natscli.verify.options import VerifyOptions, check, destination
     },
     notes="""
     FILE is what --record of reply, request and watch has written, what watch --json writes, or written by hand; - is
-    standard input. Replies
-    are the same if their JSON has the same value, or else the same bytes; if they have the headers that were recorded,
-    whatever others; the same error code; and if there are as many. Exit status 8 if any is not.
+    standard input. Replies are the same if their JSON has the same value, or else the same bytes; if they have the
+    headers that were recorded, whatever others; the same error code; and if there are as many. Exit status 8 if any is
+    not.
     """,
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE", type=READ)

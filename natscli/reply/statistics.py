@@ -18,8 +18,8 @@ class Statistics:
 
     `finished` requests are no longer in flight, `answered` ones got a reply, and `errors` of them one that says what
     went wrong; `last_error` is the code and the text of the last, `failed_at` when that was (nanoseconds since 1970).
-    `unanswerable` ones, without a reply subject, are not among the `requests`. The
-    server did not take the replies to `undelivered` ones, which are not among the answered.
+    `unanswerable` ones, without a reply subject, are not among the `requests`. The server did not take the replies to
+    `undelivered` ones, which are not among the answered.
 
     `processing` is nanoseconds: of an immediate responder those that its batches took, of any other those from the
     arrival of each request to its reply.

@@ -15,7 +15,7 @@ REFUSED = "that the server would not take"
 
 
 class VerifiedCounts:
-    """Of `total` cases so many `held`, were `updated`, or `failed`, which are the others that differ.
+    """`total` is of all cases; `held`, `updated` and `failed`, the others that differ, are of those that were verified.
 
     `kinds` are of differences, `unfit` is what was not sent, `rtt` has nanoseconds to first replies. `cut` is why it
     ended before all was verified.

@@ -68,10 +68,9 @@ def _check_files(options: VerifyOptions) -> None:
     """Refuse files that cannot be written, and those that are something else as well."""
     from natscli.system.files import check_apart, check_target
 
-    if options.junit not in (None, "-"):
-        check_target(options.junit or "", "--junit")
-    if options.report not in (None, "-"):
-        check_target(options.report or "", "--report")
+    for target, where in ((options.junit, "--junit"), (options.report, "--report")):
+        if target is not None and target != "-":
+            check_target(target, where)
     for path in options.files if options.update else ():
         check_target(path, "--update")
     check_apart(

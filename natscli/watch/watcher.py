@@ -274,10 +274,8 @@ def _covered(patterns: tuple[str, ...], subject: bytes) -> bool:
 
 
 def _not_permitted(pattern: str, watching: Watching, error: PynatsError) -> PynatsError:
-    if (
-        read(error.what) is None
-    ):  # the server says more: that there are too many tokens, whatever is permitted
-        return error
+    if read(error.what) is None:
+        return error  # the server says more: that there are too many tokens, whatever is permitted
     purpose = ", where the replies go" if pattern == watching.inboxes else ""
     needed = ", ".join(f'"{subject}"' for subject in (*watching.subjects, watching.inboxes))
     return RefusedError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,25 +13,10 @@ from secrets import token_hex
 
 import pytest
 
+from natscli.wire.client import Client
 from tests.asking import Asker
 from tests.program import Program, Runner
 from tests.servers import Server, free_port
-
-#: Answers with the request, once there is a file.
-UNTIL = "sh -c 'until [ -e {} ]; do sleep 0.02; done; cat'"
-
-
-def without_a_server(
-    reply: Program, server: Server, go: Path, replies: int, *payloads: bytes, header: bytes = b""
-) -> None:
-    """Have `reply` get requests for a, with replies to box, and be done with them when there is no server."""
-    with Asker(server) as asker:
-        asker.send("a", *payloads, header=header, reply=b"box")
-        asker.ask("b", b"so the first have come")
-        server.stop()
-    reply.wait_for("Disconnected")
-    go.touch()
-    reply.wait_until(lambda: reply.stdout_bytes().count(b'"request"') >= replies, "answers")
 
 
 def after(reply: Program, server: Server, config: str, spawn: Callable[..., Program]) -> Program:
@@ -43,60 +29,73 @@ def after(reply: Program, server: Server, config: str, spawn: Callable[..., Prog
     return box
 
 
+class Answering:
+    """A `reply` on a that is done with its requests, whose replies go to box, when there is no server."""
+
+    def __init__(self, spawn: Callable[..., Program], server: Server, url: str, more: str, go: Path) -> None:
+        self._spawn, self.server, self._url = spawn, server, url
+        #: What the configuration of the next server needs, too.
+        self.more = more
+        self._go = go
+
+    def run(self, *payloads: bytes, then: str = "", options: tuple[str, ...] = ()) -> Program:
+        """Have it answer these with themselves, and `then` end as this command does."""
+        command = f"sh -c 'until [ -e {self._go} ]; do sleep 0.02; done; cat{then}'"
+        reply = self._spawn("reply", "a", "--command", command, "--json", *options, "-s", self._url)
+        self._spawn("reply", "b", "OK", server=self.server)
+        with Asker(self.server) as asker:
+            asker.send("a", *payloads, reply=b"box")
+            asker.ask("b", b"so the first have come")
+            self.server.stop()
+        reply.wait_for("Disconnected")
+        self._go.touch()
+        reply.wait_until(lambda: reply.stdout_bytes().count(b'"request"') >= len(payloads), "answers")
+        return reply
+
+
 @pytest.fixture(params=["nats", "ws"])
-def place(request: pytest.FixtureRequest) -> tuple[str, Callable[[Server], str]]:
-    """More configuration of a server, and how to connect to it, for each transport."""
-    if request.param == "nats":
-        return "", lambda server: server.url
-    port = free_port()
-    config = f"websocket {{ host: 127.0.0.1, port: {port}, no_tls: true }}\n"
-    return config, lambda _: f"ws://127.0.0.1:{port}"
+def answering(
+    request: pytest.FixtureRequest, spawn: Callable[..., Program], server_factory: Callable[..., Server],
+    tmp_path: Path,
+) -> Answering:  # fmt: skip
+    """For each transport."""
+    port, more = free_port(), ""
+    if request.param == "ws":
+        more = f"websocket {{ host: 127.0.0.1, port: {port}, no_tls: true }}\n"
+    server = server_factory(more)
+    return Answering(spawn, server, f"ws://127.0.0.1:{port}" if more else server.url, more, tmp_path / "go")
 
 
 def test_a_reply_that_waited_and_does_not_fit_is_an_error(
-    place: tuple[str, Callable[[Server], str]], pynats: Runner, spawn: Callable[..., Program],
-    server_factory: Callable[..., Server], tmp_path: Path,
-) -> None:  # fmt: skip
-    more, url = place
-    server, go = server_factory(more), tmp_path / "go"
-    spawn("reply", "b", "OK", server=server)
-    reply = spawn("reply", "a", "--command", UNTIL.format(go), "--json", "-s", url(server))
-    without_a_server(reply, server, go, 3, b"short", b"x" * 300, b"also short")
-    box = after(reply, server, more + "max_payload: 200", spawn)
-    reply.wait_for(
-        "replies that waited for a connection, and do not fit: 1, the first has 300 bytes, the server"
-    )
+    answering: Answering, pynats: Runner, spawn: Callable[..., Program]
+) -> None:
+    reply = answering.run(b"short", b"x" * 300, b"also short")
+    box = after(reply, answering.server, answering.more + "max_payload: 200", spawn)
+    reply.wait_for("and do not fit: 1, the first has 300 bytes, the server takes 200")
     box.wait_until(lambda: box.stdout_bytes().count(b"\n") == 3, "replies")
     came = [json.loads(line) for line in box.stdout_bytes().splitlines()]
     assert sorted(message.get("data", "") for message in came) == ["", "also short", "short"]
     failed = next(message for message in came if not message.get("data"))
     assert failed["headers"]["Nats-Service-Error-Code"] == ["500"]
     assert failed["headers"]["Nats-Service-Error"] == ["the reply has 300 bytes, the server takes 200"]
-    assert pynats("request", "a", "still there", server=server).stdout == b"still there\n"
+    assert pynats("request", "a", "still there", server=answering.server).stdout == b"still there\n"
     assert reply.stop() == 0
     assert reply.stderr_text().count("Disconnected") == 1
     assert '"errors": 1,' in reply.stderr_text()
 
 
 def test_a_server_without_headers_is_said_when_it_is_another(
-    place: tuple[str, Callable[[Server], str]], pynats: Runner, spawn: Callable[..., Program],
-    server_factory: Callable[..., Server], tmp_path: Path,
-) -> None:  # fmt: skip
-    more, url = place
-    server, go = server_factory(more), tmp_path / "go"
-    spawn("reply", "b", "OK", server=server)
-    command = UNTIL.format(go)[:-1] + "; [ $NATS_REQUEST_BODY != fail ]'"
-    reply = spawn("reply", "a", "--command", command, "-H", "A: b", "--json", "-s", url(server))
-    without_a_server(reply, server, go, 2, b"x", b"fail")
+    answering: Answering, pynats: Runner, spawn: Callable[..., Program]
+) -> None:
+    then = "; [ $NATS_REQUEST_BODY != fail ]"
+    reply = answering.run(b"x", b"fail", then=then, options=("-H", "A: b"))
     assert "does not support headers" not in reply.stderr_text()
-    box = after(reply, server, more + "no_header_support: true", spawn)
+    box = after(reply, answering.server, answering.more + "no_header_support: true", spawn)
     reply.wait_for("does not support headers")
-    reply.wait_for(
-        "replies that waited for a connection, and do not fit: 1, the first has headers, the server"
-    )
+    reply.wait_for("and do not fit: 1, the first has headers, the server supports none")
     box.wait_until(lambda: b"\n" in box.stdout_bytes(), "the reply")
     assert json.loads(box.stdout_bytes())["data"] == "x"
-    assert pynats("request", "a", "y", server=server).stdout == b"y\n"
+    assert pynats("request", "a", "y", server=answering.server).stdout == b"y\n"
     assert reply.stop() == 0
     assert reply.stderr_text().count("Disconnected") == 1
     assert '"undelivered": 1,' in reply.stderr_text()
@@ -160,3 +159,27 @@ def test_a_requester_that_cannot_be_told_of_missing_responders_does_not_end_a_wa
         assert told.header.startswith(b"NATS/1.0 503")
     assert watch.wait() == 0
     assert "maximum control line" not in watch.stderr_text()
+
+
+def test_own_messages_that_waited_for_a_connection_are_no_replies(
+    server_factory: Callable[..., Server],
+) -> None:
+    """What the server says of them when they are too large is about what we send, and ends a run."""
+
+    async def check() -> None:
+        client = Client()
+        await client.connect([server.url], allow_reconnect=True)
+        client.send([(b"a", b"", None, b"x")])
+        server.stop()
+        while client.is_connected:
+            await asyncio.sleep(0.01)
+        client.send([(b"a", b"", None, b"y" * 100), (b"a", b"", None, b"z")])
+        server.restart("max_payload: 50")
+        while not client.is_connected:
+            await asyncio.sleep(0.01)
+        assert client.dropped == 1
+        assert client._sends_own()
+        await client.close()
+
+    server = server_factory()
+    asyncio.run(asyncio.wait_for(check(), 30))

@@ -575,27 +575,3 @@ def test_a_pong_that_comes_too_late_does_not_end_the_reading(server_factory: Cal
         return True
 
     assert asyncio.run(go())
-
-
-def test_own_messages_that_waited_for_a_connection_are_no_replies(
-    server_factory: Callable[..., Server],
-) -> None:
-    """What the server says of them when they are too large is about what we send, and ends a run."""
-
-    async def check() -> None:
-        client = Client()
-        await client.connect([server.url], allow_reconnect=True)
-        client.send([(b"a", b"", None, b"x")])
-        server.stop()
-        while client.is_connected:
-            await asyncio.sleep(0.01)
-        client.send([(b"a", b"", None, b"y" * 100), (b"a", b"", None, b"z")])
-        server.restart("max_payload: 50")
-        while not client.is_connected:
-            await asyncio.sleep(0.01)
-        assert client.dropped == 1
-        assert client._sends_own()
-        await client.close()
-
-    server = server_factory()
-    asyncio.run(asyncio.wait_for(check(), 30))

@@ -20,11 +20,8 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
     """
     module = import_module(f"natscli.reply.{options.responder.module}")
     responder: Responder = module.build(options, environment)
-    wrappers = [_with_faults, _recorded]
-    if (
-        options.upstream is not None
-    ):  # what is recorded is what the real service says, which has not these faults
-        wrappers.reverse()
+    # With --upstream what is recorded is what the real service says, which has not these faults.
+    wrappers = (_with_faults, _recorded) if options.upstream is None else (_recorded, _with_faults)
     for wrapper in wrappers:
         responder = wrapper(responder, options)
     if options.format is not None:

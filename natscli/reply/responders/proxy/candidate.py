@@ -72,10 +72,8 @@ class _Asked(NamedTuple):
     def exchange(self) -> Exchange:
         """The exchange with the first service."""
         (asked, _, header, payload), _, reply, outcome = self.due
-        answers = (Answer(0, *reply[2:]),) if outcome is None else ()
-        return Exchange(
-            0, self.came, asked, b"", header, payload, answers, outcome or Outcome.ANSWERED
-        )  # fmt: skip
+        answers, ended = ((Answer(0, *reply[2:]),), Outcome.ANSWERED) if outcome is None else ((), outcome)
+        return Exchange(0, self.came, asked, b"", header, payload, answers, ended)
 
     @property
     def kept(self) -> Exchange:
