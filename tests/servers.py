@@ -1,12 +1,15 @@
-"""Real nats-server processes for the tests, on ports the kernel picks."""
+"""Real nats-server processes for the tests, on ports that nothing else of the tests takes."""
 
 from __future__ import annotations
 
 import atexit
+import itertools
 import json
 import os
+import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sysconfig
 import tempfile
@@ -75,20 +78,18 @@ class Server:
         Raises:
             RuntimeError: it exited instead, or was not ready in time; the message holds its log.
         """
-        attempts = (
-            1 if self.port == -1 else 20
-        )  # an old port can be taken for a moment by an outgoing connection
-        for attempt in range(attempts):
+        for _ in range(20):  # a port can be taken for a moment, by a connection to elsewhere
             try:
-                return self._start_once()
+                return self._start_once(self.port if self.port != -1 else free_port())
             except RuntimeError as error:
-                if "address already in use" not in str(error) or attempt == attempts - 1:
+                if "address already in use" not in str(error):
                     raise
-                time.sleep(0.1)
-        return None
+                refused = error
+            time.sleep(0.1)
+        raise refused
 
-    def _start_once(self) -> None:
-        command = [self._binary, "-a", "127.0.0.1", "-p", str(self.port)]
+    def _start_once(self, port: int) -> None:
+        command = [self._binary, "-a", "127.0.0.1", "-p", str(port)]
         command += ["-c", str(self._config), "--ports_file_dir", str(self.directory)]
         if self._monitor is not None:
             command += ["-m", str(self._monitor)]
@@ -186,14 +187,30 @@ def start_server(config: str = "", *args: str, monitor: bool = False, binary: st
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 where nothing listens now. Prefer a server that picks its own."""
-    import socket
+    """A port of 127.0.0.1 where nothing listens now, and which nobody else is given.
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    assert isinstance(port, int)
-    return port
+    It is below those that systems give to outgoing connections and to who asks for any port (32768 and up), and each
+    process of the tests takes its own: a port that a test keeps, and that nothing listens on yet, stays free.
+    """
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
+def _own_ports() -> Iterator[int]:
+    """The ports of this process of the tests, from a random one on, again and again."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = 1000
+    first, begin = 20_000 + worker % 12 * size, secrets.randbelow(size)
+    return (first + (begin + number) % size for number in itertools.count())
+
+
+_ports = _own_ports()
 
 
 def process_exists(pid: int) -> bool:
