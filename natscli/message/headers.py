@@ -74,14 +74,23 @@ def status(block: bytes | None) -> str:
     return code.decode() if len(code) == 3 and code.isdigit() and end in b" \r" else ""
 
 
+def check_name(name: str, where: str) -> None:
+    """Refuse what cannot be the name of a header.
+
+    Raises:
+        InputError: it is empty, or has a space, a colon or something unprintable.
+    """
+    if not name or not name.isascii() or any(c in ": " or not c.isprintable() for c in name):
+        raise InputError(f"invalid header name {name!r}", where=where)
+
+
 def check(name: str, value: str) -> None:
     """Refuse a header that cannot be sent as it is.
 
     Raises:
         InputError: a name with a space, a colon or something unprintable, or a value with a line break.
     """
-    if not name or not name.isascii() or any(c in ": " or not c.isprintable() for c in name):
-        raise InputError(f"invalid header name {name!r}", where="--header")
+    check_name(name, "--header")
     if "\r" in value or "\n" in value or "\0" in value:
         raise InputError(f"the value of header {name!r} has a line break in it", where="--header")
 

@@ -202,6 +202,8 @@ def check(options: ReplyOptions) -> None:
     elif options.mock is None and options.handler is None:
         raise InputError("missing argument 'SUBJECT'", hint="try 'pynats reply --help'")
     subjects.check_queue_option(options.group)
+    for name in options.ignore_header:
+        headers.check_name(name, "--ignore-header")
     if options.service is not None:
         _check_service(options, options.service)
     if options.processes > 1 and not options.group:

@@ -24,7 +24,7 @@ from natscli.request.sender import Sender
 from natscli.request.statistics import Statistics
 
 if TYPE_CHECKING:
-    from natscli.request.conditions.judge import Judge
+    from natscli.request.conditions.judge import Judge, Queried
     from natscli.request.next_connection import NextConnection
 
 #: Requests taken before others get their turn: refused ones wait for no reply, and Ctrl-C must not wait for them.
@@ -44,7 +44,7 @@ class Requester:
         observer: Observer,
         load: Load = ONE_AT_ONCE,
         statistics: Statistics | None = None,
-        judge: Judge | None = None,
+        judge: Judge | Queried | None = None,
     ) -> None:
         """`judge` says which replies are not as expected."""
         self.statistics = statistics or Statistics()
@@ -236,8 +236,8 @@ class Requester:
                 self.on_empty_end(received)
             else:
                 self.statistics.take(received)
-                if self._judge is not None:
-                    ongoing.error = ongoing.error or self._judge(received)
+                if self._judge is not None and (failure := self._judge(received)):
+                    ongoing.error = ongoing.error or failure
                 self._observer.replies([received])
         ongoing.replies += not last or header is not None
         if last or (ongoing.replies in (expect.replies, expect.most) and not expect.until_empty):

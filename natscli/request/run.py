@@ -59,11 +59,11 @@ async def run(
         source = _source(options, how, recipe, environment)
         how = after(how, start, connection.steps)
         timed = timing(display, connection) if timing is not None else None
-        queried = _queried(timed or display, query)
+        queried = _queried(timed or display, query, judge)
         recorded = _recorded(queried or timed or display, options, plan.timeout, environment)
         observer = over_time(recorded or queried or timed or display, options, statistics)
         make = _requester(options, plan.timeout)
-        requester = make(connection, source, observer, how, statistics, judge=judge)
+        requester = make(connection, source, observer, how, statistics, judge=queried or judge)
         if recorded is not None:
             requester.on_empty_end = recorded.keep
         try:
@@ -77,7 +77,7 @@ async def run(
                 await display.finish(statistics)
         finally:
             write(options, statistics, environment, connection.url, sys.exc_info()[1])
-        return status(statistics, verdict, failures, display.problem, queried.problem if queried else None)
+        return status(statistics, verdict, failures, display.problem)
 
 
 def conclude(
@@ -227,13 +227,13 @@ def expressions(options: RequestOptions) -> tuple[Judge | None, Expression | Non
     return judge(options), query(options)
 
 
-def _queried(observer: Observer, query: Expression | None) -> Queried | None:
-    """What shows the values of `query`, if that is asked for."""
+def _queried(observer: Observer, query: Expression | None, judge: Judge | None) -> Queried | None:
+    """What shows the values of `query`, if that is asked for, and judges replies by it, too."""
     if query is None:
         return None
     from natscli.request.conditions.judge import Queried
 
-    return Queried(observer, query)
+    return Queried(observer, query, judge)
 
 
 def _recorded(

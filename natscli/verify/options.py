@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from natscli.duration import is_rate
 from natscli.errors import InputError, refuse_together
+from natscli.message.headers import check_name
 from natscli.message.templates import SubjectTemplate, compile_destination
 
 #: Options of which only one can be given.
@@ -58,6 +59,8 @@ def check(options: VerifyOptions) -> None:
         "--junit -": options.junit == "-",
     }
     refuse_together(given, *_EXCLUSIVE)
+    for name in options.ignore_header:
+        check_name(name, "--ignore-header")
     if options.rate is not None and not is_rate(options.rate):
         raise InputError(f"{options.rate:g} is not a number of requests a second", where="--rate")
     if options.junit is not None or options.report is not None or options.update:

@@ -75,6 +75,22 @@ def test_a_query_takes_the_place_of_the_payload(ask: Ask, responders: Responders
     assert run.errors == [f"""pynats: error: --query json["nothing"]: KeyError: 'nothing' ({subject})"""]
 
 
+def test_a_query_that_fails_is_a_failure(ask: Ask, responders: Responders) -> None:
+    subject = responders(lambda request: [b"{}"])
+    many = (subject, "x", "--query", 'json["a"]', "--count", "3")
+    for failed, options in ((3, ()), (3, ("--concurrency", "2")), (1, ("--fail-fast",))):
+        run = ask(*many, *options)
+        assert (run.status, f"failed {failed} ({failed} unexpected)" in run.stderr) == (8, True), run.stderr
+    assert ask(*many, "--fail-if", "failed > 0", "--quiet").status == 8
+    both = ask(subject, "x", "--query", 'json["a"]', "--expect", "False", "--quiet")
+    assert both.errors == [f"pynats: error: expected False, got False ({subject})"]
+    # An error of the service is said once, whatever --query makes of it.
+    failing = ask(responders(lambda request: [Answer(b"", FAILED)]), "x", "--query", "json", "--quiet")
+    assert (failing.status, len(failing.errors), "404" in failing.errors[0]) == (7, 1, True)
+    shown = ask(responders(lambda request: [Answer(b"", FAILED)]), "x", "--query", "error", "--quiet")
+    assert (shown.status, shown.stdout) == (7, b"404: not found\n")
+
+
 def test_a_query_writes_json_or_says_of_which_request_it_cannot(ask: Ask, responders: Responders) -> None:
     block = b"NATS/1.0\r\nA: 1\r\nA: 2\r\n\r\n"
     subject = responders(lambda request: [Answer(request.payload, block)])

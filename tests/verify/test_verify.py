@@ -249,10 +249,20 @@ def test_an_update_that_cannot_be_written_is_not_counted(
     assert json.loads(good.read_text().splitlines()[1])["reply"] == {"data": "new"}
 
 
-def test_an_update_of_what_was_not_verified_is_refused(runner: Runner, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        # An update of what was not verified.
+        (("--update", "--fail-fast"), "--update and --fail-fast exclude each other"),
+        (("--ignore-header", "Date:"), "invalid header name 'Date:' (--ignore-header)"),
+    ],
+)
+def test_options_are_checked_before_connecting(
+    runner: Runner, tmp_path: Path, options: tuple[str, ...], what: str
+) -> None:
     file = write_by_hand(tmp_path / "hand.jsonl", 1)
-    run = runner("verify", str(file), "--update", "--fail-fast", server="nats://127.0.0.1:1")
-    assert (run.status, run.errors) == (2, ["pynats: error: --update and --fail-fast exclude each other"])
+    run = runner("verify", str(file), *options, server="nats://127.0.0.1:1")
+    assert (run.status, run.errors) == (2, [f"pynats: error: {what}"])
 
 
 @pytest.mark.parametrize("first", [b"", b"# by hand\r\n", b"\n"])
@@ -323,7 +333,7 @@ def test_what_cannot_be_sent_is_counted_and_a_mistake_is_found_before_connecting
     run = verify(runner, nats_server, file)
     assert run.status == 0
     assert run.errors[1:4] == [
-        f"Not sent: 1 rules without a request ({file}, line 1)",
+        f"Not sent: 1 without a request, as rules are ({file}, line 1)",
         f"Not sent: 1 without a subject ({file}, line 2)",
         f"Not sent: 1 with a subject that nothing can be sent to ({file}, line 3)",
     ]

@@ -76,29 +76,35 @@ def query(options: RequestOptions) -> Expression | None:
 
 
 class Queried:
-    """Has `observer` show what `expression` gives on each reply, not its payload; `problem` is the first failure."""
+    """Has `observer` show what `expression` gives on each reply, not its payload; says what is wrong as `judge` does.
 
-    def __init__(self, observer: Observer, expression: Expression) -> None:
+    Each reply is to be judged, and then shown.
+    """
+
+    def __init__(self, observer: Observer, expression: Expression, judge: Judge | None) -> None:
         self.broken: asyncio.Future[PynatsError] = observer.broken
         self.catch_up: Callable[[int], None] = observer.catch_up
         self.is_behind: Callable[[], bool] = observer.is_behind
         self.sending: Callable[[Sequence[Outgoing]], None] = observer.sending
         self.failed: Callable[[Sequence[Outgoing], PynatsError], None] = observer.failed
-        self.problem: PynatsError | None = None
+        self.of_errors = judge is not None and judge.of_errors
+        self._judge = judge
         self._observer = observer
         self._expression = expression
+        self._payload: bytes | None = None
+
+    def __call__(self, reply: Received) -> PynatsError | None:
+        """The failure of `reply`, if it is one: that it is not as expected, or that the expression gives nothing."""
+        unexpected = self._judge(reply) if self._judge is not None else None
+        try:
+            self._payload = as_bytes(self._expression.value(ReplyView(reply)))
+        except FailedExpressionError as error:
+            self._payload = None
+            failure = UnexpectedError(f"--query {self._expression.text}: {error}", where=reply.subject)
+            return unexpected or failure
+        return unexpected
 
     def replies(self, replies: Sequence[Received]) -> None:
-        """See `Observer`."""
-        for reply in replies:
-            self._query(reply)
-
-    def _query(self, reply: Received) -> None:
-        try:
-            payload = as_bytes(self._expression.value(ReplyView(reply)))
-        except FailedExpressionError as error:
-            failure = UnexpectedError(f"--query {self._expression.text}: {error}", where=reply.subject)
-            self.problem = self.problem or failure
-            self._observer.failed([Outgoing(reply.request, reply.subject, None, b"")], failure)
-        else:
-            self._observer.replies([reply._replace(payload=payload)])
+        """See `Observer`; what was judged last is shown."""
+        if self._payload is not None:
+            self._observer.replies([reply._replace(payload=self._payload) for reply in replies])

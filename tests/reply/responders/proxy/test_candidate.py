@@ -115,6 +115,7 @@ def test_what_is_compared_is_chosen_as_for_verify(
         (("--ignore-header", "Date"), "--ignore-header needs --candidate"),
         (("--match", "json"), "--match needs --candidate"),
         (("--candidate", "c", "--match", "exact", "--ignore", "$.a"), "--match exact and --ignore exclude"),
+        (("--candidate", "c", "--ignore-header", "Date:"), "invalid header name 'Date:' (--ignore-header)"),
     ],
 )
 def test_what_is_compared_is_of_a_candidate_only(runner: Runner, options: tuple[str, ...], what: str) -> None:
