@@ -100,6 +100,8 @@ def add(app: App, /, name: str, then_select: bool, embed: bool, **texts: str | N
         app.environment.warn(f"context {name!r} exists: --context applies to new contexts only")
     start = store.load(source) if source and not known else None
     given = _given(app, texts)
+    if then_select:
+        store.selected()  # what cannot be read cannot be changed: nothing is saved then
 
     def change(existing: Context | None) -> Context:
         return _changed(app, existing or start, given, embed)
@@ -127,6 +129,8 @@ def copy(app: App, /, source: str, name: str, then_select: bool, embed: bool, **
     store = ContextStore(app.environment.config_dir, app.environment.warn)
     start = store.load(source)
     given = _given(app, texts)
+    if then_select:
+        store.selected()
 
     def change(existing: Context | None) -> Context:
         if existing is not None and name == source:
@@ -161,13 +165,14 @@ def _given(app: App, texts: Mapping[str, str | None]) -> dict[str, Any]:
 
 def _changed(app: App, existing: Context | None, given: Mapping[str, Any], embed: bool) -> Context:
     context, notes = changes.apply(existing, given)
-    for note in notes:
-        app.environment.notice(note)
     kept = changes.embed(context, app.environment.environ) if embed else context
+    options = {key: option for option, key in CONTEXT_KEYS.items()}
     for key in (*keys(Holds.FILE), "cert", "key", "ca"):
         if getattr(kept, key) == STDIN:
-            hint = "--embed keeps the contents of --creds and --nkey"
-            raise InputError("a context cannot keep standard input", where=key, hint=hint)
+            hint = "--embed keeps what it reads" if key in keys(Holds.FILE) else ""
+            raise InputError("a context cannot keep standard input", where=f"--{options[key]}", hint=hint)
+    for note in notes:
+        app.environment.notice(note)
     return kept
 
 

@@ -164,11 +164,12 @@ class ContextStore:
         """
         path = self.path(name)
         with self._lock():
+            is_selected = self.selected() == name
             try:
                 remove(path)
             except FileNotFoundError:
                 raise self._unknown(name) from None
-            if self.selected() == name:
+            if is_selected:
                 remove(self._selected, missing_ok=True)
 
     def rename(self, name: str, new: str) -> None:
@@ -239,7 +240,11 @@ class ContextStore:
         return name
 
     def unselect(self) -> str | None:
-        """Select no context; returns the name of the one that was selected."""
+        """Select no context; returns the name of the one that was selected, if that is known."""
+        if os.path.islink(self._selected) and not os.path.exists(self._selected):
+            with self._lock():
+                remove(self._selected, missing_ok=True)
+            return None
         if self.selected() is None:
             return None
         with self._lock():
@@ -321,11 +326,10 @@ def _read_name(path: str) -> str | None:
     except OSError as error:
         if _is_none(path, error):
             return None
-        raise InputError(
-            f"cannot read which context is selected: {reason(error)}",
-            where=path,
-            hint="--no-context connects without one",
-        ) from None
+        what, hint = reason(error), "--no-context connects without one"
+        if os.path.islink(path) and not os.path.exists(path):
+            what, hint = "a broken symbolic link", f"{hint}, 'pynats context unselect' removes the link"
+        raise InputError(f"cannot read which context is selected: {what}", where=path, hint=hint) from None
 
 
 def _is_none(path: str, error: OSError) -> bool:

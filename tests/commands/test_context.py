@@ -1120,7 +1120,14 @@ def test_a_selection_that_leads_nowhere_is_no_missing_one(
     assert status(contexts.root.parent) == (3, "")
     selection.symlink_to(tmp_path / "away" / "context.txt")
     what = "pynats: error: cannot read which context is selected"
-    assert status(contexts.root.parent) == (2, f"{what}: no such file or directory ({selection})")
+    assert status(contexts.root.parent) == (2, f"{what}: a broken symbolic link ({selection})")
+    contexts.put("b", Context())
+    for changing in (("rm", "b", "--force"), ("add", "c", "-s", "c.example", "--select")):
+        assert runner("context", *changing).status == 2
+    assert sorted(path.name for path in (contexts.root / "context").iterdir()) == ["b.json"]
+    assert runner("context", "unselect").status == 0
+    assert status(contexts.root.parent) == (3, "")
+    selection.symlink_to(tmp_path / "away" / "context.txt")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "nats").symlink_to(tmp_path / "away")
     assert status(tmp_path / "other")[0] == 2

@@ -241,7 +241,7 @@ def test_a_handler_is_no_stdin(pynats: Runner, name: str, more: tuple[str, ...])
 def test_a_context_keeps_no_stdin(pynats: Runner) -> None:
     run = pynats("context", "add", "x", "--creds", "-", stdin=b"c")
     assert (run.status, run.errors[0]) == (
-        2, "pynats: error: a context cannot keep standard input (creds)",
+        2, "pynats: error: a context cannot keep standard input (--creds)",
     )  # fmt: skip
     assert pynats("context", "add", "x", "--creds", "-", "--embed", stdin=b"c").status == 0
     assert "data:" in pynats("context", "info", "x", "--json", "--show-secrets", shows_secrets=True).text
