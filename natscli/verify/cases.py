@@ -75,7 +75,8 @@ class Cases:
 
 def nothing_to_send(unfit: LeftOut, path: str) -> InputError:
     """What is wrong with a file of which nothing can be sent."""
-    return InputError(f"no request to send{f': {unfit}' if unfit else ''}", where=path)
+    why = f": {unfit}" if unfit else ""
+    return InputError(f"no request to send{why}", where="" if path in why else path)
 
 
 def _case(path: str, index: int, found: Found, to: SubjectTemplate | None) -> Case | str:
@@ -86,7 +87,7 @@ def _case(path: str, index: int, found: Found, to: SubjectTemplate | None) -> Ca
             if "subject" not in record:
                 return "without a subject"
             if "request" not in record:
-                return "rules without a request"
+                return "without a request, as rules are"
         exchange = exchange_of(record)
     except UnfitSubject:
         return UNFIT_SUBJECT

@@ -131,6 +131,7 @@ def test_what_was_watched_is_read_as_it_was_shown(
         ("nonsense", "not JSON", 1),
         ('{"subject": "a", "request": {"data": 5}, "reply": null}', "expected a string", 38),
         ('{"subject": "a", "request": {"data": ""}, "replies": 1}', "expected a list of replies", 54),
+        ('{"subject": "\udcff"}', "not UTF-8", 14),
     ],
 )
 @pytest.mark.parametrize("where", ["file", "stdin"])
@@ -138,12 +139,13 @@ def test_a_broken_line_is_said_with_its_place_after_what_came_before(
     pynats: Runner, tmp_path: Path, line: str, what: str, column: int, where: str
 ) -> None:
     text = "".join(json.dumps(record) + "\n" for record in EXCHANGES) + line + "\n"
+    data = text.encode(errors="surrogateescape")
     file = tmp_path / "seen.jsonl"
-    file.write_text(text)
+    file.write_bytes(data)
     if where == "file":
         run, name = pynats("watch", "--read", str(file), "--json", server=NOBODY), str(file)
     else:
-        run, name = pynats("watch", "--read", "-", "--json", server=NOBODY, stdin=text.encode()), "stdin"
+        run, name = pynats("watch", "--read", "-", "--json", server=NOBODY, stdin=data), "stdin"
     assert run.status == 2
     assert shown(run) == [1, 2, 3, 4]
     [error] = [line for line in run.errors if "error:" in line]

@@ -100,6 +100,8 @@ class Values:
         self._name = name
         self._file = file
         self._text, self._line, self._ended = "", 1, False
+        #: What was read of the file, and is not UTF-8.
+        self._unread = b""
         #: The byte order mark at the beginning, until a value is read; None before anything is.
         self._mark: str | None = None
 
@@ -142,7 +144,7 @@ class Values:
     def _more(self, size: int) -> None:
         """Read `size` bytes or more, up to a line end: no token of JSON crosses one."""
         try:
-            data = b"".join(self._file.readlines(size))
+            data, self._unread = self._unread or b"".join(self._file.readlines(size)), b""
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read: {reason(error)}", where=self._name) from None
         if self._mark is None:
@@ -152,8 +154,12 @@ class Values:
         try:
             self._text += data.decode()
         except UnicodeDecodeError as error:
-            before = self._text + data[: error.start].decode()
-            raise InputError("not UTF-8", where=self._place(before, len(before), 0)) from None
+            good = data[: data.rfind(b"\n", 0, error.start) + 1]
+            if not good:
+                before = self._text + data[: error.start].decode()
+                raise InputError("not UTF-8", where=self._place(before, len(before), 0)) from None
+            self._text += good.decode()  # what comes before that line counts; then it is an error
+            self._unread = data[len(good) :]
 
     def _refuse(self, error: JSONError, begin: int) -> InputError:
         what, hint = f"not JSON: {error}", ""

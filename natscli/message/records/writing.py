@@ -18,9 +18,10 @@ _COMMON = 1024
 
 
 def record_line(exchange: Exchange) -> bytes:
-    """The line of an exchange."""
+    """The line of an exchange; times that are not known, as of one that was written by hand, are left out."""
     answers = exchange.answers
-    rtt = f'"rtt_ns":{answers[0].rtt_ns},' if answers else ""
+    time = f'"time":"{timestamp(exchange.came)}",' if exchange.came else ""
+    rtt = f'"rtt_ns":{answers[0].rtt_ns},' if answers and answers[0].rtt_ns else ""
     via = f'"via":{text(exchange.via)},' if exchange.via else ""
     to = f'"reply_to":{text(exchange.reply)},' if exchange.reply else ""
     if len(answers) > 1:
@@ -30,7 +31,7 @@ def record_line(exchange: Exchange) -> bytes:
         reply = f'"reply":{content(answers[0].header, answers[0].payload) if answers else "null"}'
     none = ',"outcome":"no_responders"' if exchange.outcome is Outcome.NO_RESPONDERS else ""
     return finished(
-        f'{{"time":"{timestamp(exchange.came)}",{rtt}"subject":{text(exchange.subject)},{via}{to}'
+        f'{{{time}{rtt}"subject":{text(exchange.subject)},{via}{to}'
         f'"request":{content(exchange.header, exchange.payload)},{reply}{none}}}'
     )
 

@@ -80,8 +80,8 @@ def read(
                 mock.recorded.setdefault((subject.encode(), request), deque()).extend(answers)
                 known.append(subject)
     if not known:
-        why = f": {left_out}" if left_out else ""
-        raise InputError(f"there is nothing to answer with{why}", where=path)
+        what = "there is nothing to answer with"
+        raise InputError(f"{what}: {left_out}") if left_out else InputError(what, where=path)
     mock.subjects.extend(subjects.minimal(known))  # requests of the others would come twice
     mock.notes.extend(_hidden(mock.rules))
     if left_out:

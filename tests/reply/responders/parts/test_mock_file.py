@@ -195,7 +195,9 @@ def test_a_mistake_is_shown_with_line_and_column(tmp_path: Path, name: str) -> N
 
 def test_a_file_that_is_no_text_is_shown_with_the_place(tmp_path: Path) -> None:
     path = tmp_path / "mock.jsonl"
-    path.write_bytes('{"subject": "ö"}\n {"\xff'.encode("latin-1").replace(b"\xf6", "ö".encode()))
+    path.write_bytes(
+        '{"subject": "a", "reply": "ö"}\n {"\xff'.encode("latin-1").replace(b"\xf6", "ö".encode())
+    )
     with pytest.raises(InputError, match="not UTF-8") as caught:
         read(str(path))
     assert caught.value.where == f"{path}, line 2, column 4"
