@@ -70,7 +70,9 @@ def classify(
         or "winerror 1225" in text.lower()
     ):
         return ConnectionFailedError("nothing listens there", where=where, hint=_how_to_start(parts))
-    return ConnectionFailedError(problem or _server_problem(error, text), where=where)
+    return ConnectionFailedError(
+        problem or _server_problem(error, text), where=where, hint=_port_in_address(parts)
+    )
 
 
 def _refusal(error: BaseException, text: str, where: str) -> RefusedError | None:
@@ -120,6 +122,18 @@ def _server_problem(error: BaseException, text: str) -> str:
     if isinstance(error, nats_errors.Error) and text:
         return f"the server reported: {text}"
     return f"cannot connect: {text or type(error).__name__}"
+
+
+def _port_in_address(url: SplitResult | ParseResult) -> str:
+    """How to write the port of an IPv6 address, if what was meant as one may have been taken for a part of it."""
+    from ipaddress import IPv6Address
+
+    address, _, last = (url.hostname or "").rpartition(":")
+    try:
+        IPv6Address(address)
+    except ValueError:
+        return ""
+    return f"if {last} is the port: '[{address}]:{last}'" if last.isdigit() and len(last) > 3 else ""
 
 
 def _how_to_start(url: SplitResult | ParseResult) -> str:

@@ -73,10 +73,13 @@ def test_nothing_listens_there(pynats: Runner) -> None:
         ("nats://user:pass@localhost:1", "pynats server run --port 1"),
         ("nats://[::1]:1", "pynats server run --host ::1 --port 1"),
         ("ws://127.0.0.1:1", None),
+        # An address without brackets takes the port for a part of itself: nothing answers there.
+        ("2001:db8::1:4333", "if 4333 is the port: '[2001:db8::1]:4333'"),
+        ("2001:db8::cafe", None),
     ],
 )
-def test_the_hint_starts_a_server_where_none_listens(pynats: Runner, url: str, hint: str | None) -> None:
-    run = pynats("request", "x", "y", server=url)
+def test_the_hint_names_what_may_be_wrong(pynats: Runner, url: str, hint: str | None) -> None:
+    run = pynats("request", "x", "y", "--timeout", "500ms", server=url)
     assert run.status == 5
     assert [line.strip() for line in run.errors if "hint" in line] == ([f"hint: {hint}"] if hint else [])
 
