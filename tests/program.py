@@ -39,6 +39,14 @@ def until(condition: Callable[[], object], what: str = "") -> None:
         time.sleep(0.005)
 
 
+def slowness() -> float:
+    """How many times as long as alone a process takes now, 1 or more: others want the processors too."""
+    began, used, work = time.perf_counter(), time.process_time(), 0.05
+    while time.process_time() - used < work:
+        pass
+    return max((time.perf_counter() - began) / work, 1.0)
+
+
 @dataclass(frozen=True)
 class Run:
     """A run that is over."""
@@ -201,7 +209,7 @@ class Runner:
         """Run to the end. `server` goes in as NATS_URL; None in `env` removes a variable; no stdin is a null one.
 
         Python is started `anew` where that matters, see tests/starting.py. With `within` it must not take more
-        seconds than that, for which a machine that is busy with other tests gets three tries.
+        seconds than that, for which a machine that is busy with other tests gets three tries, and more time.
 
         Raises:
             subprocess.TimeoutExpired: it ran longer than `timeout` seconds and was killed.
@@ -214,9 +222,9 @@ class Runner:
                     *arguments, server=server, env=env, stdin=stdin, cwd=cwd, timeout=timeout,
                     shows_secrets=shows_secrets, anew=anew,
                 )  # fmt: skip
-                if run.seconds < within:
+                if run.seconds < within or run.seconds < within * (slower := slowness()):
                     return run
-                took.append(run.seconds)
+                took.append(f"{run.seconds:.2f} on a machine {slower:.1f} times as slow as alone")
             raise AssertionError(f"longer than {within} seconds: {took}")
         began = time.perf_counter()
         with start(
