@@ -78,10 +78,10 @@ def test_the_installed_nats_py_is_as_expected() -> None:
 
 
 def test_comparing_costs_next_to_nothing() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(100):
         differences()
-    assert (time.perf_counter() - start) / 100 < 0.001
+    assert (time.process_time() - start) / 100 < 0.001
 
 
 @pytest.fixture(scope="module")
