@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ from typing import Any
 import pytest
 
 from tests.program import Program, Runner
-from tests.request.responders import Responders, silent
+from tests.request.responders import Answer, Responders, silent
 from tests.servers import Server
 
 
-def lines(path: Path) -> list[dict[str, object]]:
+def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -114,4 +115,26 @@ def test_a_single_empty_reply_is_recorded_for_what_it_is(
     for how in ((), ("--replies", "0", "--timeout", "200ms"), ("--first", "1"), ("--wait-for-empty",)):
         assert runner("request", subject, "x", *how, "--record", str(file), server=nats_server).status == 0
     assert [data_of(line) for line in lines(file)] == [("",)] * 4
+    assert runner("verify", str(file), server=nats_server).status == 0
+
+
+@pytest.mark.parametrize(
+    "block", [b"NATS/1.0\r\nA: b\r\n", b"NATS/1.0\nA: b\n\n", b"nats/1.0 204 No\r\n\r\n", b"x"]
+)
+def test_header_blocks_that_are_against_the_protocol_are_recorded_read_and_sent_again(
+    runner: Runner, nats_server: Server, responders: Responders, tmp_path: Path, block: bytes
+) -> None:
+    file, seen = tmp_path / "calls.jsonl", tmp_path / "seen.jsonl"
+    subject = responders(lambda request: [Answer(b"y", block)], tmp_path.name)
+    watch = runner.spawn("watch", subject, "--record", str(seen), server=nats_server, ready="Watching")
+    assert runner("request", subject, "x", "--record", str(file), server=nats_server).status == 0
+    assert watch.stop() == 0
+    for path in (file, seen):
+        assert b64decode(lines(path)[0]["reply"]["headers_base64"]) == block
+        assert runner("verify", str(path), server=nats_server).status == 0
+        shown = runner("watch", "--read", str(path))
+        assert (shown.status, shown.errors[-1]) == (0, "Seen 1 exchange (1 answered)")
+    mocked = f"{subject}.mocked"
+    file.write_text(file.read_text().replace(subject, mocked))
+    runner.spawn("reply", "--mock", str(file), server=nats_server)
     assert runner("verify", str(file), server=nats_server).status == 0

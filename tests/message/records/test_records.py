@@ -29,6 +29,10 @@ BLOCK = st.none() | st.sampled_from(
         b"NATS/1.0\r\nX:  \xff\r\n\r\n",
         b"NATS/1.0 404 Not found\r\n\r\n",
         headers.service_error("teapot", 418),
+        b"NATS/1.0\r\nA: b\r\n",
+        b"NATS/1.0\nA: b\n\n",
+        b"nats/1.0 404 No\r\n\r\n",
+        b"x",
     ]
 )
 ANSWER = st.builds(Answer, st.integers(0, 10**12), BLOCK, PAYLOAD)

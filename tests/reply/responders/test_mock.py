@@ -35,13 +35,16 @@ REPLIES: list[tuple[bytes, bytes]] = [
     (b"NATS/1.0\r\nb: 2\r\nA: 1\r\nb: 3\r\na: 4\r\n\r\n", b"order, case and repeated names"),
     (b"NATS/1.0\r\nX:no space\r\nY:   three  \r\nZ: \r\n\r\n", b"spacing"),
     (b"NATS/1.0\r\nX: \xff\xfe\r\n\r\n", b"\x80 not UTF-8 at all"),
+    (b"NATS/1.0\r\nA: b\r\n", b"no empty line"),
+    (b"NATS/1.0\nA: b\n\n", b"without carriage returns"),
+    (b"nats/1.0 404 No\r\n\r\n", b""),
     (headers.service_error("teapot", 418), b""),
     (headers.service_error("with a body", 500), b"details\x1b[31m"),
 ]
 ASKED: list[tuple[bytes, bytes]] = [
     (b"", b""),
     (b"", b"now"),
-    (b"", b"\0\xff\x9b"),
+    (b"NATS/1.0\nA: b\n\n", b"\0\xff\x9b"),
     (b"NATS/1.0\r\nTrace: 1\r\nTrace: 2\r\n\r\n", b'{"id": 7}'),
 ]
 
