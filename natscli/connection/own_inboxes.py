@@ -50,6 +50,11 @@ class OwnInboxes:
         if subscription is not None and self._client.is_connected:
             self._run(subscription.unsubscribe())
 
+    def inbox(self, token: bytes) -> bytes:
+        """The inbox of the request of `token`, which is not closed yet; else an empty one."""
+        subscription = self._subscriptions.get(token)
+        return b"" if subscription is None else str(subscription.subject).encode()
+
     async def _send(self, token: bytes, message: Message) -> None:
         inbox = self._client.new_inbox()
         self._subscriptions[token] = await self._client.subscribe_batches(

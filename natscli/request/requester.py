@@ -73,7 +73,6 @@ class Requester:
         """Send everything and wait for what was asked for; what failed was displayed, and is in `statistics`."""
         inbox = self._client.new_inbox()
         self._sender.prefix = f"{inbox}.".encode()
-        self._sender.inboxes = inbox.rpartition(".")[0].encode()
         self._connection.on_refusal = self._on_refusal
         if self._load.reconnects:
             self._expect_another()
@@ -206,7 +205,7 @@ class Requester:
         for subject, reply_to, header, payload in batch:
             ongoing = self._in_flight.get(token)
             if ongoing is not None:
-                own = () if subject.startswith(self._sender.inboxes) else (subject, reply_to)
+                own = () if self._sender.is_inbox(token, subject) else (subject, reply_to)
                 self._on_reply(ongoing, header, payload, arrived, came, *own)
             else:
                 self.statistics.more += 1

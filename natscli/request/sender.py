@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Sender:
-    """Sends with the inboxes below `prefix`, which is below that of all `inboxes` of the connection.
+    """Sends with the inboxes below `prefix`.
 
     `on_own` gets the replies to a request with an inbox of its own.
     """
@@ -27,7 +27,7 @@ class Sender:
     def __init__(
         self, client: Client, statistics: Statistics, on_own: Callable[[bytes, list[Message], int], None]
     ) -> None:
-        self.prefix = self.inboxes = b""
+        self.prefix = b""
         self._client = client
         self._statistics = statistics
         self._on_own = on_own
@@ -122,6 +122,10 @@ class Sender:
         """Take no more replies to a request with an inbox of its own."""
         if self._own is not None:
             self._own.close(ongoing.token)
+
+    def is_inbox(self, token: bytes, subject: bytes) -> bool:
+        """Whether `subject` is the inbox that the request of `token` has of its own, not the subject of a stream."""
+        return self._own is not None and subject == self._own.inbox(token)
 
     def _sent_alone(self, ongoing: Ongoing, message: Message) -> bool:
         """Send a request whose replies only a subscription of its own tells apart; False for any other."""

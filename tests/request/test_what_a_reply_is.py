@@ -83,6 +83,22 @@ def test_a_message_of_a_consumer_is_the_reply(pynats: Runner, streams: Server) -
     assert taken.status == 0
 
 
+def test_a_message_of_a_consumer_keeps_its_subject_whatever_the_inboxes_begin_with(
+    pynats: Runner, streams: Server
+) -> None:
+    update = '{"name":"ORDERS","subjects":["invoices.>","in.*.y"]}'
+    assert pynats("request", "$JS.API.STREAM.UPDATE.ORDERS", update, "--quiet", server=streams).status == 0
+    for subject in ("invoices.1", "in.x.y"):
+        assert pynats("request", subject, subject, server=streams).status == 0
+        run = pynats("request", PULL, "", "--json", "--inbox-prefix", "in", server=streams)
+        assert run.status == 0
+        assert run.objects[0]["message_subject"] == run.objects[0]["data"] == subject
+        assert run.objects[0]["reply_to"].startswith("$JS.ACK.ORDERS.C.")
+    run = pynats("request", PULL, '{"no_wait":true}', "--json", "--inbox-prefix", "in", server=streams)
+    assert run.objects[0]["status"] == 404
+    assert "message_subject" not in run.objects[0]
+
+
 def test_the_message_after_an_acknowledgement_is_its_reply(pynats: Runner, streams: Server) -> None:
     assert pynats("request", "orders.{{Count}}", "{{Count}}", "--count", "2", server=streams).status == 0
     run = pynats("request", PULL, "", "--json", server=streams)
