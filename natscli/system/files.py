@@ -32,6 +32,17 @@ def check_target(path: str, where: str) -> None:
         raise InputError(f"cannot write to {path!r}", where=where)
 
 
+def check_replaceable(path: str, where: str) -> None:
+    """As `check_target`, where nothing can be added to what is there: the file is read, and replaced by another.
+
+    Raises:
+        InputError: see there; or it is a device, a pipe, or the name of an open file.
+    """
+    check_target(path, where)
+    if _is_special(path):
+        raise InputError(f"cannot replace {path!r}: not a regular file", where=where)
+
+
 def check_apart(read: Iterable[tuple[str, str | None]], written: Iterable[tuple[str, str | None]]) -> None:
     """Refuse to write a file that is read too, or that another option writes: each an option, and the name it has.
 

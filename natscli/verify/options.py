@@ -69,13 +69,13 @@ def check(options: VerifyOptions) -> None:
 
 def _check_files(options: VerifyOptions) -> None:
     """Refuse files that cannot be written, and those that are something else as well."""
-    from natscli.system.files import check_apart, check_target
+    from natscli.system.files import check_apart, check_replaceable, check_target
 
     for target, where in ((options.junit, "--junit"), (options.report, "--report")):
         if target is not None and target != "-":
             check_target(target, where)
     for path in options.files if options.update else ():
-        check_target(path, "--update")
+        check_replaceable(path, "--update")
     check_apart(
         (("FILE", path) for path in options.files),
         (("--junit", options.junit), ("--report", options.report)),
