@@ -18,11 +18,20 @@ class Outcome(str, Enum):
 
 
 class Answer(NamedTuple):
-    """A reply: nanoseconds from its request to it, header block and payload."""
+    """A reply: nanoseconds from its request to it, header block and payload.
+
+    `packet` is the payload as it came, if `payload` was made of that.
+    """
 
     rtt_ns: int
     header: bytes | None
     payload: bytes
+    packet: bytes = b""
+
+    @property
+    def said(self) -> bytes:
+        """The payload that says what the reply is: not the value in a packet, which may look like anything."""
+        return self.packet or self.payload
 
 
 class Exchange(NamedTuple):

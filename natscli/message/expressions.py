@@ -122,9 +122,10 @@ class MessageView:
 
     NAMES: tuple[str, ...] = ("data", "error", "headers", "json", "size", "status", "text")
 
-    def __init__(self, header: bytes | None, data: bytes, asked: str = "") -> None:
-        """`asked` is the subject of the request that it answers, if it is a reply."""
+    def __init__(self, header: bytes | None, data: bytes, asked: str = "", packet: bytes = b"") -> None:
+        """`asked` is the subject of the request that it answers, if it is a reply; `packet` is what holds `data`."""
         self.data = data
+        self._said = packet or data
         self._header = header
         self._asked = asked
 
@@ -165,7 +166,7 @@ class MessageView:
     @cached_property
     def error(self) -> str | None:
         """Code and text of the error that the message is: `500: out of paper`; None if it is none."""
-        problem = read_problem(self._header, self.data, self._asked)
+        problem = read_problem(self._header, self._said, self._asked)
         return None if problem is None else replaced(": ".join(filter(None, (problem.code, problem.text))))
 
 

@@ -23,7 +23,8 @@ class Received(NamedTuple):
     """A reply as it is shown: reply `number`, from 1, to the request of that number, `rtt_ns` nanoseconds after it.
 
     `came` is when it arrived (seconds since 1970): it may wait before it is shown. A message of a JetStream consumer
-    has a `message_subject` of its own, and a `reply_to` for its acknowledgement.
+    has a `message_subject` of its own, and a `reply_to` for its acknowledgement. `packet` is the payload as it came, if
+    `payload` was made of that.
     """
 
     subject: str
@@ -35,6 +36,12 @@ class Received(NamedTuple):
     came: float
     message_subject: bytes = b""
     reply_to: bytes = b""
+    packet: bytes = b""
+
+    @property
+    def said(self) -> bytes:
+        """The payload that says what the reply is: not the value in a packet, which may look like anything."""
+        return self.packet or self.payload
 
 
 class Sent:
@@ -112,7 +119,7 @@ def plain_answers(
         request, rtt = ongoing.request, arrived - ongoing.start_ns
         # Not `Received(...)`, which calls a function in Python.
         answer = tuple.__new__(
-            Received, (request.subject, request.number, 1, rtt, header, payload, came, b"", b"")
+            Received, (request.subject, request.number, 1, rtt, header, payload, came, b"", b"", b"")
         )
         answers.append(answer)
     return answers

@@ -10,6 +10,7 @@ from natscli.message import headers
 from natscli.message.formats.format import Content, Format
 from natscli.message.recipe import Outgoing, Recipe
 from natscli.message.source import Source
+from natscli.message.status import read_problem
 from natscli.request.again import Ongoing
 from natscli.request.options import Expectation, RequestOptions
 from natscli.request.requester import Requester
@@ -74,18 +75,19 @@ class FormattedRequester(Requester):
 
     def _on_reply(
         self, ongoing: Ongoing, header: bytes | None, payload: bytes, arrived: int, came: float,
-        subject: bytes = b"", reply_to: bytes = b"",
+        subject: bytes = b"", reply_to: bytes = b"", packet: bytes = b"",
     ) -> None:  # fmt: skip
         if header is not None and headers.status(header):  # from a server
-            super()._on_reply(ongoing, header, payload, arrived, came, subject, reply_to)
+            super()._on_reply(ongoing, header, payload, arrived, came, subject, reply_to, packet)
             return
         piece = self.form.read_reply(ongoing.request.number, Content(header, payload))
         if piece is None:
             return
-        if piece.problem is not None and ongoing.error is None:
-            ongoing.error = ErrorReplyError(str(piece.problem), where=ongoing.request.subject)
+        asked = ongoing.request.subject
+        if piece.problem is not None and piece.problem != read_problem(header, payload, asked):
+            ongoing.error = ongoing.error or ErrorReplyError(str(piece.problem), where=asked)
         if piece.payload is not None:
-            super()._on_reply(ongoing, header, piece.payload, arrived, came, subject, reply_to)
+            super()._on_reply(ongoing, header, piece.payload, arrived, came, subject, reply_to, payload)
         if piece.last and self._expect.until_empty and self.form.several:
             # One that ends without any value is shown even so: it is an answer.
             block = None if ongoing.replies else header or b""

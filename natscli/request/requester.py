@@ -217,11 +217,11 @@ class Requester:
 
     def _on_reply(
         self, ongoing: Ongoing, header: bytes | None, payload: bytes, arrived: int, came: float,
-        subject: bytes = b"", reply_to: bytes = b"",
+        subject: bytes = b"", reply_to: bytes = b"", packet: bytes = b"",
     ) -> None:  # fmt: skip
-        """Take a reply; `subject` and `reply_to` are those of a message of a stream."""
+        """Take a reply; `subject` and `reply_to` are those of a message of a stream, `packet` see `Received`."""
         expect = self._expect
-        if says_more(header, payload) and self._is_no_reply(ongoing, header, payload):
+        if says_more(header, packet or payload) and self._is_no_reply(ongoing, header, packet or payload):
             return
         if self._again.searching:
             self._again.found()
@@ -229,7 +229,7 @@ class Requester:
         if ongoing.counted:
             request, rtt, number = ongoing.request, arrived - ongoing.start_ns, ongoing.replies + 1
             received = Received(
-                request.subject, request.number, number, rtt, header, payload, came, subject, reply_to
+                request.subject, request.number, number, rtt, header, payload, came, subject, reply_to, packet
             )
             if last and header is None:
                 self.on_empty_end(received)

@@ -21,10 +21,12 @@ class ExchangeView(MessageView):
     def __init__(self, exchange: Exchange) -> None:
         first = exchange.answers[0] if exchange.answers else None
         asked = exact(exchange.subject)
-        super().__init__(*((None, b"") if first is None else (first.header, first.payload)), asked)
+        content = (None, b"") if first is None else (first.header, first.payload)
+        packet = b"" if first is None else first.packet
+        super().__init__(*content, asked, packet)
         self.outcome = exchange.outcome.value
         self.rtt = None if first is None else first.rtt_ns / 1e9
-        self.reply = None if first is None else MessageView(first.header, first.payload, asked)
+        self.reply = None if first is None else MessageView(*content, asked, packet)
         self._exchange = exchange
 
     @cached_property

@@ -27,7 +27,7 @@ class ReplyView(MessageView):
     NAMES = (*MessageView.NAMES, "rtt", "subject")
 
     def __init__(self, reply: Received) -> None:
-        super().__init__(reply.header, reply.payload, reply.subject)
+        super().__init__(reply.header, reply.payload, reply.subject, reply.packet)
         self.subject = reply.subject
         self.rtt = reply.rtt_ns / 1e9
         """Seconds."""
@@ -107,4 +107,5 @@ class Queried:
     def replies(self, replies: Sequence[Received]) -> None:
         """See `Observer`; what was judged last is shown."""
         if self._payload is not None:
-            self._observer.replies([reply._replace(payload=self._payload) for reply in replies])
+            shown = [reply._replace(payload=self._payload, packet=reply.said) for reply in replies]
+            self._observer.replies(shown)

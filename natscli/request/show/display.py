@@ -292,10 +292,10 @@ def _translating(display: RequestDisplay, environment: Environment, translator: 
 def acknowledgement(replies: Sequence[Received]) -> Acknowledgement | None:
     """The first acknowledgement of a stream among `replies`."""
     for reply in replies:
-        if reply.payload.startswith(b'{"stream":'):
+        if reply.said.startswith(b'{"stream":'):
             from natscli.request.outcome import acknowledged
 
-            if (found := acknowledged(reply.payload, reply.subject)) is not None:
+            if (found := acknowledged(reply.said, reply.subject)) is not None:
                 return found
     return None
 
@@ -305,7 +305,7 @@ def replies_line(count: int, slowest: Received) -> str:
     from natscli.message.status import responder
     from natscli.output.columns import crop
 
-    who = crop(responder(slowest.header, slowest.payload), 40)
+    who = crop(responder(slowest.header, slowest.said), 40)
     words = f"{count} {'reply' if count == 1 else 'replies'}, the slowest after"
     return f"{words} {format_duration(slowest.rtt_ns / 1e9)} (#{slowest.number}{f', {who}' if who else ''})"
 

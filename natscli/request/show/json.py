@@ -25,7 +25,7 @@ def replies(*, ascii_only: bool) -> Callable[[Received], bytes]:
 
     def members(reply: Received) -> str:
         message = encoder.message(reply.header, reply.payload)
-        return message + encoder.acknowledged(reply.payload, reply.subject)
+        return message + encoder.acknowledged(reply.said, reply.subject)
 
     def line(reply: Received) -> bytes:
         about = f'"time": "{timestamp(reply.came)}", "subject": {encoder.text(replaced(reply.subject))}'

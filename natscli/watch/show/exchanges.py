@@ -100,7 +100,7 @@ class _InFull:
         for number, answer in enumerate(exchange.answers, 1):
             which = f"Reply {number}" if len(exchange.answers) > 1 else "Reply"
             what = f"{which} after {format_duration(answer.rtt_ns / 1e9)}{_notes(answer, subject)}"
-            style = RED if read_problem(answer.header, answer.payload, subject) else GREEN
+            style = RED if read_problem(answer.header, answer.said, subject) else GREEN
             yield self._part(exchange, what, style, answer.header, answer.payload)
         if not exchange.answers:
             state = _state(exchange, self._timeout)
@@ -124,8 +124,9 @@ class _Json:
         encoder, subject = self._encoder, exact(exchange.subject)
         replies = ", ".join(
             [
-                f'{{"rtt_ns": {rtt_ns}, {encoder.message(header, payload)}{encoder.acknowledged(payload, subject)}}}'
-                for rtt_ns, header, payload in exchange.answers
+                f'{{"rtt_ns": {answer.rtt_ns}, {encoder.message(answer.header, answer.payload)}'
+                f"{encoder.acknowledged(answer.said, subject)}}}"
+                for answer in exchange.answers
             ]
         )
         rtt_ns = "null" if exchange.rtt_ns is None else exchange.rtt_ns
@@ -169,7 +170,7 @@ def _notes(answer: Answer, subject: str) -> str:
     status = read_status(answer.header)
     if status is not None:
         return f", status {shortened(str(status), _ERROR)}"
-    taken = read_acknowledgement(answer.payload, subject)
+    taken = read_acknowledgement(answer.said, subject)
     if taken is None or taken.error is not None:
         return ""
     return f", acknowledged by stream {shortened(taken.stream, _ERROR)}, {taken.sequence}"
@@ -177,7 +178,7 @@ def _notes(answer: Answer, subject: str) -> str:
 
 def _who(answers: Sequence[Answer]) -> str:
     """Those who have answered, each once, if they say so."""
-    names = dict.fromkeys(responder(answer.header, answer.payload) for answer in answers)
+    names = dict.fromkeys(responder(answer.header, answer.said) for answer in answers)
     names.pop("", None)
     return f" from {shortened(', '.join(names), _RESPONDERS)}" if names else ""
 

@@ -24,7 +24,10 @@ def in_format(render: RenderExchanges, form: Format) -> RenderExchanges:
 
 def opened(exchange: Exchange, form: Format) -> Exchange:
     """`exchange` with what is in its messages as their payloads."""
-    answers = tuple(a._replace(payload=form.shown(Content(a.header, a.payload))) for a in exchange.answers)
+    answers = tuple(
+        a._replace(payload=form.shown(Content(a.header, a.payload)), packet=a.payload)
+        for a in exchange.answers
+    )
     return exchange._replace(payload=form.shown(Content(exchange.header, exchange.payload)), answers=answers)
 
 

@@ -35,7 +35,7 @@ BLOCK = st.none() | st.sampled_from(
         b"x",
     ]
 )
-ANSWER = st.builds(Answer, st.integers(0, 10**12), BLOCK, PAYLOAD)
+ANSWER = st.builds(Answer, st.integers(0, 10**12), BLOCK, PAYLOAD, packet=st.just(b""))
 
 
 def outcome(answers: tuple[Answer, ...]) -> tuple[Outcome, ReplyProblem | None]:

@@ -88,7 +88,7 @@ class _Asked(NamedTuple):
         """Whether one reply came, and it has the same bytes."""
         if len(self.answers) != 1 or self.due.outcome is not None:
             return False
-        return self.answers[0][1:] == self.due.reply[2:]
+        return self.answers[0][1:3] == self.due.reply[2:]
 
     @property
     def memory(self) -> int:
