@@ -56,6 +56,8 @@ class Delivery:
         self._pump = pump
         self._render = render
         self._unfit: dict[bytes, Failure] = {}
+        #: Of requests that are not done, those of which an earlier reply was not sent as it was asked for.
+        self._earlier: dict[bytes, Failure] = {}
         self._why: dict[bytes, str] = {}
         self._is_sending = False
         self._late: list[tuple[Failure, str]] = []
@@ -106,6 +108,9 @@ class Delivery:
                 trace = [f"trace: {line}" for line in more]
                 for number in range(batch.first, batch.first + len(batch.requests)):
                     self._warn(f"[#{number}] {first}", *trace)
+        for request in batch.requests if self._earlier else ():
+            if reply_subject(request) in self._earlier:
+                self._unfit[reply_subject(request)] = self._earlier.pop(reply_subject(request))
         if not self._unfit:
             return _NONE
         (unfit, self._unfit), (why, self._why) = (self._unfit, {}), (self._why, {})
@@ -164,7 +169,9 @@ class Delivery:
 
     def deliver_some(self, batch: Batch, replies: list[Message]) -> None:
         """Send some of the replies to a single request, which is not done yet."""
-        self.send(batch, replies, None)
+        if len(self._earlier) > _MOST_REMEMBERED:
+            self._earlier.clear()
+        self._earlier.update(self.send(batch, replies, None))
         subject = reply_subject(batch.requests[0]).lower()
         if self._refused.get(subject, (-1, False))[0] != batch.first:
             self._refused[subject] = batch.first, False

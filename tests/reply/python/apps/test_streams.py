@@ -60,6 +60,29 @@ def test_each_value_is_a_reply_and_an_empty_one_ends_them(
     assert "ZeroDivisionError: division by zero (app.py:" in program.stderr_text()
 
 
+@pytest.mark.parametrize("how", [(), ("--json",), ("--service", "sizes")], ids=str)
+def test_a_value_that_is_too_large_is_an_error_of_its_request(
+    app: Callable[..., Program], asker: Asker, how: tuple[str, ...]
+) -> None:
+    code = """
+        from natscli import endpoint
+        @endpoint("sized")
+        def sized(request):
+            yield from ("1", "x" * 3_000_000, "3")
+        """
+    program = app(code, *how)
+    for _ in range(2):
+        asker.send("sized", b"")
+        one, two, three, end = asker.receive(4)
+        assert (one.payload, two.payload, three.payload, end.payload) == (b"1", b"", b"3", b"")
+        assert b"Nats-Service-Error-Code: 500" in two.lines
+    assert program.stop() == 0
+    assert re.search(r"2 errors|\"errors\": 2\b", program.stderr_text()), program.stderr_text()
+    if "--json" in how:
+        records = [json.loads(line) for line in program.stdout_bytes().splitlines()]
+        assert [(record["outcome"], record["code"]) for record in records] == [("error", 500)] * 2
+
+
 @KIND
 def test_a_value_is_sent_when_it_comes(app: Callable[..., Program], asker: Asker, kind: str) -> None:
     app(GENERATORS)
