@@ -40,6 +40,7 @@ class OwnInboxes:
 
         With `seconds` the inbox is closed after that time, if it is not before.
         """
+        self._subscriptions[token] = None
         self._run(self._send(token, message))
         if seconds:
             asyncio.get_running_loop().call_later(seconds, self.close, token)
@@ -57,9 +58,11 @@ class OwnInboxes:
 
     async def _send(self, token: bytes, message: Message) -> None:
         inbox = self._client.new_inbox()
-        self._subscriptions[token] = await self._client.subscribe_batches(
-            inbox, "", partial(self._take, token)
-        )
+        subscription = await self._client.subscribe_batches(inbox, "", partial(self._take, token))
+        if token not in self._subscriptions:  # closed meanwhile
+            await subscription.unsubscribe()
+            return
+        self._subscriptions[token] = subscription
         subject, _, header, payload = message
         unfit = self._unfit
         instead = None if unfit is None else lambda message, why: unfit(token, why)

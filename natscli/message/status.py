@@ -16,14 +16,14 @@ from natscli.text import bytes_for_programs, exact, replaced
 #: Headers in which a responder may say who it is, the first that is there.
 _NAMES = ("nats-service-id", "nats-responder", "responder", "x-responder", "server", "hostname", "host")
 _SERVICE_TYPE = "io.nats.micro."
-#: A payload that is longer (bytes) is not looked into for the id of a service.
+#: A payload that is longer (bytes) is not looked into: for the id of a service, or an error of an API.
 _LARGEST_RESPONSE = 64 * 1024
 
 #: How the server begins acknowledgements of messages that a stream has taken, and responses of the JetStream API.
 _ACKNOWLEDGEMENTS = (b'{"stream":', b'{"error":')
 _API = b'{"type":"io.nats.jetstream.api.'
-#: Bytes that an acknowledgement has at most: what is larger is not parsed. API responses are larger.
-_LARGEST_ACKNOWLEDGEMENT, _LARGEST_RESPONSE = 1024, 64 * 1024
+#: Bytes that an acknowledgement has at most: what is larger is not parsed.
+_LARGEST_ACKNOWLEDGEMENT = 1024
 _MEMBERS = frozenset({"stream", "seq", "domain", "duplicate", "val", "batch", "count", "error"})
 #: The least code that is an error.
 _ERRORS_FROM = 400

@@ -132,7 +132,7 @@ class Pipe(Responder):
 
     def _time_out(self) -> None:
         """Answer for the program what it has not answered in time."""
-        late = self._outstanding.expire(self._loop.time())
+        late = [job for _, job in self._outstanding.expire(self._loop.time())]
         self._alarm.set(self._outstanding.next_end)
         if late:
             text = f"no answer within {format_duration(self._timeout)}"

@@ -89,12 +89,8 @@ class OwnFailure(Failure):
     outcome: Outcome | None = None
 
 
-def reported(block: bytes | None) -> Failure | None:
-    """The error that a header block says (ADR-32), if any: it is counted, and not worth a line of the log."""
-    error = headers.read_service_error(block)
-    if error is None:
-        return None
-    code, text = error
+def reported(code: str, text: str) -> Failure:
+    """The error that a reply says, or its status: it is counted, and not worth a line of the log."""
     # A service may send any code; Python makes no number of thousands of digits.
     number = int(code) if code.isascii() and code.isdecimal() and len(code) < 10 else 500
     return Failure(number, replaced(text), notice="")

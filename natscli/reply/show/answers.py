@@ -66,7 +66,8 @@ def _said(outcome: Ending, replies: int) -> str:
         return "Not answered"
     if outcome.name == "undelivered":
         return "Not delivered: the server does not take the reply"
-    what = f"Answered with error {outcome.code}: {outcome.message}" if outcome.message else "Answered"
+    said = f": {outcome.message}" if outcome.message else ""
+    what = f"Answered with error {outcome.code}{said}" if outcome.code else "Answered"
     return f"{visible_line(what)} after {took}" + (f", {replies} replies" if replies > 1 else "")
 
 

@@ -140,7 +140,7 @@ def _json(*, ascii_only: bool) -> RenderEnded:
         time, begin, lines = timestamp(came), "", []
         last: bytes | None = None
         ended = f'"outcome": "{outcome.name}", "duration_ns": {outcome.duration_ns}'
-        if outcome.message:
+        if outcome.code:
             ended += f', "code": {outcome.code}, "message": {text(outcome.message)}'
         for number, (subject, reply, header, payload) in enumerate(batch, first):
             if subject != last:

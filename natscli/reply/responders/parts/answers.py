@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from natscli.duration import parse_duration
+from natscli.message.headers import read_service_error
 from natscli.message.message import Message
 from natscli.message.records.content import (
     NOTHING,
@@ -58,13 +59,18 @@ def parse_answer(value: Any, path: Path, templates: bool) -> AnswerTemplate:
         return AnswerTemplate(payload=template(value, path, templates))
     check_keys(value, path, KEYS)
     block = parse_headers(value, path, templates)
-    failure = _failure(value, path) if is_error(value) else reported(block.format)
+    failure = _failure(value, path) if is_error(value) else _said(block.format)
     return AnswerTemplate(block, parse_payload(value, path, templates), _delay(value, path), failure)
 
 
 def _failure(value: dict[str, Any], path: Path) -> Failure:
     code, text = parse_error(value, path)
     return Failure(code, text, notice="")
+
+
+def _said(block: bytes) -> Failure | None:
+    error = read_service_error(block)
+    return None if error is None else reported(*error)
 
 
 def _delay(value: dict[str, Any], path: Path) -> float:

@@ -81,14 +81,14 @@ class Outstanding(Generic[Key]):
         self._held.extend(key, since, seconds)
         return entry.job
 
-    def expire(self, now: float) -> list[Job]:
-        """Take out those whose time is over."""
+    def expire(self, now: float) -> list[tuple[Key, Job]]:
+        """Take out those whose time is over, with their keys."""
         over = self._held.expire(now)
         for entry in over:
             self._given.pop(entry.key, None)
         while self._waiting and self._held.get(self._waiting[0]) is None:
             self._waiting.popleft()
-        return [entry.job for entry in over]
+        return [(entry.key, entry.job) for entry in over]
 
     def lose(self) -> list[Job]:
         """Take out those that are given away."""

@@ -17,7 +17,7 @@ from natscli.message import headers, subjects
 from natscli.message.exchange import Outcome
 from natscli.message.in_flight import random_tokens
 from natscli.message.message import Message
-from natscli.message.status import asked_subject
+from natscli.message.status import ReplyProblem, asked_subject, gives_stored, read_problem
 from natscli.message.templates import SubjectTemplate, compile_destination
 from natscli.reply.options import ReplyOptions
 from natscli.reply.responders.parts.finished import Finished, Job
@@ -37,7 +37,7 @@ class Upstream(Responder):
     """Asks another subject and waits for `replies` to each request; `concurrency` at once, 0 for any number.
 
     `destination` is where to. Other than one reply, 0 for any number, each is passed on when it comes; the last is an
-    empty one, an error, or that after which none came for `gap` seconds.
+    empty one, an error, or that after which none came for `gap` seconds. Of stored messages only a status is the last.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Upstream(Responder):
         self._outstanding = Outstanding(random_tokens(), concurrency)
         self._denials = Denials(self._in_flight, self._outstanding.__contains__)
         self._pulls = subjects.is_pull(destination.pattern)
+        self._stored = gives_stored(destination.pattern)
 
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
@@ -98,7 +99,7 @@ class Upstream(Responder):
             message = instead, self._inbox + token, block, payload
             if self._pulls:  # see OwnInboxes
                 self._denials.sent([(token, instead)])
-                self._own.send(token, message, self._timeout)
+                self._own.send(token, message)
             else:
                 messages.append(message)
         if messages:
@@ -113,9 +114,8 @@ class Upstream(Responder):
 
     def _unfit(self, token: bytes, why: str, code: int = 500) -> None:
         """The server would not take a request: with another subject, or after the limits became others."""
-        job = self._outstanding.end(token)
+        job = self._end(token)
         if job is not None:
-            self._came.pop(job.number, None)
             self._fail(job, OwnFailure(code, f"the request for [{self._subject_of(job)}] {why}"))
 
     def refused(self, text: str) -> bool:
@@ -133,9 +133,10 @@ class Upstream(Responder):
         self._finished.flush()
         self._send()
 
-    def _take(self, token: bytes, block: bytes | None, payload: bytes) -> bool:
-        """Pass a reply on; gives whether it was the last to its request."""
-        if self._replies != 1 and payload and headers.read_service_error(block) is None:
+    def _take(self, token: bytes, block: bytes | None, payload: bytes) -> None:
+        """Pass a reply on."""
+        problem = read_problem(block, payload, self._destination.pattern)
+        if self._replies != 1 and problem is None and not self._is_end(block, payload):
             job = self._outstanding.extend(token, self._loop.time(), self._gap)
             if job is not None and self._came.get(job.number, 0) + 1 != self._replies:
                 self._came[job.number] = self._came.get(job.number, 0) + 1
@@ -143,42 +144,53 @@ class Upstream(Responder):
                 self._denials.answered([job.request])
                 job.done(Batch([job.request], job.number, job.arrived), [reply], None, more=True)
                 self._alarm.set(self._outstanding.next_end)
-                return False
-        job = self._outstanding.end(token)
+                return
+        job = self._end(token)
         if job is not None:
-            self._came.pop(job.number, None)
-            self._answer(job, block, payload)
+            self._answer(job, block, payload, problem)
         elif not self._said:
             self._said = True
             more = "" if self._replies != 1 else "; --replies 0 passes several on"
             self._host.environment.log(f"Replies that are late, or not the first, are not passed on{more}")
-        return True
+
+    def _is_end(self, block: bytes | None, payload: bytes) -> bool:
+        """Whether a reply that is no error says that it is the last."""
+        return headers.status(block) != "" if self._stored else not payload
+
+    def _end(self, token: bytes) -> Job | None:
+        """Take no more replies to the request of `token`; it, if it is not done."""
+        job = self._outstanding.end(token)
+        if job is not None:
+            self._came.pop(job.number, None)
+        if self._pulls:
+            self._own.close(token)
+        return job
 
     def _on_own(self, token: bytes, messages: list[Message], arrived: int) -> None:  # noqa: ARG002
-        """Take the reply to a request with an inbox of its own."""
+        """Take the replies to a request with an inbox of its own."""
         for _, _, block, payload in messages:
-            if self._take(token, block, payload):
-                self._own.close(token)
-                break
+            self._take(token, block, payload)
         self._finished.flush()
         self._send()
 
     def _time_out(self) -> None:
         self._losses.look(perf_counter_ns())
-        asked = {job.number for job in self._outstanding.given().values()} if self._concurrency else None
-        for job in self._outstanding.expire(self._loop.time()):
+        asked = self._outstanding.given() if self._concurrency else None
+        for token, job in self._outstanding.expire(self._loop.time()):
+            if self._pulls:
+                self._own.close(token)
             if self._came.pop(job.number, 0):
                 job.done(Batch([job.request], job.number, job.arrived), [], None)
                 continue
             waited = format_duration(self._timeout)
             text = f"no reply on [{self._subject_of(job)}] within {waited}"
-            known = (asked is None or job.number in asked) and not self._losses.since(job.arrived)
+            known = (asked is None or token in asked) and not self._losses.since(job.arrived)
             self._fail(job, OwnFailure(504, text, outcome=Outcome.UNANSWERED if known else None))
         self._alarm.set(self._outstanding.next_end)
         self._finished.flush()
         self._send()
 
-    def _answer(self, job: Job, block: bytes | None, payload: bytes) -> None:
+    def _answer(self, job: Job, block: bytes | None, payload: bytes, problem: ReplyProblem | None) -> None:
         if headers.status(block) == "503" and not payload:  # the server says so, not a service
             subject = self._subject_of(job)
             asked = asked_subject(block, subject)
@@ -187,7 +199,8 @@ class Upstream(Responder):
                 job, OwnFailure(503, f"no responders on [{asked}]{other}", outcome=Outcome.NO_RESPONDERS)
             )
         else:
-            self._finished.add(job, (job.request[1], b"", block, payload), reported(block))
+            failure = None if problem is None else reported(problem.code, problem.text)
+            self._finished.add(job, (job.request[1], b"", block, payload), failure)
 
     def _fail(self, job: Job, failure: Failure) -> None:
         self._finished.add(job, failure.reply(job.request), failure)

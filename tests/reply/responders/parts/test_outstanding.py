@@ -46,7 +46,7 @@ def test_the_time_of_what_waits_counts_from_its_arrival() -> None:
     assert given(outstanding) == [0]
     assert outstanding.next_end == 1.0
     assert outstanding.expire(0.9) == []
-    assert [late.number for late in outstanding.expire(1.0)] == [0, 1, 2]
+    assert [late.number for _, late in outstanding.expire(1.0)] == [0, 1, 2]
     assert (given(outstanding), outstanding.next_end) == ([3], 1.5)
 
 
