@@ -167,8 +167,7 @@ def merge(
         {k: Value(environ[v], v) for k, v in VARIABLES.items() if environ.get(v)},
     ]
     if context is not None:
-        keys = {k: getattr(context, key) for k, key in CONTEXT_KEYS.items()}
-        layers.append({k: Value(v, f"context {name.value!r}") for k, v in keys.items() if v})
+        layers.append(_layer_of(context, name))
     chosen = _credentials(layers)
     for setting in ("server", "tlscert", "tlskey", "tlsca", "tlsfirst", "inbox_prefix", "socks_proxy",
                     "connection_name", "timeout"):  # fmt: skip
@@ -180,6 +179,41 @@ def merge(
     if not 0 < chosen.get("timeout", Value(1.0)).value < inf:
         raise InputError("a timeout must be more than 0", where=chosen["timeout"].source)
     return Settings(**chosen, context=name)
+
+
+def _layer_of(context: Context, name: Value[str]) -> dict[str, Value[Any]]:
+    keys = {k: getattr(context, key) for k, key in CONTEXT_KEYS.items()}
+    return {k: Value(v, _source_of(name)) for k, v in keys.items() if v}
+
+
+def _source_of(context: Value[str]) -> str:
+    return f"context {context.value!r}"
+
+
+def renewed(settings: Settings, store: ContextStore) -> Settings:
+    """`settings` with the credentials that their context has now; of flags and variables nothing changes.
+
+    The servers stay those that they are, and get no credentials that are meant for others.
+
+    Raises:
+        InputError: the context cannot be read, has credentials of two kinds, or is for other servers now.
+    """
+    source = _source_of(settings.context)
+    given = {part.setting: value for part in PARTS if (value := getattr(settings, part.setting))}
+    own = {name: value for name, value in given.items() if value.source != source}
+    # The servers that `nsc` has go with its credentials.
+    if not settings.context or (own and len(own) == len(given)) or settings.server.source == "nsc":
+        return settings
+    context = store.load(settings.context.value)
+    server, below = settings.server, _layer_of(context, settings.context)
+    if server.source in ("default", source):
+        there = settings.replace(server=below.get("server", Settings.server))
+        by_nsc = server.source == "default" and below.get("nsc", _NOTHING) != settings.nsc
+        if there.servers != settings.servers or by_nsc:
+            raise InputError(f"{source} is for other servers now")
+    else:
+        own["server"] = server
+    return settings.replace(**(dict.fromkeys(given, _NOTHING) | _credentials([own, below])))
 
 
 def _duration(value: Value[str]) -> Value[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Any
@@ -190,8 +190,23 @@ async def _connect_to(
         await client.discard()
         raise
     events.connected()
-    client.read_credentials = plan.read_credentials
+    client.read_credentials = _reading(plan, events)
     return connection
+
+
+def _reading(plan: Plan, events: Notices) -> Callable[[], Awaitable[dict[str, Any]]] | None:
+    """What reads the credentials again, and says when the context of `plan` cannot be read."""
+    read = plan.read_credentials
+    if read is None:
+        return None
+
+    async def reading() -> dict[str, Any]:
+        options = await read()
+        if plan.credentials.problem is not None:
+            events.credentials_error(plan.credentials.problem)
+        return options
+
+    return reading
 
 
 def _worst(failures: list[_Failure]) -> _Failure:

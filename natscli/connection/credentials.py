@@ -14,19 +14,22 @@ from natscli.frozen import Frozen
 if TYPE_CHECKING:
     from natscli.contexts.creds import Creds
     from natscli.contexts.validity import Validity
+    from natscli.environment import Environment
     from natscli.settings import Settings, Value
 
 
 class Credentials:
     """The credentials of a run: `options` are nats-py's, as they were last read; `servers` the URLs `nsc` has for them.
 
-    Every file and reference is read again with `renew`, so that credentials which were renewed meanwhile are used.
+    Every file and reference is read again with `renew`, and the context too with `renew_context`, so that credentials
+    which were renewed meanwhile are used.
 
     Raises:
         InputError: a reference that cannot be resolved, or credentials that cannot be used.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._given = with_references(settings)
         settings = _without_pipes(settings, environ)
         read = _read(settings, environ)
         self.options: dict[str, Any] = read.options
@@ -35,10 +38,21 @@ class Credentials:
         self._jwt = read.jwt
         self._hide: Callable[..., object] = lambda *secrets: None
         self._settings = with_references(settings)
+        self._of_context: Callable[[Settings], Settings] = lambda settings: settings
+        #: Why the context could not be read again the last time; then what it had is used.
+        self.problem: Exception | None = None
+
+    def renew_context(self, of_context: Callable[[Settings], Settings]) -> None:
+        """Have `renew` use `of_context`, which gives settings with what their context has then."""
+        self._of_context = of_context
 
     @property
     def can_change(self) -> bool:
-        """Whether the credentials are read from somewhere, so that `renew` may find others."""
+        """Whether the credentials are read from a context or elsewhere, so that `renew` may find others."""
+        return bool(self._settings.context) or self._is_read
+
+    @property
+    def _is_read(self) -> bool:
         values = ((part, getattr(self._settings, part.setting)) for part in PARTS)
         return any(_is_reference(part.holds, value.value) for part, value in values if value)
 
@@ -57,9 +71,18 @@ class Credentials:
         Raises:
             InputError: as the class; then the options are as they were.
         """
-        if self.can_change:
-            read = _read(self._settings, self._environ)
+        given, settings, self.problem = self._given, self._settings, None
+        try:
+            given = self._of_context(given)
+        except (InputError, OSError) as error:
+            self.problem = error
+        if given != self._given:
+            self._hide(*given.secrets)
+            settings = given
+        if settings is given or self._is_read:
+            read = _read(settings, self._environ)
             self.options, self._jwt = read.options, read.jwt
+            self._given, self._settings = given, settings
             self._hide(*self._secrets())
         return self.options
 
@@ -116,7 +139,7 @@ def with_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
                 value=_embedded(credentials.resolve_file(path, environ)), reference=path
             )
             if urls and settings.server.source == "default":
-                changes["server"] = value.replace(value=urls)
+                changes["server"] = value.replace(value=urls, source="nsc")
             value = value.replace(value="")
         changes[part.setting] = value
     return settings.replace(**changes)
@@ -142,6 +165,14 @@ def with_references(settings: Settings) -> Settings:
     values = {part.setting: getattr(settings, part.setting) for part in PARTS}
     changes = {name: v.replace(value=v.reference, reference="") for name, v in values.items() if v.reference}
     return settings.replace(**changes)
+
+
+def of_context(settings: Settings, environment: Environment) -> Settings:
+    """`settings` with what their context has now, see `settings.renewed`."""
+    from natscli.contexts.store import ContextStore
+    from natscli.settings import renewed
+
+    return renewed(settings, ContextStore(environment.config_dir))
 
 
 def _is_reference(holds: Holds, value: str) -> bool:

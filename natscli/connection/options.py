@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from natscli import __version__
-from natscli.connection.credentials import Credentials
+from natscli.connection.credentials import Credentials, of_context
 from natscli.connection.tls import may_change, tls_context
 from natscli.contexts.format import DEFAULT_URL, split_urls
 from natscli.contexts.urls import check_login, complete_url
@@ -103,6 +104,7 @@ def prepare(settings: Settings, environment: Environment) -> Plan:
     """
     ready = plan(settings, environment.environ)
     ready.credentials.hide_with(environment.redactor.add)
+    ready.credentials.renew_context(partial(of_context, environment=environment))
     renewable_tls = may_change(settings, environment.environ)
     if not ready.credentials.can_change and not renewable_tls:
         return ready

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import threading
 from collections.abc import Callable
@@ -13,9 +14,11 @@ import pytest
 
 from natscli.connection.credentials import with_references, with_secrets
 from natscli.connection.options import Plan, prepare
+from natscli.contexts.format import Context, dump
+from natscli.contexts.store import ContextStore
 from natscli.environment import Environment
 from natscli.errors import InputError
-from natscli.settings import Settings, Value
+from natscli.settings import Settings, Value, resolve
 from tests.accounts import User, make_operator
 from tests.certificates import Certificates
 
@@ -127,3 +130,126 @@ def test_processes_get_the_secrets_and_later_ask_for_what_they_are_then(tmp_path
     assert NEW.jwt in str(options["user_credentials"])
     assert options["token"] == NEW_PASSWORD
     assert with_references(resolved).creds.value == str(file)
+
+
+URL = "nats://127.0.0.1:4321"
+
+
+def data_url(text: str) -> str:
+    return f"data:;base64,{base64.b64encode(text.encode()).decode()}"
+
+
+def user_and_password(password: str) -> dict[str, str]:
+    return {"user": "bob", "password": password}
+
+
+def jwt_and_seed(user: User) -> dict[str, str]:
+    return {"user_jwt": user.jwt, "user_seed": user.key.seed}
+
+
+#: What a context has of credentials at first and then, and what is in nats-py's options then.
+IN_CONTEXTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
+    "embedded": ({"creds": data_url(OLD.creds)}, {"creds": data_url(NEW.creds)}, NEW.jwt),
+    "JWT": (jwt_and_seed(OLD), jwt_and_seed(NEW), NEW.jwt),
+    "password": (user_and_password(OLD_PASSWORD), user_and_password(NEW_PASSWORD), NEW_PASSWORD),
+    "token": ({"user": OLD_PASSWORD}, {"token": NEW_PASSWORD}, NEW_PASSWORD),
+    "nkey": ({"nkey": data_url(OLD.key.seed)}, {"nkey": data_url(NEW.key.seed)}, NEW.key.seed),
+    "kind": (user_and_password(OLD_PASSWORD), {"creds": data_url(NEW.creds)}, NEW.jwt),
+    "reference": ({"token": "env://OLD"}, {"token": "env://NEW"}, NEW_PASSWORD),
+    "none": ({}, {"token": NEW_PASSWORD}, NEW_PASSWORD),
+}
+
+
+class Contexts:
+    """A folder with the context `ci`, and what is given beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        variables = {"XDG_CONFIG_HOME": str(folder), "OLD": OLD_PASSWORD, "NEW": NEW_PASSWORD}
+        self.around = environment(**variables)
+        self.store = ContextStore(self.around.config_dir)
+        self.file = Path(self.store.path("ci"))
+
+    def save(self, **values: str) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        given: dict[str, Any] = {"url": URL} | values
+        self.file.write_bytes(dump(Context(**given)))
+
+    def settings(self, name: str = "ci", **flags: str) -> Settings:
+        return resolve({"context": name, **flags}, {}, self.store)
+
+
+@pytest.fixture
+def contexts(tmp_path: Path) -> Contexts:
+    return Contexts(tmp_path)
+
+
+@pytest.mark.parametrize("process", [False, True], ids=["", "with secrets for processes"])
+@pytest.mark.parametrize("kind", IN_CONTEXTS)
+def test_what_a_context_has_of_credentials_is_read_again(
+    kind: str, contexts: Contexts, *, process: bool
+) -> None:
+    before, after, expected = IN_CONTEXTS[kind]
+    contexts.save(**before)
+    settings = contexts.settings(str(contexts.file) if kind == "JWT" else "ci")
+    if process:
+        settings = with_secrets(settings, contexts.around.environ)
+    ready = prepare(settings, contexts.around)
+    assert expected not in str(ready.options)
+    assert fresh(ready) == ready.credentials.options
+    assert ready.credentials.problem is None
+    contexts.save(**after)
+    assert expected in str(fresh(ready))
+    assert expected not in contexts.around.redactor.redact(f"x {expected} y")
+
+
+@pytest.mark.parametrize(
+    ("flags", "before", "after", "problem"),
+    [
+        ({}, {}, {"url": "nats://127.0.0.1:4322"}, "context 'ci' is for other servers now"),
+        ({}, {"url": ""}, {"url": "nats://127.0.0.1:4322"}, "context 'ci' is for other servers now"),
+        ({}, {}, {"url": URL.replace("nats://", "nats://b@")}, "context 'ci' is for other servers now"),
+        ({}, {}, {"user": "bob"}, "credentials of two kinds at once"),
+        ({}, {}, None, "unknown context 'ci'"),
+        ({}, {}, "{", "invalid JSON"),
+        ({"token": OLD_PASSWORD}, {}, None, ""),
+        ({"token": OLD_PASSWORD}, {}, {}, ""),
+    ],
+)
+def test_a_context_that_is_gone_or_for_other_servers_changes_nothing(
+    flags: dict[str, str], before: dict[str, str], after: Any, problem: str, contexts: Contexts
+) -> None:
+    contexts.save(**{"token": OLD_PASSWORD} | before)
+    ready = prepare(contexts.settings(**flags), contexts.around)
+    if isinstance(after, dict):
+        contexts.save(**{"token": NEW_PASSWORD} | after)
+    elif after:
+        contexts.file.write_text(after)
+    else:
+        contexts.file.unlink()
+    assert fresh(ready)["token"] == OLD_PASSWORD
+    assert problem in str(ready.credentials.problem or "")
+    assert bool(problem) == (ready.credentials.problem is not None)
+    contexts.save(token=NEW_PASSWORD, **before)
+    assert fresh(ready)["token"] == (OLD_PASSWORD if flags else NEW_PASSWORD)
+
+
+def test_the_file_that_a_context_named_is_read_again_when_the_context_is_gone(
+    contexts: Contexts, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.creds"
+    file.write_text(OLD.creds)
+    contexts.save(creds=str(file))
+    ready = prepare(contexts.settings(), contexts.around)
+    contexts.file.unlink()
+    file.write_text(NEW.creds)
+    assert NEW.jwt in str(fresh(ready)["user_credentials"])
+    assert "unknown context" in str(ready.credentials.problem)
+
+
+def test_a_server_that_is_given_gets_what_the_context_has_now(contexts: Contexts) -> None:
+    contexts.save(user="bob", password=OLD_PASSWORD)
+    ready = prepare(contexts.settings(server="nats://127.0.0.1:4323", user="alice"), contexts.around)
+    contexts.save(url="nats://127.0.0.1:4322", user="bob", password=NEW_PASSWORD)
+    options = fresh(ready)
+    assert (options["user"], options["password"]) == ("alice", NEW_PASSWORD)
+    assert ready.servers == ["nats://127.0.0.1:4323"]

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import IO
 
 from natscli.backoff import Backoff
-from natscli.connection.credentials import with_references
+from natscli.connection.credentials import of_context, with_references
 from natscli.environment import Environment
 from natscli.errors import ExitStatus, PynatsError, explain
 from natscli.output.pump import Pump
@@ -194,7 +194,7 @@ class Supervisor:
         index, board = self._processes.index(process), self._board
         process.starts += 1
         job = Assignment(
-            self._options, self._settings if process.starts == 1 else with_references(self._settings),
+            self._options, self._settings if process.starts == 1 else self._settings_now(),
             board.reference, index,
             first=index == 0 and process.starts == 1,
             color="always" if self._environment.colored(self._environment.stderr) else self._environment.color,
@@ -212,6 +212,15 @@ class Supervisor:
             thread.start()
         data = pickle.dumps(job)
         process.order(len(data).to_bytes(8, "big") + data)
+
+    def _settings_now(self) -> Settings:
+        """The settings as references and the context have them now; those from before of a context that is gone."""
+        settings = with_references(self._settings)
+        try:
+            return of_context(settings, self._environment)
+        except (PynatsError, OSError) as error:
+            self._environment.warn(f"cannot read the credentials again: {explain(error).message}")
+            return settings
 
     def _forward(self, log: IO[bytes]) -> None:
         """What a process logs goes above the panel."""
