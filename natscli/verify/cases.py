@@ -16,6 +16,7 @@ from natscli.message.subjects import check_publish_subject
 from natscli.message.templates import SubjectTemplate
 from natscli.system.scratch import Scratch
 from natscli.text import exact
+from natscli.verify.as_read import AsRead
 
 #: Cases that are written to the file and read together.
 _PART = 64
@@ -32,7 +33,7 @@ class Case(NamedTuple):
 
 
 class Cases:
-    """The cases of files: `total` of them, and why others cannot be sent (`unfit`).
+    """The cases of files: `total` of them, why others cannot be sent (`unfit`), and what was read of each file.
 
     A file is read once, whole, before anything is sent. What was read waits in a temporary file, in any number.
     """
@@ -46,6 +47,7 @@ class Cases:
         """
         self.total = 0
         self.unfit = LeftOut()
+        self.read: dict[str, AsRead] = {}
         self._kept = Scratch()
         cases = self._read(paths, to, stdin)
         while part := list(islice(cases, _PART)):
@@ -65,7 +67,9 @@ class Cases:
 
     def _read(self, paths: tuple[str, ...], to: SubjectTemplate | None, stdin: BinaryIO) -> Iterator[Case]:
         for path in paths:
+            read = self.read[path] = AsRead()
             for index, found in enumerate(Values(path, open_file(path, "FILE", stdin))):
+                read.add(found)
                 case = _case(path, index, found, to)
                 if isinstance(case, str):
                     self.unfit.add(case, found.first_line)

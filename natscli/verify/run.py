@@ -45,7 +45,7 @@ async def run(
     async with connected(plan, environment) as connection:
         counts = VerifiedCounts(cases.total, cases.unfit)
         display = Display(options, environment, comparison, counts)
-        _open_files(options, display)
+        _open_files(options, display, cases)
         sending = Sending(
             options.concurrency, options.rate or 0.0, plan.timeout, options.reply_timeout, options.fail_fast
         )  # fmt: skip
@@ -94,7 +94,7 @@ def _conclude(
         display.page.write(options, display.counts, verifier.started, verifier.ended, environment, server)
 
 
-def _open_files(options: VerifyOptions, display: Display) -> None:
+def _open_files(options: VerifyOptions, display: Display, cases: Cases) -> None:
     """Give `display` what collects for the files that `options` name."""
     if options.junit is not None:
         from natscli.verify.show.junit import JUnit
@@ -107,4 +107,4 @@ def _open_files(options: VerifyOptions, display: Display) -> None:
     if options.update:
         from natscli.verify.update import Update
 
-        display.update = Update()
+        display.update = Update(cases.read)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
+from natscli.errors import InputError, PynatsError
 from natscli.message.exchange import Outcome
-from natscli.message.records.reading import Values
+from natscli.message.records.reading import Found, Values
 from natscli.message.records.writing import record_line
 from natscli.system.files import write_parts
 from natscli.system.scratch import Scratch
+from natscli.verify.as_read import AsRead
 from natscli.verify.verified import VerifiedCase
+
+#: Why a file is left alone.
+_CHANGED = "changed while it was verified"
 
 
 class Update:
     """Keeps what came in place of what was recorded, until it is written.
 
-    An exchange that got no reply is not changed: it says nothing of what the reply would be.
+    An exchange that got no reply is not changed: it says nothing of what the reply would be. A file of which other
+    than the `read` is there by now is left alone; what was added to it stays.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read: Mapping[str, AsRead]) -> None:
+        self._read = read
         self._lines = Scratch()
         self._places: dict[str, dict[int, tuple[int, int]]] = {}
 
@@ -50,16 +58,18 @@ class Update:
 
         Raises:
             OSError: one could not be written; it is as it was.
-            InputError: one could not be read again.
+            PynatsError: one has changed, or cannot be read again.
         """
         self._lines.seek(0)  # what it does not take is no fault of the files
         for path, places in list(self._places.items()):
             with open(path, "rb") as file:
-                write_parts(path, self._parts(Values(path, file), places))
+                write_parts(path, self._parts(path, Values(path, file), places))
             del self._places[path]
 
-    def _parts(self, values: Values, places: dict[int, tuple[int, int]]) -> Iterator[bytes]:
-        for position, found in enumerate(values):
+    def _parts(self, path: str, values: Values, places: dict[int, tuple[int, int]]) -> Iterator[bytes]:
+        read, again = self._read[path], AsRead()
+        for position, found in enumerate(_those_that_were_read(values, read.count)):
+            again.add(found)
             yield found.before.encode()
             if position in places:
                 start, size = places[position]
@@ -67,4 +77,14 @@ class Update:
                 yield self._lines.read(size)
             else:
                 yield found.written.encode()
-        yield values.rest.encode()
+        if not again.is_same(read):
+            raise PynatsError(_CHANGED, where=path)
+        yield from values.after(found)
+
+
+def _those_that_were_read(values: Values, count: int) -> Iterator[Found]:
+    """As many as were there before: what follows may be anything, such as half a line that is still written."""
+    try:
+        yield from islice(values, count)
+    except InputError as error:
+        raise PynatsError(f"{_CHANGED}: {error.what}", where=error.where) from None

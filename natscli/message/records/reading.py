@@ -93,10 +93,9 @@ def open_file(path: str, where: str, stdin: BinaryIO | None = None) -> BinaryIO:
 
 
 class Values:
-    """The values of a file, as they are read. At the end, `rest` is the text after the last of them."""
+    """The values of a file, as they are read."""
 
     def __init__(self, name: str, file: BinaryIO) -> None:
-        self.rest = ""
         self._name = name
         self._file = file
         self._text, self._line, self._ended = "", 1, False
@@ -122,12 +121,16 @@ class Values:
             before, self._mark = f"{self._mark or ''}{self._text[position:begin]}", ""
             self._line += before.count("\n")
             if begin == len(self._text):
-                self.rest = before
                 return
             value, begin, end = self._decode(begin)
             yield Found(value, before, self._name, self._line, self._text, begin, end)
             self._line += self._text.count("\n", begin, end)
             position = end
+
+    def after(self, found: Found) -> Iterator[bytes]:
+        """What is in the file after the value that was given last, whatever it is."""
+        yield found.text[found.end :].encode() + self._unread
+        yield from iter(lambda: self._file.read(_CHUNK), b"")
 
     def _decode(self, begin: int) -> tuple[Any, int, int]:
         while True:

@@ -6,6 +6,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
 import pytest
@@ -106,9 +107,11 @@ def test_values_may_take_lines_and_have_comments_between() -> None:
 
 
 def test_text_between_values_is_kept_for_who_writes_them_back() -> None:
-    text = '# one\n{"a": 1}\n# two\n [2]\n\n# end'
-    values = Values("f", io.BytesIO(text.encode()))
-    assert "".join(f"{found.before}{found.written}" for found in values) + values.rest == text
+    data = b'# one\n{"a": 1}\n# two\n [2]\n\n# end\n{\n"\xff' + b" " * 100_000
+    values = Values("f", io.BytesIO(data))
+    first, second = islice(values, 2)
+    parts = [part.encode() for found in (first, second) for part in (found.before, found.written)]
+    assert b"".join([*parts, *values.after(second)]) == data
 
 
 @pytest.mark.parametrize(
