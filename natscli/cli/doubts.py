@@ -16,8 +16,11 @@ _READERS = {
 
 
 def question(environment: Environment, subject: str, several: str) -> None:
-    """Warn of a `subject` with a comma, or that is the name of a file; `several` is how subjects are given."""
-    if "," in subject:
+    """Warn of a `subject` with a comma, or that is the name of a file; `several` is how subjects are given.
+
+    A pattern of NestJS that is an object may have commas.
+    """
+    if "," in subject and not subject.startswith("{"):
         environment.warn(f"{subject!r} is one subject with a comma in it; {several}")
     reader = _READERS.get(os.path.splitext(subject)[1])
     if reader is not None and os.path.isfile(subject):

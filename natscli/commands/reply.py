@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -18,7 +19,7 @@ from natscli.cli.options import (
     option,
     pass_app,
 )
-from natscli.message.formats import NAMES
+from natscli.message.formats import NAMES, subject_of
 from natscli.reply.options import ReplyOptions, check
 
 NOTES = """
@@ -129,6 +130,8 @@ def reply(app: App, /, **given: Any) -> None:
     options = ReplyOptions(**given)
     environment = app.environment
     environment.quiet = options.quiet
+    if options.subject is not None:
+        options = replace(options, subject=subject_of(options.format)(options.subject))
     check(options)
     question(environment, options.subject or "", "for several, use a wildcard, or a responder for each")
 

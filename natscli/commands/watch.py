@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ from natscli.cli.options import (
     option,
     pass_app,
 )
-from natscli.message.formats import NAMES
+from natscli.message.formats import NAMES, subject_of
 from natscli.watch.options import WATCHER, WatchOptions, check, check_nothing_connects
 
 
@@ -92,6 +93,7 @@ def watch(app: App, /, **given: Any) -> None:
         raise click.MissingParameter(ctx=context, param_hint="'SUBJECT...'", param_type="argument")
     environment = app.environment
     environment.quiet = options.quiet
+    options = replace(options, subject=tuple(map(subject_of(options.format), options.subject)))
     check(options)
     if options.read is not None:
         _show_recorded(app, options)

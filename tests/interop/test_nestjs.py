@@ -70,10 +70,19 @@ def test_a_client_is_answered(nest: Path, spawn: Spawn, nats_server: Server, tmp
     assert error == {"status": "error", "code": 422, "message": "no numbers"}
 
 
-def test_a_pattern_that_is_an_object_and_texts_work(nest: Path, spawn: Spawn, nats_server: Server) -> None:
-    subject = '{"cmd":"hi","op":"x"}'
-    spawn("reply", subject, "good day", "--format", "nestjs", server=nats_server, ready="Listening")
-    assert ask(nest, nats_server, '{"op":"x","cmd":"hi"}', '"me"') == {"values": ["good day"]}
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        '{"op": "x", "cmd": "hi"}',
+        '{"cmd":"hi","v1":1,"v_a":2,"v-b":3,"V":4}',
+        '{"path":["a","b"],"é":1.0,"e":1e21,"ea":null}',
+    ],
+)
+def test_a_pattern_that_is_an_object_and_texts_work(
+    nest: Path, spawn: Spawn, nats_server: Server, pattern: str
+) -> None:
+    spawn("reply", pattern, "good day", "--format", "nestjs", server=nats_server, ready="Listening")
+    assert ask(nest, nats_server, pattern, '"me"') == {"values": ["good day"]}
 
 
 def test_a_mock_matches_on_data_and_answers_several_times(

@@ -46,7 +46,11 @@ class Format(ABC):
     silence = ""
 
     def subject(self, subject: str) -> str:
-        """The subject that what was given as one stands for."""
+        """The subject that what was given as one stands for.
+
+        Raises:
+            InputError: it stands for none.
+        """
         return subject
 
     @abstractmethod

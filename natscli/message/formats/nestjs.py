@@ -12,6 +12,7 @@ from uuid import uuid4
 from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.formats.format import Asked, Content, Format, Piece, parse_json
+from natscli.message.formats.patterns import route
 from natscli.message.status import read_packet_error
 from natscli.text import exact_bytes
 
@@ -28,10 +29,14 @@ class NestJS(Format):
         self._run = uuid4().hex[:22]
 
     def subject(self, subject: str) -> str:
-        """A pattern that is an object is written with its keys sorted, and without blanks."""
-        if not subject.lstrip().startswith("{"):
+        """A pattern that is an object is written with its keys sorted, and without blanks.
+
+        Raises:
+            InputError: it is not JSON.
+        """
+        if not subject.lstrip().startswith("{") or subject.startswith("{{"):  # a template
             return subject
-        return _route(_pattern_object(subject))
+        return route(_pattern_object(subject))
 
     def request(self, subject: str, number: int, content: Content) -> Content:
         pattern = _dump(_pattern_object(subject)) if subject.startswith("{") else _dump(subject)
@@ -99,21 +104,6 @@ def _pattern_object(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"the pattern is not JSON: {error}", where="SUBJECT") from None
     return value if isinstance(value, dict) else {}
-
-
-def _route(value: Any) -> str:
-    """The subject of a pattern, as NestJS makes it: keys sorted, backslashes and quotes escaped, nothing else."""
-    if not isinstance(value, dict):
-        return _dump(value)
-    parts = (
-        f'"{_escaped(name)}":' + (f'"{_escaped(part)}"' if isinstance(part, str) else _route(part))
-        for name, part in sorted(value.items(), key=lambda pair: (pair[0].casefold(), pair[0].swapcase()))
-    )
-    return f"{{{','.join(parts)}}}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _object(payload: bytes) -> dict[str, Any] | None:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from natscli.message.formats.format import Asked, Content, Format
 from natscli.message.message import Message
-from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, Wrapper, reply_subject
+from natscli.reply.responders.responder import (
+    Batch,
+    Done,
+    Failure,
+    Host,
+    Listen,
+    Place,
+    Responder,
+    Wrapper,
+    reply_subject,
+)
 
 
 class Formatted(Wrapper):
@@ -16,13 +28,19 @@ class Formatted(Wrapper):
     def __init__(self, inner: Responder, form: Format) -> None:
         super().__init__(inner)
         self.immediate = False
+        self.places = tuple(_in_format(place, form) for place in inner.places)
         self._form = form
         #: Requests that have a reply and are not done, and why the format cannot hold one of their replies.
         self._begun: dict[int, str] = {}
 
     async def start(self, host: Host) -> None:
         self._loop = asyncio.get_running_loop()
+        if host.listen is not None:
+            host = replace(host, listen=partial(self._listen, host.listen))
         await super().start(host)
+
+    async def _listen(self, listen: Listen, places: Mapping[int, Place]) -> None:
+        await listen({index: _in_format(place, self._form) for index, place in places.items()})
 
     def respond(self, batch: Batch, done: Done) -> None:
         for one in batch.single():
@@ -84,3 +102,7 @@ class Formatted(Wrapper):
         to, _, header, payload = failure.reply(one.requests[0])
         content = self._form.reply(asked, Content(header, payload))
         done(one, [(to, b"", *content)], failure)
+
+
+def _in_format(place: Place, form: Format) -> Place:
+    return place._replace(subject=form.subject(place.subject))

@@ -8,6 +8,7 @@ from functools import partial
 
 from natscli.environment import Environment
 from natscli.errors import InputError
+from natscli.message.formats import subject_of
 from natscli.message.json_values import canonical
 from natscli.message.subjects import meeting, overlap
 from natscli.message.templates import Template
@@ -110,8 +111,11 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
         InputError: the file cannot be read, or has a mistake, with line and column; or its requests would come twice.
     """
     path = options.mock or ""
-    listens = options.subject is None
-    mock = read(path, environment.stdin, templates=options.templates, listens=listens)
+    again = partial(
+        read, path, templates=options.templates, listens=options.subject is None,
+        subject_of=subject_of(options.format),
+    )  # fmt: skip
+    mock = again(environment.stdin)
     check = partial(_check_meeting, options)
     check(mock)
     _log_notes(mock, options, environment)
@@ -119,7 +123,6 @@ def build(options: ReplyOptions, environment: Environment) -> Responder:
         return Mock(mock, path)
     from natscli.reply.responders.parts.mock_reload import ReloadingMock
 
-    again = partial(read, path, templates=options.templates, listens=listens)
     return ReloadingMock(Mock(mock, path), path, check, again)
 
 

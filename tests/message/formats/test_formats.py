@@ -39,6 +39,15 @@ def test_nestjs_asks_with_pattern_data_and_an_id_of_its_own() -> None:
         ('{"b":{"d":1,"c":"x"},"a":true}', '{"a":true,"b":{"c":"x","d":1}}'),
         ('{"B":1,"a":2}', '{"a":2,"B":1}'),
         (r'{"cmd":"a\"b"}', r'{"cmd":"a\"b"}'),
+        (
+            '{"v1":1,"v_a":2,"cmd":"x","v-a":3,"v.a":4,"v":5}',
+            '{"cmd":"x","v":5,"v_a":2,"v-a":3,"v.a":4,"v1":1}',
+        ),
+        ('{"é":1,"f":2,"e":3,"E":4,"éa":5,"ea":6}', '{"e":3,"E":4,"é":1,"ea":6,"éa":5,"f":2}'),
+        (
+            '{"a":1.0,"b":1e3,"c":-0.0,"d":1.50,"e":1e21,"f":1e-7,"g":true,"h":null}',
+            '{"a":1,"b":1000,"c":0,"d":1.5,"e":1e+21,"f":1e-7,"g":true,"h":null}',
+        ),
     ],
 )
 def test_a_pattern_that_is_an_object_is_a_subject_as_nestjs_has_it(given: str, subject: str) -> None:
@@ -46,6 +55,20 @@ def test_a_pattern_that_is_an_object_is_a_subject_as_nestjs_has_it(given: str, s
     assert form.subject(given) == subject
     if given.startswith("{"):
         assert packet(form.request(subject, 1, Content(None, b"1")))["pattern"] == json.loads(given)
+
+
+def test_a_list_in_a_pattern_is_an_object_with_indices() -> None:
+    keys = ",".join(f'"{key}":0' for key in (0, 1, 10, 2, 3, 4, 5, 6, 7, 8, 9))
+    assert load("nestjs").subject(f'{{"path":{[0] * 11}}}') == f'{{"path":{{{keys}}}}}'
+
+
+def test_numbers_in_a_pattern_are_those_of_javascript() -> None:
+    pattern = '{"a":12345678901234567890,"b":[1e400]}'
+    assert load("nestjs").subject(pattern) == '{"a":12345678901234567000,"b":{"0":Infinity}}'
+
+
+def test_a_subject_that_begins_with_a_template_is_no_pattern() -> None:
+    assert load("nestjs").subject("{{ID}}.sum") == "{{ID}}.sum"
 
 
 @pytest.mark.parametrize("payload", [b"hello", b"{", b"NaN", b"\xff", b"[" * 5000])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
@@ -55,11 +55,13 @@ class MockFile:
 
 
 def read(
-    path: str, stdin: BinaryIO | None = None, *, templates: bool = True, listens: bool = True
-) -> MockFile:
+    path: str, stdin: BinaryIO | None = None, *, templates: bool = True, listens: bool = True,
+    subject_of: Callable[[str], str] = str,
+) -> MockFile:  # fmt: skip
     """The exchanges and rules of a file; `templates` of rules are compiled, or left as they are. `-` is `stdin`.
 
     Where it `listens` on the subjects of the file, recorded requests on what cannot be listened on are left out.
+    `subject_of` gives what one in the file stands for; it may raise InputError.
 
     Raises:
         InputError: it cannot be read, or is not as it should be, with line and column.
@@ -69,7 +71,7 @@ def read(
     left_out = LeftOut()
     with open_file(path, "--mock", stdin) as file:
         for found in Values(path, file):
-            entry = _entry_of(found, templates, listens, left_out)
+            entry = _entry_of(found, templates, listens, left_out, subject_of)
             if isinstance(entry, Rule):
                 entry.place = found.place(("subject",))
                 mock.rules.append(entry)
@@ -119,10 +121,12 @@ def _missing_tokens(rule: Rule, record: Any) -> Iterator[str]:
                 yield f"{rule.place}: a subject like {rule.subject!r} has no token {{{{{found}}}}}"
 
 
-def _entry_of(found: Found, templates: bool, listens: bool, left_out: LeftOut) -> _Recorded | Rule | None:
+def _entry_of(
+    found: Found, templates: bool, listens: bool, left_out: LeftOut, subject_of: Callable[[str], str]
+) -> _Recorded | Rule | None:
     """See `_entry`; None for what is left out. Raises InputError."""
     try:
-        entry = _entry(as_record(found.value), templates)
+        entry = _entry(as_record(found.value), templates, subject_of)
     except UnfitSubject:
         left_out.add(UNFIT_SUBJECT, found.first_line)
         return None
@@ -134,13 +138,14 @@ def _entry_of(found: Found, templates: bool, listens: bool, left_out: LeftOut) -
     return entry
 
 
-def _entry(record: Any, templates: bool) -> _Recorded | Rule:
+def _entry(record: Any, templates: bool, subject_of: Callable[[str], str]) -> _Recorded | Rule:
     """A rule, or the subject, the payload that is asked for, and the answers in turn."""
     check_record(record)
     wanted = record.get("request", ANY)
     is_rule = wanted is ANY or (isinstance(wanted, dict) and "json" in wanted)
     subject = check_text(record["subject"], ("subject",))
     try:
+        subject = subject_of(subject)
         (subjects.check_subscribe_subject if is_rule else subjects.check_publish_subject)(subject)
     except InputError as error:
         raise (RecordProblem if is_rule else UnfitSubject)(error.what, ("subject",)) from None
