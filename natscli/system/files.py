@@ -63,6 +63,16 @@ def check_apart(read: Iterable[tuple[str, str | None]], written: Iterable[tuple[
         known[identity] = where
 
 
+def is_at(path: str, descriptor: int) -> bool:
+    """Whether `path` still leads to the open file; so it does where that cannot be seen."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
 def write_whole(path: str, data: bytes, *, private: bool = False) -> None:
     """Replace the file at `path`, or what the link at `path` leads to, by `data`, at once.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 
 if sys.platform == "win32":
@@ -66,3 +66,22 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._unlock()
+
+
+def held(descriptor: int) -> AbstractContextManager[None]:
+    """Hold the lock of who appends to an open file, or replaces it; none on Windows, where no open file is replaced."""
+    return nullcontext() if sys.platform == "win32" else _Held(descriptor, 0)
+
+
+class _Held(Lock):
+    """Nothing where there are no locks."""
+
+    def __enter__(self) -> None:
+        with suppress(OSError):
+            super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(OSError):
+            super().__exit__(kind, error, trace)

@@ -9,7 +9,8 @@ from natscli.errors import InputError, PynatsError
 from natscli.message.exchange import Outcome
 from natscli.message.records.reading import Found, Values
 from natscli.message.records.writing import record_line
-from natscli.system.files import write_parts
+from natscli.system.files import is_at, write_parts
+from natscli.system.locks import held
 from natscli.system.scratch import Scratch
 from natscli.verify.as_read import AsRead
 from natscli.verify.verified import VerifiedCase
@@ -62,7 +63,9 @@ class Update:
         """
         self._lines.seek(0)  # what it does not take is no fault of the files
         for path, places in list(self._places.items()):
-            with open(path, "rb") as file:
+            with open(path, "r+b") as file, held(file.fileno()):
+                if not is_at(path, file.fileno()):
+                    raise PynatsError(_CHANGED, where=path)
                 write_parts(path, self._parts(path, Values(path, file), places))
             del self._places[path]
 

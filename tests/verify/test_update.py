@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,3 +101,41 @@ def test_what_was_added_meanwhile_stays(
     assert run.status == 0
     assert file.read_text().count('"new"') == 2
     assert file.read_text().endswith(f"}}\n{added}")
+
+
+def test_who_records_loses_nothing_when_the_recording_is_updated(
+    runner: Runner, nats_server: Server, asker: Asker, tmp_path: Path
+) -> None:
+    file, subject = tmp_path / "calls.jsonl", tmp_path.name
+    runner.spawn("reply", subject, "{{Count}}", server=nats_server)
+    watch = runner.spawn("watch", subject, "--record", str(file), server=nats_server, ready="Watching")
+
+    def recorded(count: int) -> None:
+        watch.wait_until(lambda: file.exists() and file.read_bytes().count(b"\n") >= count, f"{count} lines")
+
+    asker.ask(subject, b"1", b"2", b"3")
+    recorded(3)
+    assert runner("verify", str(file), "--update", server=nats_server).status == 0
+    asker.ask(subject, *(b"%d" % number for number in range(5)))
+    recorded(11)
+    assert watch.stop(signal.SIGINT) == 0
+    replies = [json.loads(line)["reply"]["data"] for line in file.read_text().splitlines()]
+    assert sorted(replies[:3]) == ["3", "4", "5"]  # in place of 0, 1 and 2
+    assert sorted(map(int, replies[3:])) == [*range(3, 11)]
+    assert watch.stderr_text().count("recording to a new file") == 1
+
+
+def test_a_recording_that_is_moved_goes_on_in_a_new_file(
+    runner: Runner, nats_server: Server, asker: Asker, tmp_path: Path
+) -> None:
+    file, moved, subject = tmp_path / "calls.jsonl", tmp_path / "calls.1", tmp_path.name
+    reply = runner.spawn("reply", subject, "yes", "--record", str(file), server=nats_server)
+    for name, payload in ((moved, b"1"), (file, b"2")):
+        asker.ask(subject, payload)
+        reply.wait_until(lambda: file.exists() and file.stat().st_size > 0, "it is recorded")
+        if name is moved:
+            file.rename(moved)
+    assert reply.stop() == 0
+    requests = [json.loads(one.read_text())["request"]["data"] for one in (moved, file)]
+    assert requests == ["1", "2"]
+    assert f"was moved, replaced or removed ({file})" in reply.stderr_text()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -12,9 +10,9 @@ from queue import SimpleQueue
 
 from natscli.errors import InputError, PynatsError, reason
 from natscli.message.exchange import Exchange
+from natscli.message.records.appended import Appended
 from natscli.message.records.writing import record_line
 
-_WHERE = "--record"
 #: Seconds between looks at whether all is written; how long to wait for a disk that takes nothing.
 _LOOK, _PATIENCE = 0.02, 5.0
 #: Bytes that the disk may be behind: what is more is lost, and said to be.
@@ -22,12 +20,12 @@ _MOST_BEHIND = 128 * 1024 * 1024
 
 
 class Recording:
-    """Keeps exchanges in a file. `failed` is called once, in the loop, with why nothing more can be.
+    """Keeps exchanges in a file. `say` is called in the loop, with a line, when the file is another, or takes no more.
 
     `lost` is how many exchanges are not in it.
     """
 
-    def __init__(self, path: str, failed: Callable[[str], object]) -> None:
+    def __init__(self, path: str, say: Callable[[str], object]) -> None:
         """Open the file at `path`; `-` is standard output.
 
         Raises:
@@ -36,8 +34,8 @@ class Recording:
         self.given = 0
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._failed = failed
-        self._writer = Writer(open_to_append(path), self._on_failure)
+        self._say = say
+        self._writer = Writer(path, self._on_notice)
 
     @property
     def lost(self) -> int:
@@ -60,26 +58,29 @@ class Recording:
         if self.lost:
             raise PynatsError(f"exchanges that could not be recorded: {self.lost}", where=self._path)
 
-    def _on_failure(self) -> None:
+    def _on_notice(self, text: str) -> None:
         with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._say)
-
-    def _say(self) -> None:
-        assert self._writer.failure is not None
-        self._failed(f"cannot record any more: {reason(self._writer.failure)} ({self._path})")
+            self._loop.call_soon_threadsafe(self._say, text)
 
 
 class Writer:
-    """Writes whole lines to a descriptor, in a thread: a disk may take its time. A full one is left with whole lines.
+    """Appends whole lines to a file, in a thread: a disk may take its time. A full one is left with whole lines.
 
-    `written` is how many lines were written, and `failure` why nothing is any more.
+    `written` is how many lines were written. `say` is called in the thread, with a line, when the file is another, or
+    takes no more.
     """
 
-    def __init__(self, descriptor: int, on_failure: Callable[[], None]) -> None:
-        self.failure: OSError | None = None
+    def __init__(self, path: str, say: Callable[[str], object]) -> None:
+        """Open it.
+
+        Raises:
+            InputError: it cannot be written, or its last line is incomplete.
+        """
         self.written = 0
-        self._descriptor = descriptor
-        self._on_failure = on_failure
+        self._path = path
+        self._say = say
+        self._file = Appended(path, self._on_moved)
+        self._failed = False
         self._given = self._done = 0
         self._queue: SimpleQueue[bytes] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
@@ -98,7 +99,7 @@ class Writer:
 
     def offer(self, lines: list[bytes]) -> None:
         """Write these lines, unless nothing can be written, or too much waits already."""
-        if lines and self.failure is None and self.behind <= _MOST_BEHIND:
+        if lines and not self._failed and self.behind <= _MOST_BEHIND:
             self.put(b"".join(lines))
 
     async def finish(self) -> None:
@@ -117,57 +118,20 @@ class Writer:
 
     def _run(self) -> None:
         while data := self._queue.get():
-            if self.failure is None:
+            if not self._failed:
                 self._write(data)
             self._done += len(data)
 
     def _write(self, data: bytes) -> None:
-        view = memoryview(data)
+        failure: Exception | None
         try:
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-        except OSError as error:
-            end = len(data) - len(view)
-            whole = data.rfind(b"\n", 0, end) + 1
-            self._cut(end - whole)
-            self.failure, data = error, data[:whole]
-            self._on_failure()
-        self.written += data.count(b"\n")
+            size, failure = self._file.append(data)
+        except InputError as error:
+            size, failure = 0, error
+        self.written += data.count(b"\n", 0, size)
+        if failure is not None:
+            self._failed = True
+            self._say(f"cannot record any more: {reason(failure)} ({self._path})")
 
-    def _cut(self, size: int) -> None:
-        """Remove the last bytes, the beginning of a line that there was no room for."""
-        with suppress(OSError):
-            state = os.fstat(self._descriptor)
-            if size and stat.S_ISREG(state.st_mode):
-                os.ftruncate(self._descriptor, state.st_size - size)
-
-
-def open_to_append(path: str) -> int:
-    """A descriptor that appends to the file, which is made if there is none, for its user only; `-` is stdout.
-
-    Raises:
-        InputError: it cannot be written, or its last line is incomplete.
-    """
-    if path == "-":
-        return os.dup(1)
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)  # the latter on Windows
-    try:
-        descriptor = os.open(path, flags, 0o600)
-        if not _ends_with_a_line(path, descriptor):
-            raise InputError(
-                f"cannot append to {path!r}: its last line is incomplete",
-                where=_WHERE,
-                hint="remove that line, or record to another file",
-            )
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot write {path!r}: {reason(error)}", where=_WHERE) from None
-    return descriptor
-
-
-def _ends_with_a_line(path: str, descriptor: int) -> bool:
-    state = os.fstat(descriptor)
-    if not stat.S_ISREG(state.st_mode) or not state.st_size:
-        return True
-    with open(path, "rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read() == b"\n"
+    def _on_moved(self) -> None:
+        self._say(f"recording to a new file: the one before was moved, replaced or removed ({self._path})")

@@ -11,10 +11,10 @@ from functools import partial
 from time import perf_counter_ns
 from typing import NamedTuple
 
-from natscli.errors import PynatsError, reason
+from natscli.errors import PynatsError
 from natscli.message.exchange import Outcome
 from natscli.message.message import Message, memory_of
-from natscli.message.records.file import Writer, open_to_append
+from natscli.message.records.file import Writer
 from natscli.reply.responders.parts.exchange_lines import lines
 from natscli.reply.responders.parts.several import EarlierReply, Several
 from natscli.reply.responders.parts.unconfirmed import Unconfirmed
@@ -65,7 +65,7 @@ class Recorded(Wrapper):
         """
         super().__init__(inner)
         self._path = path
-        self._writer = Writer(open_to_append(path), self._failed)
+        self._writer = Writer(path, self._say)
         self._kept: deque[_Kept] = deque()
         self._several = Several()
         self._requests = self._bytes = self._answered = 0
@@ -183,11 +183,7 @@ class Recorded(Wrapper):
             )  # fmt: skip
             self._bytes -= kept.memory
 
-    def _failed(self) -> None:
-        """Called in a thread: the file takes nothing more. Requests are answered all the same."""
+    def _say(self, text: str) -> None:
+        """Called in a thread. Requests are answered, whatever it says of the file."""
         with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._log_failure)
-
-    def _log_failure(self) -> None:
-        assert self._writer.failure is not None
-        self._environment.warn(f"cannot record any more: {reason(self._writer.failure)} ({self._path})")
+            self._loop.call_soon_threadsafe(self._environment.warn, text)
