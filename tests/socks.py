@@ -49,15 +49,15 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @contextmanager
-def socks_proxy() -> Iterator[SocksProxy]:
-    """A running proxy."""
+def socks_proxy(port: int = 0) -> Iterator[SocksProxy]:
+    """A running proxy, on a free port if none is given."""
     proxy, ready = SocksProxy(), threading.Event()
     loop = asyncio.new_event_loop()
 
     servers: list[asyncio.Server] = []
 
     async def start() -> None:
-        server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
+        server = await asyncio.start_server(proxy.handle, "127.0.0.1", port)
         servers.append(server)
         proxy.url = f"socks5://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         ready.set()
@@ -65,6 +65,12 @@ def socks_proxy() -> Iterator[SocksProxy]:
     def run() -> None:
         loop.run_until_complete(start())
         loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
+        loop.close()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()

@@ -178,7 +178,9 @@ async def _connect_to(
         if not client.is_connected:  # it was lost again meanwhile
             raise client.last_error or nats_errors.UnexpectedEOF
     except Exception as error:
-        cause = (events.first_error if isinstance(error, asyncio.TimeoutError) else None) or error
+        cause = (
+            events.first_error if isinstance(error, asyncio.TimeoutError) else None
+        ) or client.about_proxy(error)
         problem = _with_tls_in_mind(classify(cause, url, plan.timeout, plan.given), cause, client, plan)
         problem.__cause__ = error
         failure = _Failure(url, problem, cause, client.has_reached(cause), client.is_silent)

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from natscli.duration import format_duration
 from natscli.system.waiting import within
 from natscli.wire import nats_py, servers
-from natscli.wire.transport import ReadHandler, Transport
+from natscli.wire.transport import ProxyError, ReadHandler, Transport
 
 #: Seconds to wait for an INFO after the first PONG, from a server that sends one and from one that may have.
 _TELLING, _AT_ONCE = 0.25, 0.005
@@ -84,6 +85,13 @@ class LoggingIn(nats_py.Client):  # type: ignore[misc]
             self.options["tls"] = options["tls"]
         if self._user_credentials or self._nkeys_seed_str:
             self._setup_nkeys_connect()
+
+    def about_proxy(self, error: Exception) -> Exception:
+        """`error`, or that there was no answer through the SOCKS proxy, if the time was over before there was one."""
+        in_time = "connected" in getattr(self._transport, "steps", ())
+        if not self.socks_proxy or in_time or not isinstance(error, asyncio.TimeoutError):
+            return error
+        return ProxyError(f"no answer within {format_duration(self.options['connect_timeout'])}")
 
     def _read_handler(self) -> ReadHandler | None:
         """What gets the bytes of a read before nats-py does."""

@@ -165,7 +165,7 @@ class Reconnecting(LoggingIn):
             if not self.is_connected:
                 raise nats_py.errors.UnexpectedEOF
         except Exception as error:
-            return await self._failed(server, self._cause or error)
+            return await self._failed(server, self._cause or self.about_proxy(error))
         return True
 
     async def _try(self, server: Any) -> None:

@@ -155,6 +155,28 @@ def _unreachable(url: str, cause: BaseException | None) -> str:
     return f"{reason} at {parts.hostname}:{parts.port}"
 
 
+async def _at_an_address(url: str) -> str:
+    """The URL of a proxy with the address of its host that answers: python-socks would try the first only.
+
+    Raises:
+        ProxyError: none does.
+    """
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    try:
+        addresses = await addresses_of(parts.hostname or "", parts.port or 0)
+        host = addresses[0][1][0]
+        if len(addresses) > 1:
+            with await dial(addresses) as found:
+                host = found.getpeername()[0]
+    except OSError as error:
+        raise ProxyError(_unreachable(url, error)) from error
+    login, at, _ = parts.netloc.rpartition("@")
+    place = f"[{host}]:{parts.port}" if ":" in host else f"{host}:{parts.port}"
+    return parts._replace(netloc=f"{login}{at}{place}").geturl()
+
+
 class Transport(nats_py.TcpTransport):  # type: ignore[misc]
     """nats-py's TCP transport, through a SOCKS proxy if one is given.
 
@@ -262,9 +284,8 @@ class Transport(nats_py.TcpTransport):  # type: ignore[misc]
         from python_socks.async_.asyncio import Proxy
 
         try:
-            connected: socket.socket = await Proxy.from_url(self._socks_proxy).connect(
-                uri.hostname, uri.port, timeout=timeout
-            )
+            proxy = Proxy.from_url(await _at_an_address(self._socks_proxy))
+            connected: socket.socket = await proxy.connect(uri.hostname, uri.port, timeout=timeout)
         except python_socks.ProxyTimeoutError as error:
             raise ProxyError("no answer from it in time") from error
         except python_socks.ProxyConnectionError as error:
