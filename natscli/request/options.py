@@ -141,7 +141,6 @@ _EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("--processes", "--translate", "--output"),
     ("--processes", "--timings"),
     ("--processes", "--record"),
-    ("--format", "--record"),
     *(("--record -", other) for other in ("--json", "--raw", "--output", "--query")),
     *(("--report -", other) for other in ("--json", "--raw", "--output", "--query")),
     *((own, other) for own in ("--summary-json -", "--hdr -") for other in ("--json", "--raw", "--query")),

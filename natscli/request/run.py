@@ -16,7 +16,7 @@ from natscli.errors import ExitStatus, NoReplyError, NoRespondersError, PynatsEr
 from natscli.message.recipe import Outgoing, Recipe
 from natscli.message.source import Counted, EachLine, Source
 from natscli.request.load import RETRY, Load
-from natscli.request.options import RequestOptions, expectation, load
+from natscli.request.options import Expectation, RequestOptions, expectation, load
 from natscli.request.requester import Requester
 from natscli.request.show.display import RequestDisplay
 from natscli.request.show.lines import renderer
@@ -28,6 +28,7 @@ from natscli.wire.nats_py import errors as nats_errors
 if TYPE_CHECKING:
     from natscli.connection.connection import Connection
     from natscli.message.expressions import Expression
+    from natscli.message.formats.format import Format
     from natscli.programs.translate import Translator
     from natscli.request.conditions.judge import Judge, Queried
     from natscli.request.conditions.roll_call import RollCall
@@ -53,6 +54,8 @@ async def run(
     """
     how, start, timing = load(options), perf_counter_ns(), _timing(options)
     judge, query = expressions(options)
+    form = _format(options)
+    expected = _expected(options, plan.timeout, form)
     async with connected(plan, environment, listener=how.reconnects, wait=waiting(how)) as connection:
         roll_call = await _roll_call(options, recipe, connection)
         display, statistics = display_of(options, environment, translator), Statistics()
@@ -60,12 +63,12 @@ async def run(
         how = after(how, start, connection.steps)
         timed = timing(display, connection) if timing is not None else None
         queried = _queried(timed or display, query, judge)
-        recorded = _recorded(queried or timed or display, options, plan.timeout, environment)
+        recorded = _recorded(queried or timed or display, options, expected, environment, form)
         observer = over_time(recorded or queried or timed or display, options, statistics)
-        make = _requester(options, plan.timeout)
+        make = _requester(expected, form)
         requester = make(connection, source, observer, how, statistics, judge=queried or judge)
         if recorded is not None:
-            requester.on_empty_end = recorded.keep
+            requester.on_empty_end = recorded.end
         try:
             with display.open(lambda: statistics):
                 _log_whereabouts(options, plan, connection, environment)
@@ -147,16 +150,28 @@ async def _failures(
     return [*failures, *absent]
 
 
-def _requester(options: RequestOptions, timeout: float) -> Callable[..., Requester]:
-    """What makes the requester from connection, source, observer and load."""
-    expected = expectation(options, timeout)
+def _format(options: RequestOptions) -> Format | None:
     if options.format is None:
-        return lambda connection, source, *rest, **kw: Requester(connection, source, expected, *rest, **kw)
+        return None
     from natscli.message.formats import load as load_format
-    from natscli.request.formatted import FormattedRequester, InFormat, expecting
 
-    form = load_format(options.format)
-    expected = expecting(expected, options, form, timeout)
+    return load_format(options.format)
+
+
+def _expected(options: RequestOptions, timeout: float, form: Format | None) -> Expectation:
+    expected = expectation(options, timeout)
+    if form is None:
+        return expected
+    from natscli.request.formatted import expecting
+
+    return expecting(expected, options, form, timeout)
+
+
+def _requester(expected: Expectation, form: Format | None) -> Callable[..., Requester]:
+    """What makes the requester from connection, source, observer and load."""
+    if form is None:
+        return lambda connection, source, *rest, **kw: Requester(connection, source, expected, *rest, **kw)
+    from natscli.request.formatted import FormattedRequester, InFormat
 
     def make(connection: Connection, source: Source, *rest: Any, **kw: Any) -> Requester:
         requester = FormattedRequester(connection, InFormat(source, form), expected, *rest, **kw)
@@ -237,7 +252,11 @@ def _queried(observer: Observer, query: Expression | None, judge: Judge | None) 
 
 
 def _recorded(
-    observer: Observer, options: RequestOptions, timeout: float, environment: Environment
+    observer: Observer,
+    options: RequestOptions,
+    expected: Expectation,
+    environment: Environment,
+    form: Format | None,
 ) -> RequestRecorder | None:
     """What records, if that is asked for.
 
@@ -248,7 +267,7 @@ def _recorded(
         return None
     from natscli.request.show.recording import RequestRecorder
 
-    return RequestRecorder(observer, expectation(options, timeout), options.record, environment)
+    return RequestRecorder(observer, expected, options.record, environment, form)
 
 
 def over_time(observer: Observer, options: RequestOptions, statistics: Statistics) -> Observer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
@@ -47,7 +47,7 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
         def stop(failure: PynatsError | None) -> None:
             watcher.stop(failure)
 
-        record = None if recording is None else recording.add
+        record = _record(recording, form)
         render = _renderer(options, environment, form, plan.timeout)
         display = ExchangeDisplay(options, environment, render, stop, _where(options, form), record)
         display.page = _page(options)
@@ -85,7 +85,7 @@ async def run_recorded(options: WatchOptions, environment: Environment) -> None:
             broken.set_result(None)
 
     form, recording = _format(options), _recording(options, environment)
-    record = None if recording is None else recording.add
+    record = _record(recording, form)
     render = _renderer(options, environment, form, None)
     display = ExchangeDisplay(options, environment, render, stop, _where(options, form), record)
     display.page = _page(options)
@@ -162,13 +162,28 @@ def _renderer(
     if options.record == "-":
         from natscli.message.records.writing import record_line
 
-        return lambda exchanges: (b"", b"".join(map(record_line, exchanges)))
+        return lambda exchanges: (b"", b"".join(map(record_line, _as_recorded(exchanges, form))))
     render = renderer(environment, as_json=options.as_json, verbose=options.verbose, timeout=timeout)
     if form is None:
         return render
     from natscli.watch.show.formatted import in_format
 
     return in_format(render, form)
+
+
+def _record(recording: Recording | None, form: Format | None) -> Callable[[Sequence[Exchange]], None] | None:
+    """What takes the exchanges to record, as the format has them."""
+    if recording is None:
+        return None
+    return lambda exchanges: recording.add(_as_recorded(exchanges, form))
+
+
+def _as_recorded(exchanges: Sequence[Exchange], form: Format | None) -> Sequence[Exchange]:
+    if form is None:
+        return exchanges
+    from natscli.watch.show.formatted import recorded
+
+    return [recorded(exchange, form) for exchange in exchanges]
 
 
 def _where(options: WatchOptions, form: Format | None) -> Callable[[Exchange], bool] | None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from natscli.message.formats.format import Asked, Content, Format, Piece, header_value, is_json, with_headers
+from natscli.message.formats.format import (
+    Asked,
+    Content,
+    Format,
+    Piece,
+    header_value,
+    is_json,
+    with_headers,
+    without_headers,
+)
 
 TYPE, CORRELATION = "content-type", "correlation_id"
 
@@ -27,15 +36,21 @@ class FastStream(Format):
         own = [(CORRELATION, asked.memory)] if asked.memory else []
         return _typed(answer, *own)
 
+    def recorded(self, reply: Content) -> Content:
+        own = CORRELATION, header_value(reply.header, CORRELATION)
+        return reply._replace(header=without_headers(reply.header, own, *_types(reply.payload)))
+
 
 def _typed(content: Content, *pairs: tuple[str, str]) -> Content:
     """`content` with the type of its payload, unless that is neither JSON nor text."""
-    if is_json(content.payload):
-        pairs = ((TYPE, "application/json"), *pairs)
-    elif _is_text(content.payload):
-        pairs = ((TYPE, "text/plain"), *pairs)
-    checked = [pair for pair in pairs if _can_be_sent(*pair)]
+    checked = [pair for pair in (*_types(content.payload), *pairs) if _can_be_sent(*pair)]
     return Content(with_headers(content.header, *checked), content.payload)
+
+
+def _types(payload: bytes) -> tuple[tuple[str, str], ...]:
+    if is_json(payload):
+        return ((TYPE, "application/json"),)
+    return ((TYPE, "text/plain"),) if _is_text(payload) else ()
 
 
 def _can_be_sent(name: str, value: str) -> bool:

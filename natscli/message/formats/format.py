@@ -92,6 +92,13 @@ class Format(ABC):
         """The payload of a request or a reply that is seen from outside."""
         return content.payload
 
+    def recorded(self, reply: Content) -> Content:
+        """A reply as recordings have it: what a responder in this format answers, so that it is wrapped to `reply`.
+
+        An error has the headers of a service error; nothing is what only says that there are no more replies.
+        """
+        return reply
+
 
 def is_json(payload: bytes) -> bool:
     """Whether `payload` is a JSON text as any parser reads it."""
@@ -134,6 +141,13 @@ def with_headers(block: bytes | None, *pairs: tuple[str, str]) -> bytes:
     present = headers.decode(block)
     names = {name.lower() for name, _ in present}
     return headers.encode([*present, *(pair for pair in pairs if pair[0].lower() not in names)])
+
+
+def without_headers(block: bytes | None, *pairs: tuple[str, str]) -> bytes | None:
+    """`block` without `pairs`, the same bytes if it has none of them; None when nothing is left."""
+    present = headers.decode(block)
+    left = [pair for pair in present if pair not in pairs]
+    return block if len(left) == len(present) else headers.encode(left) or None
 
 
 def header_value(block: bytes | None, name: str) -> str:

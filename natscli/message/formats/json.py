@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from natscli.errors import InputError
 from natscli.message import headers
-from natscli.message.formats.format import Asked, Content, Format, Piece, parse_json, with_headers
+from natscli.message.formats.format import (
+    Asked,
+    Content,
+    Format,
+    Piece,
+    parse_json,
+    with_headers,
+    without_headers,
+)
 from natscli.message.status import ReplyProblem, read_problem
 
 _TYPE = ("Content-Type", "application/json")
@@ -45,6 +53,9 @@ class CheckedJSON(Format):
         except ValueError as error:
             raise ValueError(f"the answer is not JSON: {error}") from None
         return Content(with_headers(answer.header, _TYPE), answer.payload)
+
+    def recorded(self, reply: Content) -> Content:
+        return reply._replace(header=without_headers(reply.header, _TYPE))
 
 
 new = CheckedJSON

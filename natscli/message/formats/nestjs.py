@@ -13,8 +13,8 @@ from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.formats.format import Asked, Content, Format, Piece, parse_json
 from natscli.message.formats.patterns import route
-from natscli.message.status import read_packet_error
-from natscli.text import exact_bytes
+from natscli.message.status import ReplyProblem, read_packet_error
+from natscli.text import exact_bytes, replaced
 
 _SEPARATORS = (",", ":")
 
@@ -94,6 +94,17 @@ class NestJS(Format):
                 return _dump(packet[name]).encode()
         return b"" if {"isDisposed", "pattern"} & packet.keys() else content.payload
 
+    def recorded(self, reply: Content) -> Content:
+        packet = _packet(reply.payload)
+        if packet is None:
+            return reply
+        problem = read_packet_error(packet)
+        if problem is None:
+            return reply._replace(payload=self.shown(reply))
+        header = _with_error(reply.header, problem)
+        plain = _answer(Content(header, b""))["err"] == packet["err"]
+        return Content(header, b"" if plain else _dump(packet["err"]).encode())
+
     def _id(self, number: int) -> str:
         return f"{self._run}{number}"
 
@@ -123,9 +134,7 @@ def _packet(payload: bytes) -> dict[str, Any] | None:
 def _answer(answer: Content) -> dict[str, Any]:
     failed = headers.read_service_error(answer.header)
     if failed is not None:
-        code, text = failed
-        number = {"code": int(code)} if code.isascii() and code.isdecimal() and len(code) < 10 else {}
-        return {"err": {"status": "error", **number, "message": text}}
+        return {"err": _error(answer.payload, *failed)}
     if not answer.payload:
         return {"response": None}
     try:
@@ -136,6 +145,30 @@ def _answer(answer: Content) -> dict[str, Any]:
         return {"response": answer.payload.decode()}
     except UnicodeDecodeError:
         raise ValueError("the answer is neither JSON nor text") from None
+
+
+def _error(payload: bytes, code: str, text: str) -> Any:
+    """What a service error is in a packet: the payload, where that says the same, as in a recording."""
+    try:
+        value = parse_json(payload) if payload else None
+    except ValueError:
+        value = None
+    problem = read_packet_error({"err": value})
+    if problem is not None and (problem.code, _one_line(problem.text)) == (code, text):
+        return value
+    number = {"code": int(code)} if code.isascii() and code.isdecimal() and len(code) < 10 else {}
+    return {"status": "error", **number, "message": text}
+
+
+def _with_error(block: bytes | None, problem: ReplyProblem) -> bytes:
+    """The headers `block` with those of a service error; it has no code if the problem has none."""
+    code = [(headers.SERVICE_ERROR_CODE, problem.code)] if problem.code else []
+    own = [(headers.SERVICE_ERROR, _one_line(problem.text)), *code]
+    return headers.encode([*own, *headers.decode(_without_error(block))])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(replaced(text).replace("\0", " ").split())
 
 
 def _without_error(block: bytes | None) -> bytes | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from natscli.environment import Environment
 from natscli.errors import ExitStatus, PynatsError
 from natscli.message.exchange import Answer, Exchange, Outcome
+from natscli.message.formats.format import Content, Format
 from natscli.message.recipe import Outgoing
 from natscli.message.records.file import Recording
 from natscli.message.status import read_problem
@@ -23,8 +24,15 @@ _MOST_OPEN = 10_000
 class RequestRecorder:
     """Observes for `observer`, and records what it sees. What a request waits for says when it is done."""
 
-    def __init__(self, observer: Observer, expect: Expectation, path: str, environment: Environment) -> None:
-        """Open the file.
+    def __init__(
+        self,
+        observer: Observer,
+        expect: Expectation,
+        path: str,
+        environment: Environment,
+        form: Format | None = None,
+    ) -> None:
+        """Open the file. What is in the messages of a format is recorded.
 
         Raises:
             InputError: it cannot be written, or its last line is incomplete.
@@ -33,6 +41,7 @@ class RequestRecorder:
         self._observer = observer
         self._until_empty = expect.until_empty
         self._last = 0 if expect.until_empty else expect.replies or expect.most
+        self._form = form
         self._recording = Recording(path, environment.warn)
         self._open: OrderedDict[int, tuple[Outgoing, float, list[Answer]]] = OrderedDict()
 
@@ -48,7 +57,7 @@ class RequestRecorder:
         """See `Observer`."""
         now = time.time()
         for request in requests:
-            self._open[request.number] = request, now, []
+            self._open[request.number] = self._opened(request), now, []
             if len(self._open) > _MOST_OPEN:
                 self._end(next(iter(self._open)))
         self._observer.sending(requests)
@@ -59,13 +68,28 @@ class RequestRecorder:
             self.keep(reply)
         self._observer.replies(replies)
 
+    def end(self, reply: Received) -> None:
+        """Take the empty reply that only ends the others and is not shown; in some formats it is not one of them."""
+        if self._form is not None and self._form.several:
+            self._end(reply.request)
+        else:
+            self.keep(reply)
+
     def keep(self, reply: Received) -> None:
-        """Record a reply, also the empty one that only ends the others and is not shown."""
+        """Record a reply."""
         found = self._open.get(reply.request)
         if found is not None:
-            found[2].append(Answer(reply.rtt_ns, reply.header, reply.payload))
+            content = Content(reply.header, reply.said)
+            if self._form is not None:
+                content = self._form.recorded(content)
+            found[2].append(Answer(reply.rtt_ns, *content))
             if len(found[2]) == self._last or (self._until_empty and not reply.payload):
                 self._end(reply.request)
+
+    def _opened(self, request: Outgoing) -> Outgoing:
+        if self._form is None:
+            return request
+        return request._replace(payload=self._form.shown(Content(request.header, request.payload)))
 
     def failed(self, requests: Sequence[Outgoing], error: PynatsError) -> None:
         """See `Observer`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from natscli.message.exchange import Exchange, Outcome
+from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.formats.format import Content, Format
 from natscli.message.message import Message
 from natscli.message.status import read_problem
@@ -29,6 +29,16 @@ def opened(exchange: Exchange, form: Format) -> Exchange:
         for a in exchange.answers
     )
     return exchange._replace(payload=form.shown(Content(exchange.header, exchange.payload)), answers=answers)
+
+
+def recorded(exchange: Exchange, form: Format) -> Exchange:
+    """`exchange` as recordings have it, without replies that only say that there are no more."""
+    request = form.shown(Content(exchange.header, exchange.payload))
+    contents = [form.recorded(Content(a.header, a.payload)) for a in exchange.answers]
+    answers = [Answer(a.rtt_ns, *content) for a, content in zip(exchange.answers, contents, strict=True)]
+    if form.several and len(answers) > 1:
+        answers = [answer for answer in answers if answer.header or answer.payload]
+    return exchange._replace(payload=request, answers=tuple(answers))
 
 
 def belongs(form: Format) -> Callable[[Message, Message], bool]:
