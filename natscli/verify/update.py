@@ -22,8 +22,9 @@ _CHANGED = "changed while it was verified"
 class Update:
     """Keeps what came in place of what was recorded, until it is written.
 
-    An exchange that got no reply is not changed: it says nothing of what the reply would be. A file of which other
-    than the `read` is there by now is left alone; what was added to it stays.
+    An exchange that got no reply is not changed: it says nothing of what the reply would be. Nor is one whose reply was
+    too slow, which no record changes. A file of which other than the `read` is there by now is left alone; what was
+    added to it stays.
     """
 
     def __init__(self, read: Mapping[str, AsRead]) -> None:
@@ -33,7 +34,7 @@ class Update:
 
     def add(self, result: VerifiedCase, came: float) -> bool:
         """Whether the new replies, which came at that time (seconds since 1970), will replace the recorded ones."""
-        if not result.answers:
+        if not result.updates:
             return False
         exchange = result.case.exchange._replace(
             answers=tuple(result.answers), outcome=Outcome.ANSWERED, came=came

@@ -19,3 +19,8 @@ class VerifiedCase(NamedTuple):
     differences: list[Difference]
     no_responders: bool
     at: int
+
+    @property
+    def updates(self) -> bool:
+        """Whether what came can take the place of what was recorded: neither silence nor what was too slow can."""
+        return bool(self.answers) and all(difference.kind != "rtt" for difference in self.differences)

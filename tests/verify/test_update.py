@@ -103,6 +103,20 @@ def test_what_was_added_meanwhile_stays(
     assert file.read_text().endswith(f"}}\n{added}")
 
 
+@pytest.mark.parametrize("recorded", ["yes", "no"])
+def test_a_slow_reply_differs_and_its_record_stays(
+    runner: Runner, nats_server: Server, tmp_path: Path, recorded: str
+) -> None:
+    file, junit, subject = tmp_path / "calls.jsonl", tmp_path / "junit.xml", tmp_path.name
+    file.write_text(before := f"{json.dumps({'subject': subject, 'request': '', 'reply': recorded})}\n")
+    runner.spawn("reply", subject, "yes", server=nats_server)
+    options = ("--max-rtt", "1ns", "--update", "--junit", str(junit))
+    run = runner("verify", str(file), *options, server=nats_server)
+    assert (run.status, run.errors[0]) == (8, "Verified 1 exchange: 0 held, 1 differed")
+    assert file.read_text() == before
+    assert 'failures="1"' in junit.read_text()
+
+
 def test_who_records_loses_nothing_when_the_recording_is_updated(
     runner: Runner, nats_server: Server, asker: Asker, tmp_path: Path
 ) -> None:

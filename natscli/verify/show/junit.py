@@ -20,7 +20,7 @@ _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 class JUnit:
     """A test case for each result, a failure for each that differs, and an error if not all was verified.
 
-    With `updates` the new replies are taken, so that only a missing one is a failure.
+    With `updates` the new replies are taken, so that only a missing or slow one is a failure.
     """
 
     def __init__(self, *, updates: bool = False) -> None:
@@ -36,7 +36,7 @@ class JUnit:
     def _add(self, result: VerifiedCase) -> None:
         case, differences = result.case, result.differences
         self._total += 1
-        updated = self._updates and bool(result.answers)
+        updated = self._updates and result.updates
         self._failed += bool(differences) and not updated
         seconds = (result.answers[0].rtt_ns if result.answers else 0) / 1e9
         name = f"{exact(case.subject)} (line {case.line})"
