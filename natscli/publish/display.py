@@ -40,9 +40,9 @@ class PublishDisplay:
         self.each = options.log_each and not environment.quiet
 
     @property
-    def sent(self) -> int:
-        """How many messages were sent so far."""
-        return self._tally.sent
+    def unsure(self) -> int:
+        """How many of the messages sent so far the server may not have."""
+        return self._tally.unsure
 
     def begin(self, tally: Tally) -> None:
         """Messages begin to be sent; `tally` will say how far it is."""
@@ -95,13 +95,15 @@ class PublishDisplay:
     def _summary(self) -> str:
         tally = self._tally
         took = format_duration(tally.seconds)
+        if tally.unsure:
+            failed = f", failed: {tally.failed:,}" if tally.failed else ""
+            state = f"confirmed only {tally.confirmed:,} of them" if tally.confirmed else "not confirmed them"
+            line = f"Sent {tally.sent:,} messages, {format_bytes(tally.size)}, in {took}{failed}"
+            return f"{line}; the server has {state}"
         if tally.failed:
-            return f"Published {tally.sent - tally.refused:,} messages in {took}, failed: {tally.failed:,}"
-        word = "Published" if tally.confirmed else "Sent"
-        line = f"{word} {tally.sent:,} messages, {format_bytes(tally.size)}, in {took}"
-        if tally.confirmed:
-            return f"{line}, {tally.sent / tally.seconds:,.0f}/s" if tally.seconds else line
-        return f"{line}; the server has not confirmed them"
+            return f"Published {tally.confirmed:,} messages in {took}, failed: {tally.failed:,}"
+        line = f"Published {tally.sent:,} messages, {format_bytes(tally.size)}, in {took}"
+        return f"{line}, {tally.sent / tally.seconds:,.0f}/s" if tally.seconds else line
 
     def _write_json(self, error: BaseException | None) -> None:
         if not self._options.as_json:
@@ -109,7 +111,7 @@ class PublishDisplay:
         tally = self._tally
         record: dict[str, Any] = {
             "subject": self._options.subject,
-            "published": tally.sent - tally.refused if tally.confirmed else None,
+            "published": tally.confirmed if tally.confirmed or not tally.unsure else None,
             "sent": tally.sent, "failed": tally.failed, "bytes": tally.size, "seconds": round(tally.seconds, 6),
         }  # fmt: skip
         if isinstance(error, asyncio.CancelledError):

@@ -23,7 +23,7 @@ _SAYING = 1.0
 @dataclass
 class Tally:
     """What was sent, in messages and in bytes of payload, in how many seconds; `refused` is the part of it that the
-    server did not take, `failed` all that was not published.
+    server did not take, `confirmed` that which it has taken for sure, `failed` all that was not published.
     """
 
     sent: int = 0
@@ -31,8 +31,13 @@ class Tally:
     refused: int = 0
     failed: int = 0
     seconds: float = 0.0
-    confirmed: bool = False
+    confirmed: int = 0
     first_failure: PynatsError | None = None
+
+    @property
+    def unsure(self) -> int:
+        """How many of those sent the server may not have."""
+        return max(self.sent - self.refused - self.confirmed, 0)
 
 
 class Observer(Protocol):
@@ -75,6 +80,7 @@ class Publisher:
         self._checked_subject = ""
         self._refusals: list[str] = []
         self._refused: asyncio.Future[PynatsError] = self._loop.create_future()
+        self._asking: asyncio.Task[None] | None = None
         self.tally = Tally()
 
     async def run(self) -> None:
@@ -91,13 +97,16 @@ class Publisher:
             await asyncio.wait((work, *ends), return_when=asyncio.FIRST_COMPLETED)
             if work.done() and isinstance(work.exception(), OSError):  # writing failed; what is read says why
                 await asyncio.wait(ends, timeout=_SAYING, return_when=asyncio.FIRST_COMPLETED)
+            if self._connection.lost.done() and self._asking is not None:  # it may have answered before that
+                await asyncio.wait((self._asking,), timeout=_SAYING)
             for end in ends:
                 if end.done():
                     raise end.result()
             work.result()
         finally:
             work.cancel()
-        self.tally.confirmed = True
+            if self._asking is not None:
+                self._asking.cancel()
 
     async def _publish(self) -> None:
         start = self._loop.time()
@@ -106,6 +115,7 @@ class Publisher:
             # The first one alone, see `_send`.
             allowed = min(self._pace.allowed(now), _MOST_AT_ONCE if self.tally.sent else 1)
             if allowed < 1:
+                self._ask()
                 await asyncio.sleep(self._pace.due - now)
                 continue
             self._more.clear()
@@ -114,9 +124,10 @@ class Publisher:
                 self._pace.sent(len(batch))
                 await self._send(batch)
             elif not self._source.exhausted:
+                self._ask()
                 await self._more.wait()
             self.tally.seconds = self._loop.time() - start
-        await self._connection.confirm()
+        await self._confirm()
         self.tally.seconds = self._loop.time() - start
 
     def _take(self, most: int) -> list[Outgoing]:
@@ -159,14 +170,35 @@ class Publisher:
         await self._client.published()
         if first and not (self._observer.each or self._source.exhausted):
             # A server that does not take it says why and closes; those who go on writing may never read that.
-            await self._connection.confirm()
+            await self._confirm()
         if self._observer.each:
-            await self._connection.confirm()
+            await self._confirm()
             refusals, self._refusals = self._refusals, []
             self._observer.published(_taken(batch, refusals))
         else:
             await self._client.written()
             await asyncio.sleep(0)  # what came from the server meanwhile has its turn: refusals, PINGs
+
+    async def _confirm(self) -> None:
+        await self._connection.confirm()
+        self._confirmed(self.tally.sent)
+
+    def _ask(self) -> None:
+        """Find out what the server has taken so far, while there is nothing to send."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.ensure_future(self._learn())
+
+    async def _learn(self) -> None:
+        while self.tally.unsure and not self._refused.done():
+            sent = self.tally.sent
+            if not await self._connection.answered():
+                return
+            self._confirmed(sent)
+
+    def _confirmed(self, sent: int) -> None:
+        """The server has what was sent up to here, but for what it refused."""
+        if not self._refused.done():
+            self.tally.confirmed = max(self.tally.confirmed, sent - self.tally.refused)
 
     def _fail(self, outgoing: Outgoing | None, error: PynatsError) -> None:
         self.tally.failed += 1

@@ -30,8 +30,8 @@ async def run(options: PublishOptions, recipe: Recipe, plan: Plan, environment: 
                 display.begin(publisher.tally)
                 await publisher.run()
         except ConnectionFailedError as error:
-            if display.sent:
-                error.hint = f"messages sent, which the server may not have: {display.sent}"
+            if display.unsure:
+                error.hint = f"messages sent, which the server may not have: {display.unsure}"
             raise
     failure = publisher.tally.first_failure
     return failure.status if failure is not None else ExitStatus.OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import pytest
 
 from natscli.cli.jetstream import FLAGS
 from natscli.wire.client import DIFFERENCES
-from tests.program import Run, Runner
+from tests.program import Run, Runner, until
 from tests.publish.listeners import Listener
 from tests.request.terminals import run_on_terminal
 from tests.servers import Server, free_port
@@ -268,6 +269,12 @@ def test_a_message_that_is_too_large_names_both_numbers(publish: Publish, listen
     assert (many.status, len(many.errors)) == (2, 1)
 
 
+def has_confirmed(server: Server, subject: str, count: int) -> bool:
+    """Whether a server that logs its traffic (-V) got so many messages, and has answered a PING since."""
+    log, message = server.log(), f"<<- [PUB {subject} "
+    return log.count(message) == count and log.rfind("->> [PONG]") > log.rfind(message)
+
+
 def test_a_server_that_is_killed_exits_5(runner: Runner, server_factory: Callable[..., Server]) -> None:
     server = server_factory()
     program = runner.spawn("pub", "p.die", "x", "--count", "1000", "--sleep", "50ms", server=server)
@@ -276,7 +283,49 @@ def test_a_server_that_is_killed_exits_5(runner: Runner, server_factory: Callabl
     server.stop()
     assert program.wait() == 5
     assert "pynats: error: the connection was lost" in program.stderr_text()
-    assert re.search(r"hint: messages sent, which the server may not have: \d+", program.stderr_text())
+
+
+@pytest.mark.parametrize("how", [("--send-on", "newline"), ("--send-on", "newline", "--json"),
+                                 ("--send-on", "eof", "--count", "100", "--sleep", "1m"),
+                                 ("--send-on", "eof", "--count", "100", "--sleep", "1m", "--json")],
+                         ids=["lines", "lines JSON", "many", "many JSON"])  # fmt: skip
+def test_what_the_server_has_confirmed_is_published_when_the_connection_is_lost(
+    runner: Runner, server_factory: Callable[..., Server], how: tuple[str, ...]
+) -> None:
+    server = server_factory("", "-V")
+    count = 3 if "newline" in how else 1
+    program = runner.spawn("pub", "p.lost", *how, server=server, stdin=subprocess.PIPE)
+    for number in range(count):
+        program.stdin.write(b"x\n" if "newline" in how else b"x")
+        program.stdin.close() if "eof" in how else program.stdin.flush()
+        until(lambda: has_confirmed(server, "p.lost", number + 1), "the server has confirmed it")  # noqa: B023
+    server.stop()
+    assert program.wait() == 5
+    assert "hint" not in program.stderr_text()
+    if "--json" in how:
+        found = json.loads(program.stdout_bytes())
+        assert (found["sent"], found["published"], found["status"]) == (count, count, 5)
+    else:
+        assert f"Published {count} messages, {count} B, in " in program.stderr_text()
+
+
+def test_only_what_the_server_has_not_confirmed_it_may_not_have(
+    runner: Runner, server_factory: Callable[..., Server]
+) -> None:
+    server = server_factory()
+    program = runner.spawn("pub", "p.x", "--send-on", "newline", server=server, stdin=subprocess.PIPE)
+    program.stdin.write(b"a\n")
+    program.stdin.flush()
+    program.wait_for("Published 1 bytes")
+    with server.paused():
+        program.stdin.write(b"b\nc\n")
+        program.stdin.close()
+        assert program.wait() == 5
+    *_, summary, _, hint = without_times(program.stderr_text())
+    assert re.fullmatch(
+        r"Sent [23] messages, [23] B, in .*; the server has confirmed only 1 of them", summary
+    )
+    assert re.fullmatch(r"  hint: messages sent, which the server may not have: [12]", hint)
 
 
 def test_a_server_that_does_not_answer_exits_5(runner: Runner, server_factory: Callable[..., Server]) -> None:
@@ -310,7 +359,8 @@ def test_ctrl_c_says_how_much_was_sent(runner: Runner, nats_server: Server, list
     heard.wait(5)
     assert program.stop(signal.SIGINT) == 130
     sent, error = program.stderr_text().splitlines()
-    assert re.match(r"Sent \d+ messages, \d+ B, in [\d.]+m?s; the server has not confirmed them", sent)
+    words = r"(Sent|Published) \d+ messages, \d+ B, in [\d.]+m?s(; the server has confirmed only \d+ of them|, \d+/s)"
+    assert re.fullmatch(words, sent)
     assert error == "pynats: error: interrupted"
     time.sleep(0.1)
     assert len(heard.messages) >= int(sent.split()[1])
