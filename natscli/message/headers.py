@@ -16,6 +16,8 @@ SERVICE_ERROR_CODE = "Nats-Service-Error-Code"
 REPLY_COUNTER = "NATS-Reply-Counter"
 #: The status of an idle heartbeat, by which a server says that a pull goes on.
 HEARTBEAT = "100"
+#: How a server says that nothing more comes, as after the last message of a batch (ADR-31).
+_END = (LINE + b" 204 ", LINE + b" 204\r")
 #: Lines of a header block that are taken apart for records, at most.
 _MOST_LINES = 4096
 
@@ -72,6 +74,11 @@ def status(block: bytes | None) -> str:
         return ""
     code, end = block[len(LINE) + 1 : len(LINE) + 4], block[len(LINE) + 4 : len(LINE) + 5]
     return code.decode() if len(code) == 3 and code.isdigit() and end in b" \r" else ""
+
+
+def says_end(block: bytes | None, payload: bytes) -> bool:
+    """Whether a server says that no more replies to a request come."""
+    return block is not None and not payload and block.startswith(_END)
 
 
 def check_name(name: str, where: str) -> None:

@@ -10,7 +10,7 @@ import json
 from typing import Any, NamedTuple
 
 from natscli.message import headers
-from natscli.message.subjects import is_pull
+from natscli.message.subjects import is_direct_get, is_pull
 from natscli.text import bytes_for_programs, exact, replaced
 
 #: Headers in which a responder may say who it is, the first that is there.
@@ -110,7 +110,7 @@ def gives_stored(subject: str) -> bool:
 
     Only a status of the server says then that the request has failed.
     """
-    return is_pull(subject) or ".DIRECT.GET." in subject
+    return is_pull(subject) or is_direct_get(subject)
 
 
 def read_acknowledgement(payload: bytes, subject: str = "") -> Acknowledgement | None:

@@ -88,6 +88,11 @@ def is_pull(subject: str) -> bool:
     return ".CONSUMER.MSG.NEXT." in subject or subject.startswith("$JS.ACK.")
 
 
+def is_direct_get(subject: str) -> bool:
+    """Whether messages of a stream are asked for, which come as they were stored, but with headers."""
+    return ".DIRECT.GET." in subject
+
+
 def is_internal(subject: str) -> bool:
     """Whether the server itself may take it: its own subscriptions are neither in traces nor in CONNZ."""
     return subject.startswith(("$JS.", "$SYS."))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from natscli.errors import PynatsError
 from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
+from natscli.message.subjects import is_direct_get
 
 if TYPE_CHECKING:
     import asyncio
@@ -95,6 +96,13 @@ def says_more(header: bytes | None, payload: bytes) -> bool:
     if header is not None and (header[8:9] == b" " or b"nats-service-error" in header.lower()):
         return True
     return payload[:1] == b"{" and payload.startswith(_JETSTREAM)
+
+
+def is_last(subject: str, header: bytes | None, payload: bytes, message_subject: bytes) -> bool:
+    """Whether a reply to a request on `subject` is empty, and so the last; what a stream has stored may be empty."""
+    if payload or message_subject:
+        return False
+    return header is None or header[8:9] == b" " or not is_direct_get(subject)
 
 
 def plain_answers(

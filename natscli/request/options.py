@@ -250,6 +250,11 @@ class Expectation(Frozen):
     last: str = "empty one"
     silence: str = ""
 
+    @property
+    def several(self) -> bool:
+        """Whether there may be more than one reply."""
+        return self.replies != 1 or self.until_empty
+
 
 def expectation(options: RequestOptions, timeout: float) -> Expectation:
     """What every request of the run waits for; `timeout` is that of the connection settings."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from natscli.duration import format_duration
 from natscli.errors import ErrorReplyError, NoReplyError, NoRespondersError, PynatsError
@@ -10,6 +11,9 @@ from natscli.message import headers, status
 from natscli.message.status import Acknowledgement, read_acknowledgement, read_problem
 from natscli.request.again import Ongoing
 from natscli.request.options import Expectation
+
+if TYPE_CHECKING:
+    from natscli.request.conditions.judge import Judge, Queried
 
 
 def is_no_responders(header: bytes | None, payload: bytes) -> bool:
@@ -22,10 +26,31 @@ def no_responders(header: bytes | None, subject: str) -> NoRespondersError:
     return NoRespondersError(status.no_responders(header, subject), where=subject)
 
 
-def error_reply(header: bytes | None, payload: bytes, subject: str) -> PynatsError | None:
-    """The failure that a reply is: a service error (ADR-32), a status from 400 on, an error of JetStream."""
-    problem = read_problem(header, payload, subject)
-    return None if problem is None else ErrorReplyError(str(problem), where=subject)
+def failure(
+    ongoing: Ongoing,
+    expect: Expectation,
+    judge: Judge | Queried | None,
+    header: bytes | None,
+    payload: bytes,
+) -> PynatsError | None:
+    """How a request has failed, when this reply is one of its own; None if it has not so far.
+
+    A reply says so, unless the `judge` is asked about errors: a service error (ADR-32), a status from 400 on, an error
+    of JetStream. So does a server that says that there are no more, when more were asked for.
+    """
+    if ongoing.error is not None:
+        return ongoing.error
+    subject = ongoing.request.subject
+    judged = judge is not None and judge.of_errors
+    problem = None if judged else read_problem(header, payload, subject)
+    if problem is not None:
+        return ErrorReplyError(str(problem), where=subject)
+    if expect.until_empty or expect.replies < 2 or not headers.says_end(header, payload):
+        return None
+    return NoReplyError(
+        f"{ongoing.replies} of {expect.replies} replies, and the server says that no more come",
+        where=subject, hint="--replies 0 takes all that there are",
+    )  # fmt: skip
 
 
 def acknowledged(payload: bytes, subject: str) -> Acknowledgement | None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from natscli.alarm import Alarm
 from natscli.connection.connection import Connection
 from natscli.errors import InputError, PynatsError
+from natscli.message.headers import says_end
 from natscli.message.in_flight import InFlight, random_tokens
 from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
 from natscli.message.source import Source
 from natscli.request.again import Again, Ongoing
-from natscli.request.events import Observer, Received, plain_answers, says_more
+from natscli.request.events import Observer, Received, is_last, plain_answers, says_more
 from natscli.request.load import ONE_AT_ONCE, Load
 from natscli.request.options import Expectation
 from natscli.request.pace import Pace
@@ -48,7 +49,7 @@ class Requester:
     ) -> None:
         """`judge` says which replies are not as expected."""
         self.statistics = statistics or Statistics()
-        #: Called with the empty reply that ends several and is none of them.
+        #: Called with what ends several replies and is none of them.
         self.on_empty_end: Callable[[Received], object] = lambda reply: None
         self._connection = connection
         self._client = connection.client
@@ -183,7 +184,7 @@ class Requester:
                 ongoing = self._in_flight.get(subject[cut:])
                 if ongoing is not None:
                     self._on_reply(ongoing, header, payload, arrived, came)
-                else:
+                elif not says_end(header, payload):
                     self.statistics.more += 1
         self._fill()
 
@@ -223,22 +224,23 @@ class Requester:
         expect = self._expect
         if says_more(header, packet or payload) and self._is_no_reply(ongoing, header, packet or payload):
             return
-        if self._again.searching:
-            self._again.found()
-        last = expect.until_empty and not payload
+        self._again.found()
+        request, end = ongoing.request, expect.several and says_end(header, payload)
+        last = end or (expect.until_empty and is_last(request.subject, header, payload, subject))
+        is_reply = not last or (header is not None and not end)
         if ongoing.counted:
-            request, rtt, number = ongoing.request, arrived - ongoing.start_ns, ongoing.replies + 1
+            rtt, number = arrived - ongoing.start_ns, ongoing.replies + 1
             received = Received(
                 request.subject, request.number, number, rtt, header, payload, came, subject, reply_to, packet
             )
-            if last and header is None:
+            if not is_reply:
                 self.on_empty_end(received)
             else:
                 self.statistics.take(received)
                 if self._judge is not None and (failure := self._judge(received)):
                     ongoing.error = ongoing.error or failure
                 self._observer.replies([received])
-        ongoing.replies += not last or header is not None
+        ongoing.replies += is_reply
         if last or (ongoing.replies in (expect.replies, expect.most) and not expect.until_empty):
             self._remove(ongoing)
             self._end(ongoing, ongoing.error, arrived)
@@ -254,8 +256,7 @@ class Requester:
             self._remove(ongoing)
             self._end(ongoing, outcome.no_responders(header, subject), perf_counter_ns())
             return True
-        if self._judge is None or not self._judge.of_errors:
-            ongoing.error = ongoing.error or outcome.error_reply(header, payload, subject)
+        ongoing.error = outcome.failure(ongoing, self._expect, self._judge, header, payload)
         taken = outcome.acknowledged(payload, subject)
         if taken is None:
             return False

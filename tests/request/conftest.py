@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.peers import Peers
 from tests.program import Run, Runner
 from tests.request.responders import Responders
 from tests.servers import Server
@@ -45,3 +47,17 @@ def responders_on() -> Iterator[Callable[..., Responders]]:
 def ask(pynats: Runner, nats_server: Server) -> Callable[..., Run]:
     """`ask(subject, *args)` runs `pynats request` on the shared server."""
     return lambda *args, **how: pynats("request", *args, **{"server": nats_server, **how})
+
+
+@pytest.fixture
+def streams(server_factory: Callable[..., Server], tmp_path: Path) -> Server:
+    """A server with the stream ORDERS of orders.>, and its consumer C."""
+    server = server_factory("", "-js", "-sd", str(tmp_path / "js"))
+    with_peers = Peers()
+    try:
+        stream = with_peers.connect(server.url).jetstream()
+        with_peers.run(stream.add_stream(name="ORDERS", subjects=["orders.>"]))
+        with_peers.run(stream.add_consumer("ORDERS", durable_name="C", ack_policy="explicit"))
+    finally:
+        with_peers.close()
+    return server

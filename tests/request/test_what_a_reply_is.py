@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.peers import Peers
 from tests.program import Program, Run, Runner
 from tests.request.responders import Answer, Responders
 from tests.request.terminals import run_on_terminal
@@ -19,20 +18,6 @@ from tests.servers import Server
 
 Ask = Callable[..., Run]
 HEAD = b"NATS/1.0"
-
-
-@pytest.fixture
-def streams(server_factory: Callable[..., Server], tmp_path: Path) -> Server:
-    """A server with the stream ORDERS of orders.>, and its consumer C."""
-    server = server_factory("", "-js", "-sd", str(tmp_path / "js"))
-    with_peers = Peers()
-    try:
-        stream = with_peers.connect(server.url).jetstream()
-        with_peers.run(stream.add_stream(name="ORDERS", subjects=["orders.>"]))
-        with_peers.run(stream.add_consumer("ORDERS", durable_name="C", ack_policy="explicit"))
-    finally:
-        with_peers.close()
-    return server
 
 
 PULL = "$JS.API.CONSUMER.MSG.NEXT.ORDERS.C"

@@ -13,7 +13,7 @@ from natscli.message.formats.format import Content, Format
 from natscli.message.recipe import Outgoing
 from natscli.message.records.file import Recording
 from natscli.message.status import read_problem
-from natscli.request.events import Observer, Received
+from natscli.request.events import Observer, Received, is_last
 from natscli.request.options import Expectation
 from natscli.text import exact_bytes
 
@@ -69,7 +69,7 @@ class RequestRecorder:
         self._observer.replies(replies)
 
     def end(self, reply: Received) -> None:
-        """Take the empty reply that only ends the others and is not shown; in some formats it is not one of them."""
+        """Take what only ends the others and is not shown; in some formats it is not one of them."""
         if self._form is not None and self._form.several:
             self._end(reply.request)
         else:
@@ -83,8 +83,13 @@ class RequestRecorder:
             if self._form is not None:
                 content = self._form.recorded(content)
             found[2].append(Answer(reply.rtt_ns, *content))
-            if len(found[2]) == self._last or (self._until_empty and not reply.payload):
+            if len(found[2]) == self._last or self._is_last(reply):
                 self._end(reply.request)
+
+    def _is_last(self, reply: Received) -> bool:
+        return self._until_empty and is_last(
+            reply.subject, reply.header, reply.payload, reply.message_subject
+        )
 
     def _opened(self, request: Outgoing) -> Outgoing:
         if self._form is None:
