@@ -16,7 +16,7 @@ from natscli.output.pump import Pump, Render
 from natscli.reply.ended import Ending, Renderers
 from natscli.reply.responders.parts.several import Several
 from natscli.reply.responders.parts.unconfirmed import Unconfirmed
-from natscli.reply.responders.responder import Batch, Failure, reply_subject
+from natscli.reply.responders.responder import Batch, Failure, Responder, reply_subject
 from natscli.reply.statistics import Statistics
 from natscli.wire.client import Client
 from natscli.wire.refusal import refused_subject
@@ -69,8 +69,8 @@ class Delivery:
         self._unconfirmed = Unconfirmed(
             connection, self._show_confirmed, _MOST_UNCONFIRMED, _MOST_UNCONFIRMED_BYTES
         )
-        #: Called with the subject of a reply that does not go out as asked for, but for its headers.
-        self.on_unfit: Sequence[Callable[[bytes], object]] = ()
+        #: Are told of a reply that does not go out as asked for, but for its headers; the first says what goes instead.
+        self.responders: Sequence[Responder] = ()
         self._uncounted: Counter[bytes] = Counter()
         #: The last request that got several replies, and whether the server refused one of them, by their subject.
         self._refused: dict[bytes, tuple[int, bool]] = {}
@@ -268,11 +268,11 @@ class Delivery:
             self._environment.warn(line)
 
     def _instead(self, reply: Message, why: str) -> Message | None:
-        sent, ending = instead_of(self._client, reply, why)
+        sent, ending = instead_of(self._client, reply, why, self.responders)
         if ending is None:
             return sent
-        for tell in self.on_unfit:
-            tell(reply[0])
+        for responder in self.responders:
+            responder.undelivered(reply[0])
         if self._is_sending:
             self._why[reply[0]], self._unfit[reply[0]] = why, ending
         else:
@@ -280,7 +280,9 @@ class Delivery:
         return sent
 
 
-def instead_of(client: Client, reply: Message, why: str) -> tuple[Message | None, Failure | None]:
+def instead_of(
+    client: Client, reply: Message, why: str, responders: Sequence[Responder] = ()
+) -> tuple[Message | None, Failure | None]:
     """What is sent instead of a reply that the server would not take, if anything, and how the request ends by that.
 
     A reply that only goes without its headers has no such end.
@@ -290,5 +292,7 @@ def instead_of(client: Client, reply: Message, why: str) -> tuple[Message | None
         plain = client.fitting((subject, b"", None, payload))
         if plain is not None:
             return plain, None
-    sent = client.fitting((subject, b"", headers.service_error(f"the reply {why}", 500), b""))
+    failure = Failure(500, f"the reply {why}")
+    error = responders[0].instead(reply, failure) if responders else failure.instead(reply)
+    sent = client.fitting(error)
     return sent, UNDELIVERED if sent is None else TOO_LARGE

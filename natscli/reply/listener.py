@@ -23,7 +23,7 @@ from natscli.reply.mixing import Mixing
 from natscli.reply.numbers import Numbers
 from natscli.reply.pending import Pending
 from natscli.reply.reporter import Reporter
-from natscli.reply.responders.responder import Batch, Done, Failure, Host, Listen, Place, fail, reply_subject
+from natscli.reply.responders.responder import Batch, Done, Failure, Host, Listen, Place, reply_subject
 from natscli.reply.routes import LIMITS, Limits, Route
 from natscli.reply.statistics import Statistics
 from natscli.reply.subscriptions import Subscriptions
@@ -130,7 +130,7 @@ class Listener:
         await self._subscriptions.begin()
         self._connection.on_refusal = self._on_refusal
         self._connection.on_too_large = self._on_too_large
-        self._delivery.on_unfit = [responder.undelivered for responder in self._responders]
+        self._delivery.responders = self._responders
         self._connection.on_reconnect = lambda: self._delivery.connected(self._first)
         self._delivery.connected(self._first)
         self._subscriptions.log()
@@ -215,8 +215,7 @@ class Listener:
             self._stop.set()
             requests, rest = requests[: len(numbers)], requests[len(numbers) :]
             unwanted = Batch([r for r in rest if reply_subject(r)], numbers.stop, arrived)
-            replies = [_STOPPING.reply(request) for request in unwanted.requests]
-            self._delivery.send_uncounted(unwanted, replies, _STOPPING)
+            self._delivery.send_uncounted(unwanted, route.responder.refusals(unwanted, _STOPPING), _STOPPING)
             if not requests:
                 return
         self._delivery.begin()
@@ -320,7 +319,8 @@ class Listener:
             self._loop.call_later(1.0, self._log_refused)
         self._refused += len(batch.requests)
         route.responder.answered_elsewhere(batch.requests)
-        fail(batch, partial(self._done, self._delivery.deliver, route.statistics), BUSY)
+        replies = route.responder.refusals(batch, BUSY)
+        self._done(self._delivery.deliver, route.statistics, batch, replies, BUSY)
 
     def _log_refused(self) -> None:
         refused, self._refused = self._refused, 0

@@ -36,6 +36,9 @@ class FastStream(Format):
         own = [(CORRELATION, asked.memory)] if asked.memory else []
         return _typed(answer, *own)
 
+    def asked_by(self, reply: Content) -> Asked | None:
+        return Asked(b"", header_value(reply.header, CORRELATION))
+
     def recorded(self, reply: Content) -> Content:
         own = CORRELATION, header_value(reply.header, CORRELATION)
         return reply._replace(header=without_headers(reply.header, own, *_types(reply.payload)))

@@ -84,6 +84,10 @@ class Format(ABC):
             ValueError: the format cannot hold it; the text says why.
         """
 
+    def asked_by(self, reply: Content) -> Asked | None:  # noqa: ARG002
+        """What a wrapped reply has from its request, for an error in its place; None if it is not in this format."""
+        return Asked(b"")
+
     def belongs(self, request: Content, reply: Content) -> bool:  # noqa: ARG002
         """Whether what came to the reply subject of `request`, as seen from outside, is a reply to it."""
         return True

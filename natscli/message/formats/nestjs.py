@@ -78,6 +78,10 @@ class NestJS(Format):
         own = {} if asked.memory is None else {"id": asked.memory}
         return Content(_without_error(answer.header), _dump(packet | end | own).encode())
 
+    def asked_by(self, reply: Content) -> Asked | None:
+        packet = _packet(reply.payload)
+        return None if packet is None else Asked(b"", packet.get("id"))
+
     def belongs(self, request: Content, reply: Content) -> bool:
         packet = _packet(reply.payload)
         own = (_object(request.payload) or {}).get("id") if packet is not None else None

@@ -46,6 +46,25 @@ class Formatted(Wrapper):
         for one in batch.single():
             self._respond(one, done)
 
+    def refusals(self, batch: Batch, failure: Failure) -> list[Message]:
+        return [self._refusal(request, failure) for request in batch.requests]
+
+    def _refusal(self, request: Message, failure: Failure) -> Message:
+        _, _, header, payload = request
+        try:
+            asked = self._form.read_request(Content(header, payload))
+        except ValueError:
+            asked = Asked(payload)
+        return self._wrapped(asked, failure.reply(request))
+
+    def instead(self, reply: Message, failure: Failure) -> Message:
+        error, asked = failure.instead(reply), self._form.asked_by(Content(*reply[2:]))
+        return error if asked is None else self._wrapped(asked, error)
+
+    def _wrapped(self, asked: Asked, reply: Message) -> Message:
+        to, _, header, payload = reply
+        return (to, b"", *self._form.reply(asked, Content(header, payload)))
+
     def _respond(self, one: Batch, done: Done) -> None:
         [(subject, reply, header, payload)] = one.requests
         try:
@@ -99,9 +118,7 @@ class Formatted(Wrapper):
         done(one, [(to, b"", *content) for content in wrapped], failure)
 
     def _fail(self, one: Batch, done: Done, asked: Asked, failure: Failure) -> None:
-        to, _, header, payload = failure.reply(one.requests[0])
-        content = self._form.reply(asked, Content(header, payload))
-        done(one, [(to, b"", *content)], failure)
+        done(one, [self._wrapped(asked, failure.reply(one.requests[0]))], failure)
 
 
 def _in_format(place: Place, form: Format) -> Place:

@@ -78,6 +78,10 @@ class Failure:
         """The reply to `request` that says so."""
         return request[1], b"", headers.service_error(self.text, self.code), payload
 
+    def instead(self, reply: Message) -> Message:
+        """What says so in place of `reply`."""
+        return reply[0], b"", headers.service_error(self.text, self.code), b""
+
 
 @dataclass(frozen=True)
 class OwnFailure(Failure):
@@ -162,6 +166,14 @@ class Responder(ABC):
     @abstractmethod
     def respond(self, batch: Batch, done: Done) -> None:
         """Answer each request of `batch`, now or later: call `done` exactly once for each. Must not block or raise."""
+
+    def refusals(self, batch: Batch, failure: Failure) -> list[Message]:
+        """The replies to requests that it is not asked to answer, because of `failure`."""
+        return [failure.reply(request) for request in batch.requests]
+
+    def instead(self, reply: Message, failure: Failure) -> Message:
+        """What goes in place of `reply`, which is perhaps one of its own and more than the server takes."""
+        return failure.instead(reply)
 
     def asked_instead(self, subject: bytes) -> bytes:
         """The subject of the service that requests on `subject` are passed on to, or else itself."""
