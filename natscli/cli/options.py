@@ -185,12 +185,13 @@ def _set_log(ctx: click.Context, param: click.Parameter, value: str | None) -> N
 def complete_contexts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Names of the known contexts, for shell completion."""
     from natscli.contexts.store import ContextStore
+    from natscli.errors import InputError
 
     app = ctx.find_object(App)
     assert app is not None
     try:
         names = ContextStore(app.environment.config_dir, app.environment.warn).names()
-    except OSError:
+    except (InputError, OSError):
         return []
     return [name for name in names if name.startswith(incomplete)]
 

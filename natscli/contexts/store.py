@@ -37,25 +37,19 @@ class ContextStore:
         self._previous = os.path.join(config_dir, "previous-context.txt")
 
     def names(self) -> list[str]:
-        """The known names, sorted; empty files and names the Go CLI would refuse are left out, as there."""
+        """The known names, sorted; empty files and names the Go CLI would refuse are left out, as there.
+
+        Raises:
+            InputError: the folder cannot be read.
+        """
         self._check_folder()
-        found = []
         try:
-            entries = os.scandir(self._folder)
-        except FileNotFoundError:
-            return []
-        with entries:
-            for entry in entries:
-                if not entry.name.endswith(".json") or entry.is_dir(follow_symlinks=False):
-                    continue
-                name = entry.name[: -len(".json")]
-                try:
-                    validate_name(name)
-                    if entry.stat(follow_symlinks=False).st_size:
-                        found.append(name)
-                except (InputError, FileNotFoundError):
-                    continue  # not a context, or removed this moment
-        return sorted(found)
+            with os.scandir(self._folder) as entries:
+                return sorted(name for entry in entries if (name := _name_of(entry)))
+        except OSError as error:
+            if _is_none(self._folder, error):
+                return []
+            raise _unreadable("contexts", self._folder, error) from None
 
     def path(self, name: str) -> str:
         """Where the context is, or would be, kept. Raises InputError for an invalid name."""
@@ -72,13 +66,14 @@ class ContextStore:
         return file_named(name) or self.path(name)
 
     def exists(self, name: str) -> bool:
-        """Whether there is a file for `name`, whatever is in it. Raises InputError for an invalid name."""
+        """Whether there is a file for `name`, whatever is in it. Raises InputError if `name` or the folder is bad."""
+        path = self.path(name)
         try:
-            os.lstat(self.path(name))
-        except (
-            FileNotFoundError
-        ):  # os.path.lexists would take a folder that may not be searched for an empty one
+            os.lstat(path)  # os.path.lexists would take a folder that may not be searched for an empty one
+        except FileNotFoundError:
             return False
+        except OSError as error:
+            raise _unreadable("the context", path, error) from None
         return True
 
     def read(self, name: str) -> bytes:
@@ -109,7 +104,7 @@ class ContextStore:
                 raise InputError("no such context file", where=path) from None
             raise self._unknown(name) from None
         except OSError as error:
-            raise InputError(f"cannot read the context: {reason(error)}", where=path) from None
+            raise _unreadable("the context", path, error) from None
 
     def _parsed(self, name: str, data: bytes) -> Context:
         try:
@@ -277,7 +272,9 @@ class ContextStore:
                 where=self.path(name),
                 hint="pynats context select another one, or pynats context unselect",
             )
-        names = self.names()
+        names: list[str] = []
+        with suppress(InputError):
+            names = self.names()
         near = get_close_matches(name, names, n=1)
         if near:
             hint = f"did you mean {near[0]!r}? 'pynats context ls' lists all"
@@ -318,6 +315,22 @@ class ContextStore:
             yield
         finally:
             os.close(descriptor)
+
+
+def _name_of(entry: os.DirEntry[str]) -> str:
+    """The name of the context that an entry of their folder is; empty if it is none, or was removed this moment."""
+    name = entry.name.removesuffix(".json")
+    if name == entry.name or entry.is_dir(follow_symlinks=False):
+        return ""
+    try:
+        validate_name(name)
+        return name if entry.stat(follow_symlinks=False).st_size else ""
+    except (InputError, FileNotFoundError):
+        return ""
+
+
+def _unreadable(what: str, path: str, error: OSError) -> InputError:
+    return InputError(f"cannot read {what}: {reason(error)}", where=path)
 
 
 def _read_name(path: str) -> str | None:

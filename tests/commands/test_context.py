@@ -6,7 +6,9 @@ import errno
 import json
 import os
 import pty
+import re
 import select
+import shutil
 import signal
 import stat
 import subprocess
@@ -560,8 +562,10 @@ def test_rm_does_not_take_a_folder_that_cannot_be_searched_for_an_empty_one(
     (contexts.root / "context").symlink_to("context")  # for root too; bits that forbid it are not
     done = ctx("rm", "-f", "good")
     assert (done.status, done.errors) == (
-        1,
-        [f"pynats: error: too many levels of symbolic links ({contexts.path('good')})"],
+        2,
+        [
+            f"pynats: error: cannot read the context: too many levels of symbolic links ({contexts.path('good')})"
+        ],
     )
 
 
@@ -1135,6 +1139,38 @@ def test_a_selection_that_leads_nowhere_is_no_missing_one(
     found = status(tmp_path / "file")
     assert found == (2, f"{what}: not a directory ({tmp_path / 'file' / 'nats' / 'context.txt'})")
     assert status(os.devnull) == (3, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and permissions are those of POSIX")
+@pytest.mark.parametrize("how", ["loop", "file", "permission"])
+def test_a_folder_of_contexts_that_cannot_be_read_is_bad_input(
+    runner: Runner, contexts: Contexts, nats_server: Server, how: str, tmp_path: Path
+) -> None:
+    contexts.put("a", Context())
+    contexts.select("a")
+    folder = contexts.root / "context"
+    if how == "permission":
+        if os.geteuid() == 0:
+            pytest.skip("root may read everything")
+        folder.chmod(0)
+    else:
+        shutil.rmtree(folder)
+        folder.symlink_to(folder) if how == "loop" else folder.touch()
+    reason = {"loop": os.strerror(errno.ELOOP), "file": "not a directory", "permission": "permission denied"}[
+        how
+    ]
+    commands = ["context select a"] if how == "permission" else []  # which makes the folder first
+    for command in (*commands, "request nobody x", "reply a b", "rtt", "watch a", "server check connection",
+                    "context ls", "context validate", "context info a", "context rm a --force",
+                    "rtt --all", "request nobody x --context a", "context add a -s a.example"):  # fmt: skip
+        run = runner(*command.split(), server=None)
+        assert run.status == 2, (command, run.stderr)
+        assert re.match(
+            rf"pynats: error: cannot read (the context|contexts): {reason.lower()} \(", run.stderr.lower()
+        )
+        assert str(folder) in run.errors[0]
+    assert runner("request", "nobody", "x", "--no-context", server=nats_server).status == 3
+    folder.chmod(0o700) if how == "permission" else folder.unlink()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the home folder of Windows is that of the account")
