@@ -90,7 +90,9 @@ def write_parts(path: str, parts: Iterable[bytes], *, private: bool = False) -> 
     """As `write_whole`, with what `parts` are together: they need not be in memory at once."""
     try:
         if not private and _is_special(path):
-            with open(path, "ab") as special:
+            from natscli.system.opening import open_to_write
+
+            with open(path, "ab", opener=open_to_write) as special:
                 special.writelines(parts)
         else:
             _replace(os.path.realpath(path) if os.path.islink(path) else path, parts, private)

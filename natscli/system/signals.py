@@ -120,6 +120,12 @@ class Stop:
         self._deadline = float("inf")
         install(self._receive)
 
+    @classmethod
+    def end_if_asked(cls) -> None:
+        """For what waits in the loop, where nothing else heeds a signal: raise a KeyboardInterrupt if one has come."""
+        if cls.number:
+            raise _interruption(cls.number)
+
     def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         Stop.number = number
         self._times += 1

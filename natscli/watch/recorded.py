@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -14,6 +14,7 @@ from natscli.message.records.content import RecordProblem, UnfitSubject
 from natscli.message.records.left_out import UNFIT_SUBJECT, LeftOut
 from natscli.message.records.reading import Found, Values, as_record, exchange_of, open_file
 from natscli.message.subjects import covers
+from natscli.system.opening import is_fifo
 from natscli.text import exact
 
 #: Bytes that are read at once.
@@ -44,7 +45,8 @@ class RecordedExchanges:
         """
         self.unfit = LeftOut()
         self._name = "stdin" if path == "-" else path
-        self._chunks = chunks_of(open_file(path, "--read", stdin), _CHUNK)
+        from_file = _from_fifo if is_fifo(path) else _from_file
+        self._chunks = from_file(path, stdin)
         self._subjects = subjects
         self._batch = _Batch([], [])
         self._shown = self._batch
@@ -127,6 +129,15 @@ class RecordedExchanges:
     def _hand_over(self, batch: _Batch | Exception | None) -> None:
         with suppress(RuntimeError):  # the loop may be closed by now
             self._loop.call_soon_threadsafe(self._queue.put_nowait, batch)
+
+
+def _from_file(path: str, stdin: BinaryIO) -> Iterator[bytes]:
+    return chunks_of(open_file(path, "--read", stdin), _CHUNK)
+
+
+def _from_fifo(path: str, stdin: BinaryIO) -> Iterator[bytes]:
+    """What comes through a FIFO, which is opened when that is asked for: a writer may take its time."""
+    yield from _from_file(path, stdin)
 
 
 def _why_not(record: Any) -> str:

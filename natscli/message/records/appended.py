@@ -10,6 +10,7 @@ from contextlib import suppress
 from natscli.errors import InputError, reason
 from natscli.system.files import is_at
 from natscli.system.locks import held
+from natscli.system.opening import open_to_write
 
 _WHERE = "--record"
 
@@ -79,7 +80,7 @@ def open_to_append(path: str) -> int:
         return os.dup(1)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)  # the latter on Windows
     try:
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = open_to_write(path, flags, 0o600)
         with held(descriptor):
             whole = _ends_with_a_line(path, descriptor)
     except (OSError, ValueError) as error:
