@@ -77,7 +77,8 @@ class FormattedRequester(Requester):
         self, ongoing: Ongoing, header: bytes | None, payload: bytes, arrived: int, came: float,
         subject: bytes = b"", reply_to: bytes = b"", packet: bytes = b"",
     ) -> None:  # fmt: skip
-        if header is not None and headers.status(header):  # from a server
+        from_server = header is not None and headers.status(header)
+        if from_server or self._is_end(ongoing, header, payload):
             super()._on_reply(ongoing, header, payload, arrived, came, subject, reply_to, packet)
             return
         piece = self.form.read_reply(ongoing.request.number, Content(header, payload))
@@ -86,9 +87,16 @@ class FormattedRequester(Requester):
         asked = ongoing.request.subject
         if piece.problem is not None and piece.problem != read_problem(header, payload, asked):
             ongoing.error = ongoing.error or ErrorReplyError(str(piece.problem), where=asked)
-        if piece.payload is not None:
+        ends = piece.last and self._expect.until_empty and self.form.several
+        if piece.payload or (piece.payload is not None and not ends):
             super()._on_reply(ongoing, header, piece.payload, arrived, came, subject, reply_to, payload)
-        if piece.last and self._expect.until_empty and self.form.several:
+        if ends:
             # One that ends without any value is shown even so: it is an answer.
             block = None if ongoing.replies else header or b""
             super()._on_reply(ongoing, block, b"", arrived, came, subject, reply_to)
+
+    def _is_end(self, ongoing: Ongoing, header: bytes | None, payload: bytes) -> bool:
+        """Whether a reply is the empty one that ends several; a format with an end of its own has none."""
+        if payload or self.form.several:
+            return False
+        return self._expect.until_empty or (header is None and ongoing.replies > 0)

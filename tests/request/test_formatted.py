@@ -151,3 +151,24 @@ def test_headers_that_a_format_adds_to_every_reply_are_not_recorded(
     run = runner("request", subject, "1", "--format", form, "--record", str(file), server=nats_server)
     assert run.status == 0
     assert content_of(file)[2] == [{"headers": [["A", "1"]], "data": "3"}]
+
+
+@pytest.mark.parametrize("form", ["json", "faststream", "raw"])
+@pytest.mark.parametrize("way", [("--wait-for-empty",), ("--replies", "3")], ids=" ".join)
+def test_the_empty_reply_at_the_end_is_no_value(
+    ask: Ask, responders: Responders, form: str, way: tuple[str, ...]
+) -> None:
+    run = ask(responders(lambda request: [b"1", b"2", b""]), "{}", "--format", form, *way, "--json")
+    shown = [record["data"] for record in run.objects]
+    assert (run.status, shown[:2], shown[2:]) == (0, ["1", "2"], [""] if "3" in way else [])
+
+
+def test_an_empty_reply_alone_is_not_json(ask: Ask, responders: Responders) -> None:
+    subject = responders(lambda request: [b""])
+    assert ask(subject, "{}", "--format", "json").status == 7
+    assert ask(subject, "{}", "--format", "json", "--wait-for-empty").status == 0
+
+
+def test_an_empty_reply_that_is_no_packet_is_shown_once(ask: Ask, responders: Responders) -> None:
+    run = ask(responders(lambda request: [b""]), "{}", "--format", "nestjs", "--json")
+    assert (run.status, [record["data"] for record in run.objects]) == (0, [""])

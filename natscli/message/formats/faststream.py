@@ -11,6 +11,7 @@ from natscli.message.formats.format import (
     Piece,
     header_value,
     is_json,
+    only_ends,
     with_headers,
     without_headers,
 )
@@ -32,7 +33,9 @@ class FastStream(Format):
     def read_request(self, content: Content) -> Asked:
         return Asked(content.payload, header_value(content.header, CORRELATION))
 
-    def reply(self, asked: Asked, answer: Content, *, first: bool = True, last: bool = True) -> Content:  # noqa: ARG002
+    def reply(self, asked: Asked, answer: Content, *, first: bool = True, last: bool = True) -> Content:
+        if only_ends(answer, first=first, last=last):
+            return answer
         own = [(CORRELATION, asked.memory)] if asked.memory else []
         return _typed(answer, *own)
 

@@ -104,6 +104,11 @@ class Format(ABC):
         return reply
 
 
+def only_ends(answer: Content, *, first: bool, last: bool) -> bool:
+    """Whether an answer is none, and says that there are no more; see `Format.reply`."""
+    return last and not first and answer == Content(None, b"")
+
+
 def is_json(payload: bytes) -> bool:
     """Whether `payload` is a JSON text as any parser reads it."""
     try:

@@ -9,6 +9,7 @@ from natscli.message.formats.format import (
     Content,
     Format,
     Piece,
+    only_ends,
     parse_json,
     with_headers,
     without_headers,
@@ -44,7 +45,7 @@ class CheckedJSON(Format):
         return Asked(content.payload)
 
     def reply(self, asked: Asked, answer: Content, *, first: bool = True, last: bool = True) -> Content:  # noqa: ARG002
-        if last and not first and not answer.payload:
+        if only_ends(answer, first=first, last=last):
             return answer
         if headers.read_service_error(answer.header) is not None:
             return answer

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from natscli.errors import InputError
 from natscli.message import headers
-from natscli.message.formats.format import Asked, Content, Format, Piece, parse_json
+from natscli.message.formats.format import Asked, Content, Format, Piece, only_ends, parse_json
 from natscli.message.formats.patterns import route
 from natscli.message.status import ReplyProblem, read_packet_error
 from natscli.text import exact_bytes, replaced
@@ -72,8 +72,7 @@ class NestJS(Format):
         return Asked(data, packet.get("id"))
 
     def reply(self, asked: Asked, answer: Content, *, first: bool = True, last: bool = True) -> Content:
-        ended = last and not first and answer == Content(None, b"")
-        packet = {} if ended else _answer(answer)
+        packet = {} if only_ends(answer, first=first, last=last) else _answer(answer)
         end = {"isDisposed": True} if last else {}
         own = {} if asked.memory is None else {"id": asked.memory}
         return Content(_without_error(answer.header), _dump(packet | end | own).encode())
