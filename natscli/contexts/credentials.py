@@ -213,7 +213,7 @@ def _decode(ref: str) -> bytes:
     if not comma or "base64" not in [part.strip() for part in header.split(";")]:
         raise InputError("embedded credentials must look like data:;base64,...")
     try:
-        return b64decode(payload, validate=True)
+        return b64decode("".join(payload.split()), validate=True)
     except ValueError:
         raise InputError("embedded credentials are not valid base64") from None
 

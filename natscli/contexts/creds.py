@@ -1,8 +1,9 @@
 """The user JWT and the nkey seed in a credentials file, a seed file or a setting, however they are laid out.
 
-Indentation, blank lines, any line ends, a JWT broken over several lines, the seed before the JWT and a byte order mark
-are taken: what YAML, mail, editors and PowerShell make of such a file. What cannot be used at all is refused here, so
-that checking a context and connecting with it come to the same verdict. No error holds a secret.
+Indentation, blank lines, any line ends, also as a backslash and an `n`, a JWT broken over several lines, the seed
+first and a byte order mark are taken: what YAML, mail, editors, PowerShell and Docker make of such a file. What
+cannot be used at all is refused here, so that checking a context and connecting with it come to the same verdict. No
+error holds a secret.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def jwt_of(ref: str, environ: Mapping[str, str], source: str = "") -> str:
         InputError: it is none.
     """
     where = describe(ref) if scheme_of(ref) else source
-    text = resolve_literal(ref, environ)
+    text = _with_line_ends(resolve_literal(ref, environ))
     if _BLOCK.search(text):
         text = _BLOCK.findall(text)[0][1]
     jwt = "".join(text.split())
@@ -104,7 +105,8 @@ def seed_of(ref: str, environ: Mapping[str, str], source: str = "") -> str:
     Raises:
         InputError: it is none, or cannot be used.
     """
-    return check_seed(_seed_word(resolve_literal(ref, environ)), describe(ref) if scheme_of(ref) else source)
+    seed = _seed_word(_with_line_ends(resolve_literal(ref, environ)))
+    return check_seed(seed, describe(ref) if scheme_of(ref) else source)
 
 
 def claims_of(jwt: str) -> dict[str, Any]:
@@ -181,10 +183,14 @@ def needs_seed(jwt: str) -> bool:
 
 def _blocks(ref: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The text of a file, and its blocks by their titles, without blanks and line ends."""
-    text = text_of(
-        resolve_file(ref, environ), errors="replace"
-    )  # only the notes between blocks are not ASCII
+    # Only the notes between blocks are not ASCII.
+    text = _with_line_ends(text_of(resolve_file(ref, environ), errors="replace"))
     return text, {title.upper(): "".join(content.split()) for title, content in _BLOCK.findall(text)}
+
+
+def _with_line_ends(text: str) -> str:
+    """`text` in which a backslash and an `n`, as in files of variables for containers, are a line end."""
+    return text.replace("\\r", "").replace("\\n", "\n")
 
 
 def _checksum(data: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -120,6 +121,13 @@ def test_embedded_data() -> None:
         assert resolve_literal(ref, {}) == "seed"
     for ref in (f"data:,{SECRET}", f"data:{SECRET}", f"data:;base64,{SECRET}"):
         assert "embedded credentials" in failure(lambda ref=ref: resolve_file(ref, {})).what  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", " \n ", "\t"])
+def test_line_ends_in_embedded_data_do_not_matter(line_end: str) -> None:
+    data = b"seed of several lines " * 10
+    lines = textwrap.wrap(b64encode(data).decode(), 76)
+    assert resolve_file(f"data:;base64,{line_end.join(lines)}{line_end}", {}) == data
 
 
 def test_unknown_kinds_of_references_are_refused_for_files_only() -> None:

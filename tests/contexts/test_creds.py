@@ -31,6 +31,8 @@ LAYOUTS: dict[str, str | bytes] = {
     "blank lines": GOOD.replace("\n", "\n\n"),
     "windows line ends": GOOD.replace("\n", "\r\n"),
     "old mac line ends": GOOD.replace("\n", "\r"),
+    "line ends in two characters": GOOD.replace("\n", "\\n"),
+    "windows line ends in two characters each": GOOD.replace("\n", "\\r\\n"),
     "no line end at the end": GOOD.rstrip(),
     "seed first": SEED_BLOCK + JWT_BLOCK,
     "no blank line between": JWT_BLOCK + SEED_BLOCK,
@@ -57,7 +59,7 @@ def test_a_credentials_file_is_read_however_it_is_laid_out(layout: str, tmp_path
     assert seed_of_file(str(tmp_path / "a.creds"), {}) == USER.key.seed
 
 
-@pytest.mark.parametrize("around", ["{}", "{}\n", " {} \r\n\r\n", "\n\n\t{}", "\ufeff{}\n"])
+@pytest.mark.parametrize("around", ["{}", "{}\n", " {} \r\n\r\n", "\n\n\t{}", "\ufeff{}\n", "{}\\n"])
 def test_white_space_around_a_value_does_not_matter(around: str, tmp_path: Path) -> None:
     jwt = written(tmp_path / "jwt", around.format("\n".join(textwrap.wrap(USER.jwt, 76))))
     seed = written(tmp_path / "seed", around.format(USER.key.seed))
