@@ -137,6 +137,7 @@ _GIVEN: dict[str, Callable[[ReplyOptions], bool]] = {
     "--processes": lambda options: options.processes > 1,
     "--candidate": lambda options: options.candidate is not None,
     "--replies": lambda options: options.replies != 1,
+    "--replies other than 1": lambda options: options.replies != 1,
     "--reply-timeout": lambda options: options.reply_timeout != ReplyOptions.reply_timeout,
     "--verbose": lambda options: options.verbose,
     "--ignore": lambda options: bool(options.ignore),
@@ -187,7 +188,7 @@ def _check_together(options: ReplyOptions) -> None:
         for option in row.allows:
             needs[option] = (*needs.get(option, ()), row.name)
     needs |= dict.fromkeys(_OF_CANDIDATES, ("--candidate",))
-    refuse_alone(given, *needs.items(), ("--reply-timeout", ("--replies",)))
+    refuse_alone(given, *needs.items(), ("--reply-timeout", ("--replies other than 1",)))
 
 
 def check(options: ReplyOptions) -> None:

@@ -102,6 +102,7 @@ _GIVEN: dict[str, Callable[[RequestOptions], bool]] = {
     "--translate": lambda options: options.translate is not None,
     "--output": lambda options: options.output is not None,
     "--replies": lambda options: options.replies != 1,
+    "--replies other than 1": lambda options: options.replies != 1,
     "--first": lambda options: options.first is not None,
     "--wait-for-empty": lambda options: options.wait_for_empty,
     "--count": lambda options: options.count is not None,
@@ -158,7 +159,7 @@ _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("--warmup", ("--count", "--duration", "--send-on newline")),
     ("--fail-fast", ("--count", "--duration", "--send-on newline")),
     ("--retry-on", ("--retries",)),
-    ("--expect-service", ("--replies", "--first", "--wait-for-empty")),
+    ("--expect-service", ("--first", "--wait-for-empty", "--replies other than 1")),
     ("--report", ("--count", "--duration", "--send-on newline")),
 )
 

@@ -180,11 +180,15 @@ def test_what_is_endless_is_not_recorded_and_said(spawn: Spawn, nats_server: Ser
     assert file.read_bytes() == b""
 
 
+NEEDS = "--reply-timeout needs --replies other than 1"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--replies", "0"], "--replies needs --upstream"),
-        (["--upstream", "y", "--reply-timeout", "1s"], "--reply-timeout needs --replies"),
+        (["--upstream", "y", "--reply-timeout", "1s"], NEEDS),
+        (["--upstream", "y", "--reply-timeout", "1s", "--replies", "1"], NEEDS),
         (
             ["--upstream", "y", "--candidate", "z", "--replies", "2"],
             "--candidate and --replies exclude each other",

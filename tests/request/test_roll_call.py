@@ -106,10 +106,14 @@ def test_nobody_there_is_8_before_anything_is_sent(pynats: Runner, server: Serve
     assert "Sending" not in run.stderr
 
 
+NEEDS = "--expect-service needs --first or --wait-for-empty or --replies other than 1"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--expect-service", "x"], "--expect-service needs --replies or --first or --wait-for-empty"),
+        (["--expect-service", "x"], NEEDS),
+        (["--expect-service", "x", "--replies", "1"], NEEDS),
         (["--expect-service", "a b", "--replies", "0"], "a name has letters"),
         (["--expect-service", "x", "--replies", "0", "--count", "2"], "exclude each other"),
     ],
