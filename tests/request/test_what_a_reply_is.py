@@ -176,9 +176,12 @@ def test_an_acknowledgement_of_a_stream_is_called_one(pynats: Runner, streams: S
     assert run.errors == [line.replace(", 1;", ", 2;")]
     run = pynats("request", "orders.new", "x", "--replies", "2", "--timeout", "1s", "--raw", server=streams)
     assert (run.status, run.errors[-1]) == (4, "acknowledged by stream ORDERS, 3")
+    for number, several in enumerate((("--replies", "0"), ("--first", "2")), 4):
+        run = pynats("request", "orders.new", "x", *several, "--timeout", "500ms", "--raw", server=streams)
+        assert (run.status, run.errors) == (0, [f"acknowledged by stream ORDERS, {number}"])
     assert pynats("request", "orders.new", "x", "--quiet", server=streams).errors == []
     run = pynats("request", "orders.new", "x", "--json", "--quiet", server=streams)
-    assert json.loads(run.stdout)["acknowledged"] == {"stream": "ORDERS", "seq": 5}
+    assert json.loads(run.stdout)["acknowledged"] == {"stream": "ORDERS", "seq": 7}
     run = pynats("request", "orders.new", "x", "--count", "5", server=streams)
     assert "5 acknowledged by a stream" in run.errors[0]
 

@@ -140,7 +140,7 @@ class RequestDisplay:
             self._sum_up(statistics.summary())
             return
         if self._acknowledged is not None:
-            alone = statistics.replies == 1 and not statistics.failed  # or one was missing
+            alone = self._style.one_reply and not statistics.failed
             self._environment.notice(acknowledged_line(self._acknowledged, alone=alone))
         if statistics.more:
             self._environment.notice(

@@ -39,6 +39,7 @@ class RequestStyle(Frozen):
     """How a run is shown: its `replies`, and its `ending`.
 
     The `log` has a line for each request and reply. At a `steady` rate the requests do not wait for what is shown.
+    With `one_reply` no more than one is waited for.
     """
 
     replies: Replies = Replies.PAYLOADS
@@ -46,6 +47,7 @@ class RequestStyle(Frozen):
     log: bool = True
     progress: bool = False
     steady: bool = False
+    one_reply: bool = True
 
     @property
     def each(self) -> bool:
@@ -67,6 +69,7 @@ def request_style(options: RequestOptions, environment: Environment) -> RequestS
         log=logged and (options.verbose or not options.is_load),
         progress=options.is_load and drawn and not options.verbose and not on_screen,
         steady=options.rate is not None,
+        one_reply=not options.many_replies,
     )
 
 
