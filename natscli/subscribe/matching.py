@@ -8,6 +8,7 @@ from collections.abc import Callable
 from natscli.message.message import Message, memory
 from natscli.message.subjects import ACKNOWLEDGED
 from natscli.subscribe.destination import Destination
+from natscli.text import exact
 
 #: Requests that may wait, and their bytes; the one that waits longest is shown without a reply when there are more.
 _MOST, _MOST_BYTES = 16_384, 16 * 1024 * 1024
@@ -16,6 +17,7 @@ _MOST, _MOST_BYTES = 16_384, 16 * 1024 * 1024
 class Matching:
     """Shows each request when its reply comes, and messages that ask for no reply, or for an acknowledgement, at once.
 
+    That a stream has taken a request is shown too, and a responder's reply still waited for, if there is one.
     `unmatched` counts requests that were shown without a reply. `on_empty` is called when none waits any more.
     """
 
@@ -24,13 +26,15 @@ class Matching:
         self._destination = destination
         self._prefixes = tuple(pattern.removesuffix(">").encode() for pattern in inboxes)
         self._waiting: OrderedDict[bytes, tuple[Message, int, float]] = OrderedDict()
+        #: Inboxes of requests that are shown, and wait for a responder after a stream.
+        self._acknowledged: set[bytes] = set()
         self._bytes = 0
         self.unmatched = 0
         self.on_empty: Callable[[], object] = lambda: None
 
     @property
     def waiting(self) -> bool:
-        """Whether there are requests without a reply."""
+        """Whether there are requests without a reply of a responder."""
         return bool(self._waiting)
 
     def without_replies(self, batch: list[Message]) -> list[Message]:
@@ -53,12 +57,20 @@ class Matching:
     def replies(self, batch: list[Message], came: float) -> None:
         """Take messages that came to inboxes."""
         for reply in batch:
-            request = self._waiting.pop(reply[0], None)
-            if request is not None:
-                message, number, requested = request
-                self._bytes -= memory(message[2], message[3])
+            inbox, request = reply[0], self._waiting.get(reply[0])
+            if request is None:
+                continue
+            message, number, requested = request
+            again, acknowledges = inbox in self._acknowledged, _is_acknowledgement(reply, message)
+            if again and acknowledges:
+                continue
+            if not again:
                 self._destination.show([message], number, requested)
-                self._destination.show([reply], number, came, True)
+            self._destination.show([reply], number, came, True)
+            if acknowledges:
+                self._acknowledged.add(inbox)
+            else:
+                self._forget(inbox)
         if not self._waiting:
             self.on_empty()
 
@@ -68,7 +80,22 @@ class Matching:
             self._give_up(inbox)
 
     def _give_up(self, inbox: bytes) -> None:
-        message, number, came = self._waiting.pop(inbox)
+        message, number, came = self._waiting[inbox]
+        if inbox not in self._acknowledged:
+            self.unmatched += 1
+            self._destination.show([message], number, came)
+        self._forget(inbox)
+
+    def _forget(self, inbox: bytes) -> None:
+        message, _, _ = self._waiting.pop(inbox)
         self._bytes -= memory(message[2], message[3])
-        self.unmatched += 1
-        self._destination.show([message], number, came)
+        self._acknowledged.discard(inbox)
+
+
+def _is_acknowledgement(reply: Message, request: Message) -> bool:
+    """Whether a stream has sent the reply, of which a responder knows nothing."""
+    if not reply[3].startswith(b'{"'):
+        return False
+    from natscli.message.status import read_acknowledgement
+
+    return read_acknowledgement(reply[3], exact(request[0])) is not None

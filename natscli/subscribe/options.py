@@ -11,7 +11,7 @@ from natscli.errors import InputError, reason, refuse_alone, refuse_together
 from natscli.message import subjects
 
 #: What the files of --dump are called.
-_SAVED = re.compile(r"\d+(_reply)?\.json")
+_SAVED = re.compile(r"\d+(_reply|_acknowledgement)?\.json")
 #: Subjects that --report-subjects shows without --report-top.
 REPORT_TOP = 10
 

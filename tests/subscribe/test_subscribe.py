@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -265,6 +266,41 @@ def test_a_message_to_be_acknowledged_waits_for_no_reply(
         out, err = ended(program)
     assert out == b"of a stream\nask\nanswer\n"
     assert "without a reply" not in err
+
+
+@pytest.mark.parametrize("dumped", [False, True])
+def test_an_acknowledgement_of_a_stream_is_not_all_that_is_shown(
+    subscribe: Subscribe, runner: Runner, server_factory: Callable[..., Server], tmp_path: Path, dumped: bool
+) -> None:
+    server, folder = server_factory("", "-js", "-sd", str(tmp_path / "js")), tmp_path / "dumped"
+    create = ("$JS.API.STREAM.CREATE.ORDERS", '{"name":"ORDERS","subjects":["orders.>"]}')
+    assert runner("request", *create, server=server).status == 0
+    how = ("--dump", str(folder)) if dumped else ("--json",)
+    program = subscribe("orders.>", "--match-replies", "--count", "2", *how, "--timeout", "2s", server=server)
+    with Asker(server) as asker, Asker(server) as service:
+        service.listen("orders.new")
+        asker.send("orders.new", b"tea", reply=b"_INBOX.s.1")
+        request = service.request()
+        seen = (folder / "1_acknowledgement.json").exists if dumped else partial(shows, program, 2)
+        program.wait_until(seen, "the acknowledgement")
+        service.write(request.answer(b"", b"made tea"))
+        asker.send("orders.other", b"", reply=b"_INBOX.s.2")
+        out, err = ended(program)
+    assert "without a reply" not in err
+    if dumped:
+        names = ["1.json", "1_acknowledgement.json", "1_reply.json", "2.json", "2_acknowledgement.json"]
+        assert sorted(path.name for path in folder.iterdir()) == names
+        assert json.loads((folder / "1_reply.json").read_text())["data"] == "made tea"
+        return
+    shown = [json.loads(line) for line in out.splitlines()]
+    assert [(each["number"], each.get("matched", False)) for each in shown[:2]] == [(1, False), (1, True)]
+    assert (1, "made tea", True) in [(each["number"], each["data"], each.get("matched")) for each in shown]
+    streams = [each["number"] for each in shown if (each.get("json") or {}).get("stream") == "ORDERS"]
+    assert streams == [1, 2]
+
+
+def shows(program: Program, lines: int) -> bool:
+    return program.stdout_bytes().count(b"\n") >= lines
 
 
 def test_matched_replies_are_named_as_such(

@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 
 from natscli.errors import PynatsError, reason
 from natscli.message.message import Message
+from natscli.message.status import read_acknowledgement
 from natscli.subscribe.show.messages import RenderMessages
 
 
 class Dump:
-    """Writes message N to `N.json` and the reply to it to `N_reply.json`.
+    """Writes message N to `N.json`, the reply to it to `N_reply.json`, that of a stream to `N_acknowledgement.json`.
 
     Names are made of numbers only, never of what came from the network; files are for their owner only, and one that
     is there already, or a link, is never written to. Writing is waited for, so that nothing is lost.
@@ -26,13 +27,13 @@ class Dump:
 
     def show(self, batch: list[Message], first: int, came: float, matched: bool = False) -> None:
         """See `Destination`."""
-        ending = "_reply.json" if matched else ".json"
         try:
             for number, message in enumerate(batch, first):
                 if self.broken.done():
                     return
                 _, data = self._render([message], number, came, matched)
-                self._save(os.path.join(self._folder, f"{number}{ending}"), data)
+                ending = _ending(message) if matched else ""
+                self._save(os.path.join(self._folder, f"{number}{ending}.json"), data)
         except OSError as error:
             what = f"cannot save a message: {reason(error)}"
             self.broken.set_result(PynatsError(what, where=str(error.filename)))
@@ -59,3 +60,7 @@ class Dump:
             raise
         finally:
             os.close(fd)
+
+
+def _ending(reply: Message) -> str:
+    return "_reply" if read_acknowledgement(reply[3]) is None else "_acknowledgement"
