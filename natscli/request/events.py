@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from natscli.request.again import Ongoing
 
 
-#: How payloads of JetStream and NestJS begin that may say that a request has failed, or that a stream has taken it.
-_JETSTREAM = (b'{"stream":', b'{"error":', b'{"type":"io.nats.jetstream.api.', b'{"err":')
+#: How payloads of JetStream begin that may say that a request has failed, or that a stream has taken it.
+_JETSTREAM = (b'{"stream":', b'{"error":', b'{"type":"io.nats.jetstream.api.')
+#: What is in a packet of NestJS that may say that a request has failed, and the bytes that one has at most.
+_PACKET, _LARGEST_PACKET = b'"isDisposed"', 64 * 1024
 
 
 class Received(NamedTuple):
@@ -92,10 +94,15 @@ class Observer(Protocol):
 
 
 def says_more(header: bytes | None, payload: bytes) -> bool:
-    """Whether a reply may be more than an answer: a status line, a service error, what a stream says."""
+    """Whether a reply may be more than an answer: a status line, a service error, what a stream or a packet says.
+
+    It is, whenever `message.status` finds a problem or an acknowledgement.
+    """
     if header is not None and (header[8:9] == b" " or b"nats-service-error" in header.lower()):
         return True
-    return payload[:1] == b"{" and payload.startswith(_JETSTREAM)
+    if payload[:1] != b"{":
+        return False
+    return payload.startswith(_JETSTREAM) or (len(payload) <= _LARGEST_PACKET and _PACKET in payload)
 
 
 def is_last(subject: str, header: bytes | None, payload: bytes, message_subject: bytes) -> bool:

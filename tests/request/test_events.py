@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from natscli.errors import NoReplyError
 from natscli.message.message import Message
 from natscli.message.recipe import Outgoing
+from natscli.message.status import read_acknowledgement, read_problem
 from natscli.request.again import Ongoing
-from natscli.request.events import plain_answers
+from natscli.request.events import plain_answers, says_more
 from tests.program import Run
 from tests.request.responders import Answer, Request, Responders
 
@@ -47,9 +50,17 @@ def test_plain_answers_are_taken_together(payload: bytes, header: bytes | None) 
         reply(b"", SERVICE_ERROR),
         reply(b'{"stream":"S","seq":1}'),
         reply(b'{"type":"io.nats.jetstream.api.v1.x"}'),
-        reply(b'{"err":"no"}'),
+        reply(b'{"err":"no","isDisposed":true}'),
+        reply(b'{"isDisposed":true,"id":"1","err":"no"}'),
     ],
-    ids=["a status", "a service error", "an acknowledgement", "an API response", "an error of NestJS"],
+    ids=[
+        "a status",
+        "a service error",
+        "an acknowledgement",
+        "an API response",
+        "an error of NestJS",
+        "its members in another order",
+    ],
 )
 def test_a_reply_that_says_more_has_all_of_its_read_looked_at(odd: Message) -> None:
     assert plain_answers([asked(1), asked(2)], [reply(), odd], 350, 5.0) == []
@@ -93,3 +104,35 @@ def test_a_request_that_cannot_be_sent_is_shown_in_its_place(ask: Ask, responder
     assert run.lines == ["one", "three"]
     sent = [re.search(r"\[#(\d)\] (Sending|the request has 1100000 bytes)", line) for line in run.errors]
     assert [(found[1], found[2][:3]) for found in sent if found] == [("1", "Sen"), ("2", "the"), ("3", "Sen")]
+
+
+MEMBERS = st.sampled_from(
+    [
+        '"stream":"S"',
+        '"seq":1',
+        '"error":{"code":1}',
+        '"type":"io.nats.jetstream.api.v1.x"',
+        '"err":1',
+        '"isDisposed":true',
+    ]
+)
+
+
+@given(
+    st.lists(MEMBERS, max_size=4), st.sampled_from([",", ", "]), st.sampled_from([None, BLOCK, SERVICE_ERROR])
+)
+def test_what_is_a_problem_elsewhere_is_looked_at(
+    members: list[str], comma: str, header: bytes | None
+) -> None:
+    payload = f"{{{comma.join(members)}}}".encode()
+    if read_problem(header, payload) or read_acknowledgement(payload):
+        assert says_more(header, payload)
+
+
+@pytest.mark.parametrize("count", [(), ("--count", "20", "--concurrency", "5")], ids=["one", "many"])
+def test_an_error_packet_is_one_whatever_comes_first_in_it(
+    ask: Ask, responders: Responders, count: tuple[str, ...]
+) -> None:
+    run = ask(responders(lambda request: [b'{"isDisposed":true,"id":"1","err":"bad"}']), "x", *count)
+    assert run.status == 7
+    assert "service answered with error: bad" in run.stderr or "20 service error" in run.stderr
