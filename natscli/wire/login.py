@@ -203,6 +203,7 @@ class LoggingIn(nats_py.Client):  # type: ignore[misc]
         asked = self.require_tls or self._current_server.uri.scheme == "tls"
         if asked and not secure and not info.get("tls_required"):
             if not info.get("tls_available"):
+                self._server_info = info  # it has spoken; nothing it says is used
                 raise TLSNotOfferedError("the server does not offer TLS")
             info["tls_required"] = True
         self._server_info = {}

@@ -215,11 +215,15 @@ def test_tls_first_that_is_too_much_is_named(
 def test_tls_that_is_asked_for_is_never_skipped(
     pynats: Runner, nats_server: Server, certificates: Certificates
 ) -> None:
-    run = pynats("request", "x", "y", server=nats_server.url.replace("nats:", "tls:"))
-    assert run.status == 5
-    assert "does not offer" in one_line(run)
-    run = pynats("request", "x", "y", "--tlsca", str(certificates.ca), server=nats_server)
-    assert run.status == 5
+    url = nats_server.url.replace("nats:", "tls:")
+    for how in (("-s", url), ("-s", nats_server.url, "--tlsca", str(certificates.ca))):
+        run = pynats("request", "x", "y", *how)
+        assert run.status == 5
+        # Without a hint: a server that has sent its INFO does not begin with TLS.
+        said = (
+            f"TLS was asked for and the server does not offer it ({url if url in how else nats_server.url})"
+        )
+        assert run.errors == [f"pynats: error: {said}"]
 
 
 def test_tls_that_is_only_offered_is_used_when_asked_for(
