@@ -11,6 +11,8 @@ import click
 
 from natscli.contexts.kinds import PARTS, Holds
 from natscli.duration import parse_duration
+from natscli.errors import InputError
+from natscli.system.terminal import is_same_file
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -65,12 +67,26 @@ DURATION = Duration()
 
 
 class FileName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A file name, or a reference to what a file would hold: only completed, not checked. It is read, or `written`."""
+    """A file name, or a reference to what a file would hold: completed, and not checked. It is read, or `written`.
+
+    What is read is not stdout: with `>>` a program would read what it writes, without an end.
+    """
 
     name = "file"
 
     def __init__(self, *, written: bool = False) -> None:
         self.written = written
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        app = None if ctx is None or ctx.resilient_parsing else ctx.find_object(App)
+        if app is not None and param is not None and not self.written:
+            environment = app.environment
+            if is_same_file(environment.stdin if value == "-" else value, environment.stdout):
+                name = (
+                    max(param.opts, key=len) if param.param_type_name == "option" else param.make_metavar(ctx)
+                )
+                raise InputError(f"{name} and standard output are the same file")
+        return value
 
     def shell_complete(self, *given: Any) -> list[CompletionItem]:
         """Let the shell complete file names."""

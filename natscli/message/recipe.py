@@ -13,6 +13,7 @@ from natscli.frozen import Frozen
 from natscli.message import headers, payload
 from natscli.message.subjects import check_publish_subject
 from natscli.message.templates import Facts, Template, compile_template
+from natscli.system.terminal import is_same_file
 from natscli.text import exact
 
 
@@ -138,6 +139,8 @@ def read_body(recipe: Recipe, options: Described, environment: Environment) -> R
             f"{environment.stdin_is_for} reads standard input, which cannot be the payload too",
             hint="give BODY, or --body-file FILE",
         )
+    if options.by_line and is_same_file(environment.stdin, environment.stdout):
+        raise InputError("standard input and standard output are the same file")
     if options.by_line or not asked:
         return recipe
     if options.log_each:

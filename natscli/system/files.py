@@ -46,7 +46,7 @@ def check_replaceable(path: str, where: str) -> None:
 def check_apart(read: Iterable[tuple[str, str | None]], written: Iterable[tuple[str, str | None]]) -> None:
     """Refuse to write a file that is read too, or that another option writes: each an option, and the name it has.
 
-    Links are followed. Standard output, devices and pipes may be shared; `-` that is read is standard input.
+    Links are followed. Two may write to standard output, a device or a pipe; `-` that is read is standard input.
 
     Raises:
         InputError: it names both options.
@@ -55,12 +55,15 @@ def check_apart(read: Iterable[tuple[str, str | None]], written: Iterable[tuple[
     for where, path in read:
         if path and (identity := _identity(path)) is not None:
             known.setdefault(identity, where)
+    only_read = dict(known)
     for where, path in written:
-        if not path or path == "-" or _names_descriptor(path) or (identity := _identity(path)) is None:
+        if not path or path == "-" or (identity := _identity(path)) is None:
             continue
-        if identity in known:
+        is_shared = _names_descriptor(path)
+        if identity in (only_read if is_shared else known):
             raise InputError(f"{known[identity]} and {where} are the same file")
-        known[identity] = where
+        if not is_shared:
+            known[identity] = where
 
 
 def is_at(path: str, descriptor: int) -> bool:

@@ -32,6 +32,15 @@ def is_file(stream: BinaryIO) -> bool:
         return False
 
 
+def is_same_file(source: str | BinaryIO, stream: BinaryIO) -> bool:
+    """Whether `stream` is the regular file at that path, or the one that another stream is."""
+    try:
+        state = os.stat(source if isinstance(source, str) else source.fileno())
+        return is_file(stream) and state.st_ino != 0 and os.path.samestat(state, os.fstat(stream.fileno()))
+    except (OSError, ValueError):
+        return False
+
+
 def is_drawn_on(stream: BinaryIO, environ: Mapping[str, str]) -> bool:
     """Whether `stream` is a terminal that understands escape sequences, and so can be drawn on again and again.
 

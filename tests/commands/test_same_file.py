@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.program import Program, Runner
+from tests.starting import start
 
 #: Where nothing listens: whoever connects fails with 5.
 NOBODY = "nats://127.0.0.1:1"
@@ -67,6 +69,44 @@ def test_standard_input_may_be_that_file(
         run = spawn(*command.split(), server=NOBODY, stdin=file, ready="same file")
         assert run.wait() == 2
     assert (folder / "in").read_text() == RECORDED
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("watch --read in --json", "--read"),
+        ("watch --read soft --record -", "--read"),
+        ("watch --read - --json", "--read"),
+        ("verify hard --json", "FILE"),
+        ("compare in other", "BEFORE"),
+        ("compare other in", "AFTER"),
+        ("reply --mock ./in", "--mock"),
+        ("request a --body-file in", "--body-file"),
+        ("request a b --baseline in --fail-if failed>+1", "--baseline"),
+        ("request a --send-on newline", "standard input"),
+        ("publish a --send-on newline --json", "standard input"),
+        ("watch --read in --record /dev/stdout", "--read"),
+    ],
+)
+def test_nothing_reads_the_file_that_stdout_is_appended_to(
+    runner: Runner, folder: Path, command: str, named: str
+) -> None:
+    (folder / "other").write_text(RECORDED)
+    with (folder / "in").open("ab") as out, (folder / "in").open("rb") as stdin:
+        run = start(
+            command.split(), {**runner.environ, "NATS_URL": NOBODY}, cwd=folder, stdin=stdin, stdout=out,
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+        said = run.communicate(timeout=30)[1].decode()
+    assert (run.returncode, said) == (2, f"pynats: error: {named} and standard output are the same file\n")
+    assert (folder / "in").read_text() == RECORDED
+
+
+def test_an_open_file_by_its_number_is_the_same_file(runner: Runner, folder: Path) -> None:
+    with (folder / "in").open("rb") as stdin:
+        run = runner.spawn("watch", "--read", "in", "--record", "/dev/fd/0", ready="", stdin=stdin)
+        assert run.wait() == 2
+    assert run.stderr_text() == "pynats: error: --read and --record are the same file\n"
 
 
 def test_a_summary_replaces_that_of_the_baseline(pynats: Runner, folder: Path) -> None:
