@@ -78,14 +78,14 @@ class FileName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         self.written = written
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        app = None if ctx is None or ctx.resilient_parsing else ctx.find_object(App)
-        if app is not None and param is not None and not self.written:
-            environment = app.environment
-            if is_same_file(environment.stdin if value == "-" else value, environment.stdout):
-                name = (
-                    max(param.opts, key=len) if param.param_type_name == "option" else param.make_metavar(ctx)
-                )
-                raise InputError(f"{name} and standard output are the same file")
+        app = ctx.find_object(App) if ctx is not None else None
+        if app is None or ctx is None or param is None or self.written or ctx.resilient_parsing:
+            return value
+        environment = app.environment
+        if is_same_file(environment.stdin if value == "-" else value, environment.stdout):
+            option = param.param_type_name == "option"
+            name = max(param.opts, key=len) if option else param.make_metavar(ctx)
+            raise InputError(f"{name} and standard output are the same file")
         return value
 
     def shell_complete(self, *given: Any) -> list[CompletionItem]:
