@@ -11,7 +11,7 @@ from natscli import __version__
 from natscli.connection.credentials import Credentials, of_context
 from natscli.connection.tls import may_change, tls_context
 from natscli.contexts.format import DEFAULT_URL, split_urls
-from natscli.contexts.urls import check_login, complete_url
+from natscli.contexts.urls import check_host, check_login, complete_url
 from natscli.errors import InputError
 from natscli.frozen import Frozen
 
@@ -157,6 +157,7 @@ def _check_socks(proxy: str, source: str) -> None:
         sound = False
     if not sound:
         raise InputError("a SOCKS proxy is given as socks5://host:port", where=source)
+    check_host(parts.hostname or "", proxy, source, "the SOCKS proxy")
     _require("python_socks", "a SOCKS proxy needs the extra 'socks'", "socks", source)
 
 

@@ -44,13 +44,18 @@ def complete_url(url: str, source: str = "") -> str:
         port = 0
     if port == 0:
         raise InputError("bad port in the server URL: a number from 1 to 65535", where=source)
-    reason = _impossible(host)
-    if reason:
-        what = "what is" if "@" in text else f"{host[:100]!r}"  # part of a password may be taken for it
-        raise InputError(f"{what} in the server URL cannot be a host: {reason}", where=source)
+    check_host(host, text, source, "the server URL")
     if port is None and parts.scheme in ("nats", "tls"):
         parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:4222")
     return parts.geturl()
+
+
+def check_host(host: str, url: str, source: str, what: str) -> None:
+    """Raises InputError for a `host` of `url`, which is called `what`, that nothing can have."""
+    reason = _impossible(host)
+    if reason:
+        shown = "what is" if "@" in url else f"{host[:100]!r}"  # part of a password may be taken for it
+        raise InputError(f"{shown} in {what} cannot be a host: {reason}", where=source)
 
 
 def check_login(url: str, source: str, what: str) -> None:

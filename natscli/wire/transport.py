@@ -174,7 +174,9 @@ async def _at_an_address(url: str) -> str:
         raise ProxyError(_unreachable(url, error)) from error
     login, at, _ = parts.netloc.rpartition("@")
     place = f"[{host}]:{parts.port}" if ":" in host else f"{host}:{parts.port}"
-    return parts._replace(netloc=f"{login}{at}{place}").geturl()
+    # Names are always looked up by the proxy, which is all that socks5h says; python-socks does not know it.
+    scheme = parts.scheme.removesuffix("h")
+    return parts._replace(scheme=scheme, netloc=f"{login}{at}{place}").geturl()
 
 
 class Transport(nats_py.TcpTransport):  # type: ignore[misc]

@@ -209,6 +209,8 @@ def test_a_socks_proxy_is_connected_through(nats_server: Server, pynats: Runner)
         run = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=nats_server)
         assert run.status == 3, run.stderr
         assert proxy.targets == [("127.0.0.1", nats_server.port)]
+        url = proxy.url.replace("socks5:", "socks5h:")
+        assert pynats("request", "nobody", "x", "--socks-proxy", url, server=nats_server).status == 3
         away = pynats("request", "nobody", "x", "--socks-proxy", proxy.url, server=f"127.0.0.1:{free_port()}")
         assert away.status == 5
         assert "through the SOCKS proxy: it reports: connection refused" in away.stderr

@@ -65,3 +65,26 @@ def test_a_proxy_that_says_nothing_is_no_silent_server(
     assert run.errors == [
         f"pynats: error: no connection through the SOCKS proxy: no answer within 300ms ({nats_server.url})"
     ]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "problem"),
+    [
+        (
+            "socks5://a..b:1080",
+            "'a..b' in the SOCKS proxy cannot be a host: a name has something between its dots",
+        ),
+        (
+            f"socks4://{'a' * 70}.example:1080",
+            "cannot be a host: a name has 253 characters at most, 63 between dots",
+        ),
+        ("http://a b:1080", "'a b' in the SOCKS proxy cannot be a host: no name has ' '"),
+        ("socks5h://u:s3cr3t-p@a..b:1080", "what is in the SOCKS proxy cannot be a host"),
+    ],
+)
+def test_a_proxy_that_cannot_be_is_bad_input(
+    proxy: str, problem: str, pynats: Runner, nats_server: Server
+) -> None:
+    run = pynats("request", "nobody", "x", "--socks-proxy", proxy, server=nats_server)
+    assert (run.status, len(run.errors)) == (2, 1)
+    assert problem in run.errors[0]
