@@ -144,9 +144,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest tests first."""
+    """Put the longest tests first, and those that run alone last: one after the other, they empty the room once."""
 
     def place(item: pytest.Item) -> int:
+        if item.get_closest_marker("alone"):
+            return 3
         if getattr(item, "originalname", "") in LONGEST:
             return 0
         return 1 if item.path.relative_to(ROOT).parts[1] in WAITING else 2

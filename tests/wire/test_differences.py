@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 #: names of tests.
 SUITES = ["tests/request", "tests/publish", "tests/subscribe", "tests/commands/test_reply.py"]
 WORDS = " or ".join((
-    "exits_3", "exits_4", "comes_out", "summed_up", "in_flight", "until", "empty", "listens", "templates",
+    "exits_3", "exits_4", "comes_out", "summed_up", "in_flight", "until", "empty_one", "listens", "templates",
     "reconnects", "signal", "exactly", "json_is_one_object_a_request", "echoes", "larger",
     "arrive_in_order", "exits_6", "goes_on", "shown_after",
 ))  # fmt: skip

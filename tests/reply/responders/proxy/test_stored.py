@@ -24,8 +24,8 @@ STORED = [
     ({}, b'{"error":{"code":404,"description":"gone"},"stream":"OTHER","seq":7}'),
     ({}, b"five"),
 ]
-#: For the requests of this file: they wait longer than what is tested.
-ALL = ("--replies", "0", "--timeout", "10s", "--reply-timeout", "1s", "--json")
+#: For requests that wait for all that comes.
+ALL = ("--replies", "0", "--timeout", "3s", "--json")
 
 
 @pytest.fixture
