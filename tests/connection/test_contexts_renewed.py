@@ -43,7 +43,6 @@ def test_credentials_that_a_context_has_now_are_used(
     add(pynats, "ci", server, "--creds", str(creds), "--embed")
     several = "--processes" in command
     program = spawn(*command, ready="processes answer" if several else "[a]")
-    server.stop()
     creds.write_text(new.accounts["A"].make_user().creds)
     add(pynats, "ci", server, "--creds", str(creds), "--embed")
     creds.unlink()
