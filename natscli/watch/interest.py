@@ -9,6 +9,9 @@ watches does. So the servers are asked two things, and nobody is only said to be
   would go: through an import to another account, as those to `$SYS` and to the JetStream API do, or into a stream.
 
 Where leaf nodes subscribe, a third: which of them lead to the watcher itself. See `question.py` for what that makes.
+
+Neither knows of other accounts from which a message came through the import of a stream, and where it may be answered.
+Its requester is there too: so nobody is said to be there only to requesters whose inbox somebody here subscribes to.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from typing import NamedTuple
 from natscli.message import headers
 from natscli.message.message import Message
 from natscli.message.subjects import is_internal
-from natscli.watch.question import Identity, Question
+from natscli.watch.question import Identity, Question, requester_of
 from natscli.wire.client import Client
 
 SUBJECT = "$SYS.REQ.ACCOUNT.PING.CONNZ"
@@ -30,6 +33,8 @@ SUBJECT = "$SYS.REQ.ACCOUNT.PING.CONNZ"
 _WINDOW = 0.5
 #: Subjects that are asked about at once; the requests on others are not checked.
 _MOST_AT_ONCE = 16
+#: Requesters that are looked for at once, and that are remembered.
+_MOST_SOUGHT, _MOST_KNOWN = 32, 4096
 #: Watchers that may come before others in the answer of a server.
 _MOST_CONNECTIONS = 64
 #: Where servers answer which leaf nodes lead to the watcher.
@@ -61,14 +66,20 @@ class Interest:
         #: Leaf nodes that lead to the connection that the watcher had then, and whether they are asked for.
         self._leading: set[tuple[Identity, Identity]] = set()
         self._asks_leading = False
+        #: Requesters that are in this account; those that are looked for, by the token of the question.
+        self._here = {b""}
+        self._sought: dict[bytes, bytes] = {}
         self._closed: dict[bytes, tuple[Identity, Callable[[Disconnection], None]]] = {}
 
     async def start(self) -> None:
         """Subscribe to the answers."""
         await self._client.subscribe_batches(f"{self.inbox}.*", "", self._on_batch)
 
-    def ask(self, subject: bytes, if_none: Callable[[], None]) -> None:
-        """Ask who gets what is sent to `subject`, and call `if_none` if the servers say that nobody does."""
+    def ask(self, subject: bytes, reply: bytes, if_none: Callable[[], None]) -> None:
+        """Ask who gets what is sent to `subject`, and call `if_none` if the servers say that nobody does.
+
+        `reply` is an inbox of the requester.
+        """
         if problem := self._client.why_untraced():
             self._cannot(problem)
         question = self._questions.get(subject)
@@ -88,7 +99,23 @@ class Interest:
             trace = headers.encode(headers.traced(inbox, deliver=False))
             self._send([(SUBJECT.encode(), inbox.encode(), None, body.encode()), (subject, b"", trace, b"")])
             self._loop.call_later(_WINDOW, self._decide, token)
-        question.if_none.append(if_none)
+        question.if_none.append((requester_of(reply), if_none))
+        self._seek(reply)
+
+    def _seek(self, reply: bytes) -> None:
+        """Ask who subscribes to the inbox of a requester that is not known."""
+        requester = requester_of(reply)
+        known = requester in self._here or requester in self._sought.values()
+        if known or len(self._sought) >= _MOST_SOUGHT:
+            return
+        try:
+            body = json.dumps({"filter_subject": reply.decode(), "limit": _MOST_CONNECTIONS})
+        except UnicodeDecodeError:
+            return
+        token, inbox = self._new_inbox()
+        self._sought[token] = requester
+        self._send([(SUBJECT.encode(), inbox.encode(), None, body.encode())])
+        self._loop.call_later(_WINDOW, self._sought.pop, token, None)
 
     def ask_why(self, closed: Identity, told: Callable[[Disconnection], None]) -> None:
         """Ask about a connection that its server has `closed`, when it is done; `told` is called if it answers."""
@@ -134,6 +161,8 @@ class Interest:
             elif token == _LEADING:
                 own = Identity.of(self._client.server_info)
                 self._leading |= {(own, leaf) for leaf in _leading(payload, f"{self.inbox}.*")}
+            elif token in self._sought:
+                self._take_requester(self._sought[token], payload)
             elif token in self._closed:
                 closed, told = self._closed[token]
                 disconnection = _disconnection(payload, closed)
@@ -151,6 +180,15 @@ class Interest:
             body = json.dumps({"filter_subject": inbox, "subscriptions": True, "limit": _MOST_CONNECTIONS})
             self._send([(SUBJECT.encode(), inbox.encode(), None, body.encode())])
 
+    def _take_requester(self, requester: bytes, answer: bytes) -> None:
+        found = Question(requester)
+        with suppress(ValueError, LookupError, TypeError, AttributeError):
+            found.take(json.loads(answer), Identity.of(self._client.server_info))
+        if found.anybody:
+            if len(self._here) > _MOST_KNOWN:
+                self._here = {b""}
+            self._here.add(requester)
+
     def _send(self, messages: list[Message]) -> None:
         # The subjects are others' choice: what does not fit is left out, and ends nothing.
         self._client.send(messages, lambda message, why: None)
@@ -166,8 +204,17 @@ class Interest:
             return
         own = Identity.of(self._client.server_info)
         if question.nobody({leaf for to, leaf in self._leading if to == own}):
-            for call in question.if_none:
+            self._tell(question)
+            self._loop.call_later(_WINDOW, self._tell, question)  # those that were asked for last
+
+    def _tell(self, question: Question) -> None:
+        """Nobody is there: say so for the requesters that are in this account."""
+        asked, question.if_none = question.if_none, []
+        for requester, call in asked:
+            if requester in self._here:
                 call()
+            else:
+                question.if_none.append((requester, call))
 
 
 def _leading(answer: bytes, inbox: str) -> set[Identity]:

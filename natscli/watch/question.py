@@ -12,12 +12,25 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 from typing import Any, NamedTuple
 
+from natscli.message.subjects import IMPORTERS
 from natscli.watch.options import WATCHER
 
 #: Events of a trace that are a way to somebody whom CONNZ does not know: an import, a stream, a mapping.
 _ELSEWHERE = frozenset({"si", "se", "js", "sm"})
 #: Kinds of connections in a trace.
 _CLIENT, _LEAF_NODE = 0, 4
+#: Where inboxes are of requests that came through the import of a service from another account: they are answered here.
+_SERVED = IMPORTERS.removesuffix(">").encode()
+#: Characters of a token from which on it names one requester.
+_LONG = 16
+
+
+def requester_of(reply: bytes) -> bytes:
+    """What the inboxes of a requester have in common, or the inbox; nothing, if the request is to be answered here."""
+    if reply.startswith(_SERVED):
+        return b""
+    first = reply.rpartition(b".")[0]
+    return first if len(first.rpartition(b".")[2]) >= _LONG else reply
 
 
 class Identity(NamedTuple):
@@ -39,7 +52,8 @@ class Question:
         self.subject = subject
         self.forbidden = False
         self.leaf_nodes: set[Identity] = set()
-        self.if_none: list[Callable[[], None]] = []
+        #: For each requester what to call if nobody is there.
+        self.if_none: list[tuple[bytes, Callable[[], None]]] = []
         self._listed = self._somebody = False
         #: The hops of the servers that reported, and those that they passed it on to.
         self._reported: set[str] = set()
@@ -65,6 +79,11 @@ class Question:
                 self.leaf_nodes.add(identity)
             elif identity != own and not connection.get("name", "").startswith(WATCHER):
                 self._somebody = True
+
+    @property
+    def anybody(self) -> bool:
+        """Whether somebody subscribes who is no watcher, or may be behind a leaf node."""
+        return self._somebody or bool(self.leaf_nodes)
 
     def nobody(self, leading: Set[Identity]) -> bool:
         """Whether only watchers subscribe; `leading` are the leaf nodes that lead to this one."""

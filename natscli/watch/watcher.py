@@ -24,7 +24,7 @@ from natscli.text import exact, for_people
 from natscli.watch.inboxes import Inboxes
 from natscli.watch.interest import Interest
 from natscli.watch.matcher import WHOLE, Matcher, MatchLimits, Open
-from natscli.watch.question import Identity
+from natscli.watch.question import Identity, requester_of
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.refusal import read
 
@@ -195,12 +195,14 @@ class Watcher:
         self._inboxes.wanted.clear()
 
     def _check_interest(self, now: int) -> None:
-        by_subject: dict[bytes, list[Any]] = {}
+        silent: dict[tuple[bytes, bytes], list[Open]] = {}
         patience = min(_PATIENCE, self._watching.limits.timeout // 4)
         for exchange in self.matcher.unchecked(now - patience):
-            by_subject.setdefault(exchange.message[0], []).append(exchange)
-        for subject, exchanges in by_subject.items():
-            self._interest.ask(subject, partial(self._nobody_subscribes, subject, exchanges))
+            subject, reply, _, _ = exchange.message
+            silent.setdefault((subject, requester_of(reply)), []).append(exchange)
+        for (subject, _), exchanges in silent.items():
+            reply = exchanges[0].message[1]
+            self._interest.ask(subject, reply, partial(self._nobody_subscribes, subject, exchanges))
 
     def _nobody_subscribes(self, subject: bytes, exchanges: list[Open]) -> None:
         """Without this watcher the requesters would have been told by the server."""

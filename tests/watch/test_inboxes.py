@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from natscli.watch.inboxes import Inboxes, pattern_of
+from natscli.watch.question import requester_of
 
 NUID = "SaLfsByWHDnaJDCkMPrePq"
 
@@ -82,3 +83,17 @@ def test_a_subject_that_cannot_be_subscribed_to_is_not_wanted(reply: bytes) -> N
     assert not inboxes.sees(reply)
     assert all("\x1b" not in wanted and "*" not in wanted for wanted in inboxes.wanted)
     assert len(inboxes.wanted) == (1 if reply == b"\xff.x" else 0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "requester"),
+    [
+        (b"_INBOX.cGlP4TcNOjUYjvCQHcSCr2.1", b"_INBOX.cGlP4TcNOjUYjvCQHcSCr2"),
+        (b"_INBOX.cGlP4TcNOjUYjvCQHcSCr2", b"_INBOX.cGlP4TcNOjUYjvCQHcSCr2"),
+        (b"my.inbox.7", b"my.inbox.7"),
+        (b"_R_.UjvCQH.cGlP4T", b""),
+        (b"x", b"x"),
+    ],
+)
+def test_inboxes_of_one_requester_are_asked_about_once(reply: bytes, requester: bytes) -> None:
+    assert requester_of(reply) == requester

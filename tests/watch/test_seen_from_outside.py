@@ -127,6 +127,34 @@ def test_what_the_servers_cannot_know_is_not_said(spawn: Spawn, accounts: Server
     )
 
 
+STREAMS = """
+accounts {
+  SVC { users: [{ user: svc, password: p }], exports: [{ stream: "deliver.>" }] }
+  APP { users: [{ user: app, password: p }], imports: [{ stream: { account: SVC, subject: "deliver.>" } }] }
+}
+"""
+
+
+def test_who_answers_a_requester_in_another_account_is_not_known(
+    spawn: Spawn, server_factory: Servers, peers: Peers
+) -> None:
+    """What comes through the import of a stream is answered where it is sent, which nothing here tells."""
+    server = server_factory(STREAMS)
+    service = peers.connect(server.url, user="svc", password="p")
+    app = peers.connect(server.url, user="app", password="p")
+    peers.respond(service, "deliver.q", echo)
+    program = watching(spawn, server, "deliver.>", "--timeout", "2s", "--answer-no-responders", user="app")
+    said = watching(spawn, server, "deliver.>", "--timeout", "2s", user="app")
+    assert isinstance(peers.request(service, "deliver.q", b"x"), Msg)
+    peers.request(service, "deliver.nobody", timeout=1.5)
+    peers.request(app, "deliver.q", timeout=0.02)
+    for watcher in (program, said):
+        shown = [(record["subject"], record["outcome"]) for record in records(watcher, 3)]
+        assert sorted(shown) == [
+            ("deliver.nobody", "unanswered"), ("deliver.q", "no_responders"), ("deliver.q", "unanswered"),
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize("subjects", [("$JS.API.CONSUMER.>",), (">",)], ids=["pulls", "all"])
 def test_messages_that_are_pulled_are_the_replies_of_pulls(
     spawn: Spawn, accounts: Server, peers: Peers, subjects: tuple[str, ...]
