@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from natscli.duration import format_duration
 from natscli.errors import ConnectionFailedError, InputError, PynatsError, RefusedError
+from natscli.message.subjects import IMPORTERS
 from natscli.wire.client import UnsupportedError
 from natscli.wire.login import NotNatsError, TLSNotOfferedError
 from natscli.wire.nats_py import errors as nats_errors
@@ -24,8 +25,19 @@ if TYPE_CHECKING:
 NOT_PERMITTED = "the server does not permit this: "
 
 
+#: What is said of replies that go where the user may not subscribe.
+IMPORTERS_UNSEEN = (
+    f"replies to requests of other accounts are not seen: not permitted to subscribe to [{IMPORTERS}]"
+)
+
+
 class CredentialsRefusedError(RefusedError):
     """The server refused the credentials."""
+
+
+def names(error: PynatsError, subject: str) -> bool:
+    """Whether the server's words in `error` name this subject; some have them in lower case."""
+    return f'"{subject}"'.lower() in error.what.lower()
 
 
 def shown_url(url: SplitResult | ParseResult) -> str:

@@ -18,7 +18,8 @@ class Matching:
     """Shows each request when its reply comes, and messages that ask for no reply, or for an acknowledgement, at once.
 
     That a stream has taken a request is shown too, and a responder's reply still waited for, if there is one.
-    `unmatched` counts requests that were shown without a reply. `on_empty` is called when none waits any more.
+    `unmatched` counts requests that were shown without a reply, `outside` those whose replies go elsewhere, the last
+    one to `elsewhere`. `on_empty` is called when none waits any more.
     """
 
     def __init__(self, destination: Destination, inboxes: tuple[str, ...]) -> None:
@@ -29,13 +30,23 @@ class Matching:
         #: Inboxes of requests that are shown, and wait for a responder after a stream.
         self._acknowledged: set[bytes] = set()
         self._bytes = 0
-        self.unmatched = 0
+        self._seen = self._prefixes
+        self.unmatched = self.outside = 0
+        self.elsewhere = b""
         self.on_empty: Callable[[], object] = lambda: None
 
     @property
     def waiting(self) -> bool:
         """Whether there are requests without a reply of a responder."""
         return bool(self._waiting)
+
+    def refused(self, pattern: str) -> None:
+        """No replies are seen on one of the inboxes."""
+        self._seen = tuple(prefix for prefix in self._seen if prefix != pattern.removesuffix(">").encode())
+
+    def begin_anew(self) -> None:
+        """Nothing is refused until it is again: there is another connection."""
+        self._seen = self._prefixes
 
     def without_replies(self, batch: list[Message]) -> list[Message]:
         """`batch` without what came to an inbox: replies come by a subscription of their own."""
@@ -45,6 +56,11 @@ class Matching:
         """Take messages that were received."""
         for number, message in enumerate(batch, first):
             if not message[1] or message[1].startswith(ACKNOWLEDGED):
+                self._destination.show([message], number, came)
+                continue
+            if not message[1].startswith(self._seen):
+                self.outside += 1
+                self.elsewhere = message[1]
                 self._destination.show([message], number, came)
                 continue
             if message[1] in self._waiting:  # a second request with the same inbox: only one can be matched

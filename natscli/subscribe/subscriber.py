@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from natscli.connection.connection import Connection
-from natscli.connection.failures import classify
+from natscli.connection.failures import IMPORTERS_UNSEEN, classify, names
 from natscli.connection.gaps import Gaps
 from natscli.duration import format_duration
 from natscli.environment import Environment
@@ -21,12 +21,14 @@ from natscli.subscribe.destination import Destination
 from natscli.subscribe.matching import Matching
 from natscli.system.signals import Stop
 from natscli.system.waiting import within
-from natscli.text import exact
+from natscli.text import exact, for_people
 from natscli.wire.nats_py import errors as nats_errors
 from natscli.wire.refusal import read
 
 #: How long (seconds) to wait for the server at the end.
 _PATIENCE = 3.0
+#: What the reply subjects of requesters of other accounts begin with.
+_OF_IMPORTERS = IMPORTERS.removesuffix(">").encode()
 #: Subjects of which it is remembered whether they are ignored.
 _MOST_REMEMBERED = 10_000
 
@@ -68,7 +70,7 @@ class Subscriber:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._last = 0.0
-        self._waited_in_vain = False
+        self._waited_in_vain = self._said_unseen = False
         self._gaps = Gaps()
         self.received = 0
 
@@ -82,14 +84,13 @@ class Subscriber:
         connection = self._connection
         stop = Stop(self._stop.set)
         refused = connection.on_refusal
-        # Those who are not asked by other accounts can do without their inboxes.
-        connection.on_refusal = lambda error: None if f'"{IMPORTERS}"' in error.what else refused(error)
+        connection.on_refusal = lambda error: None if self._does_without(error) else refused(error)
         try:
             subscriptions = await self._subscribe()
             await connection.confirm()
             connection.needs(s for s in subscriptions if s.subject in self._subscribing.subjects)
             connection.on_refusal = self._on_refusal
-            connection.on_disconnect = lambda: self._gaps.begin(self._loop.time())
+            connection.on_disconnect = self._on_disconnect
             connection.on_reconnect = lambda: self._gaps.end(self._loop.time())
             self._log_subscribed()
             self._last = self._loop.time()
@@ -189,6 +190,9 @@ class Subscriber:
         first, self.received = self.received + 1, self.received + len(batch)
         self._last = self._loop.time()
         (matching or self._destination).show(batch, first, time.time())
+        if matching is not None and matching.elsewhere.startswith(_OF_IMPORTERS) and not self._said_unseen:
+            self._said_unseen = True
+            self._environment.warn(IMPORTERS_UNSEEN)
         if self.received == subscribing.count:
             self._have_enough()
 
@@ -203,8 +207,20 @@ class Subscriber:
         if inboxes and taken == inboxes[0].lower():
             if not self._connection.lost.done():
                 self._connection.lost.set_result(error)
-        elif taken != IMPORTERS.lower():
+        elif not self._does_without(error):
             self._environment.warn(error.what)
+
+    def _does_without(self, error: PynatsError) -> bool:
+        """Whether those who are not asked by other accounts can do without what was refused."""
+        if self._matching is None or not names(error, IMPORTERS):
+            return False
+        self._matching.refused(IMPORTERS)
+        return True
+
+    def _on_disconnect(self) -> None:
+        self._gaps.begin(self._loop.time())
+        if self._matching is not None:
+            self._matching.begin_anew()
 
     def _have_enough(self) -> None:
         """All messages came; replies to them may still come."""
@@ -230,8 +246,14 @@ class Subscriber:
         self._gaps.end(self._loop.time())
         for line in self._gaps.summary():
             self._environment.warn(line[0].lower() + line[1:])
-        if self._matching is not None and self._matching.unmatched:
-            self._environment.warn(f"requests without a reply: {self._matching.unmatched}")
+        matching = self._matching
+        if matching is not None and matching.unmatched:
+            self._environment.warn(f"requests without a reply: {matching.unmatched}")
+        if matching is not None and matching.outside:
+            subject = for_people(matching.elsewhere)
+            self._environment.warn(
+                f"requests whose replies go elsewhere, such as [{subject}]: {matching.outside}"
+            )
 
 
 class _Ignored:

@@ -44,7 +44,8 @@ class Inboxes:
     """Knows the subjects that replies are seen on, and which more should be subscribed to.
 
     `first` are the patterns to begin with. `wanted` are patterns to subscribe to, each once; `add` is called with one
-    when the server has taken it. `unseen` is an example of a reply subject that is not seen.
+    when the server has taken it. `unseen` is an example of a reply subject that is not seen, `missed` the first pattern
+    that would have shown the replies to a request, and was refused.
     """
 
     def __init__(self, inboxes: str, subjects: tuple[str, ...] = ()) -> None:
@@ -52,6 +53,8 @@ class Inboxes:
         self.first = (inboxes, IMPORTERS)
         self.wanted: list[str] = []
         self.unseen = b""
+        self.missed = ""
+        self._refused: list[str] = []
         self._patterns = list(self.first)
         self._prefixes = tuple(p.removesuffix(">").encode() for p in self.first if "*" not in p)
         self._single: set[bytes] = set()
@@ -70,6 +73,7 @@ class Inboxes:
 
     def remove(self, pattern: str) -> None:
         """Replies on `pattern` cannot be seen: the server refused it, perhaps on each connection again."""
+        self._refused.append(pattern)
         self._patterns = [p for p in self._patterns if p != pattern]
         self._prefixes = tuple(p for p in self._prefixes if p != pattern[:-1].encode())
 
@@ -85,7 +89,9 @@ class Inboxes:
         if any(covers(pattern, subject) for pattern in (*self._patterns, *self._subjects)):
             return True
         self.unseen = reply
-        if len(self._considered) < _MOST_MORE and len(reply) <= _LONGEST:
+        missed = next((pattern for pattern in self._refused if covers(pattern, subject)), "")
+        self.missed = self.missed or missed
+        if not missed and len(self._considered) < _MOST_MORE and len(reply) <= _LONGEST:
             self._consider(subject)
         return False
 

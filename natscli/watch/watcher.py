@@ -12,6 +12,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from natscli.connection.connection import Connection
+from natscli.connection.failures import IMPORTERS_UNSEEN, names
 from natscli.connection.gaps import Gaps
 from natscli.environment import Environment
 from natscli.errors import PynatsError, RefusedError
@@ -93,6 +94,7 @@ class Watcher:
         self._stopped = asyncio.Event()
         self._failure: PynatsError | None = None
         self._refused: list[PynatsError] = []
+        self._said_missed = False
         self._reads = 0, 0
         self._behind = self._calm = 0
         self._more: set[asyncio.Task[None]] = set()
@@ -157,7 +159,7 @@ class Watcher:
             await self._client.flush(5)
         except (asyncio.TimeoutError, OSError, nats_errors.Error):
             return
-        if not any(f'"{pattern}"' in error.what for error in self._refused):
+        if not any(names(error, pattern) for error in self._refused):
             self._inboxes.add(pattern)
             self._environment.log(f"Watching replies on [{pattern}] too")
 
@@ -193,6 +195,9 @@ class Watcher:
             self._more.add(task)
             task.add_done_callback(self._more.discard)
         self._inboxes.wanted.clear()
+        if self._inboxes.missed and not self._said_missed:
+            self._said_missed = True
+            self._environment.warn(IMPORTERS_UNSEEN)
 
     def _check_interest(self, now: int) -> None:
         silent: dict[tuple[bytes, bytes], list[Open]] = {}
@@ -255,15 +260,16 @@ class Watcher:
         # One of several subjects may be taken away later; the last one ends the connection, see `Connection.needs`.
         needed = (watching.inboxes,) if self.watched else (watching.inboxes, *watching.subjects)
         for pattern in needed:
-            if f'"{pattern}"' in error.what:
+            if names(error, pattern):
                 self._refused.append(_not_permitted(pattern, watching, error))
                 self.stop(self._refused[0])
                 return
-        if f'"{IMPORTERS}"' in error.what:  # those who are not asked by other accounts can do without
+        if names(error, IMPORTERS):  # those who are not asked by other accounts can do without
             self._inboxes.remove(IMPORTERS)
             return
         self._refused.append(error)
-        self._environment.warn(error.what)
+        more = next((p for p, _ in self._subscribed if p not in watching.subjects and names(error, p)), "")
+        self._environment.warn(f"replies on [{more}] are not seen: not permitted" if more else error.what)
 
     def _log_why_not(self, why_not: str) -> None:
         and_silent = ", and not answered" if self._watching.answer_no_responders else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -89,13 +90,24 @@ def test_who_may_not_see_the_inboxes_of_importers_watches_the_rest(
         "subscribe", "calc.>", "--match-replies", "--json", "--user", "few", "--password", "p",
         server=accounts, ready="Subscribed to",
     )  # fmt: skip
-    peers.request(peers.connect(accounts.url, user="app", password="p"), "calc.one", b"outside")
+    app = peers.connect(accounts.url, user="app", password="p")
+    said = "replies to requests of other accounts are not seen: not permitted to subscribe to [_R_.>]"
+    for payload in (b"outside", b"again"):
+        peers.request(app, "calc.one", payload)
+        for one in (program, subscriber):
+            one.wait_for(said)
     peers.request(peers.connect(accounts.url, user="svc", password="p"), "calc.one", b"inside")
     assert [record["data"] for record in records(program, 1)] == ["inside"]
-    assert len(records(subscriber, 2)) == 2
-    assert program.stop() == 0
-    assert "1 whose replies go elsewhere, such as [_R_." in program.stderr_text()
-    assert "pynats: error" not in subscriber.stderr_text()
+    assert [record["data"] for record in records(subscriber, 4)] == ["outside", "again", "inside", "inside"]
+    for one in (program, subscriber):
+        assert one.stop() == 0
+        assert one.stderr_text().count("_R_.>") == one.stderr_text().count(said) == 1
+        assert "iolation" not in one.stderr_text()
+    assert "2 whose replies go elsewhere, such as [_R_." in program.stderr_text()
+    assert re.search(
+        r"requests whose replies go elsewhere, such as \[_R_\.\S+\]: 2\n", subscriber.stderr_text()
+    )
+    assert "without a reply" not in subscriber.stderr_text()
 
 
 def test_what_the_servers_cannot_know_is_not_said(spawn: Spawn, accounts: Server, peers: Peers) -> None:
