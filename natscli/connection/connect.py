@@ -31,14 +31,22 @@ _UNREACHED, _REACHED = Backoff(0.01, 0.25), Backoff(0.1, 1.0)
 #: Seconds in which what is wrong with a server may be looked into, when the time-out leaves none.
 _LEAST = 0.25
 
+Failed = Callable[[BaseException], object]
+
 
 @asynccontextmanager
 async def connected(
-    ready: Plan, environment: Environment, *, listener: bool = False, wait: float = 0.0
+    ready: Plan,
+    environment: Environment,
+    *,
+    listener: bool = False,
+    wait: float = 0.0,
+    failed: Failed | None = None,
 ) -> AsyncIterator[Connection]:
     """A connection, closed at the end. A `listener` reconnects forever, and logs it.
 
-    A server that is not up yet is waited for, `wait` seconds at most.
+    A server that is not up yet is waited for, `wait` seconds at most. Where there is no connection, `failed` is called
+    with the reason, before it is raised.
 
     Raises:
         PynatsError: ConnectionFailedError or RefusedError when no server accepted the connection.
@@ -46,7 +54,12 @@ async def connected(
     _silence_loggers()
     asyncio.get_running_loop().set_exception_handler(_unhandled(environment))
     _leave_lookups_behind(ready.servers)
-    connection = await _connect_within(wait, ready, environment, listener=listener)
+    try:
+        connection = await _connect_within(wait, ready, environment, listener=listener)
+    except BaseException as error:
+        if failed is not None:
+            failed(error)
+        raise
     try:
         yield connection
     except nats_errors.ConnectionClosedError:  # it was lost before it was used

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ async def run(
     judge, query = expressions(options)
     form = _format(options)
     expected = _expected(options, plan.timeout, form)
-    async with connected(plan, environment, listener=how.reconnects, wait=waiting(how)) as connection:
+    async with _connected(options, how, plan, environment) as connection:
         roll_call = await _roll_call(options, recipe, connection)
         display, statistics = display_of(options, environment, translator), Statistics()
         source = _source(options, how, recipe, environment)
@@ -295,6 +295,18 @@ def write(
         from natscli.request.show.page import write_page
 
         write_page(options, statistics, environment, server, cut_off(error or statistics.stopped))
+
+
+def _connected(
+    options: RequestOptions, how: Load, plan: Plan, environment: Environment
+) -> AbstractAsyncContextManager[Connection]:
+    """The connection; without one these files are written all the same, but no summary in place of the baseline."""
+
+    def failed(error: BaseException) -> None:
+        named = options.replace(summary_json=None) if options.summary_json == options.baseline else options
+        write(named, Statistics(), environment, ", ".join(plan.servers), error)
+
+    return connected(plan, environment, listener=how.reconnects, wait=waiting(how), failed=failed)
 
 
 def waiting(how: Load) -> float:

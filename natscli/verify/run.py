@@ -42,10 +42,15 @@ async def run(
         PynatsError: no connection, it was lost, refused, or the results could not be shown.
         asyncio.CancelledError: a signal; what was verified so far was summed up.
     """
-    async with connected(plan, environment) as connection:
-        counts = VerifiedCounts(cases.total, cases.unfit)
-        display = Display(options, environment, comparison, counts)
-        _open_files(options, display, cases)
+    counts = VerifiedCounts(cases.total, cases.unfit)
+    display = Display(options, environment, comparison, counts)
+    _open_files(options, display, cases)
+
+    def failed(error: BaseException) -> None:
+        counts.cut = cut_off(error)
+        _write_files(display, options, environment, ", ".join(plan.servers))
+
+    async with connected(plan, environment, failed=failed) as connection:
         sending = Sending(
             options.concurrency, options.rate or 0.0, plan.timeout, options.reply_timeout, options.fail_fast
         )  # fmt: skip
@@ -88,10 +93,27 @@ def _conclude(
     if display.update is not None:
         display.counts.not_updated(display.update.waiting)
     display.sum_up(seconds)
+    _write_files(display, options, environment, server, verifier.started, verifier.ended)
+
+
+def _write_files(
+    display: Display,
+    options: VerifyOptions,
+    environment: Environment,
+    server: str,
+    started: int = 0,
+    ended: int = 0,
+) -> None:
+    """Write the files that were asked for, of what was verified from `started` to `ended`, of `perf_counter_ns`.
+
+    Raises:
+        OSError: one could not be written.
+    """
     if display.junit is not None:
+        seconds = max(ended - started, 0) / 1e9
         display.junit.write(options.junit or "", display.counts, seconds, environment)
     if display.page is not None:
-        display.page.write(options, display.counts, verifier.started, verifier.ended, environment, server)
+        display.page.write(options, display.counts, started, ended, environment, server)
 
 
 def _open_files(options: VerifyOptions, display: Display, cases: Cases) -> None:

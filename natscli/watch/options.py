@@ -74,6 +74,15 @@ class WatchOptions:
             raise InputError(f"{self.sample!r} is not a share, such as 0.01 or 1%", where="--sample")
         return share
 
+    @property
+    def title(self) -> str:
+        """What is shown, as a heading."""
+        where = [
+            *([f"on {', '.join(self.subject)}"] if self.subject else []),
+            *([f"in {self.read}"] if self.read else []),
+        ]
+        return " ".join(["Exchanges", *where])
+
 
 def check(options: WatchOptions) -> None:
     """Refuse what cannot be meant together.

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from natscli.environment import Environment
@@ -41,7 +42,8 @@ async def run(options: WatchOptions, plan: Plan, environment: Environment) -> No
     watching = Watching(
         options.subject, plan.inboxes, limits, share, options.answer_no_responders, _belongs(form)
     )
-    async with connected(plan, environment, listener=True) as connection:
+    failed = partial(_write_empty_page, options, environment, ", ".join(plan.servers))
+    async with connected(plan, environment, listener=True, failed=failed) as connection:
         recording = _recording(options, environment)
 
         def stop(failure: PynatsError | None) -> None:
@@ -123,6 +125,17 @@ def _page(options: WatchOptions) -> WatchPage | None:
     return WatchPage(time.perf_counter_ns()) if options.read is None else RecordedPage()
 
 
+def _write_empty_page(
+    options: WatchOptions, environment: Environment, servers: str, error: BaseException
+) -> None:
+    """Write the report that `options` ask for, in place of an earlier one, where `error` is all there is."""
+    page = _page(options)
+    if page is not None and options.report is not None:
+        from natscli.output.report.cut_off import cut_off
+
+        page.write(options.report, options.title, (), environment, servers, cut_off(error))
+
+
 def _write_page(
     display: ExchangeDisplay, options: WatchOptions, environment: Environment, server: str
 ) -> None:
@@ -131,7 +144,7 @@ def _write_page(
         from natscli.output.report.cut_off import cut_off
 
         cut = cut_off(sys.exc_info()[1])
-        display.page.write(options.report, display.title, display.rows, environment, server, cut)
+        display.page.write(options.report, options.title, display.rows, environment, server, cut)
 
 
 def _format(options: WatchOptions) -> Format | None:

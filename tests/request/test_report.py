@@ -173,3 +173,26 @@ def test_a_browser_shows_every_figure_and_line(
     assert done.stdout.count('</line><path d="M') == 2
     assert done.stdout.count("</path></svg>") == 2
     assert page.tags.count("rect") == 12
+
+
+def test_without_a_connection_there_is_no_report_of_an_earlier_run(pynats: Runner, tmp_path: Path) -> None:
+    report, summary = tmp_path / "run.html", tmp_path / "run.json"
+    files = ("--report", str(report), "--summary-json", str(summary))
+    for file in (report, summary):
+        file.write_text("of an earlier run")
+    run = pynats("request", "a", "b", "--count", "2", *files, server="nats://127.0.0.1:1")
+    assert (run.status, run.lines) == (5, [])
+    assert (json.loads(summary.read_text())["sent"], ReadPage(report.read_text()).figures["cut_off"]) == (
+        0,
+        {"5"},
+    )
+
+
+def test_without_a_connection_the_baseline_stays(pynats: Runner, tmp_path: Path) -> None:
+    summary = tmp_path / "run.json"
+    summary.write_text(
+        before := json.dumps({"sent": 1, "answered": 1, "rate": 1.0, "failures": {}, "rtt_ns": {}})
+    )
+    files = ("--baseline", str(summary), "--summary-json", str(summary))
+    assert pynats("request", "a", "b", "--count", "2", *files, server="nats://127.0.0.1:1").status == 5
+    assert summary.read_text() == before

@@ -158,3 +158,32 @@ def test_what_was_verified_to_the_end_is_not_cut_off(
     (summary,) = [log["summary"] for log in map(json.loads, run.errors) if "summary" in log]
     assert (summary["held"], summary["differed"], summary["differences"]) == (8, 2, {"payload": 2})
     assert (summary["cut_off"], summary["not_verified"]) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("server", "words", "status"),
+    [("nats://127.0.0.1:1", "connection lost", 5), ("nats://bob:wrong@127.0.0.1:{port}", "refused", 6)],
+)
+def test_without_a_connection_the_reports_are_not_those_of_an_earlier_run(
+    runner: Runner,
+    server_factory: Callable[..., Server],
+    tmp_path: Path,
+    server: str,
+    words: str,
+    status: int,
+) -> None:
+    port = server_factory("authorization: { user: a, password: b }").port
+    file, junit, html = (tmp_path / name for name in ("calls.jsonl", "r.xml", "r.html"))
+    recording(file, "a")
+    for report in (junit, html):
+        report.write_text("of an earlier run")
+    options = ("--junit", str(junit), "--report", str(html))
+    run = runner("verify", str(file), *options, server=server.format(port=port))
+    assert (run.status, len([line for line in run.errors if "error: " in line])) == (status, 1)
+    assert "Verified" not in run.stderr
+    suites = JUnitXml.fromfile(str(junit))
+    assert (suites.tests, suites.failures, suites.errors, suites.skipped) == (11, 0, 1, 10)
+    page = ReadPage(html.read_text())
+    assert (page.figures["cut_off"], page.figures["not_verified"]) == ({str(status)}, {"10"})
+    assert "wrong" not in junit.read_text() + html.read_text()
+    assert f'type="{words}"' in junit.read_text()

@@ -102,3 +102,12 @@ def test_what_cannot_be_reported_is_refused(runner: Runner, nats_server: Server,
     assert "--report needs --stats" in refused("--report", "x.html")
     assert "no such directory" in refused("--stats", "--report", f"{tmp_path}/no/x.html")
     assert "--report - and --json" in refused("--stats", "--json", "--report", "-")
+
+
+def test_without_a_connection_there_is_no_report_of_an_earlier_run(runner: Runner, tmp_path: Path) -> None:
+    report = tmp_path / "watched.html"
+    report.write_text("of an earlier run")
+    run = runner("watch", "a.>", "--stats", "--report", str(report), server="nats://127.0.0.1:1")
+    page = ReadPage(report.read_text())
+    assert (run.status, page.figures["cut_off"]) == (5, {"5"})
+    assert "Exchanges on a.>" in page.text

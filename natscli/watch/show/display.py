@@ -131,7 +131,7 @@ class ExchangeDisplay:
                 self._pump.put(lambda: (b"", self._whole(rows)), 0, 0)
 
     def _draw(self, live: Live, rows: list[StatisticsRow]) -> None:
-        title, screen, heading = self.title, Screen.of(self._environment), self._grouping.heading
+        title, screen, heading = self._options.title, Screen.of(self._environment), self._grouping.heading
 
         def draw(columns: int) -> str:
             return live.fitting(lambda shown: table(shown, title, screen, columns, heading), rows)
@@ -144,14 +144,7 @@ class ExchangeDisplay:
             ascii_only = self._environment.stdout.isatty()
             return lines(rows, member=self._grouping.member, ascii_only=ascii_only)
         screen, heading = Screen.of(self._environment), self._grouping.heading
-        return bytes_for_people(table(rows, self.title, screen, heading=heading))
-
-    @property
-    def title(self) -> str:
-        """What is shown, as a heading."""
-        subjects, file = self._options.subject, self._options.read
-        where = [*([f"on {', '.join(subjects)}"] if subjects else []), *([f"in {file}"] if file else [])]
-        return " ".join(["Exchanges", *where])
+        return bytes_for_people(table(rows, self._options.title, screen, heading=heading))
 
 
 def _up_to(shown: list[Exchange], exchanges: list[Exchange]) -> list[Exchange]:
