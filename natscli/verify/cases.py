@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from natscli.errors import InputError
 from natscli.message.exchange import Exchange
-from natscli.message.records.content import RecordProblem, UnfitSubject
+from natscli.message.records.content import RecordProblem, Unfit
 from natscli.message.records.left_out import UNFIT_SUBJECT, LeftOut
 from natscli.message.records.reading import Found, Values, as_record, exchange_of, open_file
 from natscli.message.subjects import check_publish_subject
@@ -93,8 +93,8 @@ def _case(path: str, index: int, found: Found, to: SubjectTemplate | None) -> Ca
             if "request" not in record:
                 return "without a request, as rules are"
         exchange = exchange_of(record)
-    except UnfitSubject:
-        return UNFIT_SUBJECT
+    except Unfit as unfit:
+        return unfit.why
     except RecordProblem as problem:
         raise found.refuse(problem) from None
     subject = exchange.subject

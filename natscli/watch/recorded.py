@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 from natscli.message.exchange import Exchange
 from natscli.message.payload import chunks_of
-from natscli.message.records.content import RecordProblem, UnfitSubject
-from natscli.message.records.left_out import UNFIT_SUBJECT, LeftOut
+from natscli.message.records.content import RecordProblem, Unfit
+from natscli.message.records.left_out import LeftOut
 from natscli.message.records.reading import Found, Values, as_record, exchange_of, open_file
 from natscli.message.subjects import covers
 from natscli.system.opening import is_fifo
@@ -110,8 +110,8 @@ class RecordedExchanges:
                 self._batch.unfit.append((self._number, why_not, found.first_line))
                 return
             exchange = exchange_of(record)
-        except UnfitSubject:
-            self._batch.unfit.append((self._number, UNFIT_SUBJECT, found.first_line))
+        except Unfit as unfit:
+            self._batch.unfit.append((self._number, unfit.why, found.first_line))
             return
         except RecordProblem as problem:
             raise found.refuse(problem) from None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from natscli.errors import InputError
 from natscli.message import headers
 from natscli.message.header_lines import START, header_lines
+from natscli.message.records.left_out import NO_REQUEST, UNFIT_SUBJECT
 from natscli.message.templates import Facts, JSONField, Template, compile_template, with_values
 from natscli.text import for_programs
 
@@ -28,8 +29,22 @@ class RecordProblem(Exception):
         self.hint = hint
 
 
-class UnfitSubject(RecordProblem):
-    """A record of a subject that nothing can be sent to: it is left out, for it may have been recorded so."""
+class Unfit(RecordProblem):
+    """Of a record that is left out, for it may have been recorded so; `why` as `LeftOut` counts it."""
+
+    why: ClassVar[str]
+
+
+class UnfitSubject(Unfit):
+    """A record of a subject that nothing can be sent to."""
+
+    why = UNFIT_SUBJECT
+
+
+class NoRequest(Unfit):
+    """A record of a message that was no request."""
+
+    why = NO_REQUEST
 
 
 def parse_payload(value: dict[str, Any], path: Path, templates: bool) -> Template:

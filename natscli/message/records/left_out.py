@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 #: Why a record is left out that was, or could have been, recorded of a subject such as `a b` or `a.*`.
 UNFIT_SUBJECT = "with a subject that nothing can be sent to"
+#: Why one is left out that was published, and not requested.
+NO_REQUEST = "that asked for no reply"
 
 
 class LeftOut:

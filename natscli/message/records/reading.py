@@ -15,6 +15,7 @@ from natscli.errors import InputError, reason
 from natscli.json_places import JSONError
 from natscli.message.exchange import Answer, Exchange, Outcome
 from natscli.message.records.content import (
+    NoRequest,
     Path,
     RecordProblem,
     UnfitSubject,
@@ -180,9 +181,21 @@ class Values:
 
 
 def as_record(value: Any) -> Any:
-    """`value` as a record, if it is an exchange that --json has written; else as it is. Raises RecordProblem."""
-    if not isinstance(value, dict) or "encoding" not in value or "data" not in value:
+    """`value` as a record, if it is an exchange that --json has written; else as it is.
+
+    Raises NoRequest, RecordProblem.
+    """
+    if not isinstance(value, dict):
         return value
+    record = _of_json(value) if "encoding" in value and "data" in value else value
+    published = "request" in record and record.get("reply_to", "unknown") in (None, "")
+    if published and record.get("reply") is None and not record.get("replies"):
+        raise NoRequest("it was no request", ("reply_to",))
+    return record
+
+
+def _of_json(value: dict[str, Any]) -> dict[str, Any]:
+    """The record of what --json has written."""
     if not isinstance(value.get("replies"), list):
         raise RecordProblem(
             "a message without its exchange", (), hint="exchanges are written by watch --json, and --record"
@@ -190,7 +203,7 @@ def as_record(value: Any) -> Any:
     record = {
         name: value[name]
         for name in ("subject", "reply_to", "time", "rtt_ns", "duration_ns")
-        if value.get(name) is not None
+        if value.get(name) is not None or (name == "reply_to" and name in value)
     }
     record["request"] = _from_json(value | {"rtt_ns": None})
     record["replies"] = [_from_json(reply) for reply in value["replies"]]

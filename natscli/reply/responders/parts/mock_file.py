@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 from natscli.errors import InputError
 from natscli.message import headers, subjects
 from natscli.message.exchange import Outcome
-from natscli.message.records.content import RecordProblem, UnfitSubject, check_keys, check_text
-from natscli.message.records.left_out import UNFIT_SUBJECT, LeftOut
+from natscli.message.records.content import RecordProblem, Unfit, UnfitSubject, check_keys, check_text
+from natscli.message.records.left_out import LeftOut
 from natscli.message.records.reading import (
     Found,
     Values,
@@ -127,8 +127,8 @@ def _entry_of(
     """See `_entry`; None for what is left out. Raises InputError."""
     try:
         entry = _entry(as_record(found.value), templates, subject_of)
-    except UnfitSubject:
-        left_out.add(UNFIT_SUBJECT, found.first_line)
+    except Unfit as unfit:
+        left_out.add(unfit.why, found.first_line)
         return None
     except RecordProblem as problem:
         raise found.refuse(problem) from None
