@@ -79,9 +79,8 @@ def is_at(path: str, descriptor: int) -> bool:
 def write_whole(path: str, data: bytes, *, private: bool = False) -> None:
     """Replace the file at `path`, or what the link at `path` leads to, by `data`, at once.
 
-    It keeps its permissions; a `private` one is for its owner only, whatever the umask, and there after a power cut. A
-    device or a pipe, such as
-    /dev/null, is written to.
+    It keeps its owner and its permissions; a `private` one is for its owner only, whatever the umask, and there after a
+    power cut. A device or a pipe, such as /dev/null, is written to.
 
     Raises:
         OSError: of `path`, it could not be written; the old file is as it was.
@@ -109,11 +108,12 @@ def _replace(target: str, parts: Iterable[bytes], private: bool) -> None:
     mode = 0o600 if private else 0o666
     try:
         with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as file:
+            kept = _keep_owner(target, temporary)
             if private:
                 os.chmod(temporary, mode)  # the umask may have taken bits away
-            else:
+            elif kept is not None:
                 with suppress(OSError):
-                    os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+                    os.chmod(temporary, kept)
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
@@ -124,6 +124,23 @@ def _replace(target: str, parts: Iterable[bytes], private: bool) -> None:
         raise
     if private:
         _sync_folder(os.path.dirname(target) or ".")
+
+
+def _keep_owner(target: str, new: str) -> int | None:
+    """Give `new` the owner and the group of `target`, as far as that is permitted; the permissions that it has.
+
+    None if there is none.
+    """
+    try:
+        state = os.stat(target)
+    except OSError:
+        return None
+    if sys.platform != "win32":
+        for owner in (state.st_uid, -1):
+            with suppress(OSError):
+                os.chown(new, owner, state.st_gid)
+                break
+    return stat.S_IMODE(state.st_mode)
 
 
 def remove(path: str, *, missing_ok: bool = False) -> None:

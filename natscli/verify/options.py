@@ -76,6 +76,8 @@ def _check_files(options: VerifyOptions) -> None:
             check_target(target, where)
     for path in options.files if options.update else ():
         check_replaceable(path, "--update")
+    if options.update:  # once, or it would be twice what was updated
+        check_apart((), ((repr(path), path) for path in options.files))
     check_apart(
         (("FILE", path) for path in options.files),
         (("--junit", options.junit), ("--report", options.report)),

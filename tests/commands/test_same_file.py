@@ -36,6 +36,8 @@ def folder(runner: Runner) -> Path:
         ("verify soft --junit ./in", "FILE and --junit"),
         ("verify in --report hard", "FILE and --report"),
         ("verify in --update --junit soft", "FILE and --junit"),
+        ("verify in soft --update", "'in' and 'soft'"),
+        ("verify in ./in --update", "'in' and './in'"),
         ("verify in --junit out --report out", "--junit and --report"),
         ("verify in --junit dangling --report ./out", "--junit and --report"),
         ("request a --body-file in -o soft", "--body-file and --output"),

@@ -70,6 +70,33 @@ def test_the_permissions_of_the_old_file_are_kept(tmp_path: Path) -> None:
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o600)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+@pytest.mark.parametrize(("private", "mode"), [(False, 0o640), (True, 0o600)])
+def test_the_owner_of_the_old_file_can_still_read_it(tmp_path: Path, private: bool, mode: int) -> None:
+    file = tmp_path / "f"
+    file.touch()
+    os.chown(file, 1234, 2345)
+    file.chmod(0o640)
+    write_whole(str(file), b"new", private=private)
+    state = file.stat()
+    assert (file.read_bytes(), state.st_uid, state.st_gid, state.st_mode & 0o777) == (
+        b"new",
+        1234,
+        2345,
+        mode,
+    )
+
+
+@pytest.mark.skipif(len(os.getgroups()) < 2 and os.geteuid() != 0, reason="there is one group only")
+def test_the_group_of_the_old_file_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.touch()
+    group = next((group for group in os.getgroups() if group != os.getegid()), 2345)
+    os.chown(file, -1, group)
+    write_whole(str(file), b"new")
+    assert file.stat().st_gid == group
+
+
 def test_a_device_or_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
