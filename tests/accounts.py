@@ -66,12 +66,14 @@ class Account:
     key: Key
     jwt: str
 
-    def make_user(self, name: str = "user", *, lifetime: float | None = None, **claims: Any) -> User:
-        """A new user; `lifetime` seconds from now (negative: expired), `claims` such as `pub={"allow": [...]}`."""
+    def make_user(
+        self, name: str = "user", *, lifetime: float | None = None, begins: float = 0, **claims: Any
+    ) -> User:
+        """A new user; `lifetime` and `begins` in seconds from now, `claims` such as `pub={"allow": [...]}`."""
         key = Key.make_user()
         limits = {"subs": -1, "data": -1, "payload": -1}
         nats = {"type": "user", "version": 2, "pub": {}, "sub": {}, **limits, **claims}
-        return User(key, encode_jwt(self.key, key.public, name, nats, lifetime=lifetime))
+        return User(key, encode_jwt(self.key, key.public, name, nats, lifetime=lifetime, begins=begins))
 
 
 @dataclass(frozen=True)
@@ -89,16 +91,16 @@ class Operator:
         return f"operator: {self.jwt}\nresolver: MEMORY\nresolver_preload: {{\n{preload}}}\n"
 
 
-def make_operator(*account_names: str) -> Operator:
-    """A new operator with new accounts, without limits."""
+def make_operator(*account_names: str, lifetime: float | None = None) -> Operator:
+    """A new operator with new accounts, without limits; they last for `lifetime` seconds."""
     key = Key.make(nkeys.PREFIX_BYTE_OPERATOR)
-    accounts = {name: _make_account(key, name) for name in account_names or ("APP",)}
+    accounts = {name: _make_account(key, name, lifetime) for name in account_names or ("APP",)}
     return Operator(
         key, encode_jwt(key, key.public, "operator", {"type": "operator", "version": 2}), accounts
     )
 
 
-def _make_account(operator: Key, name: str) -> Account:
+def _make_account(operator: Key, name: str, lifetime: float | None) -> Account:
     key = Key.make(nkeys.PREFIX_BYTE_ACCOUNT)
     names = ("subs", "data", "payload", "imports", "exports", "conn", "leaf")
     limits: dict[str, Any] = dict.fromkeys(names, -1) | {"wildcards": True}
@@ -108,7 +110,7 @@ def _make_account(operator: Key, name: str) -> Account:
         "limits": limits,
         "default_permissions": {"pub": {}, "sub": {}},
     }
-    return Account(name, key, encode_jwt(operator, key.public, name, claims))
+    return Account(name, key, encode_jwt(operator, key.public, name, claims, lifetime=lifetime))
 
 
 def encode_jwt(
@@ -118,6 +120,7 @@ def encode_jwt(
     nats: Mapping[str, Any],
     *,
     lifetime: float | None = None,
+    begins: float = 0,
     audience: str = "",
 ) -> str:
     """A NATS JWT (algorithm ed25519-nkey) with the claims `nats` about the public key `subject`."""
@@ -132,6 +135,8 @@ def encode_jwt(
         claims["aud"] = audience
     if lifetime is not None:
         claims["exp"] = int(time.time() + lifetime)
+    if begins:
+        claims["nbf"] = int(time.time() + begins)
     digest = hashlib.sha256(_json(claims)).digest()
     claims["jti"] = base64.b32encode(digest).rstrip(b"=").decode()
     signed = f"{_base64(_json({'typ': 'JWT', 'alg': 'ed25519-nkey'}))}.{_base64(_json(claims))}"

@@ -14,7 +14,7 @@ from natscli.message.subjects import IMPORTERS
 from natscli.wire.client import UnsupportedError
 from natscli.wire.login import NotNatsError, TLSNotOfferedError
 from natscli.wire.nats_py import errors as nats_errors
-from natscli.wire.reconnect import PermanentError
+from natscli.wire.reconnect import TOO_LATE, PermanentError
 from natscli.wire.transport import ProxyError
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def _refusal(error: BaseException, text: str, where: str) -> RefusedError | None
         # First: the text goes on with the subject, which may hold any of the words below.
         return RefusedError(f"{NOT_PERMITTED}{text}", where=where)
     words = "authorization" in lower or "authentication" in lower
+    if TOO_LATE in lower:  # the server has seen no credentials
+        return None
     if not words and not isinstance(error, nats_errors.AuthorizationError):
         return None
     reason = f": {lower}" if "expired" in lower or "revoked" in lower else ""

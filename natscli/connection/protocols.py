@@ -11,6 +11,8 @@ from natscli.errors import PynatsError, RefusedError
 #: Seconds to wait for what a port says, at most, and bytes of it that are read.
 _PATIENCE, _ENOUGH = 0.5, 1 << 14
 _QUESTION = b"GET / HTTP/1.1\r\nHost: nats\r\nConnection: close\r\n\r\n"
+#: Stands for the URL of a port for routes, gateways or leaf nodes.
+_OF_SERVERS = "servers"
 #: What the problem is called when TLS met something else.
 _WITHOUT_TLS = "does not use TLS"
 
@@ -28,7 +30,9 @@ async def with_protocol(
     place, host = parts.netloc.rpartition("@")[2], parts.hostname or ""
     if parts.scheme in ("ws", "wss"):
         own = await _own_url(problem, cause, parts, seconds)
-        if own:
+        if own == _OF_SERVERS:
+            problem.what = "the port is one that other servers connect to, not clients"
+        elif own:
             problem.what = f"the port is that of {own.partition('//')[0]}//, not of {parts.scheme}://"
             problem.hint = own
         return problem
@@ -44,18 +48,27 @@ async def with_protocol(
 
 
 async def _own_url(problem: PynatsError, cause: BaseException, url: SplitResult, seconds: float) -> str:
-    """The URL by which the port of a `ws://` or `wss://` URL is reached; empty if it is not known."""
+    """The URL by which the port of a `ws://` or `wss://` URL is reached; `_OF_SERVERS`, or empty if it is not known."""
     scheme, host, port, place = url.scheme, url.hostname or "", url.port, url.netloc.rpartition("@")[2]
     if "INFO {" in str(cause):  # after TLS with wss://
+        if _is_of_servers(str(cause)):
+            return _OF_SERVERS
         return f"nats://{place}" if scheme == "ws" else f"tls://{place} with --tlsfirst"
     if scheme == "wss" and _WITHOUT_TLS in problem.what:
         heard = await _heard(host, port or 443, seconds)
         if heard.startswith(b"INFO {"):
+            if _is_of_servers(heard.decode("utf-8", "replace")):
+                return _OF_SERVERS
             secure = b'"tls_required":true' in heard or b'"tls_available":true' in heard
             return f"{'tls' if secure else 'nats'}://{place}"
     if scheme == "ws" and "no WebSocket connection" in problem.what:
         return f"wss://{place}" if _wants_tls(await _heard(host, port or 80, seconds, _QUESTION)) else ""
     return ""
+
+
+def _is_of_servers(info: str) -> bool:
+    """Whether an INFO is that of a port for routes, gateways or leaf nodes: a client would be told its number."""
+    return '"client_id":' not in info or '"leafnode_urls":' in info
 
 
 def _wants_tls(answer: bytes) -> bool:

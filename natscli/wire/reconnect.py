@@ -31,6 +31,8 @@ _TOO_LONG, _NOT_TAKEN = (
     ("maximum payload violation", "invalid publish subject"),
 )
 _REFUSED = ("authorization", "authentication")
+#: What it says when the login did not come in time.
+TOO_LATE = "authentication timeout"
 
 
 class ServerError(nats_py.errors.Error):  # type: ignore[misc]
@@ -60,7 +62,7 @@ class Reconnecting(LoggingIn):
         self.on_credentials_error: Callable[[Exception], None] = lambda error: None
         self._next: NextServer[servers.Key] = NextServer()
         self._trying = False
-        self._last_chance = False
+        self._last_chance: Exception | None = None
         self._read_at = 0.0
         self._cause: Exception | None = None
 
@@ -91,8 +93,9 @@ class Reconnecting(LoggingIn):
         elif any(word in words for word in _PERMANENT) or self._is_ours(words):
             await self._process_op_err(PermanentError(text))
         else:  # it closes the connection, or all is well: unlike nats-py we wait and see
-            self._last_chance = self._last_chance or any(word in words for word in _REFUSED)
             self._cause = ServerError(text)
+            if _is_refusal(words):
+                self._last_chance = self._last_chance or self._cause
             if not self._trying:
                 await self._error_cb(self._cause)
 
@@ -146,7 +149,7 @@ class Reconnecting(LoggingIn):
         finally:
             self._trying = False
         if self.is_connected:
-            self._last_chance = False
+            self._last_chance = None
             self.stats["reconnects"] += 1
             if self._reconnected_cb is not None:
                 await self._reconnected_cb()
@@ -184,8 +187,10 @@ class Reconnecting(LoggingIn):
         self._next.failed(servers.key(server), reached=bool(self._server_info))
         await self._hang_up()
         self._enter(self.RECONNECTING)
-        self._err = error
-        refused = any(word in str(error).lower() for word in _REFUSED)
+        refused = _is_refusal(str(error).lower())
+        self._err = (
+            self._last_chance if refused else None
+        ) or error  # which says more than that of the login
         if isinstance(error, PermanentError) or (refused and self._last_chance):
             self._status = self.DISCONNECTED
             await self._close(self.CLOSED, True)
@@ -223,6 +228,11 @@ class Reconnecting(LoggingIn):
             self._pending, self._pending_data_size = [], 0  # nobody is there to take it
             await self._hang_up()
         await super()._close(status, do_cbs)
+
+
+def _is_refusal(words: str) -> bool:
+    """Whether the server refuses the credentials, by its words in lower case."""
+    return any(word in words for word in _REFUSED) and TOO_LATE not in words
 
 
 def _replay(sid: int, subscription: Any) -> list[bytes]:

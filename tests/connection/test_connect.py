@@ -565,6 +565,25 @@ def test_the_port_of_the_other_protocol_is_said_to_be_it(
     assert wrong.errors[1] == f"  hint: ws://127.0.0.1:{port}, if it is that"
 
 
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+@pytest.mark.parametrize("kind", ["route", "leaf node", "gateway"])
+def test_a_port_that_servers_connect_to_is_none_for_clients(
+    kind: str, scheme: str, pynats: Runner, server_factory: Callable[..., Server]
+) -> None:
+    port, listens = free_port(), "listen: 127.0.0.1"
+    server_factory(
+        {
+            "route": f"cluster {{ name: c, {listens}:{port} }}",
+            "leaf node": f"leafnodes {{ {listens}:{port} }}",
+            "gateway": f"gateway {{ name: g, {listens}:{port} }}\naccounts {{ SYS {{}} }}\nsystem_account: SYS",
+        }[kind]
+    )
+    url = f"{scheme}://127.0.0.1:{port}"
+    wrong = pynats("request", "x", "y", server=url)
+    what = f"pynats: error: the port is one that other servers connect to, not clients ({url})"
+    assert (wrong.status, wrong.errors) == (5, [what])
+
+
 @pytest.mark.parametrize("first", [False, True], ids=["", "tls first"])
 def test_the_port_of_the_other_protocol_with_tls_is_said_to_be_it(
     first: bool, pynats: Runner, server_factory: Callable[..., Server], certificates: Certificates

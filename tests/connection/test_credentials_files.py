@@ -167,6 +167,17 @@ def test_a_late_jwt_is_said_to_be_with_the_time(trusting: Server, pynats: Runner
     assert LATE in connected["error"]
 
 
+def test_a_jwt_that_is_not_valid_yet_needs_no_new_one(
+    trusting: Server, pynats: Runner, tmp_path: Path
+) -> None:
+    creds = tmp_path / "early.creds"
+    creds.write_text(OPERATOR.accounts["A"].make_user(begins=3600).creds)
+    run = pynats("request", "nobody", "x", "--creds", str(creds), server=trusting)
+    assert run.status == 6
+    assert "the server refused the credentials: the user JWT is not valid before 20" in run.errors[0]
+    assert run.errors[1] == "  hint: wait until then, or check the clock of this machine"
+
+
 def test_info_says_until_when_a_jwt_is_valid(pynats: Runner, tmp_path: Path) -> None:
     user = OPERATOR.accounts["A"].make_user(lifetime=7200)
     creds = tmp_path / "a.creds"

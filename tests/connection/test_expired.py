@@ -53,3 +53,20 @@ def test_a_jwt_that_is_renewed_in_time_goes_on_and_one_that_is_not_ends_with_6(
     assert "expired" in ending.stderr_text().lower()
     going_on.wait_for("Reconnected to")
     assert going_on.stop() == 0
+
+
+def test_an_account_that_has_expired_is_said_to_be_one(
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    start = time.monotonic()
+    assert spawn("reply", "a", "OK", server="nats://127.0.0.1:1", ready="error: ").wait() == 5
+    took = time.monotonic() - start
+    creds = tmp_path / "a.creds"
+    operator = make_operator("A", lifetime=3 + 5 * took)
+    server = server_factory(operator.server_config)
+    creds.write_text(operator.accounts["A"].make_user().creds)
+    program = spawn("reply", "a", "OK", "--creds", str(creds), server=server)
+    assert program.wait(60) == 6
+    *_, error, hint = program.stderr_text().splitlines()
+    assert "error: the server refused the credentials: account authentication expired (" in error
+    assert hint == "  hint: the JWT of the account needs to be renewed, at the server, not that of the user"

@@ -61,6 +61,18 @@ def test_a_connection_that_ends_is_lost_and_no_timeout(pynats: Runner, cases: st
     assert "the connection was lost" in error
 
 
+def test_a_login_that_came_too_late_is_no_refusal(pynats: Runner, cases: str) -> None:
+    def serve(client: socket.socket, number: int) -> None:
+        client.sendall(info())
+        client.recv(65536)
+        client.sendall(b"-ERR 'Authentication Timeout'\r\n")
+
+    with odd_server(serve) as server:
+        status, [error] = run(pynats, "request", cases, server.url)
+    assert status == 5
+    assert error.lower() == f"pynats: error: the server reported: authentication timeout ({server.url})"
+
+
 @pytest.mark.parametrize("transport", ["nats", "ws"])
 def test_a_trace_of_a_subject_that_is_too_long_ends_at_once(
     pynats: Runner, server_factory: Callable[..., Server], transport: str
