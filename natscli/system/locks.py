@@ -70,7 +70,9 @@ class Lock:
 
 def held(descriptor: int) -> AbstractContextManager[None]:
     """Hold the lock of who appends to an open file, or replaces it; none on Windows, where no open file is replaced."""
-    return nullcontext() if sys.platform == "win32" else _Held(descriptor, 0)
+    with suppress(ImportError):
+        return nullcontext() if sys.platform == "win32" else _Held(descriptor, 0)
+    return nullcontext()
 
 
 class _Held(Lock):

@@ -13,6 +13,8 @@ from natscli.system.locks import held
 from natscli.system.opening import open_to_write
 
 _WHERE = "--record"
+#: How often a path that never leads to what was opened there is opened: its file system does not tell files apart.
+_MOST_OPENED = 1000
 
 
 class Appended:
@@ -27,6 +29,7 @@ class Appended:
         self._path = path
         self._moved = moved
         self._descriptor = open_to_append(path)
+        self._is_followed = path != "-"
 
     def append(self, data: bytes) -> tuple[int, OSError | None]:
         """Write these lines: how many bytes it took, which are whole lines, and why not all.
@@ -34,18 +37,18 @@ class Appended:
         Raises:
             InputError: there is a new file, which cannot be written.
         """
-        if self._path == "-":
-            return _append(self._descriptor, data)
-        while True:
+        opened = 0
+        while self._is_followed:
             with held(self._descriptor):  # who replaces the file has read all that is in it
                 if is_at(self._path, self._descriptor):
+                    if opened:
+                        self._moved()
                     return _append(self._descriptor, data)
-            self._open_again()
-
-    def _open_again(self) -> None:
-        old, self._descriptor = self._descriptor, open_to_append(self._path)
-        os.close(old)
-        self._moved()
+            old, self._descriptor = self._descriptor, open_to_append(self._path)
+            os.close(old)
+            opened += 1
+            self._is_followed = opened < _MOST_OPENED
+        return _append(self._descriptor, data)
 
 
 def _append(descriptor: int, data: bytes) -> tuple[int, OSError | None]:

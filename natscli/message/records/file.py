@@ -17,6 +17,8 @@ from natscli.message.records.writing import record_line
 _LOOK, _PATIENCE = 0.02, 5.0
 #: Bytes that the disk may be behind: what is more is lost, and said to be.
 _MOST_BEHIND = 128 * 1024 * 1024
+#: Bytes that are written at once, about.
+_AT_ONCE = 1024 * 1024
 
 
 class Recording:
@@ -117,10 +119,21 @@ class Writer:
             self._thread.join(patience)
 
     def _run(self) -> None:
-        while data := self._queue.get():
+        while data := self._next():
             if not self._failed:
                 self._write(data)
             self._done += len(data)
+
+    def _next(self) -> bytes:
+        """What waits, as much as is written at once; empty at the end."""
+        parts = [self._queue.get()]
+        size = len(parts[0])
+        while parts[-1] and size < _AT_ONCE and not self._queue.empty():
+            parts.append(self._queue.get())
+            size += len(parts[-1])
+        if size and not parts[-1]:
+            self._queue.put(b"")
+        return b"".join(parts)
 
     def _write(self, data: bytes) -> None:
         failure: Exception | None

@@ -52,6 +52,17 @@ def test_lines_go_to_where_the_path_leads(tmp_path: Path) -> None:
     assert (moved, path.stat().st_mode & 0o777) == (["moved"] * 2, 0o600)
 
 
+def test_a_file_system_that_does_not_tell_files_apart_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("natscli.message.records.appended.is_at", lambda *_: False)
+    path = tmp_path / "file"
+    file = Appended(str(path), lambda: pytest.fail("nothing was moved"))
+    for line in (b"1\n", b"2\n"):
+        file.append(line)
+    assert path.read_text() == "1\n2\n"
+
+
 def test_a_new_file_that_cannot_be_appended_to_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "file"
     path.parent.mkdir()
