@@ -25,7 +25,7 @@ DEFAULT_TIMEOUT = 5.0
 class Value(Frozen, Generic[T]):
     """A setting and where it came from: a flag, a variable, a context or `default`.
 
-    A value that was resolved has the `reference` to it, to resolve it again.
+    A value that was resolved has the `reference` to it, to resolve it again; that of a context is the URL it had.
     """
 
     value: T
@@ -92,7 +92,11 @@ class Settings(Frozen):
     @property
     def servers(self) -> list[str]:
         """The server URLs, completed; see `complete_url`."""
-        return [complete_url(url, self.server.source) for url in split_urls(self.server.value) if url]
+        return _completed(self.server.value, self.server.source)
+
+
+def _completed(urls: str, source: str) -> list[str]:
+    return [complete_url(url, source) for url in split_urls(urls) if url]
 
 
 #: Environment variables, the same as the Go CLI's.
@@ -168,6 +172,7 @@ def merge(
     ]
     if context is not None:
         layers.append(_layer_of(context, name))
+        name = name.replace(reference=context.url)
     chosen = _credentials(layers)
     for setting in ("server", "tlscert", "tlskey", "tlsca", "tlsfirst", "inbox_prefix", "socks_proxy",
                     "connection_name", "timeout"):  # fmt: skip
@@ -193,7 +198,7 @@ def _source_of(context: Value[str]) -> str:
 def renewed(settings: Settings, store: ContextStore) -> Settings:
     """`settings` with the credentials that their context has now; of flags and variables nothing changes.
 
-    The servers stay those that they are, and get no credentials that are meant for others.
+    The servers stay those that they are: credentials that the context has for others by now are not used.
 
     Raises:
         InputError: the context cannot be read, has credentials of two kinds, or is for other servers now.
@@ -206,12 +211,10 @@ def renewed(settings: Settings, store: ContextStore) -> Settings:
         return settings
     context = store.load(settings.context.value)
     server, below = settings.server, _layer_of(context, settings.context)
-    if server.source in ("default", source):
-        there = settings.replace(server=below.get("server", Settings.server))
-        by_nsc = server.source == "default" and below.get("nsc", _NOTHING) != settings.nsc
-        if there.servers != settings.servers or by_nsc:
-            raise InputError(f"{source} is for other servers now")
-    else:
+    then, now = (_completed(url or DEFAULT_URL, source) for url in (settings.context.reference, context.url))
+    if then != now or (server.source == "default" and below.get("nsc", _NOTHING) != settings.nsc):
+        raise InputError(f"{source} is for other servers now")
+    if server.source not in ("default", source):
         own["server"] = server
     return settings.replace(**(dict.fromkeys(given, _NOTHING) | _credentials([own, below])))
 

@@ -138,8 +138,8 @@ def with_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
             changes["creds"] = value.replace(
                 value=_embedded(credentials.resolve_file(path, environ)), reference=path
             )
-            if urls and settings.server.source == "default":
-                changes["server"] = value.replace(value=urls, source="nsc")
+            if settings.server.source == "default":
+                changes["server"] = value.replace(value=urls or settings.server.value, source="nsc")
             value = value.replace(value="")
         changes[part.setting] = value
     return settings.replace(**changes)

@@ -211,6 +211,12 @@ def test_what_a_context_has_of_credentials_is_read_again(
         ({}, {}, {"user": "bob"}, "credentials of two kinds at once"),
         ({}, {}, None, "unknown context 'ci'"),
         ({}, {}, "{", "invalid JSON"),
+        (
+            {"server": "nats://127.0.0.1:4323"},
+            {},
+            {"url": "nats://127.0.0.1:4322"},
+            "is for other servers now",
+        ),
         ({"token": OLD_PASSWORD}, {}, None, ""),
         ({"token": OLD_PASSWORD}, {}, {}, ""),
     ],
@@ -230,7 +236,7 @@ def test_a_context_that_is_gone_or_for_other_servers_changes_nothing(
     assert problem in str(ready.credentials.problem or "")
     assert bool(problem) == (ready.credentials.problem is not None)
     contexts.save(token=NEW_PASSWORD, **before)
-    assert fresh(ready)["token"] == (OLD_PASSWORD if flags else NEW_PASSWORD)
+    assert fresh(ready)["token"] == (OLD_PASSWORD if "token" in flags else NEW_PASSWORD)
 
 
 def test_the_file_that_a_context_named_is_read_again_when_the_context_is_gone(
@@ -249,7 +255,26 @@ def test_the_file_that_a_context_named_is_read_again_when_the_context_is_gone(
 def test_a_server_that_is_given_gets_what_the_context_has_now(contexts: Contexts) -> None:
     contexts.save(user="bob", password=OLD_PASSWORD)
     ready = prepare(contexts.settings(server="nats://127.0.0.1:4323", user="alice"), contexts.around)
-    contexts.save(url="nats://127.0.0.1:4322", user="bob", password=NEW_PASSWORD)
+    contexts.save(url=URL.removeprefix("nats://"), user="bob", password=NEW_PASSWORD)
     options = fresh(ready)
     assert (options["user"], options["password"]) == ("alice", NEW_PASSWORD)
     assert ready.servers == ["nats://127.0.0.1:4323"]
+
+
+@pytest.mark.parametrize("servers", ["[]", '["nats://127.0.0.1:4323"]'])
+@pytest.mark.parametrize("process", [False, True], ids=["", "with secrets for processes"])
+def test_what_nsc_has_for_a_context_is_asked_for_again(
+    servers: str, contexts: Contexts, tmp_path: Path, *, process: bool
+) -> None:
+    file, nsc = tmp_path / "a.creds", tmp_path / "nsc"
+    nsc.write_text(f'#!/bin/sh\necho \'{{"user_creds": "{file}", "operator": {{"service": {servers}}}}}\'\n')
+    nsc.chmod(0o755)
+    contexts.around.environ["PATH"] = f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin"  # type: ignore[index]
+    file.write_text(OLD.creds)
+    contexts.save(url="", nsc="nsc://o/a/u")
+    settings = contexts.settings()
+    ready = prepare(with_secrets(settings, contexts.around.environ) if process else settings, contexts.around)
+    file.write_text(NEW.creds)
+    assert NEW.jwt in str(fresh(ready)["user_credentials"])
+    assert ready.credentials.problem is None
+    assert ready.servers == [URL.replace("4321", "4222" if servers == "[]" else "4323")]
