@@ -7,6 +7,7 @@ from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 from natscli.errors import PynatsError, RefusedError
+from natscli.text import for_programs
 
 #: Seconds to wait for what a port says, at most, and bytes of it that are read.
 _PATIENCE, _ENOUGH = 0.5, 1 << 14
@@ -57,7 +58,7 @@ async def _own_url(problem: PynatsError, cause: BaseException, url: SplitResult,
     if scheme == "wss" and _WITHOUT_TLS in problem.what:
         heard = await _heard(host, port or 443, seconds)
         if heard.startswith(b"INFO {"):
-            if _is_of_servers(heard.decode("utf-8", "replace")):
+            if _is_of_servers(for_programs(heard)):
                 return _OF_SERVERS
             secure = b'"tls_required":true' in heard or b'"tls_available":true' in heard
             return f"{'tls' if secure else 'nats'}://{place}"

@@ -73,6 +73,8 @@ class ContextStore:
         except FileNotFoundError:
             return False
         except OSError as error:
+            if _is_none(path, error):
+                return False
             raise _unreadable("the context", path, error) from None
         return True
 
@@ -346,7 +348,7 @@ def _read_name(path: str) -> str | None:
 
 
 def _is_none(path: str, error: OSError) -> bool:
-    """Whether an error says that no context is selected; not where a link leads nowhere, or a file is in the way.
+    """Whether an error says that there is no context, or none selected; not that a link is broken or a file in the way.
 
     `/dev/null` in place of a folder stands for nothing at all.
     """

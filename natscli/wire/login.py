@@ -88,8 +88,9 @@ class LoggingIn(nats_py.Client):  # type: ignore[misc]
 
     def about_proxy(self, error: Exception) -> Exception:
         """`error`, or that there was no answer through the SOCKS proxy, if the time was over before there was one."""
-        in_time = "connected" in getattr(self._transport, "steps", ())
-        if not self.socks_proxy or in_time or not isinstance(error, asyncio.TimeoutError):
+        if not self.socks_proxy or not isinstance(error, asyncio.TimeoutError):
+            return error
+        if "connected" in getattr(self._transport, "steps", ()):
             return error
         return ProxyError(f"no answer within {format_duration(self.options['connect_timeout'])}")
 

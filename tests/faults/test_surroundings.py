@@ -108,8 +108,6 @@ def test_odd_surroundings(pynats: Runner, responder: Asker, report: Report, what
         status, output = ended(pynats, responder, line, SURROUNDINGS[what])
         assert b"Traceback" not in output, name
         expected = 3 if name in ("request to nobody", "service ls") else 4 if "--replies" in name else 0
-        if (what, name) == ("a HOME that is a file", "context ls"):
-            expected = 1
         assert status == expected, (name, status, output)
     status, output = ended(
         pynats, responder, '"$PYTHON" -m natscli context add x -s 127.0.0.1', SURROUNDINGS[what]
