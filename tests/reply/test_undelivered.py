@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -255,14 +256,35 @@ def test_a_reply_that_is_too_large_is_not_recorded(
     assert [json.loads(line)["request"]["data"] for line in file.read_text().splitlines()] == ["y"]
 
 
-@pytest.mark.parametrize("several", [True, False], ids=["several replies", "an internal request first"])
+#: What answers several times, at once and with a pause in which the server refuses the first.
+SEVERAL = {
+    "at once": "def answer(request):\n    yield from 'abc'\n",
+    "slowly": (
+        "import time\ndef answer(request):\n    for value in 'abc':\n        yield value\n        time.sleep(0.2)\n"
+    ),
+    "async, slowly": (
+        "import asyncio\nasync def answer(request):\n    for value in 'abc':\n        yield value\n"
+        "        await asyncio.sleep(0.2)\n"
+    ),
+    "a program, slowly": (
+        "import json, sys, time\nfor line in sys.stdin:\n    asked = json.loads(line)\n"
+        "    for more in (True, False) if 'data' in asked else ():\n"
+        "        print(json.dumps({'id': asked['id'], 'data': 'a', 'more': more}), flush=True)\n"
+        "        time.sleep(0.2)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("several", [*SEVERAL, ""], ids=lambda name: name or "an internal request first")
 def test_refusals_of_a_reply_subject_that_comes_again_are_all_seen(
-    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path, several: bool
+    spawn: Callable[..., Program], server_factory: Callable[..., Server], tmp_path: Path, several: str
 ) -> None:
     server = server_factory(users('publish: {deny: "no.>"}'))
-    handler = tmp_path / "several.py"
-    handler.write_text("def answer(request):\n    yield from 'abc'\n")
-    how = ("--handler", f"{handler}:answer") if several else ("x", "--service", "svc")
+    code = tmp_path / "several.py"
+    code.write_text(SEVERAL.get(several, ""))
+    how: tuple[str, ...] = ("--handler", f"{code}:answer") if several else ("x", "--service", "svc")
+    if several == "a program, slowly":
+        how = ("--pipe", f"{sys.executable} {code}")
     reply = spawn("reply", "a", "--json", *how, *AS_U, server=server)
     with Asker(server, **ALL) as asker:
         if not several:
@@ -274,4 +296,4 @@ def test_refusals_of_a_reply_subject_that_comes_again_are_all_seen(
     assert reply.stop() == 0
     assert [record["outcome"] for record in records_of(reply)] == ["undelivered"] * 3
     totals = totals_of(reply)
-    assert (totals["requests"], totals["answered"], totals["undelivered"]) == (3, 0, 3)
+    assert (totals["requests"], totals["answered"], totals["undelivered"], totals["errors"]) == (3, 0, 3, 0)

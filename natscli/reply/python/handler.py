@@ -26,7 +26,7 @@ from natscli.reply.python.importing import Loaded
 from natscli.reply.python.received import ReceivedRequest
 from natscli.reply.python.streams import KINDS, Feed, Streams, Unsendable
 from natscli.reply.responders.parts.finished import Finished, Job
-from natscli.reply.responders.parts.presence import GONE
+from natscli.reply.responders.parts.presence import GONE, REFUSED
 from natscli.reply.responders.parts.workers import Workers
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder
 from natscli.text import replaced
@@ -204,7 +204,7 @@ class Handler(Responder):
         except Unsendable as error:
             self._fail_value(asked, error.why, "yielded")
             return
-        if stream.ending is GONE:
+        if stream.ending in (GONE, REFUSED):
             self._finished.flush()
             stream.give_up()
         elif stream.ending is not None:

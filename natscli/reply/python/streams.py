@@ -12,7 +12,7 @@ from typing import Any
 
 from natscli.message.message import Message
 from natscli.reply.responders.parts.finished import Job
-from natscli.reply.responders.parts.presence import GONE, STOPPING, Presence, room
+from natscli.reply.responders.parts.presence import GONE, REFUSED, STOPPING, Presence, room
 from natscli.reply.responders.responder import Batch, Failure, Host
 from natscli.text import exact
 
@@ -51,7 +51,7 @@ class Stream:
 
     def give_up(self) -> None:
         """The request is done, and nobody is to be told."""
-        self._job.done(self._batch, [], self.ending)
+        self._job.done(self._batch, [], None if self.ending is REFUSED else self.ending)
 
     def stop(self, why: Failure) -> None:
         """End it, wherever the generator waits."""
@@ -85,13 +85,13 @@ class Streams:
             stream.stop(STOPPING)
 
     def refused(self, text: str) -> bool:
-        """End those whose replies are not permitted, as the server says in `text`; whether it was about a stream."""
+        """End those whose replies are not permitted, as the server says in `text`; whether it was about no reply."""
         if self._presence.refused(text):
             return True
-        refused = [stream for stream in self._active.values() if f'"{exact(stream.subject)}"' in text]
-        for stream in refused:
-            stream.stop(GONE)
-        return bool(refused)
+        for stream in self._active.values():
+            if f'"{exact(stream.subject)}"' in text:
+                stream.stop(REFUSED)
+        return False
 
     async def run(self, job: Job, values: Any) -> Stream:
         """Send each of `values`; gives the stream, which has ended. Raises what the generator raises, or Unsendable."""

@@ -32,7 +32,7 @@ from natscli.reply.responders.parts.pipe_lines import (
     plain_payload,
     request_line,
 )
-from natscli.reply.responders.parts.presence import GONE, STOPPING, room
+from natscli.reply.responders.parts.presence import GONE, REFUSED, STOPPING, room
 from natscli.reply.responders.parts.unfinished import Unfinished
 from natscli.reply.responders.responder import Batch, Done, Failure, Host, Responder, fail
 from natscli.text import for_people
@@ -97,7 +97,7 @@ class Pipe(Responder):
 
     def refused(self, text: str) -> bool:
         known, ended = self._unfinished.refused(text)
-        self._stop(ended, GONE)
+        self._stop(ended, REFUSED)
         return known
 
     async def finish(self) -> None:
@@ -153,8 +153,8 @@ class Pipe(Responder):
         if lines and self._child is not None:
             self._child.write(lines)
         for job in filter(None, map(self._outstanding.end, numbers)):
-            if why is GONE:
-                job.done(Batch([job.request], job.number, job.arrived), [], GONE)
+            if why in (GONE, REFUSED):
+                job.done(Batch([job.request], job.number, job.arrived), [], GONE if why is GONE else None)
             else:
                 self._fail([job], why)
 

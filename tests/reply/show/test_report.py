@@ -112,6 +112,11 @@ def test_stopped_at_once_it_says_what_was_in_flight(spawn: Spawn, asker: Asker, 
 def test_sigusr1_logs_the_statistics(spawn: Spawn, asker: Asker, subject: str, flags: list[str]) -> None:
     program = spawn("reply", subject, "OK", *flags, server=asker.url, ready="")
     asker.wait_for_responder(subject)
+    while "pynats: Answered" not in program.stderr_text():
+        os.kill(
+            program.pid, signal.SIGUSR1
+        )  # it answers a moment before it knows that the server has taken all
+        time.sleep(0.05)
     asker.ask(subject, *[b"x"] * 50)
     os.kill(program.pid, signal.SIGUSR1)
     program.wait_for("pynats: Answered 5")

@@ -17,6 +17,8 @@ from natscli.reply.responders.responder import Failure
 from natscli.text import exact
 
 GONE = Failure(499, "the requester is gone", notice="")
+#: Replies that the server does not take: the request is counted as undelivered then, and as no error.
+REFUSED = Failure(403, "the server does not take the replies", notice="")
 STOPPING = Failure(503, "the responder is stopping", notice="")
 
 #: Bytes that may wait for a connection, and seconds until it is looked again whether they still do.

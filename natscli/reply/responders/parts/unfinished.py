@@ -43,11 +43,10 @@ class Unfinished:
         self._presence.end(token)
 
     def refused(self, text: str) -> tuple[bool, list[int]]:
-        """Whether `text`, what the server does not permit, is about one of them, and which must end for that."""
+        """Whether `text`, what the server does not permit, is about no reply, and which of them end for that."""
         if self._presence.refused(text):
             return True, []
-        ended = [number for number, (_, job) in self._held.items() if f'"{exact(job.request[1])}"' in text]
-        return bool(ended), ended
+        return False, [n for n, (_, job) in self._held.items() if f'"{exact(job.request[1])}"' in text]
 
     def stop(self, numbers: Iterable[int]) -> bytes:
         """The lines that tell the program to stop these; its answers to them are expected from now on, and ignored."""
