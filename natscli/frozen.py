@@ -52,7 +52,9 @@ class Frozen:
         return cls._fields
 
     def replace(self: T, **changes: Any) -> T:
-        """Another one with these fields, the others being the same."""
+        """One with these fields, the others being the same."""
+        if not changes:
+            return self
         return type(self)(**{name: getattr(self, name) for name in self._fields} | changes)
 
     def __setattr__(self, name: str, value: object) -> None:

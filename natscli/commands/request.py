@@ -23,7 +23,7 @@ from natscli.cli.options import (
     pass_app,
 )
 from natscli.errors import InputError, PynatsError, explain
-from natscli.message.formats import NAMES, load, subject_of
+from natscli.message.formats import NAMES, load
 from natscli.message.recipe import Recipe, compile_recipe, read_body
 from natscli.request.options import RequestOptions, check
 
@@ -166,7 +166,9 @@ def _prepared(options: RequestOptions) -> RequestOptions:
         from natscli.request.conditions.judge import judge, query
 
         judge(options), query(options)
-    return options.replace(subject=subject_of(options.format)(options.subject))
+    if options.format is None:
+        return options
+    return options.replace(subject=load(options.format).subject(options.subject))
 
 
 def _verdict(options: RequestOptions, environment: Environment) -> Verdict | None:

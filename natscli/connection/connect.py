@@ -31,8 +31,6 @@ _UNREACHED, _REACHED = Backoff(0.01, 0.25), Backoff(0.1, 1.0)
 #: Seconds in which what is wrong with a server may be looked into, when the time-out leaves none.
 _LEAST = 0.25
 
-Failed = Callable[[BaseException], object]
-
 
 @asynccontextmanager
 async def connected(
@@ -41,7 +39,7 @@ async def connected(
     *,
     listener: bool = False,
     wait: float = 0.0,
-    failed: Failed | None = None,
+    failed: Callable[[BaseException], object] | None = None,
 ) -> AsyncIterator[Connection]:
     """A connection, closed at the end. A `listener` reconnects forever, and logs it.
 

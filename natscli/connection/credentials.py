@@ -76,10 +76,10 @@ class Credentials:
             given = self._of_context(given)
         except (InputError, OSError) as error:
             self.problem = error
-        if given != self._given:
+        if is_another := given != self._given:
             self._hide(*given.secrets)
             settings = given
-        if settings is given or self._is_read:
+        if is_another or self._is_read:
             read = _read(settings, self._environ)
             self.options, self._jwt = read.options, read.jwt
             self._given, self._settings = given, settings
