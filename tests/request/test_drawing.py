@@ -70,9 +70,8 @@ def test_a_run_that_is_drawn_takes_at_most_three_times_as_long_and_has_the_same_
         assert output.count(b"Received with rtt") == COUNT
         best = [(min(s[n] for s in shown), min(r[n] for r in raws)) for n in (0, 1)]
         seconds, rtt = (drawn / raw for drawn, raw in best)
-        if (
-            seconds <= 3 and rtt <= 1.5
-        ):  # at most 1.2 alone; 1.26 beside a process that wants a processor for itself
+        # The RTT is at most 1.2 times as long alone, and 1.26 beside a process that wants a processor for itself.
+        if seconds <= 3 and rtt <= 1.5:
             return
     raise AssertionError(f"{seconds:.1f} times the seconds and {rtt:.2f} times the RTT: {raws} {shown}")
 
